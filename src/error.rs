@@ -1,0 +1,412 @@
+//! The one error type: opaque, with outcomes to match on and the full context to print.
+//!
+//! An error is made where the fault is seen, by a rule that knows no namespace and no operation;
+//! the layer that knows them adds them on the way out (`Error::during`, `Error::of`, ...), each
+//! only where nothing stands yet.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Shorthand for a result with the store's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+type Source = Arc<dyn std::error::Error + Send + Sync + 'static>;
+
+/// Why an operation failed.
+///
+/// Match on [`Error::kind`] or ask a predicate such as [`Error::is_not_found`]; print it to tell a
+/// person. `{}` tells what failed (operation, container, namespace or file) and why, `{:#}` adds
+/// the chain of causes that [`source`](std::error::Error::source) gives.
+///
+/// # Examples
+///
+/// ```
+/// use bayplan::{Db, ReadStore};
+///
+/// # fn main() -> bayplan::Result<()> {
+/// let db = Db::in_memory()?;
+/// let error = db.namespace("default")?.get("web").unwrap_err();
+/// assert!(error.is_not_found());
+/// assert_eq!(error.to_string(), "get container \"web\" in namespace \"default\": not found");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Error(Box<Inner>);
+
+#[derive(Clone, Debug)]
+struct Inner {
+    kind: ErrorKind,
+    operation: Option<Operation>,
+    namespace: Option<String>,
+    id: Option<String>,
+    path: Option<PathBuf>,
+    message: String,
+    source: Option<Source>,
+}
+
+/// The outcomes that a caller may want to tell apart.
+///
+/// The first four are containerd's (`errdefs`); the rest are what a file can do to its reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// No such container, namespace or file.
+    NotFound,
+    /// The id, the namespace or the file to be created is there already.
+    AlreadyExists,
+    /// The input breaks a rule; nothing was changed.
+    InvalidArgument,
+    /// The input is fine but the state is not: a namespace that still holds containers, a stale
+    /// revision, a write through a store that was opened for reading. Nothing was changed.
+    FailedPrecondition,
+    /// Bytes in the file are not what was written. Nothing was changed.
+    Corrupt,
+    /// The file is in use by another process, or by another handle of this one.
+    Locked,
+    /// The file was written by a newer version of this library, or by a version of redb that this
+    /// one cannot read. It was not changed.
+    IncompatibleFormat,
+    /// The file is something else than a store. It was not changed.
+    NotAStore,
+    /// The operating system refused a read, a write or a sync.
+    Io,
+    /// The commit failed after it may have reached the disk: the changes are there completely or
+    /// not at all. Reopen the store and look.
+    CommitUncertain,
+    /// An earlier failure left the store read-only. Reopen it.
+    Unavailable,
+}
+
+impl ErrorKind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::NotFound => "not found",
+            Self::AlreadyExists => "already exists",
+            Self::InvalidArgument => "invalid argument",
+            Self::FailedPrecondition => "failed precondition",
+            Self::Corrupt => "corrupt",
+            Self::Locked => "locked",
+            Self::IncompatibleFormat => "incompatible format",
+            Self::NotAStore => "not a store",
+            Self::Io => "input/output error",
+            Self::CommitUncertain => "commit outcome unknown",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What the store was asked to do, as an error tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Get,
+    List,
+    Count,
+    Create,
+    Update,
+    Delete,
+    CreateNamespace,
+    ListNamespaces,
+    NamespaceLabels,
+    SetNamespaceLabel,
+    DeleteNamespace,
+    OpenNamespace,
+    CreateStore,
+    OpenStore,
+    BeginRead,
+    BeginWrite,
+    Commit,
+    Abort,
+    Check,
+}
+
+impl Operation {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "get container",
+            Self::List => "list containers",
+            Self::Count => "count containers",
+            Self::Create => "create container",
+            Self::Update => "update container",
+            Self::Delete => "delete container",
+            Self::CreateNamespace => "create namespace",
+            Self::ListNamespaces => "list namespaces",
+            Self::NamespaceLabels => "read the labels of namespace",
+            Self::SetNamespaceLabel => "set a label of namespace",
+            Self::DeleteNamespace => "delete namespace",
+            Self::OpenNamespace => "use namespace",
+            Self::CreateStore => "create store",
+            Self::OpenStore => "open store",
+            Self::BeginRead => "begin a read transaction",
+            Self::BeginWrite => "begin a write transaction",
+            Self::Commit => "commit",
+            Self::Abort => "abort",
+            Self::Check => "check store",
+        }
+    }
+
+    /// Whether the namespace is what the operation is about, not where it looks.
+    fn is_about_a_namespace(self) -> bool {
+        matches!(
+            self,
+            Self::CreateNamespace
+                | Self::NamespaceLabels
+                | Self::SetNamespaceLabel
+                | Self::DeleteNamespace
+                | Self::OpenNamespace
+        )
+    }
+}
+
+impl Error {
+    /// The outcome.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// What was asked for, in words such as `create container`; none where an input was refused
+    /// before any operation began.
+    #[must_use]
+    pub fn operation(&self) -> Option<&'static str> {
+        self.0.operation.map(Operation::as_str)
+    }
+
+    /// The namespace that it was about.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&str> {
+        self.0.namespace.as_deref()
+    }
+
+    /// The container that it was about.
+    #[must_use]
+    pub fn container_id(&self) -> Option<&str> {
+        self.0.id.as_deref()
+    }
+
+    /// The file that it was about.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.0.path.as_deref()
+    }
+
+    /// Whether this is [`ErrorKind::NotFound`].
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.kind() == ErrorKind::NotFound
+    }
+
+    /// Whether this is [`ErrorKind::AlreadyExists`].
+    #[must_use]
+    pub fn is_already_exists(&self) -> bool {
+        self.kind() == ErrorKind::AlreadyExists
+    }
+
+    /// Whether this is [`ErrorKind::InvalidArgument`].
+    #[must_use]
+    pub fn is_invalid_argument(&self) -> bool {
+        self.kind() == ErrorKind::InvalidArgument
+    }
+
+    /// Whether this is [`ErrorKind::FailedPrecondition`].
+    #[must_use]
+    pub fn is_failed_precondition(&self) -> bool {
+        self.kind() == ErrorKind::FailedPrecondition
+    }
+
+    /// Whether this is [`ErrorKind::Corrupt`].
+    #[must_use]
+    pub fn is_corrupt(&self) -> bool {
+        self.kind() == ErrorKind::Corrupt
+    }
+
+    /// Whether this is [`ErrorKind::Locked`].
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        self.kind() == ErrorKind::Locked
+    }
+
+    /// Whether the disk, or the caller's share of it, is full.
+    #[must_use]
+    pub fn is_storage_full(&self) -> bool {
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            if let Some(error) = error.downcast_ref::<io::Error>() {
+                return matches!(
+                    error.kind(),
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+                );
+            }
+            cause = error.source();
+        }
+        false
+    }
+}
+
+// How the crate makes errors.
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            operation: None,
+            namespace: None,
+            id: None,
+            path: None,
+            message: message.into(),
+            source: None,
+        }))
+    }
+
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidArgument, message)
+    }
+
+    pub(crate) fn not_found() -> Self {
+        Self::new(ErrorKind::NotFound, "not found")
+    }
+
+    pub(crate) fn already_exists() -> Self {
+        Self::new(ErrorKind::AlreadyExists, "already exists")
+    }
+
+    pub(crate) fn precondition(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::FailedPrecondition, message)
+    }
+
+    pub(crate) fn corrupt(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Corrupt, message)
+    }
+
+    pub(crate) fn caused_by(
+        mut self,
+        source: impl std::error::Error + Send + Sync + 'static,
+    ) -> Self {
+        self.0.source = Some(Arc::new(source));
+        self
+    }
+
+    pub(crate) fn during(mut self, operation: Operation) -> Self {
+        self.0.operation.get_or_insert(operation);
+        self
+    }
+
+    pub(crate) fn in_namespace(mut self, namespace: impl AsRef<str>) -> Self {
+        self.0
+            .namespace
+            .get_or_insert_with(|| namespace.as_ref().to_owned());
+        self
+    }
+
+    pub(crate) fn of(mut self, id: impl AsRef<str>) -> Self {
+        self.0.id.get_or_insert_with(|| id.as_ref().to_owned());
+        self
+    }
+
+    pub(crate) fn at(mut self, path: Option<&Path>) -> Self {
+        if self.0.path.is_none() {
+            self.0.path = path.map(Path::to_owned);
+        }
+        self
+    }
+
+    fn write_subject(&self, f: &mut fmt::Formatter<'_>, operation: Operation) -> fmt::Result {
+        let inner = &self.0;
+        f.write_str(operation.as_str())?;
+        if let Some(id) = &inner.id {
+            write!(f, " {id:?}")?;
+        }
+        match &inner.namespace {
+            Some(name) if operation.is_about_a_namespace() => write!(f, " {name:?}")?,
+            Some(name) => write!(f, " in namespace {name:?}")?,
+            None => {}
+        }
+        if let Some(path) = &inner.path {
+            write!(f, " {}", path.display())?;
+        }
+        f.write_str(": ")
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(operation) = self.0.operation {
+            self.write_subject(f, operation)?;
+        }
+        f.write_str(&self.0.message)?;
+        if f.alternate() {
+            let mut cause = std::error::Error::source(self);
+            while let Some(error) = cause {
+                write!(f, ": {error}")?;
+                cause = error.source();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0
+            .source
+            .as_deref()
+            .map(|source| source as &(dyn std::error::Error + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_one_pointer_wide_and_may_cross_threads() {
+        fn assert_auto_traits<T: Send + Sync + 'static>() {}
+        assert_auto_traits::<Error>();
+        assert_eq!(size_of::<Error>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn the_text_tells_operation_id_namespace_and_path() {
+        let error = Error::not_found()
+            .during(Operation::Get)
+            .of("web")
+            .in_namespace("k8s.io");
+        assert_eq!(
+            error.to_string(),
+            "get container \"web\" in namespace \"k8s.io\": not found"
+        );
+        let error = Error::already_exists()
+            .during(Operation::CreateNamespace)
+            .in_namespace("x");
+        assert_eq!(error.to_string(), "create namespace \"x\": already exists");
+        let error = Error::not_found()
+            .during(Operation::OpenStore)
+            .at(Some(Path::new("/a/b")));
+        assert_eq!(error.to_string(), "open store /a/b: not found");
+    }
+
+    #[test]
+    fn context_that_is_already_there_is_kept() {
+        let error = Error::not_found().during(Operation::Get).of("inner");
+        let error = error.during(Operation::Commit).of("outer");
+        assert_eq!(error.to_string(), "get container \"inner\": not found");
+    }
+
+    #[test]
+    fn the_cause_is_kept_and_printed_once() {
+        let cause = io::Error::from(io::ErrorKind::StorageFull);
+        let text = cause.to_string();
+        let error = Error::new(ErrorKind::Io, "the write failed").caused_by(cause);
+        assert_eq!(error.to_string(), "the write failed");
+        assert_eq!(format!("{error:#}"), format!("the write failed: {text}"));
+        assert!(error.is_storage_full());
+        assert!(std::error::Error::source(&error).is_some());
+    }
+}
