@@ -1,0 +1,144 @@
+//! Filters made in code: a field, then what is asked of it.
+
+use crate::field::Field;
+
+use super::error::FilterError;
+use super::expr::Filter;
+use super::pattern::{Budget, Pattern};
+use super::selector::{Path, Selector, Test};
+
+/// A field of a container, of which a [`Filter`] asks something.
+///
+/// Made by [`Filter::id`], [`Filter::label`] and their like.
+///
+/// ```
+/// use bayplan::Filter;
+///
+/// # fn main() -> Result<(), bayplan::FilterError> {
+/// assert_eq!(Filter::label("tier").present().to_string(), "labels.tier");
+/// assert_eq!(Filter::image().ne("busybox").to_string(), "image!=busybox");
+/// assert_eq!(Filter::id().matches("^web-[0-9]+$")?.to_string(), "id~=^web-[0-9]+$");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a field asks nothing yet; say `present`, `eq`, `ne` or `matches`"]
+pub struct FilterField {
+    path: Path,
+}
+
+impl FilterField {
+    /// The field is present.
+    #[must_use]
+    pub fn present(self) -> Filter {
+        self.test(Test::Present)
+    }
+
+    /// The field is present and has this value.
+    #[must_use]
+    pub fn eq(self, value: impl Into<String>) -> Filter {
+        self.test(Test::Equals(value.into().into_bytes()))
+    }
+
+    /// The field has another value, or is absent; except that an absent field has the value "", so
+    /// that `ne("")` asks for a field that is present.
+    #[must_use]
+    pub fn ne(self, value: impl Into<String>) -> Filter {
+        self.test(Test::Differs(value.into().into_bytes()))
+    }
+
+    /// A regular expression, in Go's syntax, matches somewhere in the field's value; an absent
+    /// field has the value "".
+    ///
+    /// # Errors
+    ///
+    /// The expression is not one, or is too large. The error's text is the expression.
+    pub fn matches(self, expression: &str) -> Result<Filter, FilterError> {
+        match Pattern::compile(expression, &mut Budget::new()) {
+            Ok(pattern) => Ok(self.test(Test::Matches(pattern))),
+            Err(fault) => Err(FilterError::new(expression, fault)),
+        }
+    }
+
+    fn test(self, test: Test) -> Filter {
+        Filter::from(Selector {
+            path: self.path,
+            test,
+        })
+    }
+}
+
+impl From<Field> for FilterField {
+    fn from(field: Field) -> FilterField {
+        FilterField {
+            path: Path::from(field),
+        }
+    }
+}
+
+impl Filter {
+    /// The container's identifier.
+    pub fn id() -> FilterField {
+        FilterField::from(Field::Id)
+    }
+
+    /// The image.
+    pub fn image() -> FilterField {
+        FilterField::from(Field::Image)
+    }
+
+    /// The runtime's name.
+    pub fn runtime_name() -> FilterField {
+        FilterField::from(Field::RuntimeName)
+    }
+
+    /// The snapshotter.
+    pub fn snapshotter() -> FilterField {
+        FilterField::from(Field::Snapshotter)
+    }
+
+    /// The snapshot's key.
+    pub fn snapshot_key() -> FilterField {
+        FilterField::from(Field::SnapshotKey)
+    }
+
+    /// The sandbox that the container belongs to.
+    pub fn sandbox_id() -> FilterField {
+        FilterField::from(Field::SandboxId)
+    }
+
+    /// The label with this key, whatever characters the key has.
+    pub fn label(key: impl Into<String>) -> FilterField {
+        FilterField::from(Field::Label(key.into().into_bytes()))
+    }
+
+    /// The extension with this name; its value is the type URL.
+    pub fn extension(name: impl Into<String>) -> FilterField {
+        FilterField::from(Field::Extension(name.into().into_bytes()))
+    }
+
+    /// The field at a path, by its parts. Without any part it is the field with the empty name.
+    ///
+    /// ```
+    /// use bayplan::Filter;
+    ///
+    /// let field = Filter::field(["labels", "example.com/tier"]);
+    /// assert_eq!(field.present(), Filter::label("example.com/tier").present());
+    /// ```
+    pub fn field<I>(parts: I) -> FilterField
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        let mut parts: Vec<Vec<u8>> = parts
+            .into_iter()
+            .map(|part| part.into().into_bytes())
+            .collect();
+        if parts.is_empty() {
+            parts.push(Vec::new());
+        }
+        FilterField {
+            path: Path::new(parts),
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! What is wrong with a filter, and where.
+
+use std::fmt;
+
+use super::chars;
+
+/// A filter that does not parse: what is wrong, and where.
+///
+/// Displayed, the first line says what is wrong; the filter follows, with a caret under the place.
+/// Control characters are shown escaped, and of a long filter only the part around the place is
+/// shown.
+///
+/// ```
+/// use bayplan::Filter;
+///
+/// let error = Filter::parse("labels.app=nginx").unwrap_err();
+/// assert_eq!(error.position(), 10);
+/// assert_eq!(error.to_string(), "\
+/// unknown operator `=`; expected `==`, `!=` or `~=`
+///   labels.app=nginx
+///             ^");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilterError(Box<Inner>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Inner {
+    filter: String,
+    fault: Fault,
+    index: Option<usize>,
+}
+
+/// A fault at a byte offset of a text that the maker of the [`FilterError`] knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    /// Byte offset of the offending place.
+    pub(super) at: usize,
+    /// What was expected and what was found, on one line.
+    pub(super) message: String,
+}
+
+impl Fault {
+    /// A fault at a byte offset.
+    pub(super) fn new(at: usize, message: impl Into<String>) -> Fault {
+        Fault {
+            at,
+            message: message.into(),
+        }
+    }
+}
+
+impl FilterError {
+    /// The fault of a text.
+    pub(super) fn new(filter: &str, fault: Fault) -> FilterError {
+        FilterError(Box::new(Inner {
+            filter: filter.to_owned(),
+            fault,
+            index: None,
+        }))
+    }
+
+    /// The same error, of one of several filters.
+    pub(super) fn at_index(mut self, index: usize) -> FilterError {
+        self.0.index = Some(index);
+        self
+    }
+
+    /// The text that does not parse: the whole filter, or the regular expression when it was given
+    /// to [`FilterField::matches`](crate::FilterField::matches). Of a filter that is longer than
+    /// allowed, only as much as is allowed.
+    #[must_use]
+    pub fn filter(&self) -> &str {
+        &self.0.filter
+    }
+
+    /// Where the fault is: a byte offset into [`filter`](FilterError::filter), its length when
+    /// something is missing at the end.
+    #[must_use]
+    pub fn position(&self) -> usize {
+        self.0.fault.at
+    }
+
+    /// What was found and what was expected, on one line.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.0.fault.message
+    }
+
+    /// Which of several filters it is, counted from 0, when [`Filters::parse`] found it.
+    ///
+    /// [`Filters::parse`]: crate::Filters::parse
+    #[must_use]
+    pub fn index(&self) -> Option<usize> {
+        self.0.index
+    }
+}
+
+impl fmt::Display for FilterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(index) = self.index() {
+            write!(f, "filter {}: ", index.saturating_add(1))?;
+        }
+        let echo = Echo::new(self.filter(), self.position());
+        write!(
+            f,
+            "{}\n  {}\n  {:>caret$}",
+            self.message(),
+            echo.line,
+            '^',
+            caret = echo.caret
+        )
+    }
+}
+
+impl std::error::Error for FilterError {}
+
+/// The widest echo of a filter, in characters.
+const ECHO_MAX_COLUMNS: usize = 80;
+
+/// How much of a long filter is shown after the place, at least.
+const ECHO_AFTER_COLUMNS: usize = 28;
+
+/// The part of a text around a place, safe for a terminal.
+struct Echo {
+    line: String,
+    /// The column of the place in the line, from 1.
+    caret: usize,
+}
+
+impl Echo {
+    fn new(text: &str, at: usize) -> Echo {
+        let (before, after) = text.split_at_checked(at).unwrap_or((text, ""));
+        let room = ECHO_MAX_COLUMNS - 2; // the marks of what was cut
+        let after_want = visible(after.chars(), room).columns;
+        let head = visible(
+            before.chars().rev(),
+            room - after_want.min(ECHO_AFTER_COLUMNS),
+        );
+        let tail = visible(after.chars(), room - head.columns);
+
+        let mut line = String::new();
+        if head.cut {
+            line.push('…');
+        }
+        line.extend(head.pieces.iter().rev().map(String::as_str));
+        let caret = line.chars().count() + 1;
+        line.extend(tail.pieces.iter().map(String::as_str));
+        if tail.cut {
+            line.push('…');
+        }
+        Echo { line, caret }
+    }
+}
+
+/// Characters as shown, in the order given.
+struct Visible {
+    pieces: Vec<String>,
+    columns: usize,
+    /// Whether some did not fit.
+    cut: bool,
+}
+
+/// As many characters, made visible, as fit into `room` columns.
+fn visible(chars: impl Iterator<Item = char>, room: usize) -> Visible {
+    let mut shown = Visible {
+        pieces: Vec::new(),
+        columns: 0,
+        cut: false,
+    };
+    for c in chars {
+        let mut piece = String::new();
+        chars::push_visible(&mut piece, c);
+        let columns = shown.columns + piece.chars().count();
+        if columns > room {
+            shown.cut = true;
+            break;
+        }
+        shown.columns = columns;
+        shown.pieces.push(piece);
+    }
+    shown
+}

@@ -1,0 +1,46 @@
+//! What a filter means: whether it lets a container through.
+
+use crate::field::Field;
+
+use super::expr::Filter;
+use super::selector::{Selector, Test};
+use super::set::Filters;
+
+/// What a filter looks at.
+pub(crate) trait Subject {
+    /// The value of a field, or none when it is absent. An empty value counts as absent, except
+    /// that of an extension, whose type URL may be empty.
+    fn field(&self, field: &Field) -> Option<&[u8]>;
+}
+
+impl Filters {
+    /// Whether a container passes one of the filters, or there are none.
+    pub(crate) fn matches(&self, subject: &impl Subject) -> bool {
+        self.is_all() || self.iter().any(|filter| filter.matches(subject))
+    }
+}
+
+impl Filter {
+    /// Whether a container satisfies every selector.
+    pub(crate) fn matches(&self, subject: &impl Subject) -> bool {
+        self.selectors()
+            .iter()
+            .all(|selector| selector.matches(subject))
+    }
+}
+
+impl Selector {
+    fn matches(&self, subject: &impl Subject) -> bool {
+        let field = self.path.field();
+        let may_be_empty = matches!(field, Field::Extension(_));
+        let value = subject
+            .field(field)
+            .filter(|value| may_be_empty || !value.is_empty());
+        match &self.test {
+            Test::Present => value.is_some(),
+            Test::Equals(wanted) => value == Some(wanted.as_slice()),
+            Test::Differs(other) => value.unwrap_or_default() != other.as_slice(),
+            Test::Matches(pattern) => pattern.is_match(value.unwrap_or_default()),
+        }
+    }
+}

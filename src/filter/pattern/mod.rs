@@ -1,0 +1,111 @@
+//! Regular expressions with the meaning that Go gives them.
+//!
+//! Clients write expressions for Go's `regexp` package (RE2 syntax); the `regex` crate, which
+//! matches them here, reads a slightly different language. So an expression is read by Go's rules
+//! and written anew ([`translate`]): what Go rejects is rejected, with its place, and what the
+//! crate would read differently is spelled out. The result carries no flags and captures nothing.
+//!
+//! Known differences that remain, all on the side of saying yes to more, or of a limit:
+//!
+//! - `(?<name>..)` is accepted, as by Go from 1.22 on; older ones know `(?P<name>..)` only.
+//! - Names in `\p{..}` are looked up by general category and script, without regard to case,
+//!   spaces, `_` and `-`, as by Go from 1.25 on; older ones want the exact name. Short aliases
+//!   such as `\p{Grek}` are accepted as well.
+//! - `\pC` includes unassigned code points, as in Go from 1.25 on.
+//! - Tables (categories, scripts, letter case) are of the crate's version of Unicode, not Go's.
+//! - Groups and repetitions nest at most [`PATTERN_DEPTH_MAX`](super::PATTERN_DEPTH_MAX) deep; in
+//!   Go about 1000.
+//! - An expression that compiles to more than
+//!   [`PATTERN_COMPILED_MAX_BYTES`](super::PATTERN_COMPILED_MAX_BYTES) is an error. Go's limit is
+//!   higher: a counted repetition of a large class such as `\pL{200}` passes there.
+//! - Go reads each byte of a value that is not UTF-8 as U+FFFD; here no class matches such a byte.
+//!   Stored values are always UTF-8.
+
+mod budget;
+mod class;
+mod escape;
+mod flags;
+mod repeat;
+mod translate;
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+pub(super) use budget::Budget;
+use regex::bytes::{Regex, RegexBuilder};
+
+use super::error::Fault;
+use super::{PATTERN_CACHE_MAX_BYTES, PATTERN_COMPILED_MAX_BYTES, PATTERN_DEPTH_MAX};
+
+/// A compiled regular expression; compared and hashed by its text.
+#[derive(Clone)]
+pub(super) struct Pattern {
+    source: String,
+    regex: Regex,
+}
+
+/// The crate's own limit of nesting. One level of ours is at most a repetition, a group, an
+/// alternation and a concatenation of its, with brackets and a case group at the bottom.
+const NEST_LIMIT: u32 = PATTERN_DEPTH_MAX * 5 + 10;
+
+impl Pattern {
+    /// Compiles an expression; a fault is at a byte offset into it.
+    pub(super) fn compile(source: &str, budget: &mut Budget) -> Result<Pattern, Fault> {
+        budget.pattern()?;
+        let translated = translate::translate(source, budget)?;
+        let regex = RegexBuilder::new(&translated)
+            .nest_limit(NEST_LIMIT)
+            .size_limit(PATTERN_COMPILED_MAX_BYTES)
+            .dfa_size_limit(PATTERN_CACHE_MAX_BYTES)
+            .build()
+            .map_err(|error| Fault::new(0, refusal(&error)))?;
+        Ok(Pattern {
+            source: source.to_owned(),
+            regex,
+        })
+    }
+
+    /// The expression as it was written.
+    pub(super) fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Whether it matches somewhere in a value.
+    pub(super) fn is_match(&self, value: &[u8]) -> bool {
+        self.regex.is_match(value)
+    }
+}
+
+/// Why the crate refused an expression that is fine by Go's rules, on one line.
+fn refusal(error: &regex::Error) -> String {
+    match error {
+        regex::Error::CompiledTooBig(limit) => {
+            format!("the regular expression is too large: compiled, it exceeds {limit} bytes")
+        }
+        other => {
+            let text = other.to_string();
+            let last = text.lines().last().unwrap_or_default();
+            format!("the regular expression is not supported: {last}")
+        }
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Pattern) -> bool {
+        self.source == other.source
+    }
+}
+
+impl Eq for Pattern {}
+
+impl Hash for Pattern {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.source.hash(state);
+    }
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.source, f)
+    }
+}

@@ -1,0 +1,72 @@
+//! Counted repetitions: `{2}`, `{2,}` and `{2,5}`.
+
+use crate::filter::PATTERN_REPEAT_MAX;
+use crate::filter::error::Fault;
+use crate::filter::scan::Scan;
+
+/// The counts of a repetition.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counts {
+    least: u32,
+    /// None when open.
+    most: Option<u32>,
+}
+
+impl Counts {
+    /// Reads counts in braces. Anything else in braces is no repetition, and left where it is.
+    pub(super) fn read(scan: &mut Scan<'_>) -> Option<Counts> {
+        let mut ahead = *scan;
+        ahead.eat("{");
+        let least = number(&mut ahead)?;
+        let most = if !ahead.eat(",") {
+            Some(least)
+        } else if ahead.peek() == Some('}') {
+            None
+        } else {
+            Some(number(&mut ahead)?)
+        };
+        if !ahead.eat("}") {
+            return None;
+        }
+        *scan = ahead;
+        Some(Counts { least, most })
+    }
+
+    /// Checks counts that stand at `at`.
+    pub(super) fn check(self, at: usize) -> Result<(), Fault> {
+        if self.least.max(self.most.unwrap_or(0)) > PATTERN_REPEAT_MAX {
+            return Err(too_many(at));
+        }
+        if self.most.is_some_and(|most| most < self.least) {
+            let message =
+                "regular expression: the repetition's second count is less than its first";
+            return Err(Fault::new(at, message));
+        }
+        Ok(())
+    }
+
+    /// How many times something is repeated in all that repeats `inner` times itself.
+    pub(super) fn times(self, inner: u32) -> u32 {
+        match self.most {
+            Some(0) => 1,
+            most => most.unwrap_or(self.least).max(1).saturating_mul(inner),
+        }
+    }
+}
+
+/// A number without leading zeros; one that does not fit is as good as the largest.
+fn number(scan: &mut Scan<'_>) -> Option<u32> {
+    let digits = scan.take_while(|c| c.is_ascii_digit());
+    if digits.is_empty() || (digits.len() > 1 && digits.starts_with('0')) {
+        return None;
+    }
+    Some(digits.parse().unwrap_or(u32::MAX))
+}
+
+/// The fault of a repetition, at `at`, that repeats too often.
+pub(super) fn too_many(at: usize) -> Fault {
+    let message = format!(
+        "regular expression: at most {PATTERN_REPEAT_MAX} repetitions, nested ones multiplied"
+    );
+    Fault::new(at, message)
+}

@@ -1,0 +1,356 @@
+//! From Go's expressions to those of the `regex` crate.
+//!
+//! One pass over the expression, without recursion. Flags such as `(?i)` are not copied but put
+//! into effect: every element is written so that it means the same wherever it stands. Greediness
+//! is dropped, for it cannot change whether something matches.
+
+use crate::filter::error::Fault;
+use crate::filter::scan::Scan;
+use crate::filter::{PATTERN_DEPTH_MAX, PATTERN_REPEAT_MAX};
+
+use super::budget::Budget;
+use super::class::{self, NOTHING};
+use super::escape::{self, Escape};
+use super::flags::{self, Flags};
+use super::repeat::{self, Counts};
+
+/// ASCII `\B`, which must not match within a character: the second part holds between characters
+/// only.
+const NOT_WORD_BOUNDARY: &str = r"(?:(?-u:\B)(?:\b|\B))";
+
+/// Writes an expression in Go's syntax in that of the crate.
+pub(super) fn translate(source: &str, budget: &mut Budget) -> Result<String, Fault> {
+    let mut translator = Translator {
+        scan: Scan::new(source),
+        budget,
+        out: String::with_capacity(source.len()),
+        flags: Flags::default(),
+        level: Level::default(),
+        open: Vec::new(),
+        after_repeat: false,
+    };
+    while let Some(c) = translator.scan.peek() {
+        translator.element(c)?;
+    }
+    match translator.open.last() {
+        None => Ok(translator.out),
+        Some(group) => {
+            let message = "regular expression: the group `(` is never closed";
+            Err(Fault::new(group.at, message))
+        }
+    }
+}
+
+/// Something that a repetition can follow.
+#[derive(Clone, Copy, Debug)]
+struct Atom {
+    /// Where it begins in the output.
+    start: usize,
+    /// Whether a repetition may follow as it stands, or it must be put in a group first.
+    closed: bool,
+    weight: Weight,
+}
+
+/// How heavy a part of the expression is.
+#[derive(Clone, Copy, Debug, Default)]
+struct Weight {
+    /// The product of the counts of nested repetitions.
+    repeats: u32,
+    /// How deep groups and repetitions nest.
+    depth: u32,
+}
+
+/// What is known of the level of groups being read.
+#[derive(Debug, Default)]
+struct Level {
+    /// What a repetition that comes next would repeat.
+    last: Option<Atom>,
+    /// The heaviest so far.
+    weight: Weight,
+}
+
+/// A group that is open.
+#[derive(Debug)]
+struct Group {
+    /// Where it begins in the expression.
+    at: usize,
+    /// Where it begins in the output.
+    start: usize,
+    /// The flags outside.
+    flags: Flags,
+    /// The level outside.
+    level: Level,
+}
+
+#[derive(Debug)]
+struct Translator<'a, 'b> {
+    scan: Scan<'a>,
+    budget: &'b mut Budget,
+    out: String,
+    flags: Flags,
+    level: Level,
+    open: Vec<Group>,
+    /// Whether the element before was a repetition.
+    after_repeat: bool,
+}
+
+impl Translator<'_, '_> {
+    /// Reads one element, which begins with `c`.
+    fn element(&mut self, c: char) -> Result<(), Fault> {
+        let after_repeat = std::mem::take(&mut self.after_repeat);
+        match c {
+            '(' => self.group()?,
+            ')' => self.close()?,
+            '|' => {
+                self.scan.bump();
+                self.out.push('|');
+                self.level.last = None;
+            }
+            '^' => self.take("^", if self.flags.lines { "(?m:^)" } else { r"\A" }),
+            '$' => self.take("$", if self.flags.lines { "(?m:$)" } else { r"\z" }),
+            '.' => self.take(
+                ".",
+                if self.flags.dot_all {
+                    "(?s:.)"
+                } else {
+                    r"[^\n]"
+                },
+            ),
+            '[' => {
+                let at = self.scan.at();
+                let class = class::class(&mut self.scan, self.budget)?;
+                self.class(&class, at)?;
+            }
+            '*' | '+' | '?' | '{' => self.repeat(c, after_repeat)?,
+            '\\' => self.backslash()?,
+            c => {
+                self.scan.bump();
+                self.literal(u32::from(c));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes `text` and writes an element that is ready to be repeated in a group.
+    fn take(&mut self, text: &str, element: &str) {
+        self.scan.eat(text);
+        self.atom(element, false);
+    }
+
+    /// Writes an element.
+    fn atom(&mut self, element: &str, closed: bool) {
+        let start = self.out.len();
+        self.out.push_str(element);
+        self.push(Atom {
+            start,
+            closed,
+            weight: Weight {
+                repeats: 1,
+                depth: 0,
+            },
+        });
+    }
+
+    /// Notes an element that is written.
+    fn push(&mut self, atom: Atom) {
+        let weight = &mut self.level.weight;
+        weight.repeats = weight.repeats.max(atom.weight.repeats);
+        weight.depth = weight.depth.max(atom.weight.depth);
+        self.level.last = Some(atom);
+    }
+
+    /// Writes a class that stands at `at`, in the letter cases asked for.
+    fn class(&mut self, class: &str, at: usize) -> Result<(), Fault> {
+        if self.flags.fold {
+            self.budget.class(at)?;
+            self.atom(&format!("(?i:{class})"), true);
+        } else {
+            self.atom(class, true);
+        }
+        Ok(())
+    }
+
+    /// Writes one code point, in the letter cases asked for.
+    fn literal(&mut self, code: u32) {
+        let Some(c) = char::from_u32(code) else {
+            return self.atom(NOTHING, true); // half of a surrogate pair
+        };
+        let text = regex_syntax::escape(c.encode_utf8(&mut [0; 4]));
+        if self.flags.fold && (c.is_ascii_alphabetic() || !c.is_ascii()) {
+            self.atom(&format!("(?i:{text})"), true);
+        } else {
+            self.atom(&text, true);
+        }
+    }
+
+    /// Reads what begins with a backslash outside brackets.
+    fn backslash(&mut self) -> Result<(), Fault> {
+        let start = self.scan;
+        match self.scan.rest().chars().nth(1) {
+            Some('A') => self.take(r"\A", r"\A"),
+            Some('z') => self.take(r"\z", r"\z"),
+            Some('b') => self.take(r"\b", r"(?-u:\b)"),
+            Some('B') => self.take(r"\B", NOT_WORD_BOUNDARY),
+            Some('Q') => self.verbatim(),
+            Some('C') => {
+                let message = "regular expression: `\\C`, a single byte, is not available";
+                return Err(Fault::new(start.at(), message));
+            }
+            Some(c @ 'Z') => {
+                let mut fault = escape::unknown(c, start);
+                fault.message.push_str("; the end of the text is `\\z`");
+                return Err(fault);
+            }
+            _ => match escape::escape(&mut self.scan, self.budget)? {
+                Escape::Code(code) => self.literal(code),
+                Escape::Class(class) => self.class(&class, start.at())?,
+            },
+        }
+        Ok(())
+    }
+
+    /// Reads `\Q..\E`, or `\Q..` to the end of the expression: characters that mean themselves.
+    fn verbatim(&mut self) {
+        self.scan.eat(r"\Q");
+        let text = match self.scan.take_until(r"\E") {
+            Some(text) => text,
+            None => self.scan.take_all(),
+        };
+        for c in text.chars() {
+            self.literal(u32::from(c));
+        }
+    }
+
+    /// Reads what begins with a parenthesis: a group, or flags for the rest of this one.
+    fn group(&mut self) -> Result<(), Fault> {
+        let at = self.scan.at();
+        let outside = self.flags;
+        if self.scan.eat("(?P<") || self.scan.eat("(?<") {
+            self.group_name(at)?;
+        } else if self.scan.eat("(?") {
+            let (flags, end) = self.flags.read(&mut self.scan, at)?;
+            self.flags = flags;
+            if end == ')' {
+                return Ok(());
+            }
+        } else {
+            self.scan.bump();
+        }
+        if self.open.len() >= PATTERN_DEPTH_MAX as usize {
+            return Err(too_deep(at));
+        }
+        let start = self.out.len();
+        self.out.push_str("(?:");
+        let level = std::mem::take(&mut self.level);
+        self.open.push(Group {
+            at,
+            start,
+            flags: outside,
+            level,
+        });
+        Ok(())
+    }
+
+    /// Reads the name of a group and its `>`. Two groups may have the same name.
+    fn group_name(&mut self, at: usize) -> Result<(), Fault> {
+        if matches!(self.scan.peek(), Some('=' | '!')) {
+            return Err(flags::look_around(at));
+        }
+        let name = self.scan.take_until(">").unwrap_or_default();
+        if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+            let message =
+                "regular expression: a group's name is letters, digits and `_`, and `>` after it";
+            return Err(Fault::new(at, message));
+        }
+        Ok(())
+    }
+
+    /// Reads a closing parenthesis.
+    fn close(&mut self) -> Result<(), Fault> {
+        let Some(group) = self.open.pop() else {
+            let message = "regular expression: this `)` closes no group";
+            return Err(Fault::new(self.scan.at(), message));
+        };
+        self.scan.bump();
+        self.out.push(')');
+        self.flags = group.flags;
+        let inside = std::mem::replace(&mut self.level, group.level).weight;
+        let weight = Weight {
+            repeats: inside.repeats.max(1),
+            depth: inside.depth + 1,
+        };
+        if weight.depth > PATTERN_DEPTH_MAX {
+            return Err(too_deep(group.at));
+        }
+        self.push(Atom {
+            start: group.start,
+            closed: true,
+            weight,
+        });
+        Ok(())
+    }
+
+    /// Reads a repetition, or a brace that is none and means itself.
+    fn repeat(&mut self, c: char, after_repeat: bool) -> Result<(), Fault> {
+        let start = self.scan;
+        let counts = if c == '{' {
+            let Some(counts) = Counts::read(&mut self.scan) else {
+                self.scan.bump();
+                self.literal(u32::from(c));
+                return Ok(());
+            };
+            counts.check(start.at())?;
+            Some(counts)
+        } else {
+            self.scan.bump();
+            None
+        };
+        let operator = start
+            .rest()
+            .get(..self.scan.at() - start.at())
+            .unwrap_or_default();
+        self.scan.eat("?"); // reluctant, which is all the same here
+        if after_repeat {
+            let message = format!(
+                "regular expression: the repetition `{operator}` follows another; put the first in a group"
+            );
+            return Err(Fault::new(start.at(), message));
+        }
+        let Some(atom) = self.level.last else {
+            let message =
+                format!("regular expression: there is nothing that `{operator}` could repeat");
+            return Err(Fault::new(start.at(), message));
+        };
+        let weight = Weight {
+            repeats: counts.map_or(atom.weight.repeats, |counts| {
+                counts.times(atom.weight.repeats)
+            }),
+            depth: atom.weight.depth + 1,
+        };
+        if weight.repeats > PATTERN_REPEAT_MAX {
+            return Err(repeat::too_many(start.at()));
+        }
+        if weight.depth > PATTERN_DEPTH_MAX {
+            return Err(too_deep(start.at()));
+        }
+        if !atom.closed {
+            self.out.insert_str(atom.start, "(?:");
+            self.out.push(')');
+        }
+        self.out.push_str(operator);
+        self.push(Atom {
+            start: atom.start,
+            closed: false,
+            weight,
+        });
+        self.after_repeat = true;
+        Ok(())
+    }
+}
+
+fn too_deep(at: usize) -> Fault {
+    let message = format!(
+        "regular expression: groups and repetitions nest more than {PATTERN_DEPTH_MAX} deep"
+    );
+    Fault::new(at, message)
+}

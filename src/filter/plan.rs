@@ -1,0 +1,91 @@
+//! What a filter tells a planner: how to find the containers that may pass without trying all.
+
+use std::collections::BTreeSet;
+
+use crate::field::Field;
+
+use super::expr::Filter;
+use super::selector::{Selector, Test};
+use super::set::Filters;
+
+/// Something without which no container passes a filter. It is necessary, not sufficient: whatever
+/// an index finds by it must still be matched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Required<'a> {
+    /// The field is present and has this value. No container has an [unknown](Field::Unknown)
+    /// field, an empty value (other than an extension's) or a value that is not UTF-8.
+    Equals(&'a Field, &'a [u8]),
+    /// The field is present.
+    Present(&'a Field),
+}
+
+impl<'a> Required<'a> {
+    /// The identifier that is required, if one is.
+    fn id(self) -> Option<&'a [u8]> {
+        match self {
+            Required::Equals(Field::Id, id) => Some(id),
+            _ => None,
+        }
+    }
+}
+
+impl Filter {
+    /// What a container must have to pass, in the order of the selectors; nothing for a selector
+    /// that an absent field satisfies.
+    pub(crate) fn required(&self) -> impl Iterator<Item = Required<'_>> {
+        self.selectors().iter().filter_map(Selector::required)
+    }
+}
+
+impl Filters {
+    /// The only identifiers that can pass, when every filter demands one; none when some filter
+    /// leaves the identifier open. A filter that demands two, or an impossible one, adds nothing.
+    pub(crate) fn exact_ids(&self) -> Option<BTreeSet<&str>> {
+        if self.is_all() {
+            return None;
+        }
+        let mut ids = BTreeSet::new();
+        for filter in self.iter() {
+            let mut wanted = filter.required().filter_map(Required::id);
+            let first = wanted.next()?;
+            let agreed = wanted.all(|id| id == first);
+            if let Ok(id) = str::from_utf8(first)
+                && agreed
+                && !id.is_empty()
+            {
+                ids.insert(id);
+            }
+        }
+        Some(ids)
+    }
+
+    /// Whether matching looks at labels.
+    pub(crate) fn needs_labels(&self) -> bool {
+        self.looks_at(|field| matches!(field, Field::Label(_)))
+    }
+
+    /// Whether matching looks at extensions.
+    pub(crate) fn needs_extensions(&self) -> bool {
+        self.looks_at(|field| matches!(field, Field::Extension(_)))
+    }
+
+    /// Whether a selector looks at such a field; when everything passes, nothing is looked at.
+    fn looks_at(&self, wanted: impl Fn(&Field) -> bool) -> bool {
+        let mut selectors = self.iter().flat_map(Filter::selectors);
+        !self.is_all() && selectors.any(|selector| wanted(selector.path.field()))
+    }
+}
+
+impl Selector {
+    /// What it needs; none when an absent field satisfies it.
+    fn required(&self) -> Option<Required<'_>> {
+        let field = self.path.field();
+        let holds_for_absent = match &self.test {
+            Test::Equals(value) => return Some(Required::Equals(field, value)),
+            Test::Present => false,
+            Test::Differs(value) => !value.is_empty(),
+            Test::Matches(pattern) => pattern.is_match(b""),
+        };
+        (!holds_for_absent).then_some(Required::Present(field))
+    }
+}

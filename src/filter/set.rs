@@ -1,0 +1,82 @@
+//! Several filters.
+
+use super::error::FilterError;
+use super::expr::Filter;
+use super::pattern::Budget;
+
+/// Any number of filters, one of which a container must pass. Without any, all containers do.
+///
+/// ```
+/// use bayplan::{Filter, Filters};
+///
+/// # fn main() -> Result<(), bayplan::FilterError> {
+/// let parsed = Filters::parse(["id==web", "labels.app==nginx"])?;
+/// let built = Filters::any([Filter::id().eq("web"), Filter::label("app").eq("nginx")]);
+/// assert_eq!(parsed, built);
+/// assert!(Filters::all().is_all());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Filters {
+    filters: Vec<Filter>,
+}
+
+impl Filters {
+    /// No filters: everything passes.
+    #[must_use]
+    pub fn all() -> Filters {
+        Filters::default()
+    }
+
+    /// The filters given; everything passes when there are none.
+    pub fn any(filters: impl IntoIterator<Item = Filter>) -> Filters {
+        filters.into_iter().collect()
+    }
+
+    /// Parses each text as a filter.
+    ///
+    /// # Errors
+    ///
+    /// The first filter that does not parse, with its [index](FilterError::index), or more than 64
+    /// regular expressions in all.
+    pub fn parse<I>(texts: I) -> Result<Filters, FilterError>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        let mut budget = Budget::new();
+        let parse = |(index, text): (usize, I::Item)| {
+            Filter::parse_within(text.as_ref(), &mut budget).map_err(|error| error.at_index(index))
+        };
+        texts.into_iter().enumerate().map(parse).collect()
+    }
+
+    /// The filters, in the order given.
+    #[must_use]
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Filter> {
+        self.filters.iter()
+    }
+
+    /// Whether everything passes: there are no filters, or one of them asks for nothing.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        self.filters.is_empty() || self.filters.iter().any(Filter::is_all)
+    }
+}
+
+impl From<Filter> for Filters {
+    fn from(filter: Filter) -> Filters {
+        Filters {
+            filters: vec![filter],
+        }
+    }
+}
+
+impl FromIterator<Filter> for Filters {
+    fn from_iter<I: IntoIterator<Item = Filter>>(filters: I) -> Filters {
+        Filters {
+            filters: filters.into_iter().collect(),
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! Field masks: which fields of a container an update takes from its input.
+//!
+//! A path is a field's name, or `labels.KEY` and `extensions.NAME` for one entry, where the key is
+//! everything after the first dot, dots included. Which of the paths a store accepts depends on its
+//! [`Rules`](crate::Rules); that is decided by the update itself.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::{Error, Result};
+use crate::excerpt::Excerpt;
+use crate::field::name;
+use crate::limits::FIELD_PATH_MAX_BYTES;
+
+/// One field, or one entry of a field, that an update may name.
+///
+/// Its text, by [`Display`](fmt::Display) and [`FromStr`], is containerd's field path.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum FieldPath {
+    /// `labels`: all labels; those that the input lacks are removed.
+    Labels,
+    /// `labels.KEY`: one label; removed if the input lacks it or has an empty value for it.
+    Label(String),
+    /// `spec`.
+    Spec,
+    /// `extensions`: all extensions; those that the input lacks are removed.
+    Extensions,
+    /// `extensions.NAME`: one extension; removed if the input lacks it.
+    Extension(String),
+    /// `image`, under [`Rules::Containerd2`](crate::Rules::Containerd2) only.
+    Image,
+    /// `snapshotkey`, under [`Rules::Containerd2`](crate::Rules::Containerd2) only.
+    SnapshotKey,
+}
+
+impl fmt::Display for FieldPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Labels => f.write_str(name::LABELS),
+            Self::Label(key) => write!(f, "{}.{key}", name::LABELS),
+            Self::Spec => f.write_str(name::SPEC),
+            Self::Extensions => f.write_str(name::EXTENSIONS),
+            Self::Extension(key) => write!(f, "{}.{key}", name::EXTENSIONS),
+            Self::Image => f.write_str(name::IMAGE),
+            Self::SnapshotKey => f.write_str(name::SNAPSHOT_KEY),
+        }
+    }
+}
+
+impl FromStr for FieldPath {
+    type Err = FieldMaskError;
+
+    fn from_str(path: &str) -> Result<Self, FieldMaskError> {
+        if path.len() > FIELD_PATH_MAX_BYTES {
+            let size = path.len();
+            let message = format!("too long: {size} bytes of at most {FIELD_PATH_MAX_BYTES}");
+            return Err(FieldMaskError::new(path, FIELD_PATH_MAX_BYTES, message));
+        }
+        let (field, key) = match path.split_once('.') {
+            Some((field, key)) => (field, Some(key)),
+            None => (path, None),
+        };
+        match (field, key) {
+            (name::LABELS | name::EXTENSIONS, Some("")) => Err(FieldMaskError::new(
+                path,
+                path.len(),
+                format!("expected a key of `{field}`"),
+            )),
+            (name::LABELS, None) => Ok(Self::Labels),
+            (name::LABELS, Some(key)) => Ok(Self::Label(key.to_owned())),
+            (name::EXTENSIONS, None) => Ok(Self::Extensions),
+            (name::EXTENSIONS, Some(key)) => Ok(Self::Extension(key.to_owned())),
+            (name::SPEC, None) => Ok(Self::Spec),
+            (name::IMAGE, None) => Ok(Self::Image),
+            (name::SNAPSHOT_KEY, None) => Ok(Self::SnapshotKey),
+            (name::SPEC | name::IMAGE | name::SNAPSHOT_KEY, Some(_)) => Err(FieldMaskError::new(
+                path,
+                field.len(),
+                format!("`{field}` has no fields that can be updated one by one"),
+            )),
+            _ => Err(FieldMaskError::new(path, 0, unknown(field))),
+        }
+    }
+}
+
+fn unknown(field: &str) -> String {
+    let immutable = [
+        name::ID,
+        name::RUNTIME,
+        name::SNAPSHOTTER,
+        name::SANDBOX_ID,
+        name::CREATED_AT,
+        name::UPDATED_AT,
+    ];
+    if immutable.contains(&field) {
+        format!("`{field}` cannot be updated")
+    } else {
+        format!(
+            "expected one of {}, {}.KEY, {}, {}, {}.NAME, {}, {}",
+            name::LABELS,
+            name::LABELS,
+            name::SPEC,
+            name::EXTENSIONS,
+            name::EXTENSIONS,
+            name::IMAGE,
+            name::SNAPSHOT_KEY
+        )
+    }
+}
+
+/// The fields that an [`update`](crate::Store::update) takes from its input.
+///
+/// # Examples
+///
+/// ```
+/// use bayplan::{FieldMask, FieldPath};
+///
+/// let mask = FieldMask::parse(["spec", "labels.io.kubernetes.pod.name"])?;
+/// assert_eq!(mask, FieldMask::of([
+///     FieldPath::Spec,
+///     FieldPath::Label("io.kubernetes.pod.name".into()),
+/// ]));
+///
+/// let error = FieldMask::parse(["lables"]).unwrap_err();
+/// assert_eq!(error.position(), 0);
+/// # Ok::<(), bayplan::FieldMaskError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct FieldMask {
+    paths: Vec<FieldPath>,
+    refused: Option<FieldMaskError>,
+}
+
+impl FieldMask {
+    /// The mask without a path: a full replace of all mutable fields, in which a differing
+    /// immutable field is an error.
+    #[must_use]
+    pub fn full() -> Self {
+        Self::default()
+    }
+
+    /// The mask of these paths; of none, [`FieldMask::full`].
+    pub fn of(paths: impl IntoIterator<Item = FieldPath>) -> Self {
+        Self {
+            paths: paths.into_iter().collect(),
+            refused: None,
+        }
+    }
+
+    /// Parses the paths.
+    ///
+    /// # Errors
+    ///
+    /// The first path that no store accepts, with the place where it goes wrong.
+    pub fn parse<I>(paths: I) -> Result<Self, FieldMaskError>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        let mask = Self::deferred(paths);
+        match mask.refused {
+            Some(error) => Err(error),
+            None => Ok(mask),
+        }
+    }
+
+    /// Parses the paths, but leaves it to the update to refuse a bad one.
+    ///
+    /// This is for those who pass on what somebody else asks for, as a server does: an update of a
+    /// container that does not exist is then [`NotFound`](crate::ErrorKind::NotFound), as
+    /// containerd has it, whatever its paths are.
+    pub fn deferred<I>(paths: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        let mut mask = Self::default();
+        for path in paths {
+            match path.as_ref().parse() {
+                Ok(path) => mask.paths.push(path),
+                Err(error) => {
+                    mask.refused.get_or_insert(error);
+                }
+            }
+        }
+        mask
+    }
+
+    /// Whether this is [`FieldMask::full`].
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.paths.is_empty() && self.refused.is_none()
+    }
+
+    /// The paths, in the order given.
+    pub fn paths(&self) -> impl Iterator<Item = &FieldPath> {
+        self.paths.iter()
+    }
+
+    /// The bad path that [`FieldMask::deferred`] kept.
+    pub(crate) fn check(&self) -> Result<()> {
+        match &self.refused {
+            Some(error) => Err(error.clone().into()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl FromIterator<FieldPath> for FieldMask {
+    fn from_iter<I: IntoIterator<Item = FieldPath>>(paths: I) -> Self {
+        Self::of(paths)
+    }
+}
+
+/// A field path that cannot be updated, and where it goes wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct FieldMaskError {
+    path: String,
+    position: usize,
+    message: String,
+}
+
+impl FieldMaskError {
+    fn new(path: &str, position: usize, message: String) -> Self {
+        Self {
+            path: path.to_owned(),
+            position,
+            message,
+        }
+    }
+
+    /// The whole path.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Where it goes wrong, as a byte offset into [`FieldMaskError::path`].
+    #[must_use]
+    pub fn position(&self) -> usize {
+        self.position
+    }
+
+    /// What is wrong, in one line.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl fmt::Display for FieldMaskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "field path {:?}: {}", self.path, self.message)?;
+        Excerpt::new(&self.path, self.position).fmt(f)
+    }
+}
+
+impl std::error::Error for FieldMaskError {}
+
+impl From<FieldMaskError> for Error {
+    fn from(error: FieldMaskError) -> Self {
+        Error::invalid(format!("invalid field path {:?}", error.path)).caused_by(error)
+    }
+}
