@@ -1,0 +1,387 @@
+//! What a value of the file is made of, and how it is known to be what was written.
+//!
+//! Every value is sealed: one format byte, a checksum, and what the value holds.
+//!
+//! ```text
+//! 01 | CRC-32 (4 bytes, little endian) | content
+//! ```
+//!
+//! The checksum covers the length of the key, the key, the format byte and the content, so that a
+//! value is also known to stand under its own key. The content is a bincode encoding (its standard
+//! configuration: little endian, variable-length integers), or the bare bytes of a text.
+
+use bincode::{BorrowDecode, Encode};
+use chrono::{DateTime, Utc};
+
+use crate::any::Any;
+use crate::container::{Container, ContainerHeader, Runtime};
+use crate::error::{Error, Result};
+use crate::labels::Labels;
+use crate::limits::ENCODED_MAX_BYTES;
+use crate::revision::Revision;
+use crate::update::Rules;
+
+const FORMAT: u8 = 1;
+const CHECKSUM_BYTES: usize = 4;
+const SEAL_BYTES: usize = 1 + CHECKSUM_BYTES;
+
+/// The single fields of a container, and what must be found beside them.
+#[derive(Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub(crate) struct Record<'a> {
+    image: &'a str,
+    runtime_name: &'a str,
+    runtime_options: Option<AnyContent<'a>>,
+    snapshotter: &'a str,
+    snapshot_key: &'a str,
+    sandbox_id: &'a str,
+    created_at: Stamp,
+    updated_at: Stamp,
+    revision: u64,
+    /// How many labels the container has.
+    pub(crate) labels: u32,
+    /// How many extensions the container has.
+    pub(crate) extensions: u32,
+    /// How long the spec's value is, in bytes.
+    pub(crate) spec_bytes: u32,
+}
+
+/// An `Any`: a spec, an extension or the options of a runtime.
+#[derive(Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub(crate) struct AnyContent<'a> {
+    type_url: &'a str,
+    value: &'a [u8],
+}
+
+/// A time: seconds since 1970 and nanoseconds.
+#[derive(Debug, PartialEq, Eq, Encode, BorrowDecode)]
+struct Stamp(i64, u32);
+
+/// What tells one store from every other.
+#[derive(Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub(crate) struct Identity {
+    pub(crate) uuid: [u8; 16],
+    created_at: Stamp,
+    rules: u8,
+}
+
+impl<'a> Record<'a> {
+    pub(crate) fn of(container: &'a Container) -> Result<Self> {
+        let spec = container.spec.as_ref().map_or(0, |spec| spec.value.len());
+        Ok(Self {
+            image: &container.image,
+            runtime_name: &container.runtime.name,
+            runtime_options: container.runtime.options.as_ref().map(AnyContent::of),
+            snapshotter: &container.snapshotter,
+            snapshot_key: &container.snapshot_key,
+            sandbox_id: &container.sandbox_id,
+            created_at: Stamp::of(container.created_at),
+            updated_at: Stamp::of(container.updated_at),
+            revision: container.revision.get(),
+            labels: count(container.labels.len())?,
+            extensions: count(container.extensions.len())?,
+            spec_bytes: count(spec)?,
+        })
+    }
+
+    pub(crate) fn decode(key: &[u8], value: &'a [u8]) -> Result<Self> {
+        decode(unseal(key, value)?)
+    }
+
+    pub(crate) fn image(&self) -> &'a str {
+        self.image
+    }
+
+    pub(crate) fn runtime_name(&self) -> &'a str {
+        self.runtime_name
+    }
+
+    pub(crate) fn snapshotter(&self) -> &'a str {
+        self.snapshotter
+    }
+
+    pub(crate) fn snapshot_key(&self) -> &'a str {
+        self.snapshot_key
+    }
+
+    pub(crate) fn sandbox_id(&self) -> &'a str {
+        self.sandbox_id
+    }
+
+    /// The header of the container `id`, with these labels.
+    pub(crate) fn to_header(&self, id: String, labels: Labels) -> Result<ContainerHeader> {
+        Ok(ContainerHeader {
+            id,
+            labels,
+            image: self.image.to_owned(),
+            runtime: Runtime {
+                name: self.runtime_name.to_owned(),
+                options: self.runtime_options.as_ref().map(AnyContent::to_any),
+            },
+            snapshotter: self.snapshotter.to_owned(),
+            snapshot_key: self.snapshot_key.to_owned(),
+            sandbox_id: self.sandbox_id.to_owned(),
+            created_at: self.created_at.to_time()?,
+            updated_at: self.updated_at.to_time()?,
+            revision: Revision::new(self.revision),
+        })
+    }
+}
+
+impl<'a> AnyContent<'a> {
+    pub(crate) fn of(any: &'a Any) -> Self {
+        Self {
+            type_url: &any.type_url,
+            value: &any.value,
+        }
+    }
+
+    pub(crate) fn decode(key: &[u8], value: &'a [u8]) -> Result<Self> {
+        decode(unseal(key, value)?)
+    }
+
+    pub(crate) fn type_url(&self) -> &'a str {
+        self.type_url
+    }
+
+    pub(crate) fn value_bytes(&self) -> usize {
+        self.value.len()
+    }
+
+    pub(crate) fn to_any(&self) -> Any {
+        Any::new(self.type_url, self.value)
+    }
+}
+
+impl Stamp {
+    fn of(time: DateTime<Utc>) -> Self {
+        Self(time.timestamp(), time.timestamp_subsec_nanos())
+    }
+
+    fn to_time(&self) -> Result<DateTime<Utc>> {
+        DateTime::from_timestamp(self.0, self.1)
+            .ok_or_else(|| Error::corrupt("a time in the record is out of range"))
+    }
+}
+
+impl Identity {
+    pub(crate) fn new(uuid: [u8; 16], created_at: DateTime<Utc>, rules: Rules) -> Self {
+        let rules = match rules {
+            Rules::Strict => 0,
+            Rules::Containerd2 => 1,
+        };
+        Self {
+            uuid,
+            created_at: Stamp::of(created_at),
+            rules,
+        }
+    }
+
+    pub(crate) fn created_at(&self) -> Result<DateTime<Utc>> {
+        self.created_at.to_time()
+    }
+
+    pub(crate) fn rules(&self) -> Result<Rules> {
+        match self.rules {
+            0 => Ok(Rules::Strict),
+            1 => Ok(Rules::Containerd2),
+            other => Err(Error::corrupt(format!("unknown rule set {other}"))),
+        }
+    }
+
+    pub(crate) fn decode(key: &[u8], value: &[u8]) -> Result<Self> {
+        decode(unseal(key, value)?)
+    }
+}
+
+/// Seals what bincode makes of `content`.
+pub(crate) fn seal(key: &[u8], content: &impl Encode) -> Result<Vec<u8>> {
+    let mut sealed = vec![0; SEAL_BYTES];
+    bincode::encode_into_std_write(content, &mut sealed, bincode::config::standard())
+        .map_err(|error| Error::invalid("the value cannot be encoded").caused_by(error))?;
+    Ok(close(key, sealed))
+}
+
+/// Seals bare bytes.
+pub(crate) fn seal_bytes(key: &[u8], content: &[u8]) -> Vec<u8> {
+    let mut sealed = Vec::with_capacity(SEAL_BYTES + content.len());
+    sealed.resize(SEAL_BYTES, 0);
+    sealed.extend_from_slice(content);
+    close(key, sealed)
+}
+
+/// The content of a sealed value, if it is what was written under this key.
+pub(crate) fn unseal<'a>(key: &[u8], value: &'a [u8]) -> Result<&'a [u8]> {
+    let Some((head, content)) = value.split_at_checked(SEAL_BYTES) else {
+        return Err(Error::corrupt("a value is cut short"));
+    };
+    let (format, stored) = match head {
+        [format, checksum @ ..] => (*format, checksum),
+        [] => (0, head),
+    };
+    if stored != checksum(key, format, content) {
+        return Err(Error::corrupt("a checksum does not match"));
+    }
+    if format != FORMAT {
+        return Err(Error::corrupt(format!(
+            "a value has the unknown format {format}"
+        )));
+    }
+    Ok(content)
+}
+
+/// A text under this key.
+pub(crate) fn unseal_text<'a>(key: &[u8], value: &'a [u8]) -> Result<&'a str> {
+    text(unseal(key, value)?)
+}
+
+/// A number under this key.
+pub(crate) fn unseal_number(key: &[u8], value: &[u8]) -> Result<u64> {
+    decode(unseal(key, value)?)
+}
+
+/// Bytes of the file that are to be a text.
+pub(crate) fn text(bytes: &[u8]) -> Result<&str> {
+    std::str::from_utf8(bytes)
+        .map_err(|error| Error::corrupt("a text is not UTF-8").caused_by(error))
+}
+
+fn close(key: &[u8], mut sealed: Vec<u8>) -> Vec<u8> {
+    if let Some((head, content)) = sealed.split_at_mut_checked(SEAL_BYTES) {
+        let checksum = checksum(key, FORMAT, content);
+        for (slot, byte) in head.iter_mut().zip([FORMAT].into_iter().chain(checksum)) {
+            *slot = byte;
+        }
+    }
+    sealed
+}
+
+fn checksum(key: &[u8], format: u8, content: &[u8]) -> [u8; CHECKSUM_BYTES] {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&(key.len() as u64).to_le_bytes());
+    hasher.update(key);
+    hasher.update(&[format]);
+    hasher.update(content);
+    hasher.finalize().to_le_bytes()
+}
+
+/// Decodes all of `content`: bytes left over are an error.
+fn decode<'a, T: BorrowDecode<'a, ()>>(content: &'a [u8]) -> Result<T> {
+    let config = bincode::config::standard().with_limit::<ENCODED_MAX_BYTES>();
+    let (value, used) = bincode::borrow_decode_from_slice(content, config)
+        .map_err(|error| Error::corrupt("a value does not decode").caused_by(error))?;
+    if used == content.len() {
+        Ok(value)
+    } else {
+        Err(Error::corrupt("a value has bytes left over"))
+    }
+}
+
+fn count(number: usize) -> Result<u32> {
+    u32::try_from(number).map_err(|_| Error::invalid(format!("{number} is too many to count")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn container() -> Container {
+        let mut container = Container::new(
+            "web",
+            Runtime::new("runc").options(Any::new("options", b"{}")),
+            Any::new("spec", vec![7; 3000]),
+        )
+        .image("nginx")
+        .snapshot("overlayfs", "rootfs")
+        .sandbox("pod")
+        .label("a", "1");
+        container.created_at = DateTime::from_timestamp(1_700_000_000, 999_999_999).unwrap();
+        container.updated_at = DateTime::<Utc>::MAX_UTC;
+        container.revision = Revision::new(u64::MAX);
+        container
+    }
+
+    #[test]
+    fn a_record_reads_back_as_it_was_written() {
+        let container = container();
+        let sealed = seal(b"key", &Record::of(&container).unwrap()).unwrap();
+        let record = Record::decode(b"key", &sealed).unwrap();
+        assert_eq!(
+            (record.labels, record.extensions, record.spec_bytes),
+            (1, 0, 3000)
+        );
+        let header = record
+            .to_header("web".into(), container.labels.clone())
+            .unwrap();
+        assert_eq!(header, ContainerHeader::from(container));
+    }
+
+    #[test]
+    fn every_flipped_bit_is_seen_wherever_it_is() {
+        let container = container();
+        let sealed = seal(b"key", &Record::of(&container).unwrap()).unwrap();
+        for byte in 0..sealed.len() {
+            for bit in 0..8 {
+                let mut flipped = sealed.clone();
+                flipped[byte] ^= 1 << bit;
+                let error = Record::decode(b"key", &flipped).unwrap_err();
+                assert!(error.is_corrupt(), "byte {byte}, bit {bit}");
+            }
+        }
+        for cut in 0..sealed.len() {
+            assert!(
+                Record::decode(b"key", &sealed[..cut])
+                    .unwrap_err()
+                    .is_corrupt()
+            );
+        }
+        let longer = [&sealed[..], &[0]].concat();
+        assert!(Record::decode(b"key", &longer).unwrap_err().is_corrupt());
+    }
+
+    #[test]
+    fn a_value_under_another_key_is_damage() {
+        let sealed = seal_bytes(b"ns\0web\0\x01a", b"1");
+        assert_eq!(unseal_text(b"ns\0web\0\x01a", &sealed).unwrap(), "1");
+        assert!(
+            unseal_text(b"ns\0web\0\x01b", &sealed)
+                .unwrap_err()
+                .is_corrupt()
+        );
+    }
+
+    #[test]
+    fn a_value_of_another_format_is_told_apart_from_damage() {
+        let mut sealed = seal_bytes(b"k", b"1");
+        sealed[0] = 2;
+        let checksum = checksum(b"k", 2, b"1");
+        sealed[1..5].copy_from_slice(&checksum);
+        let error = unseal(b"k", &sealed).unwrap_err();
+        assert_eq!(error.to_string(), "a value has the unknown format 2");
+    }
+
+    #[test]
+    fn bytes_left_over_and_huge_lengths_are_refused() {
+        let sealed = seal_bytes(b"k", &[1, 0]);
+        assert!(
+            unseal_number(b"k", &sealed)
+                .unwrap_err()
+                .to_string()
+                .contains("left over")
+        );
+        let huge = [&[253u8][..], &u64::MAX.to_le_bytes()].concat();
+        let sealed = seal_bytes(b"k", &huge);
+        assert!(AnyContent::decode(b"k", &sealed).unwrap_err().is_corrupt());
+    }
+
+    #[test]
+    fn an_identity_reads_back() {
+        for rules in [Rules::Strict, Rules::Containerd2] {
+            let now = DateTime::from_timestamp(5, 6).unwrap();
+            let sealed = seal(b"identity", &Identity::new([9; 16], now, rules)).unwrap();
+            let identity = Identity::decode(b"identity", &sealed).unwrap();
+            assert_eq!(identity.uuid, [9; 16]);
+            assert_eq!(identity.created_at().unwrap(), now);
+            assert_eq!(identity.rules().unwrap(), rules);
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! Every table and every key of the file.
+//!
+//! ```text
+//! table         key                                  value (sealed, see record.rs)
+//! -----         ---                                  -----
+//! containers    <namespace> 00 <id>                  the record: all single fields, counts, sizes
+//!               <namespace> 00 <id> 00 01 <key>      one label: its value
+//!               <namespace> 00 <id> 00 02 <name>     one extension: an Any
+//!               <namespace> 00 <id> 00 03            the spec: an Any
+//! namespaces    <namespace>                          the namespace exists
+//!               <namespace> 00 <key>                 one label of the namespace: its value
+//! meta          "format"                             the version of this layout
+//!               "identity"                           the store's UUID, its birth, its rules
+//!               "revision"                           every revision handed out is below this one
+//! ```
+//!
+//! The byte 00 cannot occur in an identifier and sorts below every byte that can. So the keys of
+//! one container are adjacent, its record first and its spec last; the containers of a namespace
+//! are adjacent, in the order of their ids; and no key of one container or namespace can be taken
+//! for one of another. Labels may hold any byte: they stand last in their keys.
+
+use std::ops::Range;
+
+use redb::TableDefinition;
+
+use crate::identifier::{ContainerId, NamespaceName};
+
+/// A table from bytes to bytes.
+pub(crate) type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
+
+/// The containers, with their labels, extensions and specs.
+pub(crate) const CONTAINERS: Table = Table::new("containers");
+
+/// The namespaces, with their labels.
+pub(crate) const NAMESPACES: Table = Table::new("namespaces");
+
+/// What is to be known of the file before anything else in it is read.
+pub(crate) const META: Table = Table::new("meta");
+
+/// The version of the layout that this library writes.
+pub(crate) const FORMAT_VERSION: u32 = 1;
+
+/// Keys of the table `meta`.
+pub(crate) mod meta {
+    pub(crate) const FORMAT: &[u8] = b"format";
+    pub(crate) const IDENTITY: &[u8] = b"identity";
+    pub(crate) const REVISION: &[u8] = b"revision";
+}
+
+const SEPARATOR: u8 = 0;
+const AFTER_SEPARATOR: u8 = 1;
+const TAG_LABEL: u8 = 1;
+const TAG_EXTENSION: u8 = 2;
+const TAG_SPEC: u8 = 3;
+
+const _: () = assert!(
+    SEPARATOR < b'-' && AFTER_SEPARATOR < b'-',
+    "'-' sorts first in an id"
+);
+const _: () = assert!(TAG_LABEL < TAG_EXTENSION && TAG_EXTENSION < TAG_SPEC);
+
+/// The keys of one container.
+#[derive(Debug)]
+pub(crate) struct ContainerKey(Vec<u8>);
+
+impl ContainerKey {
+    pub(crate) fn new(namespace: &NamespaceName, id: &ContainerId) -> Self {
+        Self(joined(&[
+            namespace.as_str().as_bytes(),
+            &[SEPARATOR],
+            id.as_str().as_bytes(),
+        ]))
+    }
+
+    pub(crate) fn record(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub(crate) fn label(&self, key: &str) -> Vec<u8> {
+        joined(&[&self.0, &[SEPARATOR, TAG_LABEL], key.as_bytes()])
+    }
+
+    pub(crate) fn extension(&self, name: &str) -> Vec<u8> {
+        joined(&[&self.0, &[SEPARATOR, TAG_EXTENSION], name.as_bytes()])
+    }
+
+    pub(crate) fn spec(&self) -> Vec<u8> {
+        joined(&[&self.0, &[SEPARATOR, TAG_SPEC]])
+    }
+
+    /// From the record to the spec, and nothing else.
+    pub(crate) fn all(&self) -> Range<Vec<u8>> {
+        self.0.clone()..joined(&[&self.0, &[AFTER_SEPARATOR]])
+    }
+}
+
+/// The keys of all containers of a namespace: after the container `after`, if there is one.
+pub(crate) fn containers_of(namespace: &NamespaceName, after: Option<&[u8]>) -> Range<Vec<u8>> {
+    let name = namespace.as_str().as_bytes();
+    let end = joined(&[name, &[AFTER_SEPARATOR]]);
+    let start = match after {
+        None => joined(&[name, &[SEPARATOR]]),
+        Some(id) => joined(&[name, &[SEPARATOR], id, &[AFTER_SEPARATOR]]),
+    };
+    start..end
+}
+
+/// What a key of the table `containers` says, without its namespace.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Row<'a> {
+    pub(crate) id: &'a [u8],
+    pub(crate) part: Part<'a>,
+}
+
+/// A part of a container that has a key of its own.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Part<'a> {
+    Record,
+    Label(&'a [u8]),
+    Extension(&'a [u8]),
+    Spec,
+}
+
+impl<'a> Row<'a> {
+    /// Splits a key into namespace and row; `None` for what is no key of this table.
+    pub(crate) fn parse(key: &'a [u8]) -> Option<(&'a [u8], Self)> {
+        let (namespace, rest) = split(key)?;
+        let Some((id, tagged)) = split(rest) else {
+            return Some((
+                namespace,
+                Self {
+                    id: rest,
+                    part: Part::Record,
+                },
+            ));
+        };
+        let (tag, name) = tagged.split_first()?;
+        let part = match *tag {
+            TAG_LABEL => Part::Label(name),
+            TAG_EXTENSION => Part::Extension(name),
+            TAG_SPEC if name.is_empty() => Part::Spec,
+            _ => return None,
+        };
+        Some((namespace, Self { id, part }))
+    }
+}
+
+/// The key of a namespace.
+pub(crate) fn namespace(name: &NamespaceName) -> &[u8] {
+    name.as_str().as_bytes()
+}
+
+/// The key of a namespace's label.
+pub(crate) fn namespace_label(name: &NamespaceName, key: &str) -> Vec<u8> {
+    joined(&[namespace(name), &[SEPARATOR], key.as_bytes()])
+}
+
+/// The keys of a namespace and its labels.
+pub(crate) fn namespace_all(name: &NamespaceName) -> Range<Vec<u8>> {
+    namespace(name).to_vec()..joined(&[namespace(name), &[AFTER_SEPARATOR]])
+}
+
+/// Splits a key of the table `namespaces` into the namespace and the label, if it is one's.
+pub(crate) fn parse_namespace(key: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match split(key) {
+        Some((name, label)) => (name, Some(label)),
+        None => (key, None),
+    }
+}
+
+fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = bytes.iter().position(|byte| *byte == SEPARATOR)?;
+    let (before, rest) = bytes.split_at_checked(at)?;
+    Some((before, rest.get(1..)?))
+}
+
+fn joined(parts: &[&[u8]]) -> Vec<u8> {
+    parts.concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(namespace: &str, id: &str) -> ContainerKey {
+        ContainerKey::new(&namespace.parse().unwrap(), &id.parse().unwrap())
+    }
+
+    #[test]
+    fn a_key_parses_back_to_what_it_was_made_of() {
+        let web = key("k8s.io", "web");
+        let all = [
+            (web.record().to_vec(), Part::Record),
+            (web.label("a\0b"), Part::Label(b"a\0b")),
+            (web.extension("x"), Part::Extension(b"x")),
+            (web.spec(), Part::Spec),
+        ];
+        for (bytes, part) in &all {
+            let (namespace, row) = Row::parse(bytes).unwrap();
+            assert_eq!(namespace, b"k8s.io");
+            assert_eq!(row.id, b"web");
+            assert_eq!(&row.part, part);
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_does_not_parse() {
+        for bytes in [
+            &b""[..],
+            b"ns",
+            b"ns\0id\0",
+            b"ns\0id\0\x04",
+            b"ns\0id\0\x03x",
+            b"ns\0id\0l",
+        ] {
+            assert_eq!(Row::parse(bytes), None, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn the_keys_of_a_container_are_adjacent_and_in_order() {
+        let neighbours = ["a", "a-b", "a.b", "a0", "aa", "b"];
+        let mut keys: Vec<(Vec<u8>, usize)> = Vec::new();
+        for (index, id) in neighbours.iter().enumerate() {
+            let key = key("n", id);
+            for bytes in [
+                key.record().to_vec(),
+                key.label("l"),
+                key.label("\u{10ffff}"),
+                key.extension("e"),
+                key.spec(),
+            ] {
+                assert!(key.all().contains(&bytes));
+                keys.push((bytes, index));
+            }
+        }
+        let mut sorted = keys.clone();
+        sorted.sort();
+        assert_eq!(sorted, keys);
+    }
+
+    #[test]
+    fn the_keys_of_a_namespace_are_adjacent() {
+        let range = containers_of(&"a".parse().unwrap(), None);
+        assert!(range.contains(&key("a", "x").spec()));
+        assert!(!range.contains(&key("a-b", "x").spec()));
+        assert!(!range.contains(&key("a0", "x").record().to_vec()));
+        let rest = containers_of(&"a".parse().unwrap(), Some(b"x"));
+        assert!(!rest.contains(&key("a", "x").spec()));
+        assert!(rest.contains(&key("a", "x-1").record().to_vec()));
+        let nothing = containers_of(&"a".parse().unwrap(), Some(b"\xff"));
+        assert!(!nothing.contains(&key("a", "z").record().to_vec()));
+    }
+
+    #[test]
+    fn keys_of_namespaces_parse_back() {
+        let name = "a.b".parse().unwrap();
+        assert_eq!(parse_namespace(namespace(&name)), (&b"a.b"[..], None));
+        let label = namespace_label(&name, "k\0");
+        assert_eq!(parse_namespace(&label), (&b"a.b"[..], Some(&b"k\0"[..])));
+        assert!(namespace_all(&name).contains(&label));
+    }
+}
