@@ -1,0 +1,341 @@
+//! The front: a store, and the handles of its namespaces.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::commit::CommitQueue;
+use crate::container::{Container, ContainerHeader};
+use crate::engine::check::CheckReport;
+use crate::engine::shared::Shared;
+use crate::engine::txn::{Containers, ReadTxn, WriteTxn};
+use crate::error::{Error, Operation, Result};
+use crate::filter::Filters;
+use crate::identifier::NamespaceName;
+use crate::info::{StoreId, StoreInfo};
+use crate::labels::Labels;
+use crate::mask::FieldMask;
+use crate::options::Builder;
+use crate::revision::Revision;
+use crate::schema::FORMAT_VERSION;
+use crate::store::{Listing, Namespaces, Page, ReadNamespaces, ReadStore, Store};
+
+/// An open store: the containers of a host, in one file.
+///
+/// A `Db` is a handle: clones of it, and the namespaces and transactions made from it, share the
+/// open file, which is closed with the last of them. It may be used from many threads.
+///
+/// # Examples
+///
+/// ```
+/// use bayplan::{Any, Container, Db, Filters, ReadStore, Runtime, Store};
+///
+/// # fn main() -> bayplan::Result<()> {
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let path = directory.path().join("meta.redb");
+/// let db = Db::create(&path)?;
+/// let k8s = db.namespace("k8s.io")?;
+/// let runtime = Runtime::new("io.containerd.runc.v2");
+/// k8s.create(Container::new("web", runtime, Any::new("spec", b"{}")).label("app", "nginx"))?;
+/// assert_eq!(k8s.list(&Filters::parse(["labels.app==nginx"])?)?.len(), 1);
+///
+/// db.write(|txn| {
+///     let web = txn.namespace("k8s.io")?.get("web")?;
+///     txn.namespace("archive")?.create(web)?;
+///     txn.namespace("k8s.io")?.delete("web")
+/// })?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Db {
+    shared: Arc<Shared>,
+    queue: Arc<CommitQueue>,
+}
+
+impl Db {
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self {
+            shared: Arc::new(shared),
+            queue: Arc::default(),
+        }
+    }
+
+    /// Creates a store in a new file; [`Builder::create`] with all defaults.
+    ///
+    /// # Errors
+    ///
+    /// See [`Builder::create`].
+    pub fn create(path: impl AsRef<Path>) -> Result<Self> {
+        Self::builder().create(path)
+    }
+
+    /// Opens the store in an existing file; [`Builder::open`] with all defaults.
+    ///
+    /// # Errors
+    ///
+    /// See [`Builder::open`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::builder().open(path)
+    }
+
+    /// Opens the store in an existing file, and never writes to it;
+    /// [`Builder::open_read_only`] with all defaults.
+    ///
+    /// # Errors
+    ///
+    /// See [`Builder::open_read_only`].
+    pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self> {
+        Self::builder().open_read_only(path)
+    }
+
+    /// Creates a store in memory, which is gone with its last handle.
+    ///
+    /// # Errors
+    ///
+    /// None are known.
+    pub fn in_memory() -> Result<Self> {
+        Self::builder().in_memory()
+    }
+
+    /// Options for opening or creating a store.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// The containers of one namespace, which need not exist. Each call on it is a transaction of
+    /// its own, durable when it returns.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if `name` is no namespace's name.
+    pub fn namespace(&self, name: &str) -> Result<Namespace> {
+        let name = NamespaceName::new(name)
+            .map_err(|error| error.during(Operation::OpenNamespace).in_namespace(name))?;
+        Ok(Namespace {
+            db: self.clone(),
+            name,
+        })
+    }
+
+    /// A snapshot of the store. It blocks nobody, and nobody blocks it.
+    ///
+    /// # Errors
+    ///
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) or [`Io`](crate::ErrorKind::Io) if the file cannot
+    /// be read.
+    pub fn read(&self) -> Result<ReadTxn> {
+        ReadTxn::begin(&self.shared)
+    }
+
+    /// Runs a write transaction: commits it if `work` returns `Ok`, rolls it back otherwise.
+    ///
+    /// Other writers wait while `work` runs. Inside, use the transaction: an operation on the
+    /// `Db` itself is an error there ([`FailedPrecondition`](crate::ErrorKind::FailedPrecondition)).
+    ///
+    /// # Errors
+    ///
+    /// What `work` returns, or what [`WriteTxn::commit`] does.
+    pub fn write<T, E: From<Error>>(
+        &self,
+        work: impl FnOnce(&WriteTxn) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let txn = self.begin_write()?;
+        let value = work(&txn)?;
+        txn.commit()?;
+        Ok(value)
+    }
+
+    /// Begins a write transaction, after the one that is open has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition) if the store is open for
+    /// reading only, or if this thread has a write transaction open already;
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) after a commit failed.
+    pub fn begin_write(&self) -> Result<WriteTxn> {
+        WriteTxn::begin(&self.shared)
+    }
+
+    /// What the store tells about itself.
+    #[must_use]
+    pub fn info(&self) -> StoreInfo {
+        let identity = &self.shared.identity;
+        StoreInfo {
+            id: StoreId::from_bytes(identity.uuid),
+            created_at: identity.created_at().unwrap_or_default(),
+            format_version: FORMAT_VERSION,
+            rules: self.shared.rules,
+            path: self.shared.path.clone(),
+            read_only: self.shared.is_read_only(),
+        }
+    }
+
+    /// Reads everything that is stored and tells what is damaged.
+    ///
+    /// It writes nothing, and reads from one snapshot while others write.
+    ///
+    /// # Errors
+    ///
+    /// What keeps it from reading on. Damage that it can pass is in the report.
+    pub fn check(&self) -> Result<CheckReport> {
+        self.read()?.check()
+    }
+
+    fn write_one<T: Send + 'static>(
+        &self,
+        operation: impl FnOnce(&WriteTxn) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.queue.write(&self.shared, operation)
+    }
+}
+
+impl ReadNamespaces for Db {
+    fn list_namespaces(&self) -> Result<Vec<NamespaceName>> {
+        self.read()?.list_namespaces()
+    }
+
+    fn namespace_labels(&self, name: &str) -> Result<Labels> {
+        self.read()?.namespace_labels(name)
+    }
+}
+
+impl Namespaces for Db {
+    fn create_namespace(&self, name: &str, labels: Labels) -> Result<()> {
+        let owned = name.to_owned();
+        self.write_one(move |txn| txn.create_namespace(&owned, labels))
+            .map_err(|error| error.during(Operation::CreateNamespace).in_namespace(name))
+    }
+
+    fn set_namespace_label(&self, name: &str, key: &str, value: &str) -> Result<()> {
+        let [owned, key, value] = [name, key, value].map(str::to_owned);
+        self.write_one(move |txn| txn.set_namespace_label(&owned, &key, &value))
+            .map_err(|error| {
+                error
+                    .during(Operation::SetNamespaceLabel)
+                    .in_namespace(name)
+            })
+    }
+
+    fn delete_namespace(&self, name: &str) -> Result<()> {
+        let owned = name.to_owned();
+        self.write_one(move |txn| txn.delete_namespace(&owned))
+            .map_err(|error| error.during(Operation::DeleteNamespace).in_namespace(name))
+    }
+}
+
+/// The containers of one namespace of a [`Db`]: each call is a transaction of its own, and what it
+/// wrote is durable when it returns.
+///
+/// Writes of several threads share a commit, and so the wait for the disk.
+#[derive(Clone, Debug)]
+pub struct Namespace {
+    db: Db,
+    name: NamespaceName,
+}
+
+impl Namespace {
+    /// The containers that match, one after the other, from one snapshot, with a few of them in
+    /// memory at a time; see [`ReadNamespace::iter`](crate::ReadNamespace::iter).
+    ///
+    /// # Errors
+    ///
+    /// As [`Db::read`].
+    pub fn iter(&self, filters: &Filters) -> Result<Containers> {
+        Ok(self.db.read()?.namespace(self.name.as_str())?.iter(filters))
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&dyn ReadStore) -> Result<T>) -> Result<T> {
+        let txn = self.db.read()?;
+        read(&txn.namespace(self.name.as_str())?)
+    }
+
+    fn write<T: Send + 'static>(
+        &self,
+        operation: Operation,
+        id: &str,
+        write: impl FnOnce(&WriteTxn, &NamespaceName) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let name = self.name.clone();
+        self.db
+            .write_one(move |txn| write(txn, &name))
+            .map_err(|error| error.during(operation).of(id).in_namespace(&self.name))
+    }
+}
+
+impl ReadStore for Namespace {
+    fn name(&self) -> &NamespaceName {
+        &self.name
+    }
+
+    fn get(&self, id: &str) -> Result<Container> {
+        self.read(|store| store.get(id))
+    }
+
+    fn visit(
+        &self,
+        page: &Page,
+        filters: &Filters,
+        visit: &mut dyn FnMut(Container) -> ControlFlow<()>,
+    ) -> Result<()> {
+        self.read(|store| store.visit(page, filters, visit))
+    }
+
+    fn visit_headers(
+        &self,
+        page: &Page,
+        filters: &Filters,
+        visit: &mut dyn FnMut(ContainerHeader) -> ControlFlow<()>,
+    ) -> Result<()> {
+        self.read(|store| store.visit_headers(page, filters, visit))
+    }
+
+    fn list_ids(&self, filters: &Filters) -> Result<Vec<String>> {
+        self.read(|store| store.list_ids(filters))
+    }
+
+    fn count(&self, filters: &Filters) -> Result<u64> {
+        self.read(|store| store.count(filters))
+    }
+
+    fn list_lenient(&self, filters: &Filters) -> Result<Listing> {
+        self.read(|store| store.list_lenient(filters))
+    }
+}
+
+impl Store for Namespace {
+    fn create(&self, container: Container) -> Result<Container> {
+        let id = container.id.clone();
+        self.write(Operation::Create, &id, |txn, name| {
+            txn.create(name, container)
+        })
+    }
+
+    fn update(&self, container: Container, mask: &FieldMask) -> Result<Container> {
+        let id = container.id.clone();
+        let mask = mask.clone();
+        self.write(Operation::Update, &id, move |txn, name| {
+            txn.update(name, None, container, &mask)
+        })
+    }
+
+    fn update_if(
+        &self,
+        revision: Revision,
+        container: Container,
+        mask: &FieldMask,
+    ) -> Result<Container> {
+        let id = container.id.clone();
+        let mask = mask.clone();
+        self.write(Operation::Update, &id, move |txn, name| {
+            txn.update(name, Some(revision), container, &mask)
+        })
+    }
+
+    fn delete(&self, id: &str) -> Result<()> {
+        let owned = id.to_owned();
+        self.write(Operation::Delete, id, move |txn, name| {
+            txn.delete(name, &owned)
+        })
+    }
+}

@@ -1,0 +1,281 @@
+//! A storage backend with a gate: until it is opened, nothing reaches the file.
+//!
+//! redb repairs a file while it opens it, before anybody can look at what the file holds. Behind
+//! the closed gate its writes are kept in memory, on top of the file, and read back from there. So
+//! a file that turns out to be foreign, or of a newer version, is left as it was; and a file can be
+//! inspected, repaired in memory, where nothing may be written at all. When the gate opens, the
+//! writes and syncs that were held back reach the file in their order.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::ops::Bound;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use redb::{BackendError, StorageBackend};
+
+const BLOCK_BYTES: u64 = 4096;
+
+/// The backend to hand to redb, and the gate to open later.
+pub(crate) fn gated(inner: impl StorageBackend, access: Access) -> (GatedBackend, Gate) {
+    let gate = Gate(Arc::new(State {
+        inner: Box::new(inner),
+        access,
+        open: AtomicBool::new(false),
+        overlay: Mutex::new(Overlay::default()),
+    }));
+    (GatedBackend(Arc::clone(&gate.0)), gate)
+}
+
+/// What the gate may be opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// The file will be written.
+    Write,
+    /// The file is never written: locks are taken shared, and the gate stays closed.
+    Inspect,
+}
+
+/// Opens the way to the file.
+#[derive(Debug)]
+pub(crate) struct Gate(Arc<State>);
+
+impl Gate {
+    /// Writes what was held back, and lets everything pass from now on.
+    ///
+    /// # Errors
+    ///
+    /// What the file reports. The gate is closed then, and what reached the file is a prefix of
+    /// what redb wrote, as after a crash.
+    pub(crate) fn open(self) -> io::Result<()> {
+        let state = self.0;
+        if state.access == Access::Inspect {
+            return Ok(());
+        }
+        let mut overlay = state.overlay();
+        for held in std::mem::take(&mut overlay.held) {
+            match held {
+                Held::Write(offset, data) => state.inner.write(offset, &data)?,
+                Held::SetLen(len) => state.inner.set_len(len)?,
+                Held::Sync => state.inner.sync_data()?,
+            }
+        }
+        *overlay = Overlay::default();
+        state.open.store(true, Ordering::Release);
+        Ok(())
+    }
+}
+
+/// See the head of this file.
+#[derive(Debug)]
+pub(crate) struct GatedBackend(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    inner: Box<dyn StorageBackend>,
+    access: Access,
+    open: AtomicBool,
+    overlay: Mutex<Overlay>,
+}
+
+impl State {
+    fn is_open(&self) -> bool {
+        self.open.load(Ordering::Acquire)
+    }
+
+    fn overlay(&self) -> MutexGuard<'_, Overlay> {
+        self.overlay.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What was written behind the closed gate.
+#[derive(Debug, Default)]
+struct Overlay {
+    /// The length, and how much of the file below still shows through; of the file itself until
+    /// it is changed.
+    lens: Option<Lens>,
+    blocks: BTreeMap<u64, Vec<u8>>,
+    held: Vec<Held>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Lens {
+    len: u64,
+    shown: u64,
+}
+
+#[derive(Debug)]
+enum Held {
+    Write(u64, Vec<u8>),
+    SetLen(u64),
+    Sync,
+}
+
+impl Overlay {
+    fn lens(&self, inner: &dyn StorageBackend) -> io::Result<Lens> {
+        match self.lens {
+            Some(lens) => Ok(lens),
+            None => inner.len().map(|len| Lens { len, shown: len }),
+        }
+    }
+
+    fn set_len(&mut self, inner: &dyn StorageBackend, len: u64) -> io::Result<()> {
+        let lens = self.lens(inner)?;
+        self.lens = Some(Lens {
+            len,
+            shown: lens.shown.min(len),
+        });
+        self.blocks.retain(|block, _| block * BLOCK_BYTES < len);
+        if let Some(last) = self.blocks.get_mut(&(len / BLOCK_BYTES)) {
+            let kept = usize::try_from(len % BLOCK_BYTES).unwrap_or(usize::MAX);
+            last.iter_mut().skip(kept).for_each(|byte| *byte = 0);
+        }
+        self.held.push(Held::SetLen(len));
+        Ok(())
+    }
+
+    /// One block as it is now.
+    fn block(&self, inner: &dyn StorageBackend, block: u64) -> io::Result<Vec<u8>> {
+        if let Some(bytes) = self.blocks.get(&block) {
+            return Ok(bytes.clone());
+        }
+        let start = block * BLOCK_BYTES;
+        let shown = self
+            .lens(inner)?
+            .shown
+            .saturating_sub(start)
+            .min(BLOCK_BYTES);
+        let mut bytes = vec![0; usize::try_from(shown).unwrap_or(0)];
+        if !bytes.is_empty() {
+            inner.read(start, &mut bytes)?;
+        }
+        bytes.resize(usize::try_from(BLOCK_BYTES).unwrap_or(0), 0);
+        Ok(bytes)
+    }
+
+    fn read(&self, inner: &dyn StorageBackend, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let end = offset
+            .checked_add(out.len() as u64)
+            .ok_or(io::ErrorKind::InvalidInput)?;
+        if end > self.lens(inner)?.len {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let mut at = offset;
+        let mut rest = out;
+        while !rest.is_empty() {
+            let block = self.block(inner, at / BLOCK_BYTES)?;
+            let from = block
+                .get(usize::try_from(at % BLOCK_BYTES).unwrap_or(0)..)
+                .unwrap_or(&[]);
+            let count = from.len().min(rest.len());
+            let (now, later) = rest.split_at_mut(count);
+            now.iter_mut().zip(from).for_each(|(to, byte)| *to = *byte);
+            at += count as u64;
+            rest = later;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, inner: &dyn StorageBackend, offset: u64, data: &[u8]) -> io::Result<()> {
+        let mut at = offset;
+        let mut rest = data;
+        while !rest.is_empty() {
+            let mut block = self.block(inner, at / BLOCK_BYTES)?;
+            let into = block
+                .iter_mut()
+                .skip(usize::try_from(at % BLOCK_BYTES).unwrap_or(0));
+            let count = into.zip(rest).map(|(to, byte)| *to = *byte).count();
+            self.blocks.insert(at / BLOCK_BYTES, block);
+            at += count as u64;
+            rest = rest.get(count..).unwrap_or(&[]);
+        }
+        let lens = self.lens(inner)?;
+        self.lens = Some(Lens {
+            len: lens.len.max(at),
+            ..lens
+        });
+        self.held.push(Held::Write(offset, data.to_vec()));
+        Ok(())
+    }
+}
+
+impl StorageBackend for GatedBackend {
+    fn len(&self) -> io::Result<u64> {
+        let state = &self.0;
+        if state.is_open() {
+            return state.inner.len();
+        }
+        state.overlay().lens(&*state.inner).map(|lens| lens.len)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let state = &self.0;
+        if state.is_open() {
+            return state.inner.read(offset, out);
+        }
+        state.overlay().read(&*state.inner, offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        let state = &self.0;
+        if state.is_open() {
+            return state.inner.set_len(len);
+        }
+        state.overlay().set_len(&*state.inner, len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let state = &self.0;
+        if state.is_open() {
+            return state.inner.sync_data();
+        }
+        state.overlay().held.push(Held::Sync);
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let state = &self.0;
+        if state.is_open() {
+            return state.inner.write(offset, data);
+        }
+        state.overlay().write(&*state.inner, offset, data)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.0.inner.close()
+    }
+
+    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        match self.0.access {
+            Access::Write => self.0.inner.try_lock_range(start, end),
+            Access::Inspect => self.0.inner.try_lock_shared_range(start, end),
+        }
+    }
+
+    fn try_lock_shared_range(
+        &self,
+        start: Bound<u64>,
+        end: Bound<u64>,
+    ) -> Result<bool, BackendError> {
+        self.0.inner.try_lock_shared_range(start, end)
+    }
+
+    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        match self.0.access {
+            Access::Write => self.0.inner.lock_range(start, end),
+            Access::Inspect => self.0.inner.lock_shared_range(start, end),
+        }
+    }
+
+    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.0.inner.lock_shared_range(start, end)
+    }
+
+    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.0.inner.unlock_range(start, end)
+    }
+
+    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.0.inner.query_lock_range(start, end)
+    }
+}

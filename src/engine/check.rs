@@ -1,0 +1,208 @@
+//! Checking a whole store: every value, every count, every rule.
+
+use std::collections::BTreeSet;
+
+use redb::{ReadOnlyTable, ReadTransaction};
+
+use crate::container::Container;
+use crate::engine::fault::OrFault;
+use crate::engine::{namespaces, scan};
+use crate::error::{Error, Result};
+use crate::filter::Filters;
+use crate::identifier::NamespaceName;
+use crate::record::unseal_number;
+use crate::schema::{self, Row, meta};
+use crate::store::Damaged;
+
+type Table = ReadOnlyTable<&'static [u8], &'static [u8]>;
+
+/// What a check of the whole store found.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct CheckReport {
+    /// How many namespaces there are.
+    pub namespaces: u64,
+    /// How many containers are whole.
+    pub containers: u64,
+    /// What is damaged.
+    pub damages: Vec<Damage>,
+}
+
+impl CheckReport {
+    /// Whether nothing is damaged.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.damages.is_empty()
+    }
+}
+
+/// Something in the file that is not as it should be.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Damage {
+    /// The namespace, as far as it can be read.
+    pub namespace: String,
+    /// The id of the container, as far as it can be read; none if the namespace itself is damaged.
+    pub id: Option<String>,
+    /// What is wrong.
+    pub error: Error,
+}
+
+/// Checks what one snapshot holds.
+pub(crate) fn check(txn: &ReadTransaction) -> Result<CheckReport> {
+    let containers = txn.open_table(schema::CONTAINERS).or_fault()?;
+    let table = txn.open_table(schema::NAMESPACES).or_fault()?;
+    let reserved = reserved_revisions(&txn.open_table(schema::META).or_fault()?)?;
+    let mut report = CheckReport::default();
+    let named = named_namespaces(&table, &mut report)?;
+    for name in used_namespaces(&containers)? {
+        let text = String::from_utf8_lossy(&name).into_owned();
+        let Ok(parsed) = NamespaceName::new(text.as_str()) else {
+            report.add(
+                &text,
+                None,
+                Error::corrupt("keys of containers under no namespace's name"),
+            );
+            continue;
+        };
+        if !named.contains(&parsed) {
+            report.add(
+                &text,
+                None,
+                Error::corrupt("it holds containers but does not exist"),
+            );
+        }
+        check_containers(&containers, &parsed, reserved, &mut report)?;
+    }
+    Ok(report)
+}
+
+impl CheckReport {
+    fn add(&mut self, namespace: &str, id: Option<String>, error: Error) {
+        self.damages.push(Damage {
+            namespace: namespace.to_owned(),
+            id,
+            error,
+        });
+    }
+}
+
+/// The bound of the revisions, as the file has it.
+pub(crate) fn reserved_revisions(table: &Table) -> Result<u64> {
+    match table.get(meta::REVISION).or_fault()? {
+        Some(value) => unseal_number(meta::REVISION, value.value()),
+        None => Err(Error::corrupt("the store's revision is missing")),
+    }
+}
+
+/// The namespaces that exist; what is wrong with them goes into the report.
+fn named_namespaces(table: &Table, report: &mut CheckReport) -> Result<BTreeSet<NamespaceName>> {
+    let mut named = BTreeSet::new();
+    for row in table.range::<&[u8]>(..).or_fault()? {
+        let (key, _) = row.or_fault()?;
+        let (name, label) = schema::parse_namespace(key.value());
+        let text = String::from_utf8_lossy(name).into_owned();
+        let Ok(parsed) = NamespaceName::new(text.as_str()) else {
+            report.add(&text, None, Error::corrupt("the name is none"));
+            continue;
+        };
+        if label.is_none() {
+            report.namespaces += 1;
+            let checked = namespaces::exists(table, &parsed)
+                .and_then(|_| namespaces::labels(table, &parsed).map(|_| ()));
+            match checked {
+                Err(error) if error.is_corrupt() => report.add(&text, None, error),
+                other => other?,
+            }
+            named.insert(parsed);
+        } else if !named.contains(&parsed) {
+            report.add(
+                &text,
+                None,
+                Error::corrupt("a label of a namespace that does not exist"),
+            );
+        }
+    }
+    Ok(named)
+}
+
+/// The namespaces under which there are keys of containers: a look at the first key of each.
+fn used_namespaces(table: &Table) -> Result<Vec<Vec<u8>>> {
+    let mut names = Vec::new();
+    let mut start = Vec::new();
+    loop {
+        let mut range = table.range(start.as_slice()..).or_fault()?;
+        let Some(row) = range.next() else {
+            return Ok(names);
+        };
+        let (key, _) = row.or_fault()?;
+        let name = match Row::parse(key.value()) {
+            Some((name, _)) => name.to_vec(),
+            None => key
+                .value()
+                .split(|byte| *byte == 0)
+                .next()
+                .unwrap_or_default()
+                .to_vec(),
+        };
+        start = [name.as_slice(), &[1]].concat();
+        names.push(name);
+    }
+}
+
+fn check_containers(
+    table: &Table,
+    name: &NamespaceName,
+    reserved: u64,
+    report: &mut CheckReport,
+) -> Result<()> {
+    let mut after: Option<Vec<u8>> = None;
+    loop {
+        let batch =
+            scan::batch::<Container>(table, name, after.as_deref(), usize::MAX, &Filters::all())?;
+        for item in batch.items {
+            match item {
+                Ok(container) => check_container(container, name, reserved, report),
+                Err(Damaged { id, error }) => report.add(name.as_str(), Some(id), error),
+            }
+        }
+        match batch.rest_after {
+            Some(id) => after = Some(id),
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Whether a container that reads well is also one that could have been stored.
+fn check_container(
+    container: Container,
+    name: &NamespaceName,
+    reserved: u64,
+    report: &mut CheckReport,
+) {
+    let id = container.id.clone();
+    let revision = container.revision.get();
+    let labels = container.labels.len();
+    let mut fault = None;
+    if revision == 0 || revision >= reserved {
+        fault = Some(Error::corrupt(format!(
+            "its revision {revision} was never handed out: they are below {reserved}"
+        )));
+    } else if container.updated_at < container.created_at {
+        fault = Some(Error::corrupt("it was updated before it was created"));
+    } else {
+        match container.settled() {
+            Err(error) => {
+                fault = Some(Error::corrupt("it breaks a rule of containers").caused_by(error));
+            }
+            Ok(settled) if settled.labels.len() != labels => {
+                fault = Some(Error::corrupt("it has a label with an empty value"));
+            }
+            Ok(_) => {}
+        }
+    }
+    match fault {
+        Some(error) => report.add(name.as_str(), Some(id), error),
+        None => report.containers += 1,
+    }
+}

@@ -1,0 +1,132 @@
+//! From what redb reports to the store's errors, and the boundary that its panics do not cross.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Turns a result of redb into one of the store.
+pub(crate) trait OrFault<T> {
+    /// The value, or the store's error for it.
+    fn or_fault(self) -> Result<T>;
+}
+
+impl<T, E: Into<redb::Error>> OrFault<T> for Result<T, E> {
+    fn or_fault(self) -> Result<T> {
+        self.map_err(|error| fault(error.into()))
+    }
+}
+
+fn fault(error: redb::Error) -> Error {
+    match error {
+        redb::Error::Corrupted(what) => Error::corrupt(format!("the file is damaged: {what}")),
+        redb::Error::Io(error) => io_fault(error),
+        redb::Error::DatabaseAlreadyOpen => Error::new(
+            ErrorKind::Locked,
+            "the file is in use by another process, or by another handle of this one",
+        ),
+        redb::Error::LockProtocolMismatch => Error::new(
+            ErrorKind::Locked,
+            "the file is in use by a process with an incompatible version of redb",
+        ),
+        redb::Error::UpgradeRequired(version) => Error::new(
+            ErrorKind::IncompatibleFormat,
+            format!(
+                "the file has version {version} of redb's format, which this version cannot read"
+            ),
+        ),
+        redb::Error::RepairAborted => Error::new(
+            ErrorKind::FailedPrecondition,
+            "the file was not closed cleanly and needs a repair, which was not made",
+        ),
+        redb::Error::PreviousIo => Error::new(
+            ErrorKind::Unavailable,
+            "an earlier read, write or sync failed: close the store and open it again",
+        ),
+        redb::Error::DatabaseClosed => Error::new(ErrorKind::Unavailable, "the store is closed"),
+        redb::Error::LockPoisoned(_) => Error::new(
+            ErrorKind::Unavailable,
+            "an earlier operation panicked: close the store and open it again",
+        )
+        .caused_by(error),
+        redb::Error::ValueTooLarge(size) => Error::invalid(format!(
+            "a value of {size} bytes is more than the file can hold"
+        )),
+        redb::Error::TableTypeMismatch { .. }
+        | redb::Error::TableIsMultimap(_)
+        | redb::Error::TableDoesNotExist(_)
+        | redb::Error::TypeDefinitionChanged { .. } => {
+            Error::corrupt("a table is missing or is not what it should be").caused_by(error)
+        }
+        other => Error::new(ErrorKind::Io, "the storage failed").caused_by(other),
+    }
+}
+
+fn io_fault(error: io::Error) -> Error {
+    let message = match error.kind() {
+        io::ErrorKind::StorageFull => "the disk is full",
+        io::ErrorKind::QuotaExceeded => "the disk quota is used up",
+        io::ErrorKind::UnexpectedEof => {
+            return Error::corrupt("the file is cut short").caused_by(error);
+        }
+        io::ErrorKind::NotFound => return Error::not_found().caused_by(error),
+        io::ErrorKind::AlreadyExists => return Error::already_exists().caused_by(error),
+        _ => "the operating system reports an error",
+    };
+    Error::new(ErrorKind::Io, message).caused_by(error)
+}
+
+/// An error of the operating system, outside redb.
+pub(crate) trait OrIo<T> {
+    /// The value, or the store's error for it.
+    fn or_io(self) -> Result<T>;
+}
+
+impl<T> OrIo<T> for io::Result<T> {
+    fn or_io(self) -> Result<T> {
+        self.map_err(io_fault)
+    }
+}
+
+/// Runs `work`, which calls redb, and turns a panic in it into [`ErrorKind::Corrupt`].
+///
+/// redb trusts the pages of a file that was closed cleanly and panics where they are not what it
+/// wrote. No caller's code may run inside.
+pub(crate) fn contained<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result,
+        Err(panic) => {
+            let what = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("a panic without words");
+            Err(Error::corrupt(format!(
+                "the file is damaged; redb gave up on it: {what}"
+            )))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_inside_becomes_corrupt() {
+        let error = contained::<()>(|| panic!("page {} is gone", 7)).unwrap_err();
+        assert!(error.is_corrupt());
+        assert_eq!(
+            error.to_string(),
+            "the file is damaged; redb gave up on it: page 7 is gone"
+        );
+    }
+
+    #[test]
+    fn a_full_disk_is_told_apart() {
+        let result: io::Result<()> = Err(io::ErrorKind::StorageFull.into());
+        let error = result.or_io().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Io);
+        assert!(error.is_storage_full());
+    }
+}

@@ -1,0 +1,178 @@
+//! From an older layout to this one: an ordered list of steps, all in one transaction.
+//!
+//! A step brings a file from one version to the next. They run in order inside one write
+//! transaction, with the new version number written last: a crash leaves the old file or the new
+//! one. There is one version so far, so there is no step; the machinery is tested with steps of
+//! its own.
+
+use redb::{ReadableTable, WriteTransaction};
+
+use crate::engine::fault::OrFault;
+use crate::error::{Error, ErrorKind, Result};
+use crate::record::{seal, unseal_number};
+use crate::schema::{self, FORMAT_VERSION, meta};
+
+/// What brings a file from the version before `to` up to it.
+pub(crate) struct Step {
+    /// The version that the file has afterwards.
+    pub(crate) to: u32,
+    /// Does it.
+    pub(crate) run: fn(&WriteTransaction) -> Result<()>,
+}
+
+/// Every step that there ever was, oldest first.
+pub(crate) const STEPS: &[Step] = &[];
+
+/// The version of a file, from the value under [`meta::FORMAT`].
+///
+/// # Errors
+///
+/// `IncompatibleFormat` if it is newer than what this library writes.
+pub(crate) fn version(value: &[u8]) -> Result<u32> {
+    let version = unseal_number(meta::FORMAT, value)?;
+    match u32::try_from(version) {
+        Ok(0) => Err(Error::corrupt(
+            "the file has format version 0, which never was",
+        )),
+        Ok(version) if version <= FORMAT_VERSION => Ok(version),
+        _ => Err(Error::new(
+            ErrorKind::IncompatibleFormat,
+            format!(
+                "the file has format version {version}, and this program knows up to \
+                 {FORMAT_VERSION}: use a newer one"
+            ),
+        )),
+    }
+}
+
+/// Runs the steps that lie between the file's version and `to`. Nothing is committed here.
+pub(crate) fn run(txn: &WriteTransaction, steps: &[Step], to: u32) -> Result<()> {
+    let stored = {
+        let table = txn.open_table(schema::META).or_fault()?;
+        let value = table.get(meta::FORMAT).or_fault()?;
+        value
+            .map(|value| unseal_number(meta::FORMAT, value.value()))
+            .transpose()?
+    };
+    let Some(stored) = stored else {
+        return Err(Error::corrupt("the file has no format version"));
+    };
+    for step in steps {
+        if u64::from(step.to) > stored && step.to <= to {
+            (step.run)(txn)?;
+        }
+    }
+    let mut table = txn.open_table(schema::META).or_fault()?;
+    let value = seal(meta::FORMAT, &u64::from(to))?;
+    table.insert(meta::FORMAT, value.as_slice()).or_fault()?;
+    Ok(())
+}
+
+/// The steps as they must be: one for each version after the first, in order, with no gap.
+const _: () = {
+    assert!(
+        STEPS.len() + 1 == FORMAT_VERSION as usize,
+        "each version after 1 has one step"
+    );
+};
+
+#[cfg(test)]
+mod tests {
+    use redb::{Database, TableDefinition, backends::InMemoryBackend};
+
+    use super::*;
+
+    const NOTES: TableDefinition<'_, u32, &str> = TableDefinition::new("notes");
+
+    fn file_of_version(version: u64) -> Database {
+        let db = Database::builder()
+            .create_with_backend(InMemoryBackend::new())
+            .unwrap();
+        let txn = db.begin_write().unwrap();
+        let value = seal(meta::FORMAT, &version).unwrap();
+        txn.open_table(schema::META)
+            .unwrap()
+            .insert(meta::FORMAT, value.as_slice())
+            .unwrap();
+        txn.open_table(NOTES).unwrap();
+        txn.commit().unwrap();
+        db
+    }
+
+    fn note(txn: &WriteTransaction, number: u32, text: &str) -> Result<()> {
+        txn.open_table(NOTES)
+            .or_fault()?
+            .insert(number, text)
+            .or_fault()?;
+        Ok(())
+    }
+
+    const TEST_STEPS: &[Step] = &[
+        Step {
+            to: 2,
+            run: |txn| note(txn, 2, "two"),
+        },
+        Step {
+            to: 3,
+            run: |txn| note(txn, 3, "three"),
+        },
+        Step {
+            to: 4,
+            run: |_| Err(Error::corrupt("no way")),
+        },
+    ];
+
+    fn notes(db: &Database) -> Vec<u32> {
+        use redb::ReadableDatabase;
+        let table = db.begin_read().unwrap().open_table(NOTES).unwrap();
+        ReadableTable::iter(&table)
+            .unwrap()
+            .map(|row| row.unwrap().0.value())
+            .collect()
+    }
+
+    fn stored_version(db: &Database) -> u64 {
+        use redb::ReadableDatabase;
+        let table = db.begin_read().unwrap().open_table(schema::META).unwrap();
+        let value = ReadableTable::get(&table, meta::FORMAT).unwrap().unwrap();
+        unseal_number(meta::FORMAT, value.value()).unwrap()
+    }
+
+    #[test]
+    fn the_steps_after_the_files_version_run_in_order() {
+        for (from, expected) in [(1, vec![2, 3]), (2, vec![3]), (3, vec![])] {
+            let db = file_of_version(from);
+            let txn = db.begin_write().unwrap();
+            run(&txn, TEST_STEPS, 3).unwrap();
+            txn.commit().unwrap();
+            assert_eq!(notes(&db), expected);
+            assert_eq!(stored_version(&db), 3);
+        }
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_the_file_as_it_was() {
+        let db = file_of_version(1);
+        let txn = db.begin_write().unwrap();
+        assert!(run(&txn, TEST_STEPS, 4).is_err());
+        drop(txn);
+        assert_eq!(notes(&db), Vec::<u32>::new());
+        assert_eq!(stored_version(&db), 1);
+    }
+
+    #[test]
+    fn a_newer_version_is_refused_and_zero_is_damage() {
+        let value = seal(meta::FORMAT, &(u64::from(FORMAT_VERSION) + 1)).unwrap();
+        let error = version(&value).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::IncompatibleFormat);
+        assert_eq!(
+            error.to_string(),
+            "the file has format version 2, and this program knows up to 1: use a newer one"
+        );
+        assert!(
+            version(&seal(meta::FORMAT, &0u64).unwrap())
+                .unwrap_err()
+                .is_corrupt()
+        );
+    }
+}

@@ -1,0 +1,16 @@
+//! The engine: the only modules that know redb.
+//!
+//! Everything here is synchronous and knows one file. What redb reports, and what it panics on, is
+//! turned into the store's own errors in [`fault`].
+
+pub(crate) mod backend;
+pub(crate) mod check;
+pub(crate) mod containers;
+pub(crate) mod fault;
+pub(crate) mod file;
+pub(crate) mod holder;
+pub(crate) mod migrate;
+pub(crate) mod namespaces;
+pub(crate) mod scan;
+pub(crate) mod shared;
+pub(crate) mod txn;

@@ -1,0 +1,530 @@
+//! Reading containers: one cursor over adjacent keys, decoding no more than is asked for.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use redb::{AccessGuard, ReadableTable};
+
+use crate::any::Any;
+use crate::container::{Container, ContainerHeader, Extensions};
+use crate::engine::fault::OrFault;
+use crate::error::{Error, Result};
+use crate::field::Field;
+use crate::filter::{Filters, Subject};
+use crate::identifier::{ContainerId, NamespaceName};
+use crate::labels::Labels;
+use crate::record::{AnyContent, Record, text, unseal_text};
+use crate::schema::{self, ContainerKey, Part, Row};
+use crate::store::Damaged;
+
+type Bytes = &'static [u8];
+type Guard<'t> = AccessGuard<'t, Bytes>;
+
+/// The table of containers, in a transaction of either kind.
+pub(crate) trait Containers: ReadableTable<Bytes, Bytes> {}
+
+impl<T: ReadableTable<Bytes, Bytes>> Containers for T {}
+
+/// Most containers, and about how many bytes of them, that one batch holds.
+const BATCH_MAX_COUNT: usize = 64;
+const BATCH_MAX_BYTES: usize = 1024 * 1024;
+
+/// The container `id`, if there is one.
+pub(crate) fn get(
+    table: &impl Containers,
+    namespace: &NamespaceName,
+    id: &ContainerId,
+) -> Result<Option<Container>> {
+    let mut scan = Scan::new(table, namespace, ContainerKey::new(namespace, id).all())?;
+    let mut head = Head::default();
+    if scan.enter(&mut head) {
+        scan.read(&head, &Filters::all())
+    } else {
+        Ok(None)
+    }
+}
+
+/// A few containers of a namespace, and where to go on.
+pub(crate) struct Batch<T> {
+    /// What matched, or is damaged, in order.
+    pub(crate) items: Vec<Result<T, Damaged>>,
+    /// The id of the last container looked at, if there may be more behind it.
+    pub(crate) rest_after: Option<Vec<u8>>,
+}
+
+impl<T> Batch<T> {
+    fn is_full(&self, limit: usize, size: usize) -> bool {
+        self.items.len() >= limit.min(BATCH_MAX_COUNT) || size >= BATCH_MAX_BYTES
+    }
+}
+
+/// The next few containers behind `after` that match the filters, `limit` of them at most.
+///
+/// Filters that name ids cost a look at each of these; others read the namespace.
+pub(crate) fn batch<T: Shape>(
+    table: &impl Containers,
+    namespace: &NamespaceName,
+    after: Option<&[u8]>,
+    limit: usize,
+    filters: &Filters,
+) -> Result<Batch<T>> {
+    let mut batch = Batch {
+        items: Vec::new(),
+        rest_after: None,
+    };
+    let mut size = 0;
+    let mut head = Head::default();
+    let scan = |keys| Scan::new(table, namespace, keys);
+    if let Some(ids) = filters.exact_ids() {
+        for id in ids
+            .into_iter()
+            .filter(|id| after.is_none_or(|after| id.as_bytes() > after))
+        {
+            if batch.is_full(limit, size) {
+                return Ok(batch);
+            }
+            batch.rest_after = Some(id.as_bytes().to_vec());
+            let Ok(id) = ContainerId::new(id) else {
+                continue;
+            };
+            let mut scan = scan(ContainerKey::new(namespace, &id).all())?;
+            if scan.enter(&mut head) {
+                size += scan.take_into(&mut batch.items, &head, filters)?;
+            }
+        }
+    } else {
+        let mut scan = scan(schema::containers_of(namespace, after))?;
+        while scan.next.is_some() {
+            if batch.is_full(limit, size) {
+                batch.rest_after = Some(head.id().to_vec());
+                return Ok(batch);
+            }
+            scan.enter(&mut head);
+            size += scan.take_into(&mut batch.items, &head, filters)?;
+        }
+    }
+    batch.rest_after = None;
+    Ok(batch)
+}
+
+/// What a container is read into.
+pub(crate) trait Shape: Sized {
+    /// Whether it has the labels.
+    const LABELS: bool;
+    /// Whether it has the extensions and the spec.
+    const BODY: bool;
+
+    /// Makes it of what was read.
+    fn build(loaded: &Loaded<'_>) -> Result<Self>;
+
+    /// About how many bytes it holds.
+    fn size(&self) -> usize;
+}
+
+/// What was read of a container; labels and body are empty where the shape does not have them.
+pub(crate) struct Loaded<'a> {
+    id: &'a str,
+    record: &'a Record<'a>,
+    labels: &'a [Entry<'a>],
+    extensions: &'a [Entry<'a>],
+    spec: Option<&'a Pair<'a>>,
+}
+
+impl Loaded<'_> {
+    fn labels(&self) -> Result<Labels> {
+        let pairs = self.labels.iter().map(|entry| {
+            let value = unseal_text(entry.pair.0.value(), entry.pair.1.value())?;
+            Ok((text(entry.name())?.to_owned(), value.to_owned()))
+        });
+        pairs.collect()
+    }
+
+    fn extensions(&self) -> Result<Extensions> {
+        let pairs = self.extensions.iter().map(|entry| {
+            let value = AnyContent::decode(entry.pair.0.value(), entry.pair.1.value())?;
+            Ok((text(entry.name())?.to_owned(), value.to_any()))
+        });
+        pairs.collect::<Result<BTreeMap<_, _>>>()
+    }
+
+    fn spec(&self) -> Result<Option<Any>> {
+        let Some((key, value)) = self.spec else {
+            return Ok(None);
+        };
+        let spec = AnyContent::decode(key.value(), value.value())?;
+        if u32::try_from(spec.value_bytes()).ok() == Some(self.record.spec_bytes) {
+            Ok(Some(spec.to_any()))
+        } else {
+            Err(Error::corrupt("the spec is not as long as the record says"))
+        }
+    }
+}
+
+impl Shape for ContainerHeader {
+    const LABELS: bool = true;
+    const BODY: bool = false;
+
+    fn build(loaded: &Loaded<'_>) -> Result<Self> {
+        loaded
+            .record
+            .to_header(loaded.id.to_owned(), loaded.labels()?)
+    }
+
+    fn size(&self) -> usize {
+        0
+    }
+}
+
+impl Shape for Container {
+    const LABELS: bool = true;
+    const BODY: bool = true;
+
+    fn build(loaded: &Loaded<'_>) -> Result<Self> {
+        let header = ContainerHeader::build(loaded)?;
+        Ok(Self {
+            id: header.id,
+            labels: header.labels,
+            image: header.image,
+            runtime: header.runtime,
+            spec: loaded.spec()?,
+            snapshotter: header.snapshotter,
+            snapshot_key: header.snapshot_key,
+            sandbox_id: header.sandbox_id,
+            created_at: header.created_at,
+            updated_at: header.updated_at,
+            extensions: loaded.extensions()?,
+            revision: header.revision,
+        })
+    }
+
+    fn size(&self) -> usize {
+        let body = self.spec.iter().chain(self.extensions.values());
+        body.map(|any| any.value.len()).sum()
+    }
+}
+
+impl Shape for String {
+    const LABELS: bool = false;
+    const BODY: bool = false;
+
+    fn build(loaded: &Loaded<'_>) -> Result<Self> {
+        Ok(loaded.id.to_owned())
+    }
+
+    fn size(&self) -> usize {
+        0
+    }
+}
+
+/// Nothing but the fact that it is there.
+impl Shape for () {
+    const LABELS: bool = false;
+    const BODY: bool = false;
+
+    fn build(_: &Loaded<'_>) -> Result<Self> {
+        Ok(())
+    }
+
+    fn size(&self) -> usize {
+        0
+    }
+}
+
+/// A key and its value.
+type Pair<'t> = (Guard<'t>, Guard<'t>);
+
+/// A label or an extension: where its name stands in its key.
+pub(crate) struct Entry<'t> {
+    pair: Pair<'t>,
+    name_at: usize,
+}
+
+impl Entry<'_> {
+    fn name(&self) -> &[u8] {
+        self.pair.0.value().get(self.name_at..).unwrap_or_default()
+    }
+}
+
+/// The key of a container's record: namespace, separator, id.
+#[derive(Default)]
+struct Head {
+    key: Vec<u8>,
+    id_at: usize,
+}
+
+impl Head {
+    fn id(&self) -> &[u8] {
+        self.key.get(self.id_at..).unwrap_or_default()
+    }
+}
+
+/// A cursor over the rows of containers.
+struct Scan<'t> {
+    range: redb::Range<'t, Bytes, Bytes>,
+    next: Option<Pair<'t>>,
+    /// Where the ids begin in the keys.
+    id_at: usize,
+}
+
+impl<'t> Scan<'t> {
+    fn new(
+        table: &'t impl Containers,
+        namespace: &NamespaceName,
+        keys: Range<Vec<u8>>,
+    ) -> Result<Self> {
+        let range = table
+            .range(keys.start.as_slice()..keys.end.as_slice())
+            .or_fault()?;
+        let id_at = namespace.as_str().len() + 1;
+        let mut scan = Self {
+            range,
+            next: None,
+            id_at,
+        };
+        scan.advance()?;
+        Ok(scan)
+    }
+
+    fn advance(&mut self) -> Result<Option<Pair<'t>>> {
+        let next = self.range.next().transpose().or_fault()?;
+        Ok(std::mem::replace(&mut self.next, next))
+    }
+
+    /// Enters the container whose row is next, whatever part of it that is; false at the end.
+    fn enter(&mut self, head: &mut Head) -> bool {
+        let Some((key, _)) = &self.next else {
+            return false;
+        };
+        let key = key.value();
+        let end = match Row::parse(key) {
+            Some((namespace, row)) => namespace.len() + 1 + row.id.len(),
+            None => key.len(),
+        };
+        head.key.clear();
+        head.key.extend_from_slice(key.get(..end).unwrap_or(key));
+        head.id_at = self.id_at;
+        true
+    }
+
+    /// Whether the next row belongs to the container entered.
+    fn is_inside(&self, head: &Head) -> bool {
+        self.next.as_ref().is_some_and(|(key, _)| {
+            let rest = key.value().strip_prefix(head.key.as_slice());
+            rest.is_some_and(|rest| matches!(rest.first(), None | Some(0)))
+        })
+    }
+
+    fn leave(&mut self, head: &Head) -> Result<()> {
+        while self.is_inside(head) {
+            self.advance()?;
+        }
+        Ok(())
+    }
+
+    /// Adds the container entered, if it matches, or reports it as damaged; leaves it, and tells
+    /// how many bytes were added.
+    fn take_into<T: Shape>(
+        &mut self,
+        items: &mut Vec<Result<T, Damaged>>,
+        head: &Head,
+        filters: &Filters,
+    ) -> Result<usize> {
+        match self.read(head, filters) {
+            Ok(Some(item)) => {
+                let size = T::size(&item);
+                items.push(Ok(item));
+                Ok(size)
+            }
+            Ok(None) => Ok(0),
+            Err(error) if error.is_corrupt() => {
+                self.leave(head)?;
+                let id = String::from_utf8_lossy(head.id()).into_owned();
+                items.push(Err(Damaged {
+                    error: error.of(&id),
+                    id,
+                }));
+                Ok(0)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The container entered, if it matches. Its rows are behind the cursor afterwards, unless
+    /// there was an error.
+    fn read<T: Shape>(&mut self, head: &Head, filters: &Filters) -> Result<Option<T>> {
+        let Some((key, value)) = self.advance()? else {
+            return Ok(None);
+        };
+        if key.value() != head.key.as_slice() {
+            return Err(Error::corrupt("the container has no record"));
+        }
+        let record = Record::decode(key.value(), value.value())?;
+        let id = text(head.id())?;
+        let (with_labels, with_extensions) = (filters.needs_labels(), filters.needs_extensions());
+        let decided_early = !with_labels && !with_extensions;
+        if decided_early {
+            let view = View {
+                id,
+                record: &record,
+                labels: &[],
+                extensions: &[],
+            };
+            if !filters.matches(&view) {
+                self.leave(head)?;
+                return Ok(None);
+            }
+        }
+        let mut parts = Parts::default();
+        while self.is_inside(head) {
+            let Some(pair) = self.advance()? else { break };
+            parts.add(
+                pair,
+                head,
+                T::LABELS || with_labels,
+                T::BODY || with_extensions,
+            )?;
+        }
+        parts.check(&record)?;
+        let Parts {
+            labels,
+            extensions,
+            spec,
+            ..
+        } = &parts;
+        if !decided_early {
+            parts.verify(with_labels, with_extensions)?;
+            if !filters.matches(&View {
+                id,
+                record: &record,
+                labels,
+                extensions,
+            }) {
+                return Ok(None);
+            }
+        }
+        T::build(&Loaded {
+            id,
+            record: &record,
+            labels,
+            extensions,
+            spec: spec.as_ref(),
+        })
+        .map(Some)
+    }
+}
+
+/// The parts of one container beside its record.
+#[derive(Default)]
+struct Parts<'t> {
+    labels: Vec<Entry<'t>>,
+    extensions: Vec<Entry<'t>>,
+    spec: Option<Pair<'t>>,
+    label_count: u32,
+    extension_count: u32,
+}
+
+impl<'t> Parts<'t> {
+    fn add(&mut self, pair: Pair<'t>, head: &Head, labels: bool, body: bool) -> Result<()> {
+        const TAG_BYTES: usize = 2;
+        let name_at = head.key.len() + TAG_BYTES;
+        let Some((_, row)) = Row::parse(pair.0.value()) else {
+            return Err(Error::corrupt(
+                "the container has a part of an unknown kind",
+            ));
+        };
+        match row.part {
+            Part::Label(_) => {
+                self.label_count += 1;
+                if labels {
+                    self.labels.push(Entry { pair, name_at });
+                }
+            }
+            Part::Extension(_) => {
+                self.extension_count += 1;
+                if body {
+                    self.extensions.push(Entry { pair, name_at });
+                }
+            }
+            Part::Spec => self.spec = Some(pair),
+            Part::Record => return Err(Error::corrupt("the container has two records")),
+        }
+        Ok(())
+    }
+
+    /// Whether the parts are those that the record counts.
+    fn check(&self, record: &Record<'_>) -> Result<()> {
+        if self.label_count != record.labels {
+            return Err(Error::corrupt(format!(
+                "the container has {} labels where its record counts {}",
+                self.label_count, record.labels
+            )));
+        }
+        if self.extension_count != record.extensions {
+            return Err(Error::corrupt(format!(
+                "the container has {} extensions where its record counts {}",
+                self.extension_count, record.extensions
+            )));
+        }
+        if self.spec.is_none() {
+            return Err(Error::corrupt("the container has no spec"));
+        }
+        Ok(())
+    }
+
+    /// Whether what a filter will look at is what was written.
+    fn verify(&self, labels: bool, extensions: bool) -> Result<()> {
+        if labels {
+            for entry in &self.labels {
+                unseal_text(entry.pair.0.value(), entry.pair.1.value())?;
+            }
+        }
+        if extensions {
+            for entry in &self.extensions {
+                AnyContent::decode(entry.pair.0.value(), entry.pair.1.value())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a filter sees of a container, in the file's own bytes.
+struct View<'a, 't> {
+    id: &'a str,
+    record: &'a Record<'a>,
+    labels: &'a [Entry<'t>],
+    extensions: &'a [Entry<'t>],
+}
+
+impl Subject for View<'_, '_> {
+    fn field(&self, field: &Field) -> Option<&[u8]> {
+        let record = self.record;
+        let text = match field {
+            Field::Id => self.id,
+            Field::Image => record.image(),
+            Field::RuntimeName => record.runtime_name(),
+            Field::Snapshotter => record.snapshotter(),
+            Field::SnapshotKey => record.snapshot_key(),
+            Field::SandboxId => record.sandbox_id(),
+            Field::Label(key) => {
+                let (key, value) = &find(self.labels, key)?.pair;
+                unseal_text(key.value(), value.value()).ok()?
+            }
+            Field::Extension(name) => {
+                let (key, value) = &find(self.extensions, name)?.pair;
+                // Present also if its type is empty.
+                return Some(
+                    AnyContent::decode(key.value(), value.value())
+                        .ok()?
+                        .type_url()
+                        .as_bytes(),
+                );
+            }
+            Field::Unknown => return None,
+        };
+        Some(text.as_bytes()).filter(|text| !text.is_empty())
+    }
+}
+
+fn find<'a, 't>(entries: &'a [Entry<'t>], name: &[u8]) -> Option<&'a Entry<'t>> {
+    entries.iter().find(|entry| entry.name() == name)
+}

@@ -1,0 +1,187 @@
+//! What all transactions of one open store share.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, ThreadId};
+
+use chrono::{DateTime, Utc};
+use redb::{Database, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, WriteTransaction};
+
+use crate::engine::fault::OrFault;
+use crate::error::{Error, ErrorKind, Result};
+use crate::revision::Revision;
+use crate::update::Rules;
+
+/// How many revisions are reserved in the file at a time.
+///
+/// The highest revision handed out is not written with every commit, which would cost a page more
+/// each time: the file holds an upper bound, moved ahead by this many once it is reached. So
+/// reopening skips up to this many revisions, and never repeats one.
+pub(crate) const REVISION_BLOCK: u64 = 1024;
+
+/// Tells the time.
+pub(crate) type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
+
+/// The file, as far as it may be used.
+pub(crate) enum File {
+    ReadWrite(Database),
+    ReadOnly(ReadOnlyDatabase),
+    /// Repaired in memory, never written.
+    Inspected(Database),
+}
+
+impl File {
+    pub(crate) fn begin_read(&self) -> Result<ReadTransaction> {
+        match self {
+            Self::ReadWrite(db) | Self::Inspected(db) => db.begin_read(),
+            Self::ReadOnly(db) => db.begin_read(),
+        }
+        .or_fault()
+    }
+}
+
+/// An open store.
+pub(crate) struct Shared {
+    file: File,
+    pub(crate) path: Option<PathBuf>,
+    pub(crate) rules: Rules,
+    clock: Clock,
+    pub(crate) identity: crate::record::Identity,
+    /// The next revision to hand out.
+    next_revision: AtomicU64,
+    /// Revisions below this one are reserved in the file.
+    reserved: AtomicU64,
+    /// Set when a commit failed: what the file holds is not known.
+    broken: AtomicBool,
+    /// The thread that has a write transaction open.
+    writer: Mutex<Option<ThreadId>>,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        file: File,
+        path: Option<PathBuf>,
+        rules: Rules,
+        clock: Clock,
+        identity: crate::record::Identity,
+        reserved: u64,
+    ) -> Self {
+        Self {
+            file,
+            path,
+            rules,
+            clock,
+            identity,
+            next_revision: AtomicU64::new(reserved.max(1)),
+            reserved: AtomicU64::new(reserved),
+            broken: AtomicBool::new(false),
+            writer: Mutex::new(None),
+        }
+    }
+
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    pub(crate) fn is_read_only(&self) -> bool {
+        !matches!(self.file, File::ReadWrite(_))
+    }
+
+    pub(crate) fn begin_read(&self) -> Result<ReadTransaction> {
+        self.file.begin_read()
+    }
+
+    /// The time, without the second that a leap second has twice.
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        let now = (self.clock)();
+        let nanoseconds = now.timestamp_subsec_nanos().min(999_999_999);
+        DateTime::from_timestamp(now.timestamp(), nanoseconds).unwrap_or(now)
+    }
+
+    /// Waits for the write transaction of any other thread to end, and begins one.
+    pub(crate) fn begin_write(&self) -> Result<WriteTransaction> {
+        let File::ReadWrite(db) = &self.file else {
+            return Err(Error::precondition("the store is open for reading only"));
+        };
+        self.check_writable()?;
+        self.check_no_write_here()?;
+        let txn = db.begin_write().or_fault()?;
+        // The one before may just have failed.
+        self.check_writable()?;
+        self.set_writer(Some(thread::current().id()));
+        Ok(txn)
+    }
+
+    /// The write transaction has ended.
+    pub(crate) fn end_write(&self) {
+        self.set_writer(None);
+    }
+
+    /// Whether this thread could wait for a write transaction without waiting for itself.
+    pub(crate) fn check_no_write_here(&self) -> Result<()> {
+        if self.writer() == Some(thread::current().id()) {
+            return Err(Error::precondition(
+                "this thread has a write transaction open already: use that one, or end it first",
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_writable(&self) -> Result<()> {
+        if self.broken.load(Ordering::Acquire) {
+            return Err(Error::new(
+                ErrorKind::Unavailable,
+                "an earlier commit failed: close the store and open it again",
+            ));
+        }
+        Ok(())
+    }
+
+    fn writer(&self) -> Option<ThreadId> {
+        *self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_writer(&self, thread: Option<ThreadId>) {
+        *self.writer.lock().unwrap_or_else(PoisonError::into_inner) = thread;
+    }
+
+    /// No write is accepted from now on.
+    pub(crate) fn break_writes(&self) {
+        self.broken.store(true, Ordering::Release);
+    }
+
+    /// The next revision, never to be given again; and the bound that must be in the file with it,
+    /// if that moves.
+    pub(crate) fn next_revision(&self, reserved_in_txn: u64) -> Result<(Revision, Option<u64>)> {
+        // There is one writer at a time.
+        let revision = self.next_revision.load(Ordering::Acquire);
+        let after = revision.checked_add(1);
+        let bound = revision.checked_add(REVISION_BLOCK);
+        let (Some(after), Some(bound)) = (after, bound) else {
+            return Err(Error::precondition("the store has used up its revisions"));
+        };
+        self.next_revision.store(after, Ordering::Release);
+        let reserved = self.reserved.load(Ordering::Acquire).max(reserved_in_txn);
+        Ok((
+            Revision::new(revision),
+            (revision >= reserved).then_some(bound),
+        ))
+    }
+
+    /// A transaction that moved the bound is committed.
+    pub(crate) fn reserved(&self, bound: u64) {
+        self.reserved.fetch_max(bound, Ordering::AcqRel);
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("path", &self.path)
+            .field("rules", &self.rules)
+            .finish()
+    }
+}

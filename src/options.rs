@@ -1,0 +1,214 @@
+//! How a store is opened or created.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+
+use crate::db::Db;
+use crate::engine::file::{self, Settings};
+use crate::engine::shared::Shared;
+use crate::error::{Operation, Result};
+use crate::info::StoreId;
+use crate::update::Rules;
+
+/// Bytes of the file that are kept in memory, unless the builder is told otherwise.
+const CACHE_DEFAULT_BYTES: usize = 32 * 1024 * 1024;
+
+/// How often a locked file is tried again.
+const LOCK_RETRY: Duration = Duration::from_millis(10);
+
+/// Options for opening or creating a store; made by [`Db::builder`].
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use bayplan::{Db, Rules};
+///
+/// # fn main() -> bayplan::Result<()> {
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let path = directory.path().join("meta.redb");
+/// let db = Db::builder().rules(Rules::Containerd2).create(&path)?;
+/// let id = db.info().id;
+/// drop(db);
+///
+/// let db = Db::builder()
+///     .cache_bytes(8 * 1024 * 1024)
+///     .lock_timeout(Duration::from_secs(5))
+///     .expect_id(id)
+///     .open(&path)?;
+/// assert_eq!(db.info().rules, Rules::Containerd2);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct Builder {
+    settings: Settings,
+    lock_timeout: Duration,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            settings: Settings {
+                cache_bytes: CACHE_DEFAULT_BYTES,
+                rules: None,
+                check_integrity: true,
+                live_readers: false,
+                expected_uuid: None,
+                clock: Arc::new(Utc::now),
+            },
+            lock_timeout: Duration::ZERO,
+        }
+    }
+}
+
+impl Builder {
+    /// How many bytes of the file are kept in memory at most; 32 MiB by default.
+    pub fn cache_bytes(mut self, bytes: usize) -> Self {
+        self.settings.cache_bytes = bytes;
+        self
+    }
+
+    /// Which fields an update may change.
+    ///
+    /// A new store remembers them, [`Rules::Strict`] by default. Opening a store applies what it
+    /// remembers, unless told otherwise for this handle.
+    pub fn rules(mut self, rules: Rules) -> Self {
+        self.settings.rules = Some(rules);
+        self
+    }
+
+    /// Whether opening verifies the checksum of every page of the file; yes by default.
+    ///
+    /// It reads the whole file, a few milliseconds per thousand containers. Without it, damage
+    /// is found when a damaged page or record is read. It does not apply to
+    /// [`Builder::open_read_only`].
+    pub fn check_integrity(mut self, check: bool) -> Self {
+        self.settings.check_integrity = check;
+        self
+    }
+
+    /// Whether other processes may read the file, by [`Builder::open_read_only`], while this one
+    /// has it open; no by default. Each commit then costs two syncs instead of one.
+    pub fn live_readers(mut self, allow: bool) -> Self {
+        self.settings.live_readers = allow;
+        self
+    }
+
+    /// Opens no other store than the one with this id.
+    ///
+    /// Keep the id of [`Db::info`] outside the file, and a disk that is not mounted yet, or
+    /// another one mounted in its place, is an error instead of an empty or a foreign store.
+    pub fn expect_id(mut self, id: StoreId) -> Self {
+        self.settings.expected_uuid = Some(id.to_bytes());
+        self
+    }
+
+    /// How long to wait for a file that is in use; not at all by default.
+    pub fn lock_timeout(mut self, timeout: Duration) -> Self {
+        self.lock_timeout = timeout;
+        self
+    }
+
+    /// Takes the time from `clock` instead of the system, for tests and simulations.
+    pub fn clock(mut self, clock: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
+        self.settings.clock = Arc::new(clock);
+        self
+    }
+
+    /// Creates a store in a new file, readable and writable by its owner only (mode 0600).
+    ///
+    /// The directory must exist. After a crash there is a whole store or no file of this name.
+    ///
+    /// # Errors
+    ///
+    /// [`AlreadyExists`](crate::ErrorKind::AlreadyExists) if there is anything of that name, which
+    /// is left alone; [`NotFound`](crate::ErrorKind::NotFound) if there is no such directory;
+    /// [`Io`](crate::ErrorKind::Io).
+    pub fn create(self, path: impl AsRef<Path>) -> Result<Db> {
+        let path = path.as_ref();
+        file::create(path, &self.settings)
+            .map(Db::new)
+            .map_err(|error| error.during(Operation::CreateStore).at(Some(path)))
+    }
+
+    /// Opens the store in an existing file. Never creates one.
+    ///
+    /// # Errors
+    ///
+    /// In all cases but the last one the file is left exactly as it was:
+    ///
+    /// - [`NotFound`](crate::ErrorKind::NotFound): there is no such file.
+    /// - [`Locked`](crate::ErrorKind::Locked): it is in use; the error names the process where
+    ///   the system tells.
+    /// - [`NotAStore`](crate::ErrorKind::NotAStore): it is something else.
+    /// - [`IncompatibleFormat`](crate::ErrorKind::IncompatibleFormat): it is of a newer version.
+    /// - [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition): it is another store than
+    ///   [`Builder::expect_id`] says.
+    /// - [`Corrupt`](crate::ErrorKind::Corrupt): it is damaged.
+    /// - [`Io`](crate::ErrorKind::Io): the operating system failed; if it did so while writing,
+    ///   the file is as after a crash, and the next opening repairs it.
+    pub fn open(self, path: impl AsRef<Path>) -> Result<Db> {
+        self.opened(path.as_ref(), file::open)
+    }
+
+    /// Opens the store in an existing file, and never writes to it.
+    ///
+    /// This works on read-only media; on a file that another process has open with
+    /// [`Builder::live_readers`], whose commits are seen as they come; and on one that a crash
+    /// left behind, which is repaired in memory. Writing to the store is
+    /// [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition).
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::open`].
+    pub fn open_read_only(self, path: impl AsRef<Path>) -> Result<Db> {
+        self.opened(path.as_ref(), file::inspect)
+    }
+
+    fn opened(self, path: &Path, open: fn(&Path, &Settings) -> Result<Shared>) -> Result<Db> {
+        let deadline = Instant::now() + self.lock_timeout;
+        loop {
+            match open(path, &self.settings) {
+                Err(error) if error.is_locked() && Instant::now() < deadline => {
+                    thread::sleep(LOCK_RETRY);
+                }
+                opened => {
+                    return opened
+                        .map(Db::new)
+                        .map_err(|error| error.during(Operation::OpenStore).at(Some(path)));
+                }
+            }
+        }
+    }
+
+    /// Creates a store in memory, which is gone with its last handle.
+    ///
+    /// # Errors
+    ///
+    /// None are known.
+    pub fn in_memory(self) -> Result<Db> {
+        file::in_memory(&self.settings)
+            .map(Db::new)
+            .map_err(|error| error.during(Operation::CreateStore))
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("cache_bytes", &self.settings.cache_bytes)
+            .field("rules", &self.settings.rules)
+            .field("check_integrity", &self.settings.check_integrity)
+            .field("live_readers", &self.settings.live_readers)
+            .field("lock_timeout", &self.lock_timeout)
+            .finish_non_exhaustive()
+    }
+}
