@@ -1,58 +1,123 @@
 //! Shows a text with one place in it marked, for the errors of the small languages.
 
 use std::fmt;
+use std::sync::LazyLock;
 
-/// Characters shown on either side of the marked place.
-const CONTEXT_CHARS: usize = 36;
+use regex_syntax::hir::{Class, HirKind};
 
-/// `text` with a caret under the character at byte `position`; a window of it where it is long.
-pub(crate) struct Excerpt<'a> {
-    text: &'a str,
-    position: usize,
+/// The widest excerpt of a text, in characters.
+const EXCERPT_MAX_COLUMNS: usize = 80;
+
+/// How much of a long filter is shown after the place, at least.
+const EXCERPT_AFTER_COLUMNS: usize = 28;
+
+/// The part of a text around a place, safe for a terminal, with a caret under the place.
+pub(crate) struct Excerpt {
+    line: String,
+    /// The column of the place in the line, from 1.
+    caret: usize,
 }
 
-impl<'a> Excerpt<'a> {
-    pub(crate) fn new(text: &'a str, position: usize) -> Self {
-        Self { text, position }
+impl Excerpt {
+    /// The part of `text` around the byte `at`.
+    pub(crate) fn new(text: &str, at: usize) -> Self {
+        let (before, after) = text.split_at_checked(at).unwrap_or((text, ""));
+        let room = EXCERPT_MAX_COLUMNS - 2; // the marks of what was cut
+        let after_want = visible(after.chars(), room).columns;
+        let head = visible(
+            before.chars().rev(),
+            room - after_want.min(EXCERPT_AFTER_COLUMNS),
+        );
+        let tail = visible(after.chars(), room - head.columns);
+
+        let mut line = String::new();
+        if head.cut {
+            line.push('…');
+        }
+        line.extend(head.pieces.iter().rev().map(String::as_str));
+        let caret = line.chars().count() + 1;
+        line.extend(tail.pieces.iter().map(String::as_str));
+        if tail.cut {
+            line.push('…');
+        }
+        Self { line, caret }
     }
 }
 
-impl fmt::Display for Excerpt<'_> {
+impl fmt::Display for Excerpt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The first character that starts at the place or behind it.
-        let marked = self
-            .text
-            .char_indices()
-            .take_while(|(at, _)| *at < self.position)
-            .count();
-        let first = marked.saturating_sub(CONTEXT_CHARS);
-        let last = marked + CONTEXT_CHARS;
-        let mut line = String::new();
-        let mut caret = 0;
-        if first > 0 {
-            line.push_str("...");
-            caret += 3;
+        write!(f, "  {}\n  {:>caret$}", self.line, '^', caret = self.caret)
+    }
+}
+
+/// Characters as shown, in the order given.
+struct Visible {
+    pieces: Vec<String>,
+    columns: usize,
+    /// Whether some did not fit.
+    cut: bool,
+}
+
+/// As many characters, made visible, as fit into `room` columns.
+fn visible(chars: impl Iterator<Item = char>, room: usize) -> Visible {
+    let mut shown = Visible {
+        pieces: Vec::new(),
+        columns: 0,
+        cut: false,
+    };
+    for c in chars {
+        let mut piece = String::new();
+        push_visible(&mut piece, c);
+        let columns = shown.columns + piece.chars().count();
+        if columns > room {
+            shown.cut = true;
+            break;
         }
-        let mut cut = false;
-        for (index, character) in self.text.chars().enumerate().skip(first) {
-            if index > last {
-                cut = true;
-                break;
-            }
-            let before = line.chars().count();
-            if character.is_control() {
-                line.extend(character.escape_default());
+        shown.columns = columns;
+        shown.pieces.push(piece);
+    }
+    shown
+}
+
+/// Letters, marks, numbers, punctuation and symbols: all that leaves ink. Spaces, controls, format
+/// characters (which may reorder a line), private and unassigned characters are not printable.
+pub(crate) fn is_printable(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_graphic();
+    }
+    PRINTABLE
+        .binary_search_by(|&(first, last)| {
+            if last < c {
+                std::cmp::Ordering::Less
+            } else if c < first {
+                std::cmp::Ordering::Greater
             } else {
-                line.push(character);
+                std::cmp::Ordering::Equal
             }
-            if index < marked {
-                caret += line.chars().count() - before;
-            }
-        }
-        if cut {
-            line.push_str("...");
-        }
-        write!(f, "  {line}\n  {:caret$}^", "")
+        })
+        .is_ok()
+}
+
+/// The ranges of printable characters, ascending. The table is the regular expression library's.
+static PRINTABLE: LazyLock<Vec<(char, char)>> = LazyLock::new(|| {
+    let class = regex_syntax::parse(r"[\pL\pM\pN\pP\pS]").map(regex_syntax::hir::Hir::into_kind);
+    match class {
+        Ok(HirKind::Class(Class::Unicode(class))) => class
+            .ranges()
+            .iter()
+            .map(|range| (range.start(), range.end()))
+            .collect(),
+        _ => Vec::new(), // never: a test looks
+    }
+});
+
+/// Appends a character as it may be shown to a terminal: printable ones and the space as they are,
+/// all others escaped.
+pub(crate) fn push_visible(out: &mut String, c: char) {
+    if c == ' ' || is_printable(c) {
+        out.push(c);
+    } else {
+        out.extend(c.escape_default());
     }
 }
 
@@ -60,9 +125,21 @@ impl fmt::Display for Excerpt<'_> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn the_table_of_printable_characters_is_there() {
+        for c in ['a', '~', 'é', '牛', '\u{301}', '€', '１', '😀', '\u{FFFD}'] {
+            assert!(is_printable(c), "{c:?}");
+        }
+        for c in [
+            ' ', '\n', '\u{7f}', '\u{85}', '\u{a0}', '\u{ad}', '\u{200b}', '\u{202e}', '\u{2028}',
+        ] {
+            assert!(!is_printable(c), "{c:?}");
+        }
+    }
+
     #[track_caller]
-    fn shows(text: &str, position: usize, expected: &str) {
-        assert_eq!(Excerpt::new(text, position).to_string(), expected);
+    fn shows(text: &str, at: usize, expected: &str) {
+        assert_eq!(Excerpt::new(text, at).to_string(), expected);
     }
 
     #[test]
@@ -81,7 +158,11 @@ mod tests {
     #[test]
     fn a_long_text_is_shown_around_the_place() {
         let text = format!("{}X{}", "a".repeat(100), "b".repeat(100));
-        let window = format!("  ...{}X{}...\n", "a".repeat(36), "b".repeat(36));
-        shows(&text, 100, &format!("{window}{}^", " ".repeat(41)));
+        let (head, tail) = ("a".repeat(50), "b".repeat(27));
+        shows(
+            &text,
+            100,
+            &format!("  …{head}X{tail}…\n{}^", " ".repeat(53)),
+        );
     }
 }

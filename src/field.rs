@@ -6,29 +6,29 @@
 /// The spellings of field names, as clients write them: lower case, no underscores.
 pub(crate) mod name {
     /// The container's identifier.
-    pub const ID: &str = "id";
+    pub(crate) const ID: &str = "id";
     /// The labels; the rest of the path is a label's key.
-    pub const LABELS: &str = "labels";
+    pub(crate) const LABELS: &str = "labels";
     /// The image reference.
-    pub const IMAGE: &str = "image";
+    pub(crate) const IMAGE: &str = "image";
     /// The runtime; only [`RUNTIME_NAME`] below it can be filtered on.
-    pub const RUNTIME: &str = "runtime";
+    pub(crate) const RUNTIME: &str = "runtime";
     /// The part after [`RUNTIME`] that names the runtime: `runtime.name`.
-    pub const RUNTIME_NAME: &str = "name";
+    pub(crate) const RUNTIME_NAME: &str = "name";
     /// The runtime specification.
-    pub const SPEC: &str = "spec";
+    pub(crate) const SPEC: &str = "spec";
     /// The snapshotter's name.
-    pub const SNAPSHOTTER: &str = "snapshotter";
+    pub(crate) const SNAPSHOTTER: &str = "snapshotter";
     /// The key of the root snapshot.
-    pub const SNAPSHOT_KEY: &str = "snapshotkey";
+    pub(crate) const SNAPSHOT_KEY: &str = "snapshotkey";
     /// The extensions; the rest of the path is an extension's name.
-    pub const EXTENSIONS: &str = "extensions";
+    pub(crate) const EXTENSIONS: &str = "extensions";
     /// The sandbox that the container belongs to.
-    pub const SANDBOX_ID: &str = "sandboxid";
+    pub(crate) const SANDBOX_ID: &str = "sandboxid";
     /// When the container was created.
-    pub const CREATED_AT: &str = "createdat";
+    pub(crate) const CREATED_AT: &str = "createdat";
     /// When the container was last updated.
-    pub const UPDATED_AT: &str = "updatedat";
+    pub(crate) const UPDATED_AT: &str = "updatedat";
 }
 
 /// A field that a filter can look at.

@@ -28,8 +28,29 @@ pub const ANY_MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Largest encoded value in the file, in bytes; what the decoder is allowed to allocate for.
 pub(crate) const ENCODED_MAX_BYTES: usize = ANY_MAX_BYTES + 8 * TEXT_MAX_BYTES;
 
-/// Longest text of one filter, in bytes.
+/// The longest filter, in bytes.
 pub const FILTER_MAX_BYTES: usize = 64 * 1024;
+
+/// The most regular expressions in the filters of one list, which bounds the memory that a hostile
+/// list can ask for: this many times [`PATTERN_COMPILED_MAX_BYTES`] and
+/// [`PATTERN_CACHE_MAX_BYTES`].
+pub const PATTERNS_MAX_COUNT: usize = 64;
+
+/// The most classes that need a table of Unicode in the regular expressions of one list: those by
+/// property (`\pL`), and all classes without regard to case. They take long to prepare.
+pub const PATTERN_CLASSES_MAX_COUNT: usize = 256;
+
+/// The most memory that one compiled regular expression may take, in bytes.
+pub const PATTERN_COMPILED_MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// The most memory that matching one regular expression may keep for speed, in bytes per thread.
+pub const PATTERN_CACHE_MAX_BYTES: usize = 512 * 1024;
+
+/// How deep groups and repetitions of a regular expression may nest.
+pub const PATTERN_DEPTH_MAX: u32 = 100;
+
+/// The highest count in a repetition such as `x{1000}`, nested repetitions multiplied.
+pub const PATTERN_REPEAT_MAX: u32 = 1000;
 
 /// Longest text of one field path, in bytes.
 pub const FIELD_PATH_MAX_BYTES: usize = 8 * 1024;

@@ -317,9 +317,3 @@ pub struct Damaged {
     /// What is wrong with it.
     pub error: Error,
 }
-
-impl From<crate::filter::FilterError> for Error {
-    fn from(error: crate::filter::FilterError) -> Self {
-        Error::invalid("invalid filter").caused_by(error)
-    }
-}

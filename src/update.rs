@@ -76,7 +76,8 @@ fn replace(updated: &mut Container, input: Container, rules: Rules) -> Result<()
     ];
     let differing: Vec<String> = differing
         .into_iter()
-        .filter_map(|(field, differs)| differs.then(|| format!("`{field}`")))
+        .filter(|(_, differs)| *differs)
+        .map(|(field, _)| format!("`{field}`"))
         .collect();
     if !differing.is_empty() {
         let fields = differing.join(", ");

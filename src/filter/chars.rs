@@ -1,8 +1,6 @@
 //! Which characters mean what, and how a character is shown in an error.
 
-use std::sync::LazyLock;
-
-use regex_syntax::hir::{Class, HirKind};
+pub(super) use crate::excerpt::{is_printable, push_visible};
 
 /// A character of a field that needs no quotes.
 pub(super) fn is_field(c: char) -> bool {
@@ -40,48 +38,6 @@ pub(super) fn is_illegal(c: char) -> bool {
     matches!(c, '\0' | char::REPLACEMENT_CHARACTER)
 }
 
-/// Letters, marks, numbers, punctuation and symbols: all that leaves ink. Spaces, controls, format
-/// characters (which may reorder a line), private and unassigned characters are not printable.
-pub(super) fn is_printable(c: char) -> bool {
-    if c.is_ascii() {
-        return c.is_ascii_graphic();
-    }
-    PRINTABLE
-        .binary_search_by(|&(first, last)| {
-            if last < c {
-                std::cmp::Ordering::Less
-            } else if c < first {
-                std::cmp::Ordering::Greater
-            } else {
-                std::cmp::Ordering::Equal
-            }
-        })
-        .is_ok()
-}
-
-/// The ranges of printable characters, ascending. The table is the regular expression library's.
-static PRINTABLE: LazyLock<Vec<(char, char)>> = LazyLock::new(|| {
-    let class = regex_syntax::parse(r"[\pL\pM\pN\pP\pS]").map(regex_syntax::hir::Hir::into_kind);
-    match class {
-        Ok(HirKind::Class(Class::Unicode(class))) => class
-            .ranges()
-            .iter()
-            .map(|range| (range.start(), range.end()))
-            .collect(),
-        _ => Vec::new(), // never: a test looks
-    }
-});
-
-/// Appends a character as it may be shown to a terminal: printable ones and the space as they are,
-/// all others escaped.
-pub(super) fn push_visible(out: &mut String, c: char) {
-    if c == ' ' || is_printable(c) {
-        out.push(c);
-    } else {
-        out.extend(c.escape_default());
-    }
-}
-
 /// What stands at a place of a text, in words: `` `x` ``, or the end of what.
 pub(super) fn found(c: Option<char>, end_of: &str) -> String {
     match c {
@@ -110,21 +66,4 @@ pub(super) fn excerpt(text: &str) -> String {
     }
     out.push('`');
     out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_table_of_printable_characters_is_there() {
-        for c in ['a', '~', 'é', '牛', '\u{301}', '€', '１', '😀', '\u{FFFD}'] {
-            assert!(is_printable(c), "{c:?}");
-        }
-        for c in [
-            ' ', '\n', '\u{7f}', '\u{85}', '\u{a0}', '\u{ad}', '\u{200b}', '\u{202e}', '\u{2028}',
-        ] {
-            assert!(!is_printable(c), "{c:?}");
-        }
-    }
 }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::chars;
+use crate::error::Error;
+use crate::excerpt::Excerpt;
 
 /// A filter that does not parse: what is wrong, and where.
 ///
@@ -100,83 +101,15 @@ impl fmt::Display for FilterError {
         if let Some(index) = self.index() {
             write!(f, "filter {}: ", index.saturating_add(1))?;
         }
-        let echo = Echo::new(self.filter(), self.position());
-        write!(
-            f,
-            "{}\n  {}\n  {:>caret$}",
-            self.message(),
-            echo.line,
-            '^',
-            caret = echo.caret
-        )
+        writeln!(f, "{}", self.message())?;
+        Excerpt::new(self.filter(), self.position()).fmt(f)
     }
 }
 
 impl std::error::Error for FilterError {}
 
-/// The widest echo of a filter, in characters.
-const ECHO_MAX_COLUMNS: usize = 80;
-
-/// How much of a long filter is shown after the place, at least.
-const ECHO_AFTER_COLUMNS: usize = 28;
-
-/// The part of a text around a place, safe for a terminal.
-struct Echo {
-    line: String,
-    /// The column of the place in the line, from 1.
-    caret: usize,
-}
-
-impl Echo {
-    fn new(text: &str, at: usize) -> Echo {
-        let (before, after) = text.split_at_checked(at).unwrap_or((text, ""));
-        let room = ECHO_MAX_COLUMNS - 2; // the marks of what was cut
-        let after_want = visible(after.chars(), room).columns;
-        let head = visible(
-            before.chars().rev(),
-            room - after_want.min(ECHO_AFTER_COLUMNS),
-        );
-        let tail = visible(after.chars(), room - head.columns);
-
-        let mut line = String::new();
-        if head.cut {
-            line.push('…');
-        }
-        line.extend(head.pieces.iter().rev().map(String::as_str));
-        let caret = line.chars().count() + 1;
-        line.extend(tail.pieces.iter().map(String::as_str));
-        if tail.cut {
-            line.push('…');
-        }
-        Echo { line, caret }
+impl From<FilterError> for Error {
+    fn from(error: FilterError) -> Error {
+        Error::invalid("invalid filter").caused_by(error)
     }
-}
-
-/// Characters as shown, in the order given.
-struct Visible {
-    pieces: Vec<String>,
-    columns: usize,
-    /// Whether some did not fit.
-    cut: bool,
-}
-
-/// As many characters, made visible, as fit into `room` columns.
-fn visible(chars: impl Iterator<Item = char>, room: usize) -> Visible {
-    let mut shown = Visible {
-        pieces: Vec::new(),
-        columns: 0,
-        cut: false,
-    };
-    for c in chars {
-        let mut piece = String::new();
-        chars::push_visible(&mut piece, c);
-        let columns = shown.columns + piece.chars().count();
-        if columns > room {
-            shown.cut = true;
-            break;
-        }
-        shown.columns = columns;
-        shown.pieces.push(piece);
-    }
-    shown
 }

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::FILTER_MAX_BYTES;
 use super::error::{Fault, FilterError};
 use super::parse;
 use super::pattern::Budget;
 use super::print;
 use super::selector::Selector;
+use crate::limits::FILTER_MAX_BYTES;
 
 /// A filter: selectors, all of which a container must satisfy. Without any it lets everything
 /// through.

@@ -10,7 +10,7 @@
 //! field     := [A-Za-z0-9_]+  |  quoted
 //! operator  := "=="  |  "!="  |  "~="
 //! value     := bare  |  quoted
-//! bare      := printable characters other than "," and white space, the first none of " / | . = ! ~
+//! bare      := printable characters but "," and white space; the first none of "/|.=!~
 //! quoted    := "..."   and, after "~=" only, /.../ or |...|
 //! ```
 //!
@@ -22,8 +22,8 @@
 //! |---|---|
 //! | `path` | the field is present |
 //! | `path==value` | the field is present and equal |
-//! | `path!=value` | the field's value differs; an absent field has the value "" |
-//! | `path~=value` | the regular expression matches somewhere in the value; an absent field has the value "" |
+//! | `path!=value` | the field's value differs; an absent field has "" |
+//! | `path~=value` | the expression matches somewhere in the value; an absent field has "" |
 //!
 //! Everything here is pure: text in, values out, no I/O. The order of the modules, each using only
 //! those before it: `chars`, `error`, `scan`, `unquote`, `pattern`, `selector`, `print`, `parse`,
@@ -49,39 +49,4 @@ pub use build::FilterField;
 pub use error::FilterError;
 pub(crate) use eval::Subject;
 pub use expr::Filter;
-pub(crate) use plan::Required;
 pub use set::Filters;
-
-/// The longest filter, in bytes.
-pub(crate) const FILTER_MAX_BYTES: usize = 64 * 1024;
-
-/// The most regular expressions in the filters of one list, which bounds the memory that a hostile
-/// list can ask for: this many times [`PATTERN_COMPILED_MAX_BYTES`] and
-/// [`PATTERN_CACHE_MAX_BYTES`].
-pub(crate) const PATTERNS_MAX_COUNT: usize = 64;
-
-/// The most classes that need a table of Unicode in the regular expressions of one list: those by
-/// property (`\pL`), and all classes without regard to case. They take long to prepare.
-pub(crate) const PATTERN_CLASSES_MAX_COUNT: usize = 256;
-
-/// The most memory that one compiled regular expression may take, in bytes.
-pub(crate) const PATTERN_COMPILED_MAX_BYTES: usize = 4 * 1024 * 1024;
-
-/// The most memory that matching one regular expression may keep for speed, in bytes per thread.
-pub(crate) const PATTERN_CACHE_MAX_BYTES: usize = 512 * 1024;
-
-/// How deep groups and repetitions of a regular expression may nest.
-pub(crate) const PATTERN_DEPTH_MAX: u32 = 100;
-
-/// The highest count in a repetition such as `x{1000}`, nested repetitions multiplied.
-pub(crate) const PATTERN_REPEAT_MAX: u32 = 1000;
-// CROSS
-pub(crate) fn cross_regex(re: &str, texts: &[&str]) -> String {
-    match pattern::Pattern::compile(re, &mut pattern::Budget::new()) {
-        Err(f) => format!("E {}", f.message),
-        Ok(p) => texts
-            .iter()
-            .map(|t| if p.is_match(t.as_bytes()) { '1' } else { '0' })
-            .collect(),
-    }
-}

@@ -1,12 +1,12 @@
 //! The grammar: from text to selectors.
 
-use super::FILTER_MAX_BYTES;
 use super::chars;
 use super::error::Fault;
 use super::pattern::{Budget, Pattern};
 use super::scan::Scan;
 use super::selector::{Path, Selector, Test};
 use super::unquote;
+use crate::limits::FILTER_MAX_BYTES;
 
 /// Parses one filter. The empty text has no selectors.
 pub(super) fn filter(text: &str, budget: &mut Budget) -> Result<Vec<Selector>, Fault> {
@@ -26,7 +26,8 @@ pub(super) fn filter(text: &str, budget: &mut Budget) -> Result<Vec<Selector>, F
             None => return Ok(selectors),
             Some(',') => {}
             Some(c) if c.is_whitespace() => {
-                let message = "expected `,` or the end right after the value, found white space; a value with spaces is put in double quotes";
+                let message = "expected `,` or the end right after the value, found white space; \
+                               a value with spaces is put in double quotes";
                 return Err(Fault::new(at, message));
             }
             Some(c) => {
@@ -55,7 +56,8 @@ fn check_text(text: &str) -> Result<(), Fault> {
         match illegal {
             '\0' => "a NUL character; within quotes it can be written `\\x00`",
             _ => {
-                "U+FFFD, a sign of text that was not UTF-8; within quotes it can be written `\\ufffd`"
+                "U+FFFD, a sign of text that was not UTF-8; within quotes it \
+                 can be written `\\ufffd`"
             }
         },
     ))
@@ -143,19 +145,21 @@ impl Parser<'_, '_> {
         {
             return Ok(operator);
         }
-        let message = if !symbol.is_empty() {
+        let message = if symbol.is_empty() {
+            let found = chars::found(self.scan.peek(), "filter");
+            match after_field {
+                Some(c) if !c.is_whitespace() && c != '"' => format!(
+                    "expected an operator, `.` or `,` after the field, found {found}; a \
+                     field with other characters than letters, digits and `_` is put in double \
+                     quotes"
+                ),
+                _ => format!("expected an operator (`==`, `!=` or `~=`), found {found}"),
+            }
+        } else {
             format!(
                 "unknown operator {}; expected `==`, `!=` or `~=`",
                 chars::excerpt(symbol)
             )
-        } else {
-            let found = chars::found(self.scan.peek(), "filter");
-            match after_field {
-                Some(c) if !c.is_whitespace() && c != '"' => format!(
-                    "expected an operator, `.` or `,` after the field, found {found}; a field with other characters than letters, digits and `_` is put in double quotes"
-                ),
-                _ => format!("expected an operator (`==`, `!=` or `~=`), found {found}"),
-            }
         };
         Err(Fault::new(at, message))
     }
@@ -168,7 +172,8 @@ impl Parser<'_, '_> {
             Some('/' | '|') if operator == Operator::Matches => unquote::quoted(&mut self.scan),
             Some(c @ ('/' | '|')) => {
                 let message = format!(
-                    "`{c}` quotes only a regular expression, after `~=`; put a value that begins with it in double quotes"
+                    "`{c}` quotes only a regular expression, after `~=`; put a value that begins \
+                     with it in double quotes"
                 );
                 Err(Fault::new(at, message))
             }
@@ -177,7 +182,8 @@ impl Parser<'_, '_> {
             }
             Some(c) if c != ',' && chars::is_printable(c) => {
                 let message = format!(
-                    "expected a value after `{symbol}`, found `{c}`; a value that begins with it is put in double quotes"
+                    "expected a value after `{symbol}`, found `{c}`; a value that begins with it \
+                     is put in double quotes"
                 );
                 Err(Fault::new(at, message))
             }

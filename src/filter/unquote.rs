@@ -59,13 +59,13 @@ fn unit(scan: &mut Scan<'_>, quote: char, start: usize) -> Result<Option<Unit>, 
     let at = scan.at();
     match scan.bump() {
         Some(c) if c == quote => Ok(None),
-        Some('\\') => escape(scan, quote, at).map(Some),
+        Some('\\') if scan.peek().is_some() => escape(scan, quote, at).map(Some),
         Some('\n') => Err(Fault::new(
             at,
             "a line break within quotes; write it as the escape `\\n`",
         )),
-        Some(c) => Ok(Some(Unit::Char(c))),
-        None => Err(Fault::new(
+        Some(c) if c != '\\' => Ok(Some(Unit::Char(c))),
+        _ => Err(Fault::new(
             start,
             format!("the quote `{quote}` is never closed"),
         )),

@@ -1,7 +1,7 @@
 //! How much the regular expressions of one list may ask for.
 
 use crate::filter::error::Fault;
-use crate::filter::{PATTERN_CLASSES_MAX_COUNT, PATTERNS_MAX_COUNT};
+use crate::limits::{PATTERN_CLASSES_MAX_COUNT, PATTERNS_MAX_COUNT};
 
 /// What the regular expressions of one list may still use.
 #[derive(Debug)]
@@ -33,7 +33,8 @@ impl Budget {
     pub(super) fn class(&mut self, at: usize) -> Result<(), Fault> {
         spend(&mut self.classes).ok_or_else(|| {
             let message = format!(
-                "regular expression: more than {PATTERN_CLASSES_MAX_COUNT} classes by property or without regard to case in one list of filters"
+                "regular expression: more than {PATTERN_CLASSES_MAX_COUNT} classes by property or \
+                 without regard to case in one list of filters"
             );
             Fault::new(at, message)
         })

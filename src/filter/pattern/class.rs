@@ -72,7 +72,7 @@ fn item(
         let message = format!("regular expression: the range {range} ends before it begins");
         return Err(Fault::new(from, message));
     }
-    push_range(first, last, out);
+    out.push_str(&range(first, last));
     Ok(())
 }
 
@@ -122,8 +122,8 @@ fn member(scan: &mut Scan<'_>, start: Scan<'_>, budget: &mut Budget) -> Result<E
     }
 }
 
-/// Writes a range of code points, less the halves of surrogate pairs, which no text holds.
-fn push_range(first: u32, last: u32, out: &mut String) {
+/// A range of code points, less the halves of surrogate pairs, which no text holds.
+fn range(first: u32, last: u32) -> String {
     const SURROGATE_FIRST: u32 = 0xd800;
     const SURROGATE_LAST: u32 = 0xdfff;
     let is_surrogate = |code| (SURROGATE_FIRST..=SURROGATE_LAST).contains(&code);
@@ -138,8 +138,8 @@ fn push_range(first: u32, last: u32, out: &mut String) {
         last
     };
     if first > last {
-        out.push_str(NOTHING);
+        NOTHING.to_owned()
     } else {
-        out.push_str(&format!("\\x{{{first:X}}}-\\x{{{last:X}}}"));
+        format!("\\x{{{first:X}}}-\\x{{{last:X}}}")
     }
 }

@@ -110,8 +110,8 @@ fn hexadecimal(scan: &mut Scan<'_>, start: Scan<'_>) -> Result<u32, Fault> {
         }
     }
     code.ok_or_else(|| {
-        let message =
-            "regular expression: `\\x` takes two hexadecimal digits, or a code point in braces up to 10FFFF";
+        let message = "regular expression: `\\x` takes two hexadecimal digits, or a code point \
+                       in braces up to 10FFFF";
         Fault::new(start.at(), message)
     })
 }

@@ -40,7 +40,8 @@ impl Flags {
                     return Err(Fault::new(at, message));
                 }
                 Some(_) => {
-                    let message = "regular expression: after `(?` come flags of `imsU`, a `-` before those to switch off, then `:` or `)`";
+                    let message = "regular expression: after `(?` come flags of `imsU`, a `-` \
+                                   before those to switch off, then `:` or `)`";
                     return Err(Fault::new(place, message));
                 }
             }

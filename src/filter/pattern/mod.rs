@@ -27,6 +27,7 @@ mod escape;
 mod flags;
 mod repeat;
 mod translate;
+mod weight;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -35,7 +36,7 @@ pub(super) use budget::Budget;
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::error::Fault;
-use super::{PATTERN_CACHE_MAX_BYTES, PATTERN_COMPILED_MAX_BYTES, PATTERN_DEPTH_MAX};
+use crate::limits::{PATTERN_CACHE_MAX_BYTES, PATTERN_COMPILED_MAX_BYTES, PATTERN_DEPTH_MAX};
 
 /// A compiled regular expression; compared and hashed by its text.
 #[derive(Clone)]

@@ -1,8 +1,10 @@
 //! Counted repetitions: `{2}`, `{2,}` and `{2,5}`.
 
-use crate::filter::PATTERN_REPEAT_MAX;
 use crate::filter::error::Fault;
 use crate::filter::scan::Scan;
+use crate::limits::PATTERN_REPEAT_MAX;
+
+use super::weight;
 
 /// The counts of a repetition.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +37,7 @@ impl Counts {
     /// Checks counts that stand at `at`.
     pub(super) fn check(self, at: usize) -> Result<(), Fault> {
         if self.least.max(self.most.unwrap_or(0)) > PATTERN_REPEAT_MAX {
-            return Err(too_many(at));
+            return Err(weight::too_many(at));
         }
         if self.most.is_some_and(|most| most < self.least) {
             let message =
@@ -61,12 +63,4 @@ fn number(scan: &mut Scan<'_>) -> Option<u32> {
         return None;
     }
     Some(digits.parse().unwrap_or(u32::MAX))
-}
-
-/// The fault of a repetition, at `at`, that repeats too often.
-pub(super) fn too_many(at: usize) -> Fault {
-    let message = format!(
-        "regular expression: at most {PATTERN_REPEAT_MAX} repetitions, nested ones multiplied"
-    );
-    Fault::new(at, message)
 }

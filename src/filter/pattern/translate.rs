@@ -6,13 +6,14 @@
 
 use crate::filter::error::Fault;
 use crate::filter::scan::Scan;
-use crate::filter::{PATTERN_DEPTH_MAX, PATTERN_REPEAT_MAX};
+use crate::limits::PATTERN_DEPTH_MAX;
 
 use super::budget::Budget;
 use super::class::{self, NOTHING};
 use super::escape::{self, Escape};
 use super::flags::{self, Flags};
-use super::repeat::{self, Counts};
+use super::repeat::Counts;
+use super::weight::{self, Weight};
 
 /// ASCII `\B`, which must not match within a character: the second part holds between characters
 /// only.
@@ -42,7 +43,7 @@ pub(super) fn translate(source: &str, budget: &mut Budget) -> Result<String, Fau
 }
 
 /// Something that a repetition can follow.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 struct Atom {
     /// Where it begins in the output.
     start: usize,
@@ -51,26 +52,36 @@ struct Atom {
     weight: Weight,
 }
 
-/// How heavy a part of the expression is.
-#[derive(Clone, Copy, Debug, Default)]
-struct Weight {
-    /// The product of the counts of nested repetitions.
-    repeats: u32,
-    /// How deep groups and repetitions nest.
-    depth: u32,
-}
-
 /// What is known of the level of groups being read.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Level {
     /// What a repetition that comes next would repeat.
     last: Option<Atom>,
-    /// The heaviest so far.
-    weight: Weight,
+    /// The heaviest of what stands before it.
+    before: Weight,
+}
+
+impl Level {
+    /// Notes an element beside those before.
+    fn push(&mut self, atom: Atom) {
+        self.before = self.weight();
+        self.last = Some(atom);
+    }
+
+    /// Begins an alternative.
+    fn alternative(&mut self) {
+        self.before = self.weight();
+        self.last = None;
+    }
+
+    /// The heaviest of all.
+    fn weight(&self) -> Weight {
+        self.last
+            .map_or(self.before, |last| self.before.beside(last.weight))
+    }
 }
 
 /// A group that is open.
-#[derive(Debug)]
 struct Group {
     /// Where it begins in the expression.
     at: usize,
@@ -82,7 +93,6 @@ struct Group {
     level: Level,
 }
 
-#[derive(Debug)]
 struct Translator<'a, 'b> {
     scan: Scan<'a>,
     budget: &'b mut Budget,
@@ -104,7 +114,7 @@ impl Translator<'_, '_> {
             '|' => {
                 self.scan.bump();
                 self.out.push('|');
-                self.level.last = None;
+                self.level.alternative();
             }
             '^' => self.take("^", if self.flags.lines { "(?m:^)" } else { r"\A" }),
             '$' => self.take("$", if self.flags.lines { "(?m:$)" } else { r"\z" }),
@@ -141,22 +151,11 @@ impl Translator<'_, '_> {
     fn atom(&mut self, element: &str, closed: bool) {
         let start = self.out.len();
         self.out.push_str(element);
-        self.push(Atom {
+        self.level.push(Atom {
             start,
             closed,
-            weight: Weight {
-                repeats: 1,
-                depth: 0,
-            },
+            weight: Weight::default(),
         });
-    }
-
-    /// Notes an element that is written.
-    fn push(&mut self, atom: Atom) {
-        let weight = &mut self.level.weight;
-        weight.repeats = weight.repeats.max(atom.weight.repeats);
-        weight.depth = weight.depth.max(atom.weight.depth);
-        self.level.last = Some(atom);
     }
 
     /// Writes a class that stands at `at`, in the letter cases asked for.
@@ -212,11 +211,8 @@ impl Translator<'_, '_> {
     /// Reads `\Q..\E`, or `\Q..` to the end of the expression: characters that mean themselves.
     fn verbatim(&mut self) {
         self.scan.eat(r"\Q");
-        let text = match self.scan.take_until(r"\E") {
-            Some(text) => text,
-            None => self.scan.take_all(),
-        };
-        for c in text.chars() {
+        let text = self.scan.take_until(r"\E");
+        for c in text.unwrap_or_else(|| self.scan.take_all()).chars() {
             self.literal(u32::from(c));
         }
     }
@@ -237,7 +233,7 @@ impl Translator<'_, '_> {
             self.scan.bump();
         }
         if self.open.len() >= PATTERN_DEPTH_MAX as usize {
-            return Err(too_deep(at));
+            return Err(weight::too_deep(at));
         }
         let start = self.out.len();
         self.out.push_str("(?:");
@@ -274,15 +270,9 @@ impl Translator<'_, '_> {
         self.scan.bump();
         self.out.push(')');
         self.flags = group.flags;
-        let inside = std::mem::replace(&mut self.level, group.level).weight;
-        let weight = Weight {
-            repeats: inside.repeats.max(1),
-            depth: inside.depth + 1,
-        };
-        if weight.depth > PATTERN_DEPTH_MAX {
-            return Err(too_deep(group.at));
-        }
-        self.push(Atom {
+        let inside = std::mem::replace(&mut self.level, group.level).weight();
+        let weight = inside.around(inside.repeats, group.at)?;
+        self.level.push(Atom {
             start: group.start,
             closed: true,
             weight,
@@ -312,7 +302,8 @@ impl Translator<'_, '_> {
         self.scan.eat("?"); // reluctant, which is all the same here
         if after_repeat {
             let message = format!(
-                "regular expression: the repetition `{operator}` follows another; put the first in a group"
+                "regular expression: the repetition `{operator}` follows another; put the first in \
+                 a group"
             );
             return Err(Fault::new(start.at(), message));
         }
@@ -321,24 +312,15 @@ impl Translator<'_, '_> {
                 format!("regular expression: there is nothing that `{operator}` could repeat");
             return Err(Fault::new(start.at(), message));
         };
-        let weight = Weight {
-            repeats: counts.map_or(atom.weight.repeats, |counts| {
-                counts.times(atom.weight.repeats)
-            }),
-            depth: atom.weight.depth + 1,
-        };
-        if weight.repeats > PATTERN_REPEAT_MAX {
-            return Err(repeat::too_many(start.at()));
-        }
-        if weight.depth > PATTERN_DEPTH_MAX {
-            return Err(too_deep(start.at()));
-        }
+        let inner = atom.weight.repeats;
+        let repeats = counts.map_or(inner, |counts| counts.times(inner));
+        let weight = atom.weight.around(repeats, start.at())?;
         if !atom.closed {
             self.out.insert_str(atom.start, "(?:");
             self.out.push(')');
         }
         self.out.push_str(operator);
-        self.push(Atom {
+        self.level.last = Some(Atom {
             start: atom.start,
             closed: false,
             weight,
@@ -346,11 +328,4 @@ impl Translator<'_, '_> {
         self.after_repeat = true;
         Ok(())
     }
-}
-
-fn too_deep(at: usize) -> Fault {
-    let message = format!(
-        "regular expression: groups and repetitions nest more than {PATTERN_DEPTH_MAX} deep"
-    );
-    Fault::new(at, message)
 }
