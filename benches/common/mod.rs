@@ -9,16 +9,16 @@
 use bayplan::{Any, Container, Db, Runtime, Store};
 
 /// The namespace of the benchmarks.
-pub const NAMESPACE: &str = "k8s.io";
+pub(crate) const NAMESPACE: &str = "k8s.io";
 
 /// Bytes of a spec's value.
-pub const SPEC_BYTES: usize = 6 * 1024;
+pub(crate) const SPEC_BYTES: usize = 6 * 1024;
 
 /// One container of a hundred has this label.
-pub const RARE: (&str, &str) = ("io.kubernetes.pod.uid", "rare");
+pub(crate) const RARE: (&str, &str) = ("io.kubernetes.pod.uid", "rare");
 
 /// An id of 64 hexadecimal digits, spread over the whole range.
-pub fn id(number: usize) -> String {
+pub(crate) fn id(number: usize) -> String {
     let seed = (number as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let words = [
         seed,
@@ -30,7 +30,7 @@ pub fn id(number: usize) -> String {
 }
 
 /// The container of this number.
-pub fn container(number: usize) -> Container {
+pub(crate) fn container(number: usize) -> Container {
     let uid = if number.is_multiple_of(100) {
         RARE.1.to_owned()
     } else {
@@ -71,7 +71,7 @@ fn spec(number: usize) -> Vec<u8> {
 }
 
 /// Fills a store with the containers of these numbers.
-pub fn fill(db: &Db, numbers: std::ops::Range<usize>) {
+pub(crate) fn fill(db: &Db, numbers: std::ops::Range<usize>) {
     let mut numbers = numbers.peekable();
     while numbers.peek().is_some() {
         db.write(|txn| -> bayplan::Result<()> {

@@ -2,7 +2,8 @@
 
 use super::parse;
 use crate::field::Field;
-use crate::filter::{Filters, Required};
+use crate::filter::Filters;
+use crate::filter::plan::Required;
 
 #[track_caller]
 fn exact(filters: &[&str], ids: Option<&[&str]>) {
