@@ -1,7 +1,6 @@
 //! The front: a store, and the handles of its namespaces.
 
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::commit::CommitQueue;
@@ -15,7 +14,6 @@ use crate::identifier::NamespaceName;
 use crate::info::{StoreId, StoreInfo};
 use crate::labels::Labels;
 use crate::mask::FieldMask;
-use crate::options::Builder;
 use crate::revision::Revision;
 use crate::schema::FORMAT_VERSION;
 use crate::store::{Listing, Namespaces, Page, ReadNamespaces, ReadStore, Store};
@@ -59,48 +57,6 @@ impl Db {
             shared: Arc::new(shared),
             queue: Arc::default(),
         }
-    }
-
-    /// Creates a store in a new file; [`Builder::create`] with all defaults.
-    ///
-    /// # Errors
-    ///
-    /// See [`Builder::create`].
-    pub fn create(path: impl AsRef<Path>) -> Result<Self> {
-        Self::builder().create(path)
-    }
-
-    /// Opens the store in an existing file; [`Builder::open`] with all defaults.
-    ///
-    /// # Errors
-    ///
-    /// See [`Builder::open`].
-    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        Self::builder().open(path)
-    }
-
-    /// Opens the store in an existing file, and never writes to it;
-    /// [`Builder::open_read_only`] with all defaults.
-    ///
-    /// # Errors
-    ///
-    /// See [`Builder::open_read_only`].
-    pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self> {
-        Self::builder().open_read_only(path)
-    }
-
-    /// Creates a store in memory, which is gone with its last handle.
-    ///
-    /// # Errors
-    ///
-    /// None are known.
-    pub fn in_memory() -> Result<Self> {
-        Self::builder().in_memory()
-    }
-
-    /// Options for opening or creating a store.
-    pub fn builder() -> Builder {
-        Builder::default()
     }
 
     /// The containers of one namespace, which need not exist. Each call on it is a transaction of

@@ -201,6 +201,50 @@ impl Builder {
     }
 }
 
+impl Db {
+    /// Creates a store in a new file; [`Builder::create`] with all defaults.
+    ///
+    /// # Errors
+    ///
+    /// See [`Builder::create`].
+    pub fn create(path: impl AsRef<Path>) -> Result<Self> {
+        Self::builder().create(path)
+    }
+
+    /// Opens the store in an existing file; [`Builder::open`] with all defaults.
+    ///
+    /// # Errors
+    ///
+    /// See [`Builder::open`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::builder().open(path)
+    }
+
+    /// Opens the store in an existing file, and never writes to it;
+    /// [`Builder::open_read_only`] with all defaults.
+    ///
+    /// # Errors
+    ///
+    /// See [`Builder::open_read_only`].
+    pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self> {
+        Self::builder().open_read_only(path)
+    }
+
+    /// Creates a store in memory, which is gone with its last handle.
+    ///
+    /// # Errors
+    ///
+    /// None are known.
+    pub fn in_memory() -> Result<Self> {
+        Self::builder().in_memory()
+    }
+
+    /// Options for opening or creating a store.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+}
+
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
