@@ -85,3 +85,8 @@ pub use options::Builder;
 pub use revision::Revision;
 pub use store::{Damaged, Listing, Namespaces, Page, ReadNamespaces, ReadStore, Store};
 pub use update::Rules;
+
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
