@@ -198,12 +198,12 @@ impl Namespace {
     ///
     /// As [`Db::read`].
     pub fn iter(&self, filters: &Filters) -> Result<Containers> {
-        Ok(self.db.read()?.namespace(self.name.as_str())?.iter(filters))
+        Ok(self.db.read()?.of(self.name.clone()).iter(filters))
     }
 
     fn read<T>(&self, read: impl FnOnce(&dyn ReadStore) -> Result<T>) -> Result<T> {
         let txn = self.db.read()?;
-        read(&txn.namespace(self.name.as_str())?)
+        read(&txn.of(self.name.clone()))
     }
 
     fn write<T: Send + 'static>(

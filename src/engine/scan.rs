@@ -427,12 +427,13 @@ impl<'t> Parts<'t> {
     fn add(&mut self, pair: Pair<'t>, head: &Head, labels: bool, body: bool) -> Result<()> {
         const TAG_BYTES: usize = 2;
         let name_at = head.key.len() + TAG_BYTES;
-        let Some((_, row)) = Row::parse(pair.0.value()) else {
+        let rest = pair.0.value().get(head.key.len()..).unwrap_or_default();
+        let Some(part) = Part::parse(rest) else {
             return Err(Error::corrupt(
                 "the container has a part of an unknown kind",
             ));
         };
-        match row.part {
+        match part {
             Part::Label(_) => {
                 self.label_count += 1;
                 if labels {

@@ -66,7 +66,11 @@ impl ReadTxn {
     pub fn namespace(&self, name: &str) -> Result<ReadNamespace<'_>> {
         let name = NamespaceName::new(name)
             .map_err(|error| error.during(Operation::OpenNamespace).in_namespace(name))?;
-        Ok(ReadNamespace { txn: self, name })
+        Ok(self.of(name))
+    }
+
+    pub(crate) fn of(&self, name: NamespaceName) -> ReadNamespace<'_> {
+        ReadNamespace { txn: self, name }
     }
 
     pub(crate) fn check(&self) -> Result<check::CheckReport> {
