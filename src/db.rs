@@ -225,7 +225,9 @@ impl ReadStore for Namespace {
     }
 
     fn get(&self, id: &str) -> Result<Container> {
-        self.read(|store| store.get(id))
+        ReadTxn::begin_for_look_up(&self.db.shared)?
+            .of(self.name.clone())
+            .get(id)
     }
 
     fn visit(

@@ -11,7 +11,9 @@ use chrono::{DateTime, Utc};
 use redb::{Database, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, WriteTransaction};
 
 use crate::engine::fault::OrFault;
+use crate::engine::index::Index;
 use crate::error::{Error, ErrorKind, Result};
+use crate::record::Identity;
 use crate::revision::Revision;
 use crate::update::Rules;
 
@@ -24,6 +26,20 @@ pub(crate) const REVISION_BLOCK: u64 = 1024;
 
 /// Tells the time.
 pub(crate) type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
+
+/// How a store is to be opened.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) cache_bytes: usize,
+    /// The rules to apply; if none are named, those that the file was created with.
+    pub(crate) rules: Option<Rules>,
+    pub(crate) check_integrity: bool,
+    /// How much memory the index may take; none with 0.
+    pub(crate) index_bytes: usize,
+    pub(crate) live_readers: bool,
+    pub(crate) expected_uuid: Option<[u8; 16]>,
+    pub(crate) clock: Clock,
+}
 
 /// The file, as far as it may be used.
 pub(crate) enum File {
@@ -48,8 +64,9 @@ pub(crate) struct Shared {
     file: File,
     pub(crate) path: Option<PathBuf>,
     pub(crate) rules: Rules,
+    pub(crate) index: Index,
     clock: Clock,
-    pub(crate) identity: crate::record::Identity,
+    pub(crate) identity: Identity,
     /// The next revision to hand out.
     next_revision: AtomicU64,
     /// Revisions below this one are reserved in the file.
@@ -65,15 +82,21 @@ impl Shared {
         file: File,
         path: Option<PathBuf>,
         rules: Rules,
-        clock: Clock,
-        identity: crate::record::Identity,
+        settings: &Settings,
+        identity: Identity,
         reserved: u64,
     ) -> Self {
+        // Of what another process commits, the index would hear nothing.
+        let index_bytes = match file {
+            File::ReadWrite(_) => settings.index_bytes,
+            File::ReadOnly(_) | File::Inspected(_) => 0,
+        };
         Self {
             file,
             path,
             rules,
-            clock,
+            index: Index::new(index_bytes),
+            clock: settings.clock.clone(),
             identity,
             next_revision: AtomicU64::new(reserved.max(1)),
             reserved: AtomicU64::new(reserved),
