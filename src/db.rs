@@ -55,7 +55,7 @@ impl Db {
     pub(crate) fn new(shared: Shared) -> Self {
         Self {
             shared: Arc::new(shared),
-            queue: Arc::default(),
+            queue: Arc::new(CommitQueue::new()),
         }
     }
 
