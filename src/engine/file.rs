@@ -2,7 +2,7 @@
 
 use std::fs::{self, File as OsFile, OpenOptions};
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{Builder, ConcurrencyMode, Database, ReadTransaction, ReadableDatabase, StorageBackend};
@@ -46,12 +46,7 @@ impl Settings {
 
 /// A store that lives as long as its handle.
 pub(crate) fn in_memory(settings: &Settings) -> Result<Shared> {
-    let db = settings
-        .redb()
-        .create_with_backend(InMemoryBackend::new())
-        .or_fault()?;
-    initialize(&db, settings)?;
-    share(File::ReadWrite(db), None, settings)
+    create_backend(InMemoryBackend::new(), settings, None)
 }
 
 /// A new store in a new file.
@@ -69,17 +64,14 @@ pub(crate) fn create(path: &Path, settings: &Settings) -> Result<Shared> {
         .tempfile_in(directory)
         .or_io()?;
     let file = temporary.as_file().try_clone().or_io()?;
-    let db = settings
-        .redb()
-        .create_with_backend(FileBackend::new(file).or_fault()?)
-        .or_fault()?;
-    initialize(&db, settings)?;
+    let backend = FileBackend::new(file).or_fault()?;
+    let shared = create_backend(backend, settings, Some(path))?;
     temporary
         .persist_noclobber(path)
         .map_err(|error| error.error)
         .or_io()?;
     sync_directory(directory)?;
-    share(File::ReadWrite(db), Some(path.to_owned()), settings)
+    Ok(shared)
 }
 
 /// The store in an existing file.
@@ -90,19 +82,7 @@ pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Shared> {
         .open(path)
         .or_io()?;
     check_magic(&file)?;
-    let (backend, gate) = gated(FileBackend::new(file).or_fault()?, Access::Write);
-    let db = open_behind(backend, settings, path)?;
-    let snapshot = db.begin_read().or_fault()?;
-    let version = check_identity(&snapshot, settings)?;
-    drop(snapshot);
-    gate.open().or_io()?;
-    if version < FORMAT_VERSION {
-        tracing::info!(path = %path.display(), from = version, to = FORMAT_VERSION, "migrate");
-        let txn = db.begin_write().or_fault()?;
-        migrate::run(&txn, migrate::STEPS, FORMAT_VERSION)?;
-        txn.commit().or_fault()?;
-    }
-    share(File::ReadWrite(db), Some(path.to_owned()), settings)
+    open_backend(FileBackend::new(file).or_fault()?, settings, Some(path))
 }
 
 /// The store in an existing file that will not be written, whatever happens.
@@ -110,29 +90,76 @@ pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Shared> {
 /// A file that another process has open with live readers allowed is read as it grows. One that
 /// was not closed cleanly is repaired in memory.
 pub(crate) fn inspect(path: &Path, settings: &Settings) -> Result<Shared> {
-    let file = OpenOptions::new().read(true).open(path).or_io()?;
-    check_magic(&file)?;
+    let open = || {
+        let file = OpenOptions::new().read(true).open(path).or_io()?;
+        check_magic(&file)?;
+        FileBackend::new(file).or_fault()
+    };
+    inspect_backend(open, settings, Some(path))
+}
+
+/// A new store in a backend that holds nothing yet.
+pub(crate) fn create_backend(
+    backend: impl StorageBackend,
+    settings: &Settings,
+    path: Option<&Path>,
+) -> Result<Shared> {
+    let db = settings.redb().create_with_backend(backend).or_fault()?;
+    initialize(&db, settings)?;
+    share(File::ReadWrite(db), path, settings)
+}
+
+/// The store in a backend. Nothing is written to it before it is known to be one.
+pub(crate) fn open_backend(
+    backend: impl StorageBackend,
+    settings: &Settings,
+    path: Option<&Path>,
+) -> Result<Shared> {
+    let (backend, gate) = gated(backend, Access::Write);
+    let db = open_behind(backend, settings, path)?;
+    let snapshot = db.begin_read().or_fault()?;
+    let version = check_identity(&snapshot, settings)?;
+    drop(snapshot);
+    gate.open().or_io()?;
+    if version < FORMAT_VERSION {
+        tracing::info!(?path, from = version, to = FORMAT_VERSION, "migrate");
+        let txn = db.begin_write().or_fault()?;
+        migrate::run(&txn, migrate::STEPS, FORMAT_VERSION)?;
+        txn.commit().or_fault()?;
+    }
+    share(File::ReadWrite(db), path, settings)
+}
+
+/// The store in a backend that is never written; `open` gives the backend anew each time.
+pub(crate) fn inspect_backend<B: StorageBackend>(
+    open: impl Fn() -> Result<B>,
+    settings: &Settings,
+    path: Option<&Path>,
+) -> Result<Shared> {
     let mut builder = settings.redb();
     builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
-    let backend = FileBackend::new(file).or_fault()?;
+    let backend = open()?;
     let opened = contained(|| match builder.open_read_only_with_backend(backend) {
         Err(redb::DatabaseError::RepairAborted) => Ok(None),
         opened => opened.or_fault().map(Some),
     });
     let file = match opened.map_err(|error| naming_the_holder(error, path))? {
         Some(db) => File::ReadOnly(db),
-        None => File::Inspected(repair_in_memory(path, settings)?),
+        None => File::Inspected(repair_in_memory(open()?, settings, path)?),
     };
     let snapshot = file.begin_read()?;
     check_identity(&snapshot, settings)?;
     drop(snapshot);
-    share(file, Some(path.to_owned()), settings)
+    share(file, path, settings)
 }
 
 /// The file as it would be after a repair, which is not made.
-fn repair_in_memory(path: &Path, settings: &Settings) -> Result<Database> {
-    let file = OpenOptions::new().read(true).open(path).or_io()?;
-    let (backend, _never_opened) = gated(FileBackend::new(file).or_fault()?, Access::Inspect);
+fn repair_in_memory(
+    backend: impl StorageBackend,
+    settings: &Settings,
+    path: Option<&Path>,
+) -> Result<Database> {
+    let (backend, _never_opened) = gated(backend, Access::Inspect);
     let settings = Settings {
         live_readers: false,
         ..settings.clone()
@@ -140,20 +167,24 @@ fn repair_in_memory(path: &Path, settings: &Settings) -> Result<Database> {
     open_behind(backend, &settings, path)
 }
 
-fn open_behind(backend: impl StorageBackend, settings: &Settings, path: &Path) -> Result<Database> {
+fn open_behind(
+    backend: impl StorageBackend,
+    settings: &Settings,
+    path: Option<&Path>,
+) -> Result<Database> {
     let mut builder = settings.redb();
-    let reported = path.to_owned();
+    let reported = path.map(Path::to_owned);
     builder.set_repair_callback(move |session| {
         let percent = session.progress() * 100.0;
-        tracing::info!(path = %reported.display(), percent, "check or repair");
+        tracing::info!(path = ?reported, percent, "check or repair");
     });
     contained(|| builder.create_with_backend(backend).or_fault())
         .map_err(|error| naming_the_holder(error, path))
 }
 
 /// Adds who holds the lock, where the system tells.
-fn naming_the_holder(error: Error, path: &Path) -> Error {
-    match holder::of(path) {
+fn naming_the_holder(error: Error, path: Option<&Path>) -> Error {
+    match path.and_then(holder::of) {
         Some(pid) if error.is_locked() => Error::new(
             ErrorKind::Locked,
             format!("the file is in use by process {pid}"),
@@ -241,7 +272,7 @@ fn identity(snapshot: &ReadTransaction) -> Result<Identity> {
     }
 }
 
-fn share(file: File, path: Option<PathBuf>, settings: &Settings) -> Result<Shared> {
+fn share(file: File, path: Option<&Path>, settings: &Settings) -> Result<Shared> {
     let snapshot = file.begin_read()?;
     let identity = identity(&snapshot)?;
     let reserved = reserved_revisions(&snapshot.open_table(schema::META).or_fault()?)?;
@@ -252,7 +283,7 @@ fn share(file: File, path: Option<PathBuf>, settings: &Settings) -> Result<Share
     };
     Ok(Shared::new(
         file,
-        path,
+        path.map(Path::to_owned),
         rules,
         settings.clock.clone(),
         identity,
