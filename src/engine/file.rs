@@ -131,26 +131,49 @@ pub(crate) fn open_backend(
 }
 
 /// The store in a backend that is never written; `open` gives the backend anew each time.
+///
+/// redb checks the integrity of a file only where it may write, so that is done in memory, and what
+/// was checked is what is read. A file that a process has open for writing cannot be checked.
 pub(crate) fn inspect_backend<B: StorageBackend>(
     open: impl Fn() -> Result<B>,
     settings: &Settings,
     path: Option<&Path>,
 ) -> Result<Shared> {
-    let mut builder = settings.redb();
-    builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
-    let backend = open()?;
-    let opened = contained(|| match builder.open_read_only_with_backend(backend) {
-        Err(redb::DatabaseError::RepairAborted) => Ok(None),
-        opened => opened.or_fault().map(Some),
-    });
-    let file = match opened.map_err(|error| naming_the_holder(error, path))? {
-        Some(db) => File::ReadOnly(db),
-        None => File::Inspected(repair_in_memory(open()?, settings, path)?),
-    };
+    let in_memory = || repair_in_memory(open()?, settings, path).map(File::Inspected);
+    let beside_a_writer = || read_beside_a_writer(open()?, settings, path);
+    let file = if settings.check_integrity {
+        in_memory().or_else(|error| match error.kind() {
+            ErrorKind::Locked => beside_a_writer()?.map_or_else(in_memory, Ok),
+            _ => Err(error),
+        })
+    } else {
+        match beside_a_writer() {
+            Ok(Some(file)) => Ok(file),
+            // It was not closed cleanly, or another process reads it as it is in memory.
+            Ok(None) => in_memory(),
+            Err(error) if error.is_locked() => in_memory(),
+            Err(error) => Err(error),
+        }
+    }?;
     let snapshot = file.begin_read()?;
     check_identity(&snapshot, settings)?;
     drop(snapshot);
     share(file, path, settings)
+}
+
+/// The file as it is, while others may write it; none if it needs a repair.
+fn read_beside_a_writer(
+    backend: impl StorageBackend,
+    settings: &Settings,
+    path: Option<&Path>,
+) -> Result<Option<File>> {
+    let mut builder = settings.redb();
+    builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
+    contained(|| match builder.open_read_only_with_backend(backend) {
+        Err(redb::DatabaseError::RepairAborted) => Ok(None),
+        opened => opened.or_fault().map(File::ReadOnly).map(Some),
+    })
+    .map_err(|error| naming_the_holder(error, path))
 }
 
 /// The file as it would be after a repair, which is not made.
