@@ -76,12 +76,7 @@ pub(crate) fn create(path: &Path, settings: &Settings) -> Result<Shared> {
 
 /// The store in an existing file.
 pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Shared> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(path)
-        .or_io()?;
-    check_magic(&file)?;
+    let file = existing(path, OpenOptions::new().read(true).write(true))?;
     open_backend(FileBackend::new(file).or_fault()?, settings, Some(path))
 }
 
@@ -91,8 +86,7 @@ pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Shared> {
 /// was not closed cleanly is repaired in memory.
 pub(crate) fn inspect(path: &Path, settings: &Settings) -> Result<Shared> {
     let open = || {
-        let file = OpenOptions::new().read(true).open(path).or_io()?;
-        check_magic(&file)?;
+        let file = existing(path, OpenOptions::new().read(true))?;
         FileBackend::new(file).or_fault()
     };
     inspect_backend(open, settings, Some(path))
@@ -217,18 +211,33 @@ fn naming_the_holder(error: Error, path: Option<&Path>) -> Error {
     }
 }
 
+/// Opens a file that begins as one of redb's.
+fn existing(path: &Path, options: &OpenOptions) -> Result<OsFile> {
+    // Looked at before it is opened: opening a pipe waits for its other end.
+    let kind = path.metadata().or_io()?.file_type();
+    if kind.is_dir() {
+        return Err(not_a_store("it is a directory"));
+    }
+    if !kind.is_file() {
+        return Err(not_a_store("it is not a regular file"));
+    }
+    let file = options.open(path).or_io()?;
+    check_magic(&file)?;
+    Ok(file)
+}
+
 fn check_magic(mut file: &OsFile) -> Result<()> {
     let mut magic = [0; REDB_MAGIC.len()];
-    let none = |what: &str| Error::new(ErrorKind::NotAStore, format!("not a store: {what}"));
-    if file.metadata().or_io()?.is_dir() {
-        return Err(none("it is a directory"));
-    }
     match file.read_exact(&mut magic) {
         Ok(()) if magic == REDB_MAGIC => Ok(()),
         Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(error).or_io(),
-        Err(_) if file.metadata().or_io()?.len() == 0 => Err(none("the file is empty")),
-        _ => Err(none("the file does not begin as one of redb's")),
+        Err(_) if file.metadata().or_io()?.len() == 0 => Err(not_a_store("the file is empty")),
+        _ => Err(not_a_store("the file does not begin as one of redb's")),
     }
+}
+
+fn not_a_store(what: &str) -> Error {
+    Error::new(ErrorKind::NotAStore, format!("not a store: {what}"))
 }
 
 /// Writes what makes an empty file a store.
@@ -266,13 +275,14 @@ fn check_identity(snapshot: &ReadTransaction, settings: &Settings) -> Result<u32
             Ok(table) => table,
             Err(redb::TableError::Storage(error)) => return Err(error).or_fault(),
             Err(error) => {
-                let what = "not a store: a file of redb, but with tables of something else";
-                return Err(Error::new(ErrorKind::NotAStore, what).caused_by(error));
+                let what = "a file of redb, but with tables of something else";
+                return Err(not_a_store(what).caused_by(error));
             }
         };
         let Some(value) = table.get(meta::FORMAT).or_fault()? else {
-            let what = "not a store: a file of redb without a format version of ours";
-            return Err(Error::new(ErrorKind::NotAStore, what));
+            return Err(not_a_store(
+                "a file of redb without a format version of ours",
+            ));
         };
         let version = migrate::version(value.value())?;
         let uuid = identity(snapshot)?.uuid;
