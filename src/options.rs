@@ -102,9 +102,10 @@ impl Builder {
 
     /// Whether opening verifies the checksum of every page of the file; yes by default.
     ///
-    /// It reads the whole file, a few milliseconds per thousand containers. Without it, damage
-    /// is found when a damaged page or record is read. It does not apply to
-    /// [`Builder::open_read_only`].
+    /// It reads the whole file, a few milliseconds per thousand containers. Without it, damage to
+    /// what is stored of a container is found when that is read, but damage to the pages that lead
+    /// there may hide containers. [`Builder::open_read_only`] does not check a file that another
+    /// process is writing.
     pub fn check_integrity(mut self, check: bool) -> Self {
         self.settings.check_integrity = check;
         self
@@ -180,6 +181,9 @@ impl Builder {
     /// [`Builder::live_readers`], whose commits are seen as they come; and on one that a crash
     /// left behind, which is repaired in memory. Writing to the store is
     /// [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition).
+    ///
+    /// A reader that comes first keeps writers out: as long as it is open, opening the file for
+    /// writing is [`Locked`](crate::ErrorKind::Locked).
     ///
     /// # Errors
     ///

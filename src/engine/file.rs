@@ -2,7 +2,7 @@
 
 use std::fs::{self, File as OsFile, OpenOptions};
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{Builder, ConcurrencyMode, Database, ReadTransaction, ReadableDatabase, StorageBackend};
@@ -31,11 +31,7 @@ fn redb_builder(settings: &Settings) -> Builder {
 
 /// A store that lives as long as its handle.
 pub(crate) fn in_memory(settings: &Settings) -> Result<Shared> {
-    let db = redb_builder(settings)
-        .create_with_backend(InMemoryBackend::new())
-        .or_fault()?;
-    initialize(&db, settings)?;
-    share(File::ReadWrite(db), None, settings)
+    create_backend(InMemoryBackend::new(), settings, None)
 }
 
 /// A new store in a new file.
@@ -53,39 +49,20 @@ pub(crate) fn create(path: &Path, settings: &Settings) -> Result<Shared> {
         .tempfile_in(directory)
         .or_io()?;
     let file = temporary.as_file().try_clone().or_io()?;
-    let db = redb_builder(settings)
-        .create_with_backend(FileBackend::new(file).or_fault()?)
-        .or_fault()?;
-    initialize(&db, settings)?;
+    let backend = FileBackend::new(file).or_fault()?;
+    let shared = create_backend(backend, settings, Some(path))?;
     temporary
         .persist_noclobber(path)
         .map_err(|error| error.error)
         .or_io()?;
     sync_directory(directory)?;
-    share(File::ReadWrite(db), Some(path.to_owned()), settings)
+    Ok(shared)
 }
 
 /// The store in an existing file.
 pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Shared> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(path)
-        .or_io()?;
-    check_magic(&file)?;
-    let (backend, gate) = gated(FileBackend::new(file).or_fault()?, Access::Write);
-    let db = open_behind(backend, settings, path)?;
-    let snapshot = db.begin_read().or_fault()?;
-    let version = check_identity(&snapshot, settings)?;
-    drop(snapshot);
-    gate.open().or_io()?;
-    if version < FORMAT_VERSION {
-        tracing::info!(path = %path.display(), from = version, to = FORMAT_VERSION, "migrate");
-        let txn = db.begin_write().or_fault()?;
-        migrate::run(&txn, migrate::STEPS, FORMAT_VERSION)?;
-        txn.commit().or_fault()?;
-    }
-    share(File::ReadWrite(db), Some(path.to_owned()), settings)
+    let file = existing(path, OpenOptions::new().read(true).write(true))?;
+    open_backend(FileBackend::new(file).or_fault()?, settings, Some(path))
 }
 
 /// The store in an existing file that will not be written, whatever happens.
@@ -93,29 +70,100 @@ pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Shared> {
 /// A file that another process has open with live readers allowed is read as it grows. One that
 /// was not closed cleanly is repaired in memory.
 pub(crate) fn inspect(path: &Path, settings: &Settings) -> Result<Shared> {
-    let file = OpenOptions::new().read(true).open(path).or_io()?;
-    check_magic(&file)?;
-    let mut builder = redb_builder(settings);
-    builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
-    let backend = FileBackend::new(file).or_fault()?;
-    let opened = contained(|| match builder.open_read_only_with_backend(backend) {
-        Err(redb::DatabaseError::RepairAborted) => Ok(None),
-        opened => opened.or_fault().map(Some),
-    });
-    let file = match opened.map_err(|error| naming_the_holder(error, path))? {
-        Some(db) => File::ReadOnly(db),
-        None => File::Inspected(repair_in_memory(path, settings)?),
+    let open = || {
+        let file = existing(path, OpenOptions::new().read(true))?;
+        FileBackend::new(file).or_fault()
     };
+    inspect_backend(open, settings, Some(path))
+}
+
+/// A new store in a backend that holds nothing yet.
+pub(crate) fn create_backend(
+    backend: impl StorageBackend,
+    settings: &Settings,
+    path: Option<&Path>,
+) -> Result<Shared> {
+    let db = redb_builder(settings)
+        .create_with_backend(backend)
+        .or_fault()?;
+    initialize(&db, settings)?;
+    share(File::ReadWrite(db), path, settings)
+}
+
+/// The store in a backend. Nothing is written to it before it is known to be one.
+pub(crate) fn open_backend(
+    backend: impl StorageBackend,
+    settings: &Settings,
+    path: Option<&Path>,
+) -> Result<Shared> {
+    let (backend, gate) = gated(backend, Access::Write);
+    let db = open_behind(backend, settings, path)?;
+    let snapshot = db.begin_read().or_fault()?;
+    let version = check_identity(&snapshot, settings)?;
+    drop(snapshot);
+    gate.open().or_io()?;
+    if version < FORMAT_VERSION {
+        tracing::info!(?path, from = version, to = FORMAT_VERSION, "migrate");
+        let txn = db.begin_write().or_fault()?;
+        migrate::run(&txn, migrate::STEPS, FORMAT_VERSION)?;
+        txn.commit().or_fault()?;
+    }
+    share(File::ReadWrite(db), path, settings)
+}
+
+/// The store in a backend that is never written; `open` gives the backend anew each time.
+///
+/// redb checks the integrity of a file only where it may write, so that is done in memory, and what
+/// was checked is what is read. A file that a process has open for writing cannot be checked.
+pub(crate) fn inspect_backend<B: StorageBackend>(
+    open: impl Fn() -> Result<B>,
+    settings: &Settings,
+    path: Option<&Path>,
+) -> Result<Shared> {
+    let in_memory = || repair_in_memory(open()?, settings, path).map(File::Inspected);
+    let beside_a_writer = || read_beside_a_writer(open()?, settings, path);
+    let file = if settings.check_integrity {
+        in_memory().or_else(|error| match error.kind() {
+            ErrorKind::Locked => beside_a_writer()?.map_or_else(in_memory, Ok),
+            _ => Err(error),
+        })
+    } else {
+        match beside_a_writer() {
+            Ok(Some(file)) => Ok(file),
+            // It was not closed cleanly, or another process reads it as it is in memory.
+            Ok(None) => in_memory(),
+            Err(error) if error.is_locked() => in_memory(),
+            Err(error) => Err(error),
+        }
+    }?;
     let snapshot = file.begin_read()?;
     check_identity(&snapshot, settings)?;
     drop(snapshot);
-    share(file, Some(path.to_owned()), settings)
+    share(file, path, settings)
+}
+
+/// The file as it is, while others may write it; none if it needs a repair.
+fn read_beside_a_writer(
+    backend: impl StorageBackend,
+    settings: &Settings,
+    path: Option<&Path>,
+) -> Result<Option<File>> {
+    let mut builder = redb_builder(settings);
+    builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
+    contained(|| match builder.open_read_only_with_backend(backend) {
+        Err(redb::DatabaseError::RepairAborted) => Ok(None),
+        opened => opened.or_fault().map(File::ReadOnly).map(Some),
+    })
+    .map_err(|error| naming_the_holder(error, path))
 }
 
 /// The file as it would be after a repair, which is not made.
-fn repair_in_memory(path: &Path, settings: &Settings) -> Result<Database> {
-    let file = OpenOptions::new().read(true).open(path).or_io()?;
-    let (backend, _never_opened) = gated(FileBackend::new(file).or_fault()?, Access::Inspect);
+fn repair_in_memory(
+    backend: impl StorageBackend,
+    settings: &Settings,
+    path: Option<&Path>,
+) -> Result<Database> {
+    let (backend, _never_opened) = gated(backend, Access::Inspect);
     let settings = Settings {
         live_readers: false,
         ..settings.clone()
@@ -123,20 +171,24 @@ fn repair_in_memory(path: &Path, settings: &Settings) -> Result<Database> {
     open_behind(backend, &settings, path)
 }
 
-fn open_behind(backend: impl StorageBackend, settings: &Settings, path: &Path) -> Result<Database> {
+fn open_behind(
+    backend: impl StorageBackend,
+    settings: &Settings,
+    path: Option<&Path>,
+) -> Result<Database> {
     let mut builder = redb_builder(settings);
-    let reported = path.to_owned();
+    let reported = path.map(Path::to_owned);
     builder.set_repair_callback(move |session| {
         let percent = session.progress() * 100.0;
-        tracing::info!(path = %reported.display(), percent, "check or repair");
+        tracing::info!(path = ?reported, percent, "check or repair");
     });
     contained(|| builder.create_with_backend(backend).or_fault())
         .map_err(|error| naming_the_holder(error, path))
 }
 
 /// Adds who holds the lock, where the system tells.
-fn naming_the_holder(error: Error, path: &Path) -> Error {
-    match holder::of(path) {
+fn naming_the_holder(error: Error, path: Option<&Path>) -> Error {
+    match path.and_then(holder::of) {
         Some(pid) if error.is_locked() => Error::new(
             ErrorKind::Locked,
             format!("the file is in use by process {pid}"),
@@ -146,18 +198,33 @@ fn naming_the_holder(error: Error, path: &Path) -> Error {
     }
 }
 
+/// Opens a file that begins as one of redb's.
+fn existing(path: &Path, options: &OpenOptions) -> Result<OsFile> {
+    // Looked at before it is opened: opening a pipe waits for its other end.
+    let kind = path.metadata().or_io()?.file_type();
+    if kind.is_dir() {
+        return Err(not_a_store("it is a directory"));
+    }
+    if !kind.is_file() {
+        return Err(not_a_store("it is not a regular file"));
+    }
+    let file = options.open(path).or_io()?;
+    check_magic(&file)?;
+    Ok(file)
+}
+
 fn check_magic(mut file: &OsFile) -> Result<()> {
     let mut magic = [0; REDB_MAGIC.len()];
-    let none = |what: &str| Error::new(ErrorKind::NotAStore, format!("not a store: {what}"));
-    if file.metadata().or_io()?.is_dir() {
-        return Err(none("it is a directory"));
-    }
     match file.read_exact(&mut magic) {
         Ok(()) if magic == REDB_MAGIC => Ok(()),
         Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(error).or_io(),
-        Err(_) if file.metadata().or_io()?.len() == 0 => Err(none("the file is empty")),
-        _ => Err(none("the file does not begin as one of redb's")),
+        Err(_) if file.metadata().or_io()?.len() == 0 => Err(not_a_store("the file is empty")),
+        _ => Err(not_a_store("the file does not begin as one of redb's")),
     }
+}
+
+fn not_a_store(what: &str) -> Error {
+    Error::new(ErrorKind::NotAStore, format!("not a store: {what}"))
 }
 
 /// Writes what makes an empty file a store.
@@ -195,13 +262,14 @@ fn check_identity(snapshot: &ReadTransaction, settings: &Settings) -> Result<u32
             Ok(table) => table,
             Err(redb::TableError::Storage(error)) => return Err(error).or_fault(),
             Err(error) => {
-                let what = "not a store: a file of redb, but with tables of something else";
-                return Err(Error::new(ErrorKind::NotAStore, what).caused_by(error));
+                let what = "a file of redb, but with tables of something else";
+                return Err(not_a_store(what).caused_by(error));
             }
         };
         let Some(value) = table.get(meta::FORMAT).or_fault()? else {
-            let what = "not a store: a file of redb without a format version of ours";
-            return Err(Error::new(ErrorKind::NotAStore, what));
+            return Err(not_a_store(
+                "a file of redb without a format version of ours",
+            ));
         };
         let version = migrate::version(value.value())?;
         let uuid = identity(snapshot)?.uuid;
@@ -224,7 +292,7 @@ fn identity(snapshot: &ReadTransaction) -> Result<Identity> {
     }
 }
 
-fn share(file: File, path: Option<PathBuf>, settings: &Settings) -> Result<Shared> {
+fn share(file: File, path: Option<&Path>, settings: &Settings) -> Result<Shared> {
     let snapshot = file.begin_read()?;
     let identity = identity(&snapshot)?;
     let reserved = reserved_revisions(&snapshot.open_table(schema::META).or_fault()?)?;
@@ -233,6 +301,7 @@ fn share(file: File, path: Option<PathBuf>, settings: &Settings) -> Result<Share
         Some(rules) => rules,
         None => identity.rules()?,
     };
+    let path = path.map(Path::to_owned);
     Ok(Shared::new(file, path, rules, settings, identity, reserved))
 }
 

@@ -338,12 +338,13 @@ impl<'t> Scan<'t> {
             }
             Ok(None) => Ok(0),
             Err(error) if error.is_corrupt() => {
-                self.leave(head)?;
                 let id = String::from_utf8_lossy(head.id()).into_owned();
-                items.push(Err(Damaged {
-                    error: error.of(&id),
-                    id,
-                }));
+                let error = error.of(&id);
+                if self.leave(head).is_err() {
+                    // What the cursor reports now is only that it failed before.
+                    return Err(error);
+                }
+                items.push(Err(Damaged { id, error }));
                 Ok(0)
             }
             Err(error) => Err(error),

@@ -6,8 +6,16 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
-    reason = "a test that cannot go on fails"
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test that cannot go on fails, and a suite tells its sum"
 )]
 
+mod damage;
 mod index;
+mod kill;
+mod open;
+mod quiet;
+mod sample;
+mod seed;
 mod tidy;

@@ -1,0 +1,120 @@
+//! Containers to store, and all that a store holds, to compare.
+
+use std::collections::BTreeMap;
+
+use bayplan::{
+    Any, Container, Db, Filters, Labels, Namespaces, ReadNamespaces, ReadStore, Result, Runtime,
+    Store,
+};
+
+use crate::seed::Seed;
+
+pub(crate) const RUNTIME: &str = "io.containerd.runc.v2";
+pub(crate) const SPEC: &str = "types.containerd.io/opencontainers/runtime-spec/1/Spec";
+
+/// A container without anything special.
+pub(crate) fn plain(id: &str) -> Container {
+    Container::new(id, Runtime::new(RUNTIME), Any::new(SPEC, b"{}"))
+}
+
+/// A container of which everything but the id follows from `mark`, which is one of its labels.
+pub(crate) fn marked(id: &str, mark: u64, spec_max_bytes: usize) -> Container {
+    let mut seed = Seed::new(mark);
+    let spec_bytes = seed.below(spec_max_bytes + 1);
+    let mut container = Container::new(
+        id,
+        Runtime::new(RUNTIME).options(Any::new("options", seed.bytes(16))),
+        Any::new(SPEC, seed.bytes(spec_bytes)),
+    )
+    .image(format!("example.org/image-{}:latest", seed.below(9)))
+    .snapshot("overlayfs", format!("{id}-rootfs"))
+    .label("mark", mark.to_string());
+    for number in 0..seed.below(5) {
+        let value = format!("{:x}", seed.number());
+        container = container.label(format!("label-{number}"), value);
+    }
+    for number in 0..seed.below(3) {
+        let size = seed.below(200);
+        container
+            .extensions
+            .insert(format!("ext-{number}"), Any::new("x", seed.bytes(size)));
+    }
+    container
+}
+
+/// The mark of a stored container.
+pub(crate) fn mark_of(container: &Container) -> Option<u64> {
+    container.labels.get("mark")?.parse().ok()
+}
+
+/// The same container as its caller made it: without what the store sets.
+pub(crate) fn without_stamps(mut container: Container) -> Container {
+    let bare = Container::with_id("");
+    container.created_at = bare.created_at;
+    container.updated_at = bare.updated_at;
+    container.revision = bare.revision;
+    container
+}
+
+/// Everything that a store holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Contents {
+    pub(crate) containers: BTreeMap<(String, String), Container>,
+    pub(crate) namespaces: BTreeMap<String, Labels>,
+}
+
+impl Contents {
+    /// Reads everything, each container in a listing and by its id.
+    pub(crate) fn of(db: &Db) -> Result<Self> {
+        let snapshot = db.read()?;
+        let mut contents = Self {
+            containers: BTreeMap::new(),
+            namespaces: BTreeMap::new(),
+        };
+        for name in snapshot.list_namespaces()? {
+            let labels = snapshot.namespace_labels(name.as_str())?;
+            let store = snapshot.namespace(name.as_str())?;
+            for container in store.list(&Filters::all())? {
+                assert_eq!(store.get(&container.id)?, container);
+                let key = (name.to_string(), container.id.clone());
+                contents.containers.insert(key, container);
+            }
+            contents.namespaces.insert(name.to_string(), labels);
+        }
+        Ok(contents)
+    }
+}
+
+/// A store with containers of all sizes in several namespaces, some updated, some deleted.
+pub(crate) fn populate(db: &Db, seed: &mut Seed, count: usize) -> Result<()> {
+    for (name, value) in [("k8s.io", "a"), ("default", "b"), ("moby", "c")] {
+        db.create_namespace(name, Labels::from([("of".into(), value.into())]))?;
+    }
+    let names = ["k8s.io", "default", "moby", "archive"];
+    for batch in 0..count.div_ceil(25) {
+        db.write(|txn| {
+            for number in 0..25 {
+                let name = names[seed.below(names.len())];
+                let id = format!("c{}-{batch}-{number}", seed.below(1000));
+                let most = [0, 200, 2_000, 20_000][seed.below(4)];
+                txn.namespace(name)?
+                    .create(marked(&id, seed.number(), most))?;
+            }
+            Ok::<_, bayplan::Error>(())
+        })?;
+    }
+    for name in names {
+        let store = db.namespace(name)?;
+        for id in store.list_ids(&Filters::all())? {
+            match seed.below(20) {
+                0 => store.delete(&id)?,
+                1 => {
+                    let mask = bayplan::FieldMask::parse(["labels", "spec", "extensions"])?;
+                    store.update(marked(&id, seed.number(), 3_000), &mask)?;
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
