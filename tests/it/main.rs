@@ -9,5 +9,8 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod btree;
+#[cfg(feature = "conformance")]
+mod conformance;
 mod index;
 mod tidy;
