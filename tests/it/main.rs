@@ -9,8 +9,10 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod api;
 mod btree;
 #[cfg(feature = "conformance")]
 mod conformance;
 mod index;
 mod tidy;
+mod transactions;
