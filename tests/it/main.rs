@@ -14,5 +14,6 @@ mod btree;
 #[cfg(feature = "conformance")]
 mod conformance;
 mod index;
+mod model;
 mod tidy;
 mod transactions;

@@ -4,6 +4,7 @@ macro_rules! faults {
     ($($fault:ident breaks $($law:ident),+;)*) => {
         /// A mistake in the store.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[cfg_attr(not(feature = "conformance"), expect(dead_code, reason = "see FAULTS"))]
         pub(crate) enum Fault {
             $($fault,)*
         }

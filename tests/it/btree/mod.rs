@@ -63,7 +63,6 @@ impl BTreeStore {
         }
     }
 
-    #[cfg(feature = "conformance")]
     pub(crate) fn with_fault(mut self, fault: Fault) -> Self {
         self.fault = Some(fault);
         if fault == Fault::DefaultIsAlwaysThere {
