@@ -1,4 +1,4 @@
-//! The laws of [`Store`](crate::Store) and [`Namespaces`](crate::Namespaces), for any
+//! The laws of [`Store`] and [`Namespaces`], for any
 //! implementation of them.
 //!
 //! Each law is a function over a [`Fixture`], which knows nothing of files or transactions: an

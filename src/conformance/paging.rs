@@ -1,4 +1,4 @@
-//! Laws of [`Page`](crate::Page).
+//! Laws of [`Page`].
 
 use super::expect::{equal, filters, header_page, ids_of};
 use super::sample::{HOME, bare};

@@ -1,4 +1,4 @@
-//! Laws of [`Revision`](crate::Revision) and [`Store::update_if`](crate::Store::update_if).
+//! Laws of [`Revision`] and [`Store::update_if`](crate::Store::update_if).
 
 use super::expect::{equal, fails, holds, stored, tells};
 use super::sample::{AWAY, HOME, bare, complete, unstamped};

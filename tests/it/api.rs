@@ -215,8 +215,35 @@ fn what_is_no_filter_does_not_parse() {
         "labels.app~=(?=x)",
         r#"labels.app~="(a)\\1""#,
         "labels.a/b==x",
+        "labels.é==x",
     ] {
         assert!(Filter::parse(text).is_err(), "{text:?}");
+    }
+}
+
+#[test]
+fn what_is_a_filter_parses_and_prints_as_an_equal_one() {
+    for text in [
+        "",
+        "id",
+        "labels.0a.9==x",
+        "labels._",
+        "a==b=c",
+        "a==b.c/d|e:f@g~h!i\"j",
+        r#""labels"."a b"=="""#,
+        r#"id~="a\\.b""#,
+        "id~=/a b/",
+        "id~=|a,b|",
+        "  id  !=  x,  image",
+        r#"x=="\a\b\f\n\r\t\v\\\"\101\x41\u00e9\U0001f600""#,
+    ] {
+        let filter = Filter::parse(text).unwrap();
+        let printed = filter.to_string();
+        assert_eq!(
+            Filter::parse(&printed).unwrap(),
+            filter,
+            "{text:?} as {printed:?}"
+        );
     }
 }
 

@@ -1,6 +1,7 @@
 //! Transactions: all or nothing, one view, one writer, any number of readers.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Barrier, Mutex};
 use std::thread;
@@ -216,6 +217,53 @@ fn a_transaction_that_panics_leaves_nothing_and_the_store_usable() {
     assert!(db.list_namespaces().unwrap().is_empty());
     db.namespace(HOME).unwrap().create(sample("web")).unwrap();
     healthy(&db, 1);
+}
+
+#[test]
+fn a_visitor_may_write_through_the_transaction_that_it_reads() {
+    let db = Db::in_memory().unwrap();
+    db.write(|txn| {
+        let home = txn.namespace(HOME)?;
+        for number in 100..300 {
+            home.create(sample(&format!("c{number}")))?;
+        }
+        let mut seen = 0;
+        let mut result = Ok(());
+        home.visit(&Page::all(), &Filters::all(), &mut |container| {
+            seen += 1;
+            result = home.delete(&container.id);
+            match result {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            }
+        })?;
+        assert_eq!(seen, 200);
+        result
+    })
+    .unwrap();
+    holds(&db, HOME, &[]);
+    healthy(&db, 0);
+}
+
+#[test]
+fn a_visitor_may_write_to_the_store_and_goes_on_in_its_snapshot() {
+    let db = Db::in_memory().unwrap();
+    let home = db.namespace(HOME).unwrap();
+    for number in 100..200 {
+        home.create(sample(&format!("c{number}"))).unwrap();
+    }
+    let mut seen = Vec::new();
+    home.visit_headers(&Page::all(), &Filters::all(), &mut |header| {
+        home.delete(&header.id).unwrap();
+        home.create(sample(&format!("z-{}", header.id))).unwrap();
+        seen.push(header.id);
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    assert_eq!(seen.len(), 100);
+    assert!(seen.iter().all(|id| id.starts_with('c')));
+    assert_eq!(home.count(&Filters::all()).unwrap(), 100);
+    healthy(&db, 100);
 }
 
 #[test]

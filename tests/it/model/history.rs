@@ -42,7 +42,7 @@ pub(crate) enum End {
 /// One step of a history.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
-    One(Operation),
+    One(Box<Operation>),
     Transaction(Vec<Operation>, End),
     /// Takes a snapshot, to be compared later.
     Snapshot,
@@ -61,7 +61,7 @@ pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(End::Drop),
     ];
     let step = prop_oneof![
-        24 => operation().prop_map(Step::One),
+        24 => operation().prop_map(|one| Step::One(Box::new(one))),
         4 => (vec(operation(), 0..6), end).prop_map(|(all, end)| Step::Transaction(all, end)),
         2 => Just(Step::Snapshot),
         2 => Just(Step::Release),

@@ -250,12 +250,12 @@ fn outcome(
         Err(error) => Ok(Outcome::Error(error.kind())),
         Ok(Done::Wrote(name, container)) => {
             let stored = target.store(name).unwrap().get(&container.id).unwrap();
-            prop_assert_eq!(&stored, &container, "returned is not stored");
+            prop_assert_eq!(&stored, &*container, "returned is not stored");
             if let Some(latest) = latest {
                 prop_assert!(container.revision > *latest, "an older revision");
                 *latest = container.revision;
             }
-            let container = unrevised(vec![container]).remove(0);
+            let container = unrevised(vec![*container]).remove(0);
             Ok(Outcome::Container(Box::new(container)))
         }
         Ok(Done::Told(outcome)) => Ok(outcome),
@@ -263,7 +263,7 @@ fn outcome(
 }
 
 enum Done {
-    Wrote(&'static str, Container),
+    Wrote(&'static str, Box<Container>),
     Told(Outcome),
 }
 
@@ -273,7 +273,7 @@ fn perform(operation: &Operation, target: &dyn Target) -> Result<Done> {
     match operation {
         Operation::Create(name, container) => {
             let created = target.store(name)?.create(container.clone())?;
-            Ok(Done::Wrote(name, created))
+            Ok(Done::Wrote(name, Box::new(created)))
         }
         Operation::Update(name, container, paths, seen) => {
             let store = target.store(name)?;
@@ -288,7 +288,7 @@ fn perform(operation: &Operation, target: &dyn Target) -> Result<Done> {
                 None => store.update(container.clone(), &mask),
                 Some(number) => store.update_if(Revision::new(number), container.clone(), &mask),
             };
-            Ok(Done::Wrote(name, updated?))
+            Ok(Done::Wrote(name, Box::new(updated?)))
         }
         Operation::Delete(name, id) => target.store(name)?.delete(id).map(nothing),
         Operation::Get(name, id) => {
