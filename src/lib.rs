@@ -51,6 +51,8 @@
 
 mod any;
 mod commit;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod container;
 mod db;
 mod engine;
@@ -59,6 +61,7 @@ mod excerpt;
 mod field;
 mod filter;
 mod identifier;
+mod implement;
 mod info;
 mod labels;
 pub mod limits;

@@ -95,12 +95,18 @@ impl ContainerKey {
 }
 
 /// The keys of all containers of a namespace: after the container `after`, if there is one.
+///
+/// `after` is any bytes, not only an id. What follows a separator in it makes no difference: no id
+/// is between the bytes before the separator and these with anything from a separator on.
 pub(crate) fn containers_of(namespace: &NamespaceName, after: Option<&[u8]>) -> Range<Vec<u8>> {
     let name = namespace.as_str().as_bytes();
     let end = joined(&[name, &[AFTER_SEPARATOR]]);
     let start = match after {
         None => joined(&[name, &[SEPARATOR]]),
-        Some(id) => joined(&[name, &[SEPARATOR], id, &[AFTER_SEPARATOR]]),
+        Some(after) => {
+            let id = split(after).map_or(after, |(id, _)| id);
+            joined(&[name, &[SEPARATOR], id, &[AFTER_SEPARATOR]])
+        }
     };
     start..end
 }
@@ -274,6 +280,27 @@ mod tests {
         assert!(rest.contains(&key("a", "x-1").record().to_vec()));
         let nothing = containers_of(&"a".parse().unwrap(), Some(b"\xff"));
         assert!(!nothing.contains(&key("a", "z").record().to_vec()));
+    }
+
+    #[test]
+    fn a_page_after_any_bytes_never_begins_within_a_container() {
+        let all: Vec<Vec<u8>> = [key("n", "a"), key("n", "a-b")]
+            .iter()
+            .flat_map(|key| [key.record().to_vec(), key.label("l"), key.spec()])
+            .collect();
+        for (after, left) in [
+            (&b""[..], 6),
+            (b"\0", 6),
+            (b"a\0", 3),
+            (b"a\0l", 3),
+            (b"a\0\xff", 3),
+            (b"a\x01", 3),
+            (b"a-b\0", 0),
+        ] {
+            let range = containers_of(&"n".parse().unwrap(), Some(after));
+            let found = all.iter().filter(|key| range.contains(*key)).count();
+            assert_eq!(found, left, "after {after:?}");
+        }
     }
 
     #[test]

@@ -134,3 +134,6 @@ fn strictly_later(previous: DateTime<Utc>, now: DateTime<Utc>) -> Result<DateTim
             ))
         })
 }
+
+#[cfg(test)]
+mod tests;

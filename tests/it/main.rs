@@ -11,11 +11,17 @@
     reason = "a test that cannot go on fails, and a suite tells its sum"
 )]
 
+mod api;
+mod btree;
+#[cfg(feature = "conformance")]
+mod conformance;
 mod damage;
 mod index;
 mod kill;
+mod model;
 mod open;
 mod quiet;
 mod sample;
 mod seed;
 mod tidy;
+mod transactions;

@@ -1,0 +1,271 @@
+//! Laws of [`Store::create`](crate::Store::create).
+
+use super::expect::{equal, fails, holds, stored, tells};
+use super::sample::{
+    AWAY, HOME, NO_IDENTIFIERS, any, bare, complete, forged, forged_revision, forged_time,
+    unstamped,
+};
+use super::{Fixture, Law, Verdict, law_list};
+use crate::any::Any;
+use crate::container::Runtime;
+use crate::error::ErrorKind;
+
+/// The laws of this module.
+pub const LAWS: &[Law] = law_list![
+    create_then_get_gives_what_create_returned,
+    create_returns_every_field_as_it_was_given,
+    create_keeps_values_byte_for_byte,
+    create_accepts_a_spec_that_is_present_but_empty,
+    create_tells_empty_options_from_none,
+    create_does_not_validate_images,
+    create_stamps_both_times_alike,
+    create_ignores_the_times_and_the_revision_of_the_caller,
+    create_of_a_taken_id_is_already_exists_and_changes_nothing,
+    create_takes_the_same_id_in_two_namespaces,
+    create_tells_ids_apart_that_differ_in_case_only,
+    create_requires_a_runtime_name,
+    create_requires_a_spec,
+    create_requires_a_snapshotter_with_a_snapshot_key,
+    create_accepts_a_snapshotter_without_a_snapshot_key,
+    create_refuses_an_id_that_is_no_identifier_and_names_it,
+    create_checks_the_container_before_it_looks_for_the_id,
+    create_brings_its_namespace_into_being,
+    a_failed_create_leaves_neither_a_container_nor_a_namespace,
+    a_failed_create_leaves_its_neighbours_alone,
+];
+
+/// What `create` returns is what is stored.
+pub fn create_then_get_gives_what_create_returned(fixture: &dyn Fixture) -> Verdict {
+    let store = fixture.store(HOME)?;
+    stored(&*store, &store.create(bare("bare"))?)?;
+    stored(&*store, &store.create(complete("complete"))?)
+}
+
+/// Every field that is the caller's is stored as given.
+pub fn create_returns_every_field_as_it_was_given(fixture: &dyn Fixture) -> Verdict {
+    let store = fixture.store(HOME)?;
+    for given in [bare("bare"), complete("complete")] {
+        let created = store.create(given.clone())?;
+        equal("the container", &unstamped(created), &given)?;
+    }
+    Ok(())
+}
+
+/// Specs, options and extensions are bytes that are never interpreted.
+pub fn create_keeps_values_byte_for_byte(fixture: &dyn Fixture) -> Verdict {
+    let store = fixture.store(HOME)?;
+    let bytes: Vec<u8> = (0..=255).rev().collect();
+    let odd = Any::new("/odd URL\n\0é", bytes);
+    let mut given = bare("web").spec(odd.clone()).extension("x", odd.clone());
+    given.runtime.options = Some(odd);
+    store.create(given.clone())?;
+    let container = store.get("web")?;
+    let values = |all: &crate::Container| {
+        let mut values = vec![all.spec.clone(), all.runtime.options.clone()];
+        values.extend(all.extensions.values().cloned().map(Some));
+        values
+    };
+    holds(
+        "the bytes of spec, options and extension to be kept",
+        values(&container) == values(&given),
+    )
+}
+
+/// A spec of no type and no bytes is a spec.
+pub fn create_accepts_a_spec_that_is_present_but_empty(fixture: &dyn Fixture) -> Verdict {
+    let store = fixture.store(HOME)?;
+    store.create(bare("web").spec(Any::default()))?;
+    equal("the spec", &store.get("web")?.spec, &Some(Any::default()))
+}
+
+/// Options that are present but empty stay present.
+pub fn create_tells_empty_options_from_none(fixture: &dyn Fixture) -> Verdict {
+    let store = fixture.store(HOME)?;
+    let mut empty = bare("empty");
+    empty.runtime.options = Some(Any::default());
+    store.create(empty)?;
+    store.create(bare("none"))?;
+    let options = |id| store.get(id).map(|container| container.runtime.options);
+    equal("the options", &options("empty")?, &Some(Any::default()))?;
+    equal("the options", &options("none")?, &None)
+}
+
+/// An image is any text.
+pub fn create_does_not_validate_images(fixture: &dyn Fixture) -> Verdict {
+    let store = fixture.store(HOME)?;
+    let image = "//no: image\n@é ";
+    store.create(bare("web").image(image))?;
+    equal("the image", &store.get("web")?.image, &image.to_owned())
+}
+
+/// A new container was updated when it was created.
+pub fn create_stamps_both_times_alike(fixture: &dyn Fixture) -> Verdict {
+    let created = fixture.store(HOME)?.create(bare("web"))?;
+    equal("updated_at", &created.updated_at, &created.created_at)
+}
+
+/// Times and revision are the store's, whatever the caller says.
+pub fn create_ignores_the_times_and_the_revision_of_the_caller(fixture: &dyn Fixture) -> Verdict {
+    let store = fixture.store(HOME)?;
+    store.create(forged(bare("web")))?;
+    let web = store.get("web")?;
+    holds(
+        "created_at to be the store's",
+        web.created_at != forged_time(),
+    )?;
+    holds(
+        "updated_at to be the store's",
+        web.updated_at != forged_time(),
+    )?;
+    holds(
+        "the revision to be the store's",
+        web.revision != forged_revision(),
+    )
+}
+
+/// An id is given once; the error names it.
+pub fn create_of_a_taken_id_is_already_exists_and_changes_nothing(
+    fixture: &dyn Fixture,
+) -> Verdict {
+    let store = fixture.store(HOME)?;
+    let first = store.create(complete("web"))?;
+    let again = store.create(bare("web"));
+    let error = fails("create of a taken id", again, ErrorKind::AlreadyExists)?;
+    tells(&error, &["web", HOME])?;
+    stored(&*store, &first)
+}
+
+/// Ids are unique in their namespace only.
+pub fn create_takes_the_same_id_in_two_namespaces(fixture: &dyn Fixture) -> Verdict {
+    let (home, away) = (fixture.store(HOME)?, fixture.store(AWAY)?);
+    let first = home.create(bare("web").image("home"))?;
+    let second = away.create(bare("web").image("away"))?;
+    stored(&*home, &first)?;
+    stored(&*away, &second)
+}
+
+/// Ids are bytes: case matters.
+pub fn create_tells_ids_apart_that_differ_in_case_only(fixture: &dyn Fixture) -> Verdict {
+    let store = fixture.store(HOME)?;
+    let lower = store.create(bare("web").image("lower"))?;
+    let upper = store.create(bare("WEB").image("upper"))?;
+    stored(&*store, &lower)?;
+    stored(&*store, &upper)
+}
+
+/// `runtime.name` is required, and named when it is missing.
+pub fn create_requires_a_runtime_name(fixture: &dyn Fixture) -> Verdict {
+    let mut nameless = bare("web");
+    nameless.runtime = Runtime::new("").options(any("options"));
+    let result = fixture.store(HOME)?.create(nameless);
+    let error = fails(
+        "create without runtime.name",
+        result,
+        ErrorKind::InvalidArgument,
+    )?;
+    tells(&error, &["runtime.name", "web"])
+}
+
+/// `spec` is required, and named when it is missing.
+pub fn create_requires_a_spec(fixture: &dyn Fixture) -> Verdict {
+    let mut without = bare("web");
+    without.spec = None;
+    let result = fixture.store(HOME)?.create(without);
+    let error = fails("create without spec", result, ErrorKind::InvalidArgument)?;
+    tells(&error, &["spec", "web"])
+}
+
+/// A snapshot is some snapshotter's.
+pub fn create_requires_a_snapshotter_with_a_snapshot_key(fixture: &dyn Fixture) -> Verdict {
+    let result = fixture.store(HOME)?.create(bare("web").snapshot("", "key"));
+    let error = fails(
+        "create with a snapshot key alone",
+        result,
+        ErrorKind::InvalidArgument,
+    )?;
+    tells(&error, &["snapshotter", "web"])
+}
+
+/// A snapshotter may be known before the snapshot is.
+pub fn create_accepts_a_snapshotter_without_a_snapshot_key(fixture: &dyn Fixture) -> Verdict {
+    let store = fixture.store(HOME)?;
+    stored(
+        &*store,
+        &store.create(bare("web").snapshot("overlayfs", ""))?,
+    )
+}
+
+/// Anything but an identifier is refused, with the identifier and the limit in the error.
+pub fn create_refuses_an_id_that_is_no_identifier_and_names_it(fixture: &dyn Fixture) -> Verdict {
+    let store = fixture.store(HOME)?;
+    for id in NO_IDENTIFIERS {
+        let what = format!("create of {id:?}");
+        let error = fails(&what, store.create(bare(id)), ErrorKind::InvalidArgument)?;
+        tells(&error, &[&format!("{id:?}"), "76"])?;
+    }
+    Ok(())
+}
+
+/// An invalid container is invalid also when its id is taken.
+pub fn create_checks_the_container_before_it_looks_for_the_id(fixture: &dyn Fixture) -> Verdict {
+    let store = fixture.store(HOME)?;
+    store.create(bare("web"))?;
+    let mut invalid = bare("web");
+    invalid.spec = None;
+    fails(
+        "create of what is invalid and taken",
+        store.create(invalid),
+        ErrorKind::InvalidArgument,
+    )?;
+    Ok(())
+}
+
+/// The namespace need not have been created.
+pub fn create_brings_its_namespace_into_being(fixture: &dyn Fixture) -> Verdict {
+    fixture.store(HOME)?.create(bare("web"))?;
+    let names: Vec<String> = fixture
+        .namespaces()
+        .list_namespaces()?
+        .into_iter()
+        .map(String::from)
+        .collect();
+    equal("the namespaces", &names, &vec![HOME.to_owned()])
+}
+
+/// Nothing is half-written.
+pub fn a_failed_create_leaves_neither_a_container_nor_a_namespace(
+    fixture: &dyn Fixture,
+) -> Verdict {
+    let store = fixture.store(HOME)?;
+    let mut invalid = complete("web");
+    invalid.spec = None;
+    fails(
+        "create without spec",
+        store.create(invalid),
+        ErrorKind::InvalidArgument,
+    )?;
+    fails("get", store.get("web"), ErrorKind::NotFound)?;
+    equal("the count", &store.count(&crate::Filters::all())?, &0)?;
+    equal(
+        "the number of namespaces",
+        &fixture.namespaces().list_namespaces()?.len(),
+        &0,
+    )
+}
+
+/// What fails does not touch what is there.
+pub fn a_failed_create_leaves_its_neighbours_alone(fixture: &dyn Fixture) -> Verdict {
+    let store = fixture.store(HOME)?;
+    let web = store.create(complete("web"))?;
+    let refused = store.create(bare("web-1").label("", "x"));
+    fails(
+        "create with an empty label key",
+        refused,
+        ErrorKind::InvalidArgument,
+    )?;
+    equal(
+        "the containers",
+        &store.list(&crate::Filters::all())?,
+        &vec![web],
+    )
+}

@@ -1,0 +1,225 @@
+//! Laws of [`Store::update`](crate::Store::update) with field paths.
+
+use super::expect::{equal, fails, stored, tells};
+use super::sample::{HOME, any, bare, complete, unstamped};
+use super::{Fixture, Law, Verdict, law_list};
+use crate::container::Container;
+use crate::error::ErrorKind;
+use crate::mask::FieldMask;
+
+/// The laws of this module.
+pub const LAWS: &[Law] = law_list![
+    the_path_labels_replaces_all_labels_and_nothing_else,
+    the_path_of_a_label_sets_that_label_only,
+    the_path_of_a_label_takes_dots_into_the_key,
+    the_path_of_a_label_with_an_empty_value_removes_it,
+    the_path_of_a_label_that_the_input_lacks_removes_it,
+    the_path_spec_replaces_the_spec_and_nothing_else,
+    the_path_spec_requires_a_spec,
+    the_path_extensions_replaces_all_extensions_and_nothing_else,
+    the_path_of_an_extension_sets_that_extension_only,
+    the_path_of_an_extension_takes_dots_into_the_name,
+    the_path_of_an_extension_that_the_input_lacks_removes_it,
+    a_path_that_removes_what_is_not_there_is_no_error,
+    several_paths_are_taken_together_and_in_any_order,
+    what_no_path_names_is_not_looked_at,
+    a_path_that_cannot_be_updated_is_invalid_and_named,
+    one_bad_path_and_nothing_changes,
+];
+
+/// Updates a complete container by `input` through `paths`; everything else is as it was.
+fn updates_to(
+    fixture: &dyn Fixture,
+    input: Container,
+    paths: &[&str],
+    change: impl FnOnce(&mut Container),
+) -> Verdict {
+    let store = fixture.store(HOME)?;
+    let mut expected = unstamped(store.create(complete("web"))?);
+    change(&mut expected);
+    let updated = store.update(input, &FieldMask::deferred(paths))?;
+    let what = format!("the container after {paths:?}");
+    equal(&what, &unstamped(updated), &expected)?;
+    equal(&what, &unstamped(store.get("web")?), &expected)
+}
+
+/// An input that differs in every field from what is stored.
+fn other() -> Container {
+    let mut other = bare("web")
+        .image("other")
+        .snapshot("other", "other")
+        .sandbox("other")
+        .spec(any("other"))
+        .label("app", "other")
+        .label("new", "other")
+        .extension("first", any("other"))
+        .extension("new", any("other"));
+    other.runtime.name = "other".to_owned();
+    other
+}
+
+/// `labels` replaces the set.
+pub fn the_path_labels_replaces_all_labels_and_nothing_else(fixture: &dyn Fixture) -> Verdict {
+    updates_to(fixture, other(), &["labels"], |expected| {
+        expected.labels = other().labels;
+    })
+}
+
+/// `labels.KEY` sets one label.
+pub fn the_path_of_a_label_sets_that_label_only(fixture: &dyn Fixture) -> Verdict {
+    updates_to(fixture, other(), &["labels.new"], |expected| {
+        expected.labels.insert("new".to_owned(), "other".to_owned());
+    })
+}
+
+/// KEY is everything behind the first dot.
+pub fn the_path_of_a_label_takes_dots_into_the_key(fixture: &dyn Fixture) -> Verdict {
+    let key = "io.kubernetes.pod.name";
+    let input = other().label(key, "other");
+    updates_to(fixture, input, &[&format!("labels.{key}")], |expected| {
+        expected.labels.insert(key.to_owned(), "other".to_owned());
+    })
+}
+
+/// An empty value means "unset".
+pub fn the_path_of_a_label_with_an_empty_value_removes_it(fixture: &dyn Fixture) -> Verdict {
+    let input = other().label("app", "");
+    updates_to(fixture, input, &["labels.app"], |expected| {
+        expected.labels.remove("app");
+    })
+}
+
+/// The way to delete one label.
+pub fn the_path_of_a_label_that_the_input_lacks_removes_it(fixture: &dyn Fixture) -> Verdict {
+    let input = Container::with_id("web");
+    updates_to(fixture, input, &["labels.app"], |expected| {
+        expected.labels.remove("app");
+    })
+}
+
+/// `spec` replaces the spec.
+pub fn the_path_spec_replaces_the_spec_and_nothing_else(fixture: &dyn Fixture) -> Verdict {
+    updates_to(fixture, other(), &["spec"], |expected| {
+        expected.spec = other().spec;
+    })
+}
+
+/// A spec cannot be removed.
+pub fn the_path_spec_requires_a_spec(fixture: &dyn Fixture) -> Verdict {
+    let store = fixture.store(HOME)?;
+    let web = store.create(complete("web"))?;
+    let mask = FieldMask::deferred(["spec"]);
+    let result = store.update(Container::with_id("web"), &mask);
+    let error = fails("update to no spec", result, ErrorKind::InvalidArgument)?;
+    tells(&error, &["spec"])?;
+    stored(&*store, &web)
+}
+
+/// `extensions` replaces the set.
+pub fn the_path_extensions_replaces_all_extensions_and_nothing_else(
+    fixture: &dyn Fixture,
+) -> Verdict {
+    updates_to(fixture, other(), &["extensions"], |expected| {
+        expected.extensions = other().extensions;
+    })
+}
+
+/// `extensions.NAME` sets one extension.
+pub fn the_path_of_an_extension_sets_that_extension_only(fixture: &dyn Fixture) -> Verdict {
+    updates_to(fixture, other(), &["extensions.new"], |expected| {
+        expected.extensions.insert("new".to_owned(), any("other"));
+    })
+}
+
+/// NAME is everything behind the first dot.
+pub fn the_path_of_an_extension_takes_dots_into_the_name(fixture: &dyn Fixture) -> Verdict {
+    let name = "example.com/second.one";
+    let input = other().extension(name, any("other"));
+    updates_to(fixture, input, &[&format!("extensions.{name}")], |all| {
+        all.extensions.insert(name.to_owned(), any("other"));
+    })
+}
+
+/// It is removed, not replaced by an empty value.
+pub fn the_path_of_an_extension_that_the_input_lacks_removes_it(fixture: &dyn Fixture) -> Verdict {
+    let input = Container::with_id("web");
+    updates_to(fixture, input, &["extensions.first"], |expected| {
+        expected.extensions.remove("first");
+    })
+}
+
+/// What is gone stays gone.
+pub fn a_path_that_removes_what_is_not_there_is_no_error(fixture: &dyn Fixture) -> Verdict {
+    let input = Container::with_id("web");
+    let paths = ["labels.nobody", "extensions.nobody"];
+    updates_to(fixture, input, &paths, |_| {})
+}
+
+/// Paths add up, also when one is named twice or contains another.
+pub fn several_paths_are_taken_together_and_in_any_order(fixture: &dyn Fixture) -> Verdict {
+    let paths = ["extensions.new", "labels.app", "spec", "labels", "spec"];
+    updates_to(fixture, other(), &paths, |expected| {
+        expected.labels = other().labels;
+        expected.spec = other().spec;
+        expected.extensions.insert("new".to_owned(), any("other"));
+    })
+}
+
+/// The rest of the input may differ, or be invalid.
+pub fn what_no_path_names_is_not_looked_at(fixture: &dyn Fixture) -> Verdict {
+    let mut input = other()
+        .label("", "a label without a key")
+        .extension("", any("an extension without a name"))
+        .snapshot("", "a key without a snapshotter");
+    input.spec = None;
+    input.runtime.name.clear();
+    updates_to(fixture, input, &["labels.new"], |expected| {
+        expected.labels.insert("new".to_owned(), "other".to_owned());
+    })
+}
+
+/// Whatever is not listed as a path is none.
+pub fn a_path_that_cannot_be_updated_is_invalid_and_named(fixture: &dyn Fixture) -> Verdict {
+    let store = fixture.store(HOME)?;
+    let web = store.create(complete("web"))?;
+    for path in [
+        "id",
+        "runtime",
+        "runtime.name",
+        "runtime.options",
+        "snapshotter",
+        "sandboxid",
+        "createdat",
+        "updatedat",
+        "nope",
+        "Labels",
+        "snapshot_key",
+        "labels.",
+        "extensions.",
+        "spec.value",
+        "",
+    ] {
+        let result = store.update(other(), &FieldMask::deferred([path]));
+        let what = format!("update of {path:?}");
+        let error = fails(&what, result, ErrorKind::InvalidArgument)?;
+        tells(&error, &[&format!("{path:?}"), "web"])?;
+        stored(&*store, &web)?;
+    }
+    Ok(())
+}
+
+/// All paths are checked before anything is written, wherever the bad one stands.
+pub fn one_bad_path_and_nothing_changes(fixture: &dyn Fixture) -> Verdict {
+    let store = fixture.store(HOME)?;
+    let web = store.create(complete("web"))?;
+    for paths in [
+        ["labels", "spec", "nope"],
+        ["nope", "labels", "spec"],
+        ["labels", "runtime", "extensions.new"],
+    ] {
+        let result = store.update(other(), &FieldMask::deferred(paths));
+        fails("update", result, ErrorKind::InvalidArgument)?;
+        stored(&*store, &web)?;
+    }
+    Ok(())
+}

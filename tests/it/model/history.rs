@@ -1,0 +1,191 @@
+//! What can happen to a store, from small alphabets, so that things meet.
+
+use bayplan::{Any, Container, Labels, Page, Runtime};
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::filter;
+
+/// One operation, as any implementation can do it.
+#[derive(Clone, Debug)]
+pub(crate) enum Operation {
+    Create(&'static str, Container),
+    Update(&'static str, Container, Vec<&'static str>, Seen),
+    Delete(&'static str, &'static str),
+    Get(&'static str, &'static str),
+    List(&'static str, filter::Any, Page),
+    CreateNamespace(&'static str, Labels),
+    SetLabel(&'static str, &'static str, &'static str),
+    DeleteNamespace(&'static str),
+    ListNamespaces,
+    Labels(&'static str),
+}
+
+/// Which revision an update expects.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Seen {
+    Whatever,
+    Current,
+    Older,
+}
+
+/// How a transaction ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum End {
+    Commit,
+    Abort,
+    Drop,
+}
+
+/// One step of a history.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    One(Box<Operation>),
+    Transaction(Vec<Operation>, End),
+    /// Takes a snapshot, to be compared later.
+    Snapshot,
+    /// Compares and releases the oldest snapshot.
+    Release,
+    /// Closes the file and opens it again.
+    Reopen,
+    /// Moves the clock, also back or not at all.
+    Clock(i64),
+}
+
+pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let end = prop_oneof![
+        3 => Just(End::Commit),
+        1 => Just(End::Abort),
+        1 => Just(End::Drop),
+    ];
+    let step = prop_oneof![
+        24 => operation().prop_map(|one| Step::One(Box::new(one))),
+        4 => (vec(operation(), 0..6), end).prop_map(|(all, end)| Step::Transaction(all, end)),
+        2 => Just(Step::Snapshot),
+        2 => Just(Step::Release),
+        1 => Just(Step::Reopen),
+        4 => prop_oneof![Just(1), Just(0), -3..4_i64, Just(1_000_000_000)].prop_map(Step::Clock),
+    ];
+    vec(step, 1..40)
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    let seen = prop_oneof![
+        4 => Just(Seen::Whatever),
+        2 => Just(Seen::Current),
+        1 => Just(Seen::Older),
+    ];
+    prop_oneof![
+        6 => (namespace(), container()).prop_map(|(name, new)| Operation::Create(name, new)),
+        8 => (namespace(), container(), mask(), seen)
+            .prop_map(|(name, new, mask, seen)| Operation::Update(name, new, mask, seen)),
+        3 => (namespace(), id()).prop_map(|(name, id)| Operation::Delete(name, id)),
+        2 => (namespace(), id()).prop_map(|(name, id)| Operation::Get(name, id)),
+        4 => (namespace(), filter::filters(), page())
+            .prop_map(|(name, filters, page)| Operation::List(name, filters, page)),
+        1 => (namespace(), labels()).prop_map(|(name, new)| Operation::CreateNamespace(name, new)),
+        2 => (namespace(), select(&["k", "l", ""][..]), select(&["", "1", "2"][..]))
+            .prop_map(|(name, key, value)| Operation::SetLabel(name, key, value)),
+        2 => namespace().prop_map(Operation::DeleteNamespace),
+        1 => Just(Operation::ListNamespaces),
+        1 => namespace().prop_map(Operation::Labels),
+    ]
+}
+
+/// Mostly two names that begin alike.
+fn namespace() -> impl Strategy<Value = &'static str> {
+    prop_oneof![
+        8 => select(&["n", "n-1"][..]),
+        1 => select(&["version", "a/b", ""][..]),
+    ]
+}
+
+/// Mostly a few ids that begin alike.
+fn id() -> impl Strategy<Value = &'static str> {
+    prop_oneof![
+        12 => select(&["a", "a-1", "a.b", "b"][..]),
+        1 => select(&["", "a-", "a\0"][..]),
+    ]
+}
+
+fn page() -> impl Strategy<Value = Page> {
+    let after = select(&["", "a", "a-1", "a0", "a\0", "b", "~"][..]);
+    (option::of(after), option::of(0..4_usize)).prop_map(|(after, limit)| {
+        let page = limit.map_or_else(Page::all, Page::limit);
+        match after {
+            Some(after) => page.after(after),
+            None => page,
+        }
+    })
+}
+
+fn mask() -> impl Strategy<Value = Vec<&'static str>> {
+    let good = [
+        "labels",
+        "labels.k",
+        "labels.k.x",
+        "spec",
+        "extensions",
+        "extensions.e",
+        "extensions.e.f",
+    ];
+    let path = prop_oneof![
+        12 => select(good.to_vec()),
+        2 => select(&["image", "snapshotkey"][..]),
+        1 => select(&["id", "runtime", "nope", "labels."][..]),
+    ];
+    vec(path, 0..3)
+}
+
+fn labels() -> impl Strategy<Value = Labels> {
+    let key = prop_oneof![20 => select(&["k", "k.x", "l"][..]), 1 => Just("")];
+    btree_map(
+        key.prop_map(str::to_owned),
+        select(&["", "1", "2"][..]).prop_map(str::to_owned),
+        0..4,
+    )
+}
+
+fn value() -> impl Strategy<Value = Any> {
+    let bytes = prop_oneof![
+        6 => vec(any::<u8>(), 0..4),
+        1 => (any::<u8>(), 3_000..9_000_usize).prop_map(|(byte, count)| vec![byte; count]),
+    ];
+    (select(&["", "t", "u"][..]), bytes).prop_map(|(kind, bytes)| Any::new(kind, bytes))
+}
+
+/// A text that is mostly the same, so that updates are mostly allowed.
+fn mostly(often: &'static str, seldom: &'static str) -> impl Strategy<Value = &'static str> {
+    prop_oneof![10 => Just(often), 1 => Just(seldom)]
+}
+
+fn container() -> impl Strategy<Value = Container> {
+    let key = prop_oneof![20 => select(&["e", "e.f"][..]), 1 => Just("")];
+    let extensions = btree_map(key.prop_map(str::to_owned), value(), 0..3);
+    let spec = prop_oneof![10 => value().prop_map(Some), 1 => Just(None)];
+    let options = prop_oneof![12 => Just(None), 1 => value().prop_map(Some)];
+    let texts = (
+        mostly("", "i"),
+        prop_oneof![16 => Just("r"), 1 => Just("s"), 1 => Just("")],
+        mostly("s", ""),
+        mostly("", "i"),
+        mostly("", "i"),
+    );
+    (id(), texts, spec, options, labels(), extensions).prop_map(
+        |(id, texts, spec, options, labels, extensions)| {
+            let (image, runtime, snapshotter, snapshot_key, sandbox) = texts;
+            let mut container = Container::with_id(id)
+                .image(image)
+                .snapshot(snapshotter, snapshot_key)
+                .sandbox(sandbox);
+            container.runtime = Runtime::new(runtime);
+            container.runtime.options = options;
+            container.spec = spec;
+            container.labels = labels;
+            container.extensions = extensions;
+            container
+        },
+    )
+}
