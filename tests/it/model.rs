@@ -15,7 +15,7 @@ use crate::btree::fault::Fault;
 
 use history::{Step, steps};
 
-const CASES: u32 = 192;
+const CASES: u32 = 96;
 
 fn config() -> Config {
     let cases = std::env::var("PROPTEST_CASES").ok();
