@@ -124,6 +124,7 @@ impl Db {
             rules: self.shared.rules,
             path: self.shared.path.clone(),
             read_only: self.shared.is_read_only(),
+            pages_verified: self.shared.pages_verified,
         }
     }
 

@@ -193,10 +193,12 @@ impl Builder {
     }
 
     fn opened(self, path: &Path, open: fn(&Path, &Settings) -> Result<Shared>) -> Result<Db> {
-        let deadline = Instant::now() + self.lock_timeout;
+        // A timeout beyond what the clock can tell is none.
+        let deadline = Instant::now().checked_add(self.lock_timeout);
+        let may_wait = || deadline.is_none_or(|deadline| Instant::now() < deadline);
         loop {
             match open(path, &self.settings) {
-                Err(error) if error.is_locked() && Instant::now() < deadline => {
+                Err(error) if error.is_locked() && may_wait() => {
                     thread::sleep(LOCK_RETRY);
                 }
                 opened => {
@@ -273,5 +275,68 @@ impl fmt::Debug for Builder {
             .field("live_readers", &self.settings.live_readers)
             .field("lock_timeout", &self.lock_timeout)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::any::Any;
+    use crate::container::{Container, Runtime};
+    use crate::filter::Filters;
+    use crate::store::{ReadStore, Store};
+
+    #[test]
+    fn reading_with_verified_pages_sees_the_record_that_a_damaged_key_hides() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("meta.redb");
+        let db = Db::create(&path).unwrap();
+        let spec = Any::new("spec", b"{}");
+        let web = Container::new("web", Runtime::new("runc"), spec);
+        db.namespace("hidden").unwrap().create(web).unwrap();
+        drop(db);
+        assert!(Db::open_read_only(&path).unwrap().info().pages_verified);
+
+        let mut bytes = fs::read(&path).unwrap();
+        let key = b"hidden\0web";
+        let places: Vec<usize> = bytes
+            .windows(key.len())
+            .enumerate()
+            .filter_map(|(at, window)| (window == key).then_some(at))
+            .collect();
+        for at in places {
+            bytes[at] = b'i';
+        }
+        fs::write(&path, &bytes).unwrap();
+        let trusting = Db::builder().check_integrity(false).open_read_only(&path).unwrap();
+        assert!(!trusting.info().pages_verified);
+        let store = trusting.namespace("hidden").unwrap();
+        assert_eq!(store.count(&Filters::all()).unwrap(), 0);
+        drop((store, trusting));
+        assert!(Db::open_read_only(&path).unwrap_err().is_corrupt());
+        assert_eq!(fs::read(&path).unwrap(), bytes);
+    }
+
+    #[test]
+    fn the_longest_timeout_is_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("meta.redb");
+        let held = Db::create(&path).unwrap();
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| Db::builder().lock_timeout(Duration::MAX).open(&path));
+            thread::sleep(5 * LOCK_RETRY);
+            drop(held);
+            assert!(waiting.join().unwrap().is_ok());
+        });
+    }
+
+    #[test]
+    fn pages_of_a_file_that_is_being_written_are_not_verified() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("meta.redb");
+        let _writer = Db::builder().live_readers(true).create(&path).unwrap();
+        assert!(!Db::open_read_only(&path).unwrap().info().pages_verified);
     }
 }

@@ -65,6 +65,8 @@ pub(crate) struct Shared {
     pub(crate) path: Option<PathBuf>,
     pub(crate) rules: Rules,
     pub(crate) index: Index,
+    /// Whether redb has verified every page.
+    pub(crate) pages_verified: bool,
     clock: Clock,
     pub(crate) identity: Identity,
     /// The next revision to hand out.
@@ -91,10 +93,12 @@ impl Shared {
             File::ReadWrite(_) => settings.index_bytes,
             File::ReadOnly(_) | File::Inspected(_) => 0,
         };
+        let pages_verified = settings.check_integrity && !matches!(file, File::ReadOnly(_));
         Self {
             file,
             path,
             rules,
+            pages_verified,
             index: Index::new(index_bytes),
             clock: settings.clock.clone(),
             identity,
