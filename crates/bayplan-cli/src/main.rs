@@ -1,3 +1,36 @@
-//! The program `bayplan`.
+//! The program `bayplan`: looks into, and changes, a container metadata store.
 
-fn main() {}
+use std::io::{self, BufWriter};
+use std::process::ExitCode;
+
+mod cli;
+mod command;
+mod failure;
+mod input;
+mod json;
+mod listing;
+mod note;
+mod run;
+mod store;
+mod table;
+mod text;
+
+fn main() -> ExitCode {
+    // The library catches the panics of what lies below it, on damaged files, and makes errors of
+    // them. Those are told as errors, and not as panics as well.
+    std::panic::set_hook(Box::new(|_| {}));
+    let result = std::panic::catch_unwind(|| {
+        let mut out = BufWriter::new(io::stdout().lock());
+        run::run(
+            std::env::args_os(),
+            &mut run::Io {
+                input: &mut io::stdin().lock(),
+                out: &mut out,
+                err: &mut io::stderr().lock(),
+            },
+        )
+    });
+    result
+        .unwrap_or_else(|panic| failure::panicked(&*panic, &mut io::stderr().lock()))
+        .into()
+}

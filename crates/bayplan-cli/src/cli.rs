@@ -1,0 +1,144 @@
+//! The command line: what there is to say, and the help.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::command::{
+    check, completions, create, info, init, label, ls, man, namespaces, rm, update,
+};
+
+const AFTER_HELP: &str = "\
+Environment:
+  BAYPLAN_DB             The database file, if --db does not name it
+  CONTAINERD_NAMESPACE   The namespace, if -n does not name it
+
+Exit codes:
+  0  done
+  1  an error, also in how the command was written
+  2  something in the file is damaged
+  3  the file is locked by another process
+  4  the file is of a newer version than this program
+
+Examples:
+  export BAYPLAN_DB=/var/lib/runtime/meta.redb
+  bayplan init
+  runc spec --bundle ./web
+  bayplan create web --bundle ./web --label app=nginx
+  bayplan ls 'labels.app==nginx'
+  bayplan info web
+  bayplan ls -A --format ndjson | jq -r .image
+  bayplan label web tier=front app=
+  bayplan rm web
+
+Options may stand before or after the other arguments. An ID may also be written NAMESPACE/ID.
+Commands that only read never write to the file, and need no permission to.";
+
+/// Looks into, and changes, a store of container metadata.
+///
+/// A store is one file, named by --db or BAYPLAN_DB; there is no default. `bayplan init` creates
+/// it, and no other command does. It holds containers in namespaces, as containerd does, and the
+/// commands are called as in ctr.
+///
+/// A specification may hold secrets, such as environment variables: only `info` prints one.
+#[derive(Debug, Parser)]
+#[command(name = "bayplan", version, after_long_help = AFTER_HELP)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command may be told.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// The database file [env: BAYPLAN_DB]
+    #[arg(long, value_name = "PATH", global = true)]
+    pub(crate) db: Option<PathBuf>,
+
+    /// The namespace [env: CONTAINERD_NAMESPACE] [default: default]
+    #[arg(short, long, value_name = "NAME", global = true)]
+    pub(crate) namespace: Option<OsString>,
+
+    /// How long to wait for a locked file [default: 0, fail at once]
+    #[arg(long, value_name = "SECONDS", global = true, default_value = "0")]
+    #[arg(hide_default_value = true)]
+    pub(crate) timeout: u64,
+
+    /// What an update may change [default: as the file was created]
+    #[arg(long, value_name = "RULES", global = true)]
+    pub(crate) rules: Option<Rules>,
+}
+
+/// The library's rules, with the words for the command line.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Rules {
+    /// The image and the snapshot key never change
+    Strict,
+    /// The image and the snapshot key may change, as in containerd 2
+    Containerd2,
+}
+
+impl From<Rules> for bayplan::Rules {
+    fn from(rules: Rules) -> Self {
+        match rules {
+            Rules::Strict => Self::Strict,
+            Rules::Containerd2 => Self::Containerd2,
+        }
+    }
+}
+
+/// How to print a list.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Format {
+    /// Columns for people
+    Table,
+    /// One array
+    Json,
+    /// One object in each line
+    Ndjson,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Init(init::Args),
+    #[command(flatten)]
+    Container(ContainerCommand),
+    /// The same commands, for hands that are used to ctr
+    #[command(name = "containers", aliases = ["container", "c"], hide = true)]
+    #[command(subcommand)]
+    Containers(ContainerCommand),
+    #[command(visible_aliases = ["namespace", "ns", "n"])]
+    Namespaces(namespaces::Args),
+    Check(check::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ContainerCommand {
+    Create(create::Args),
+    #[command(visible_alias = "list")]
+    Ls(ls::Args),
+    Info(info::Args),
+    Label(label::Args),
+    Update(update::Args),
+    #[command(visible_aliases = ["delete", "del", "remove"])]
+    Rm(rm::Args),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,90 @@
+//! `bayplan check`
+
+use std::fmt;
+
+use bayplan::Damage;
+
+use crate::cli::Global;
+use crate::failure::{Exit, Result};
+use crate::run::Io;
+use crate::text::visible;
+
+/// Check everything that is stored
+///
+/// Every value is compared with its checksum, every rule is looked at, and the checksums of all
+/// pages of the file are verified, unless another process has it open. The file is not written to.
+/// The exit code is 2 if anything is damaged; what it is follows the summary, one line for each.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  bayplan check
+  bayplan check > /dev/null || echo 'restore a backup'")]
+pub(crate) struct Args {}
+
+pub(crate) fn run(_: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
+    let db = global.open_to_read()?;
+    let info = db.info();
+    let report = db.check()?;
+    drop(db);
+    let pages = Pages::verify(global)?;
+    let path = info.path.unwrap_or_default();
+    let rules = serde_json::to_value(info.rules).unwrap_or_default();
+    let rows = [
+        ("file", path.display().to_string()),
+        ("store", info.id.to_string()),
+        ("created", info.created_at.to_string()),
+        ("format", info.format_version.to_string()),
+        ("rules", rules.as_str().unwrap_or_default().to_owned()),
+        ("namespaces", report.namespaces.to_string()),
+        ("containers", report.containers.to_string()),
+        ("damaged", report.damages.len().to_string()),
+        ("pages", pages.to_string()),
+    ];
+    for (name, value) in rows {
+        writeln!(io.out, "{name:<12}{}", visible(&value))?;
+    }
+    for damage in &report.damages {
+        writeln!(io.out, "{}", visible(&line(damage)))?;
+    }
+    match pages {
+        Pages::Whole | Pages::InUse if report.is_healthy() => Ok(Exit::Done),
+        _ => Ok(Exit::Damaged),
+    }
+}
+
+/// What the checksums of the pages say.
+enum Pages {
+    Whole,
+    InUse,
+    Damaged,
+}
+
+impl Pages {
+    fn verify(global: &Global) -> Result<Self> {
+        match global.verify() {
+            Ok(Some(_)) => Ok(Self::Whole),
+            Ok(None) => Ok(Self::InUse),
+            Err(failure) if failure.exit() == Exit::Damaged => Ok(Self::Damaged),
+            Err(failure) => Err(failure),
+        }
+    }
+}
+
+impl fmt::Display for Pages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Whole => "whole",
+            Self::InUse => "not verified, the file is in use",
+            Self::Damaged => "damaged, something may be missing that cannot be named",
+        })
+    }
+}
+
+fn line(damage: &Damage) -> String {
+    let mut line = match &damage.id {
+        Some(id) => format!("{}/{id}", damage.namespace),
+        None => damage.namespace.clone(),
+    };
+    line.push_str(&format!(": {:#}", damage.error));
+    line
+}

@@ -1,0 +1,78 @@
+//! `bayplan info`
+
+use bayplan::{Container, ReadStore, ReadTxn};
+
+use crate::cli::Global;
+use crate::failure::{Exit, Failure, Result};
+use crate::json;
+use crate::run::Io;
+
+/// Print containers as JSON, with their specifications
+///
+/// One id prints one object, several ids print one array. Containers that cannot be read are
+/// reported, and the others printed. What is JSON in a container is printed as such, anything else
+/// in base64.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  bayplan info web
+  bayplan info web db | jq '.[].image'
+  bayplan info --spec web > config.json
+  bayplan info $(bayplan ls -Aq)")]
+pub(crate) struct Args {
+    /// The containers
+    #[arg(value_name = "ID", required = true)]
+    ids: Vec<String>,
+
+    /// Print the specification only
+    #[arg(long)]
+    spec: bool,
+}
+
+pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
+    let snapshot = global.open_to_read()?.read()?;
+    let show = |id: &String| {
+        let container = look_up(id, global, &snapshot)?;
+        if args.spec {
+            spec_of(&container)
+        } else {
+            Ok(json::of(&container)?)
+        }
+    };
+    if let [id] = args.ids.as_slice() {
+        writeln!(io.out, "{}", json::pretty(&show(id)?, 0))?;
+        return Ok(Exit::Done);
+    }
+    let mut exit = Exit::Done;
+    let mut array = json::Array::default();
+    for id in &args.ids {
+        match show(id) {
+            Ok(text) => array.push(io.out, &text)?,
+            Err(failure) => {
+                failure.report(io.err);
+                exit = exit.max(failure.exit());
+            }
+        }
+    }
+    array.finish(io.out)?;
+    Ok(exit)
+}
+
+fn look_up(id: &str, global: &Global, snapshot: &ReadTxn) -> Result<Container> {
+    let target = global.target(id)?;
+    Ok(snapshot.namespace(&target.namespace)?.get(&target.id)?)
+}
+
+/// The spec as it is stored, if that is JSON.
+fn spec_of(container: &Container) -> Result<String> {
+    let spec = container.spec.clone().unwrap_or_default();
+    let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(&spec.value).is_ok();
+    match String::from_utf8(spec.value) {
+        Ok(text) if is_json => Ok(text),
+        _ => Err(Failure::new(format!(
+            "the spec of {:?} is not JSON but of type {:?}",
+            container.id, spec.type_url
+        ))
+        .because("without --spec it is printed in base64")),
+    }
+}

@@ -1,0 +1,52 @@
+//! `bayplan label`
+
+use std::io::Write;
+
+use bayplan::{Container, FieldMask, FieldPath, Labels, ReadStore, Store};
+
+use crate::cli::Global;
+use crate::failure::{Exit, Result};
+use crate::run::Io;
+use crate::{input, text};
+
+/// Set and remove labels of a container, and print all it has
+///
+/// KEY=VALUE sets a label, KEY= removes it. Without any, the labels are only printed.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  bayplan label web
+  bayplan label web tier=front app=")]
+pub(crate) struct Args {
+    /// The container
+    id: String,
+
+    /// A label to set; without a value, to remove
+    #[arg(value_name = "KEY=VALUE", value_parser = input::pair)]
+    labels: Vec<(String, String)>,
+}
+
+pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
+    let target = global.target(&args.id)?;
+    let container = if args.labels.is_empty() {
+        let db = global.open_to_read()?;
+        db.namespace(&target.namespace)?.get(&target.id)?
+    } else {
+        let keys = args.labels.iter().map(|(key, _)| key.clone());
+        let mask: FieldMask = keys.map(FieldPath::Label).collect();
+        let mut change = Container::with_id(target.id);
+        change.labels.extend(args.labels);
+        let db = global.open_to_write()?;
+        db.namespace(&target.namespace)?.update(change, &mask)?
+    };
+    print(&container.labels, io.out)?;
+    Ok(Exit::Done)
+}
+
+/// One label in each line.
+pub(crate) fn print(labels: &Labels, out: &mut dyn Write) -> std::io::Result<()> {
+    for (key, value) in labels {
+        writeln!(out, "{}", text::visible(&format!("{key}={value}")))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,262 @@
+//! `bayplan ls`
+
+use std::ops::ControlFlow;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bayplan::{ContainerHeader, ContainerId, Error, Filter, Filters, ReadNamespaces};
+use serde::Serialize;
+
+use crate::cli::{Format, Global};
+use crate::failure::{Exit, Failure, Result, say};
+use crate::listing::{self, Visitor};
+use crate::run::Io;
+use crate::table::{Table, age};
+use crate::{json, note, text};
+
+/// List containers
+///
+/// They are listed by id, those that match any of the filters. Specifications and extensions are
+/// not read, and in no output; see `info`. A container that is damaged is reported, and the others
+/// are listed all the same.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Filters:
+  A filter is one or more of these, joined by commas, all of which must hold:
+    FIELD            the field is there
+    FIELD==VALUE     it has this value
+    FIELD!=VALUE     it has another value, or is not there
+    FIELD~=REGEX     the regular expression matches somewhere in it
+  Fields are id, image, runtime.name, labels.KEY, snapshotter, snapshotkey, sandboxid and
+  extensions.NAME. Quote what holds other characters than letters, digits and _:
+    'labels.\"example.com/tier\"==front'
+
+Examples:
+  bayplan ls
+  bayplan ls 'labels.app==nginx,image~=1.29' 'id~=^db-'
+  bayplan ls -A --labels
+  bayplan ls -q | xargs bayplan rm
+  bayplan ls --limit 100 --after web-41 --format json")]
+pub(crate) struct Args {
+    /// Only containers that match any of these filters
+    #[arg(value_name = "FILTER")]
+    filters: Vec<String>,
+
+    /// List the containers of all namespaces
+    #[arg(short = 'A', long)]
+    all_namespaces: bool,
+
+    /// Print ids only; with -A as NAMESPACE/ID
+    #[arg(short, long, conflicts_with = "format")]
+    quiet: bool,
+
+    /// How to print the list
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    format: Format,
+
+    /// Add the labels to the table
+    #[arg(long)]
+    labels: bool,
+
+    /// Print at most this many containers
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+
+    /// Begin after this id, which need not exist; with -A after NAMESPACE/ID
+    #[arg(long, value_name = "ID")]
+    after: Option<String>,
+}
+
+pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
+    let filters = parse(&args.filters)?;
+    let (namespace, after) = start(&args, global)?;
+    let snapshot = global.open_to_read()?.read()?;
+    let mut list = List::new(&args, io);
+    if args.all_namespaces {
+        for name in snapshot.list_namespaces()? {
+            let after = match after.as_deref() {
+                _ if *name.as_str() < *namespace => continue,
+                after if name == *namespace => after,
+                _ => None,
+            };
+            let store = snapshot.namespace(name.as_str())?;
+            if listing::visit(&store, after, &filters, &mut list)?.is_break() {
+                break;
+            }
+        }
+    } else {
+        let store = snapshot.namespace(&namespace)?;
+        let _ = listing::visit(&store, after.as_deref(), &filters, &mut list)?;
+    }
+    let is_table = matches!(list.printer, Printer::Table(_));
+    let listed = list.listed;
+    let exit = list.finish()?;
+    if is_table && listed == 0 && !args.all_namespaces {
+        io.out.flush()?;
+        note::on_empty(&snapshot, &namespace, &args.filters, io.err)?;
+    }
+    Ok(exit)
+}
+
+fn parse(texts: &[String]) -> Result<Filters> {
+    let filters = match texts {
+        // Of one filter nobody asks which.
+        [text] => Filter::parse(text).map(Filters::from),
+        texts => Filters::parse(texts),
+    };
+    filters.map_err(|error| {
+        let failure = Failure::new("invalid filter").because(error.to_string());
+        match ContainerId::new(error.filter()) {
+            Ok(id) => failure.because(format!("for an id write id=={id}")),
+            Err(_) => failure,
+        }
+    })
+}
+
+/// The namespace and the id to begin with. Of all namespaces the first one has the name "".
+fn start(args: &Args, global: &Global) -> Result<(String, Option<String>)> {
+    if !args.all_namespaces {
+        return Ok((global.namespace()?, args.after.clone()));
+    }
+    match &args.after {
+        None => Ok((String::new(), None)),
+        Some(after) => match after.split_once('/') {
+            Some((namespace, id)) => Ok((namespace.to_owned(), Some(id.to_owned()))),
+            None => Err(Failure::new(format!(
+                "--after {after:?} does not name a namespace: with -A it is NAMESPACE/ID"
+            ))),
+        },
+    }
+}
+
+/// A container as JSON shows it in a list.
+#[derive(Serialize)]
+struct Row<'a> {
+    namespace: &'a str,
+    #[serde(flatten)]
+    header: &'a ContainerHeader,
+}
+
+enum Printer {
+    Ids,
+    Table(Table),
+    Json(json::Array),
+    Ndjson,
+}
+
+/// A list while it is printed.
+struct List<'a, 'io> {
+    printer: Printer,
+    args: &'a Args,
+    io: &'a mut Io<'io>,
+    listed: usize,
+    last: String,
+    has_more: bool,
+    exit: Exit,
+    now: i64,
+}
+
+impl<'a, 'io> List<'a, 'io> {
+    fn new(args: &'a Args, io: &'a mut Io<'io>) -> Self {
+        let columns = [
+            "NAMESPACE",
+            "CONTAINER",
+            "IMAGE",
+            "RUNTIME",
+            "AGE",
+            "LABELS",
+        ];
+        let shown = shown(args, columns);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        Self {
+            printer: match args.format {
+                _ if args.quiet => Printer::Ids,
+                Format::Table => Printer::Table(Table::new(&shown)),
+                Format::Json => Printer::Json(json::Array::default()),
+                Format::Ndjson => Printer::Ndjson,
+            },
+            args,
+            io,
+            listed: 0,
+            last: String::new(),
+            has_more: false,
+            exit: Exit::Done,
+            now: now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(i64::MAX)),
+        }
+    }
+
+    fn finish(self) -> Result<Exit> {
+        let out = &mut *self.io.out;
+        match self.printer {
+            Printer::Table(table) => table.write(out)?,
+            Printer::Json(array) => array.finish(out)?,
+            Printer::Ids | Printer::Ndjson => {}
+        }
+        if self.has_more && matches!(self.args.format, Format::Table) && !self.args.quiet {
+            out.flush()?;
+            say(
+                self.io.err,
+                &format!("there are more: --after {}", self.last),
+            );
+        }
+        Ok(self.exit)
+    }
+
+    fn print(&mut self, namespace: &str, header: &ContainerHeader) -> Result<()> {
+        let out = &mut *self.io.out;
+        match &mut self.printer {
+            Printer::Ids => writeln!(out, "{}", self.last)?,
+            Printer::Table(table) => {
+                let age = age(self.now.saturating_sub(header.created_at.timestamp()));
+                let labels = text::labels(&header.labels);
+                let cells = [
+                    namespace,
+                    &header.id,
+                    &header.image,
+                    &header.runtime.name,
+                    &age,
+                    &labels,
+                ];
+                table.push(shown(self.args, cells));
+            }
+            Printer::Json(array) => array.push(out, &line(namespace, header)?)?,
+            Printer::Ndjson => writeln!(out, "{}", json::line(&line(namespace, header)?))?,
+        }
+        Ok(())
+    }
+}
+
+fn line(namespace: &str, header: &ContainerHeader) -> Result<String> {
+    Ok(json::of(&Row { namespace, header })?)
+}
+
+/// The columns that were asked for.
+fn shown<'c>(args: &Args, columns: [&'c str; 6]) -> Vec<&'c str> {
+    let last = columns.len() - 1;
+    let columns = columns.into_iter().enumerate();
+    columns
+        .filter(|(at, _)| (*at > 0 || args.all_namespaces) && (*at < last || args.labels))
+        .map(|(_, column)| column)
+        .collect()
+}
+
+impl Visitor for List<'_, '_> {
+    fn header(&mut self, namespace: &str, header: ContainerHeader) -> Result<ControlFlow<()>> {
+        if self.args.limit.is_some_and(|limit| self.listed >= limit) {
+            self.has_more = true;
+            return Ok(ControlFlow::Break(()));
+        }
+        self.listed += 1;
+        self.last = match self.args.all_namespaces {
+            true => format!("{namespace}/{}", header.id),
+            false => header.id.clone(),
+        };
+        self.print(namespace, &header)?;
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn damaged(&mut self, error: Error) {
+        let failure = Failure::from(error);
+        failure.report(self.io.err);
+        self.exit = self.exit.max(failure.exit());
+    }
+}

@@ -1,0 +1,175 @@
+//! `bayplan namespaces`
+
+use bayplan::{Labels, Namespaces, ReadNamespaces, WriteTxn};
+use clap::Subcommand;
+use serde::Serialize;
+
+use super::label;
+use crate::cli::{Format, Global};
+use crate::failure::{Exit, Failure, Result};
+use crate::run::Io;
+use crate::table::Table;
+use crate::{input, json, text};
+
+/// Manage namespaces
+#[derive(Debug, clap::Args)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+#[command(after_long_help = "\
+Examples:
+  bayplan namespaces ls
+  bayplan namespaces create k8s.io team=infra
+  bayplan namespaces label k8s.io team=
+  bayplan namespaces rm k8s.io")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List namespaces
+    #[command(visible_alias = "list")]
+    Ls {
+        /// Print names only
+        #[arg(short, long, conflicts_with = "format")]
+        quiet: bool,
+        /// How to print the list
+        #[arg(long, value_name = "FORMAT", default_value = "table")]
+        format: Format,
+    },
+    /// Create a namespace
+    ///
+    /// There is no need to: it comes into being with its first container.
+    #[command(visible_alias = "c")]
+    Create {
+        /// The name
+        name: String,
+        /// A label
+        #[arg(value_name = "KEY=VALUE", value_parser = input::pair)]
+        labels: Vec<(String, String)>,
+    },
+    /// Set and remove labels of a namespace, and print all it has
+    ///
+    /// KEY=VALUE sets a label, KEY= removes it. Without any, the labels are only printed.
+    Label {
+        /// The namespace, which must exist
+        name: String,
+        /// A label to set; without a value, to remove
+        #[arg(value_name = "KEY=VALUE", value_parser = input::pair)]
+        labels: Vec<(String, String)>,
+    },
+    /// Remove namespaces
+    ///
+    /// Those that do not exist or hold containers are reported, and the others removed all the
+    /// same, all in one step.
+    #[command(visible_aliases = ["delete", "del", "remove"])]
+    Rm {
+        /// The namespaces
+        #[arg(value_name = "NAME", required = true)]
+        names: Vec<String>,
+    },
+}
+
+pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
+    match args.command {
+        Command::Ls { quiet: true, .. } => list_names(global, io),
+        Command::Ls { format, .. } => list(format, global, io),
+        Command::Create { name, labels } => {
+            let labels = labels.into_iter().collect();
+            global.open_to_write()?.create_namespace(&name, labels)?;
+            Ok(Exit::Done)
+        }
+        Command::Label { name, labels } => set_labels(&name, &labels, global, io),
+        Command::Rm { names } => remove(&names, global, io),
+    }
+}
+
+fn list_names(global: &Global, io: &mut Io<'_>) -> Result<Exit> {
+    for name in global.open_to_read()?.list_namespaces()? {
+        writeln!(io.out, "{name}")?;
+    }
+    Ok(Exit::Done)
+}
+
+/// A namespace as JSON shows it.
+#[derive(Serialize)]
+struct Row<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Labels::is_empty")]
+    labels: Labels,
+}
+
+fn list(format: Format, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
+    let snapshot = global.open_to_read()?.read()?;
+    let mut table = Table::new(&["NAME", "LABELS"]);
+    let mut array = json::Array::default();
+    for name in snapshot.list_namespaces()? {
+        let name = name.as_str();
+        let labels = snapshot.namespace_labels(name)?;
+        match format {
+            Format::Table => table.push([name, &text::labels(&labels)]),
+            Format::Json => array.push(io.out, &json::of(&Row { name, labels })?)?,
+            Format::Ndjson => {
+                let line = json::line(&json::of(&Row { name, labels })?);
+                writeln!(io.out, "{line}")?;
+            }
+        }
+    }
+    match format {
+        Format::Table => table.write(io.out)?,
+        Format::Json => array.finish(io.out)?,
+        Format::Ndjson => {}
+    }
+    Ok(Exit::Done)
+}
+
+fn set_labels(
+    name: &str,
+    labels: &[(String, String)],
+    global: &Global,
+    io: &mut Io<'_>,
+) -> Result<Exit> {
+    let all = if labels.is_empty() {
+        let snapshot = global.open_to_read()?.read()?;
+        must_exist(name, &snapshot)?;
+        snapshot.namespace_labels(name)?
+    } else {
+        global.open_to_write()?.write(|txn| -> Result<Labels> {
+            must_exist(name, txn)?;
+            for (key, value) in labels {
+                txn.set_namespace_label(name, key, value)?;
+            }
+            Ok(txn.namespace_labels(name)?)
+        })?
+    };
+    label::print(&all, io.out)?;
+    Ok(Exit::Done)
+}
+
+/// The store would make a namespace of a name that is mistyped.
+fn must_exist(name: &str, namespaces: &dyn ReadNamespaces) -> Result<()> {
+    if namespaces
+        .list_namespaces()?
+        .iter()
+        .any(|known| known == name)
+    {
+        Ok(())
+    } else {
+        Err(Failure::new(format!("there is no namespace {name:?}")))
+    }
+}
+
+fn remove(names: &[String], global: &Global, io: &mut Io<'_>) -> Result<Exit> {
+    let db = global.open_to_write()?;
+    let txn: WriteTxn = db.begin_write()?;
+    let mut exit = Exit::Done;
+    for name in names {
+        if let Err(error) = txn.delete_namespace(name) {
+            let failure = Failure::from(error);
+            failure.report(io.err);
+            exit = exit.max(failure.exit());
+        }
+    }
+    txn.commit()?;
+    Ok(exit)
+}

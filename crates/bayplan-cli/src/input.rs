@@ -1,0 +1,176 @@
+//! What the program is given to read: files, standard input, `KEY=VALUE`.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use bayplan::Any;
+use serde_json::Value;
+
+use crate::failure::{Failure, Result};
+use crate::json;
+
+/// The type URL of an OCI runtime specification, as containerd writes it.
+const OCI_SPEC: &str = "types.containerd.io/opencontainers/runtime-spec/1/Spec";
+
+/// The file that an OCI bundle is known by.
+const BUNDLE_CONFIG: &str = "config.json";
+
+/// The largest file that is read, in bytes: a container of the largest spec, in base64, and more.
+const FILE_MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A text that was read, and what to call it.
+pub(crate) struct Text {
+    name: String,
+    text: String,
+}
+
+/// Reads a file, or standard input if it is named `-`.
+pub(crate) fn read(path: &Path, input: &mut dyn Read) -> Result<Text> {
+    let mut bytes = Vec::new();
+    let (name, read) = if path == Path::new("-") {
+        let read = input.take(FILE_MAX_BYTES + 1).read_to_end(&mut bytes);
+        ("standard input".to_owned(), read)
+    } else {
+        let read =
+            File::open(path).and_then(|file| file.take(FILE_MAX_BYTES + 1).read_to_end(&mut bytes));
+        (path.display().to_string(), read)
+    };
+    read.map_err(|error| Failure::new(format!("{name} cannot be read: {error}")))?;
+    if bytes.len() as u64 > FILE_MAX_BYTES {
+        return Err(Failure::new(format!(
+            "{name} is too large: more than {FILE_MAX_BYTES} bytes"
+        )));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Text { name, text }),
+        Err(_) => Err(Failure::new(format!("{name} is not JSON: it is not UTF-8"))),
+    }
+}
+
+/// The specification of an OCI bundle.
+pub(crate) fn bundle(directory: &Path, input: &mut dyn Read) -> Result<Any> {
+    let path = directory.join(BUNDLE_CONFIG);
+    let fault = match path.metadata().map_err(|error| error.kind()) {
+        _ if !directory.is_dir() => "there is no such directory".to_owned(),
+        Err(io::ErrorKind::NotFound) => format!("it has no {BUNDLE_CONFIG}"),
+        _ => return read(&path, input)?.spec(),
+    };
+    let directory = directory.display();
+    Err(Failure::new(format!(
+        "{directory} is not an OCI bundle: {fault}"
+    )))
+}
+
+impl Text {
+    /// A spec: an OCI one, or any other in the form that `info` prints.
+    pub(crate) fn spec(&self) -> Result<Any> {
+        let value: Value = self.parse()?;
+        if value.get("type_url").is_some() {
+            return self.parse();
+        }
+        let refuse = |what: &str| {
+            Err(Failure::new(format!(
+                "{} is not an OCI runtime spec: {what}",
+                self.name
+            )))
+        };
+        match value.get("ociVersion") {
+            _ if !value.is_object() => refuse("it is not a JSON object"),
+            None => refuse("it has no `ociVersion`"),
+            Some(Value::String(version)) if !version.is_empty() => {
+                Ok(Any::new(OCI_SPEC, json::compact(&self.text)))
+            }
+            Some(_) => refuse("its `ociVersion` is not a version"),
+        }
+    }
+
+    /// Something in the form that `info` prints.
+    pub(crate) fn parse<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_str(&self.text).map_err(|error| {
+            let what = match error.classify() {
+                serde_json::error::Category::Data => "is not what is expected here",
+                _ => "is not JSON",
+            };
+            Failure::new(format!("{} {what}: {error}", self.name))
+        })
+    }
+}
+
+/// Splits `KEY=VALUE` at the first `=`.
+pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some(("", _)) => Err("the key is empty".to_owned()),
+        Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
+        None => Err("expected KEY=VALUE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from_stdin(text: &[u8]) -> Result<Text> {
+        read(Path::new("-"), &mut &*text)
+    }
+
+    #[track_caller]
+    fn refuses(text: &str, message: &str) {
+        let failure = from_stdin(text.as_bytes()).unwrap().spec().unwrap_err();
+        let Failure::Told { message: told, .. } = failure else {
+            panic!("{failure:?}");
+        };
+        assert_eq!(told, message);
+    }
+
+    #[test]
+    fn an_oci_spec_is_stored_compact_under_containerds_type() {
+        let spec =
+            from_stdin(b"{ \"ociVersion\": \"1.0.2\",\n \"hostname\": \"\\u003cweb\\u003e\" }\n");
+        let spec = spec.unwrap().spec().unwrap();
+        assert_eq!(spec.type_url, OCI_SPEC);
+        assert_eq!(spec.value, br#"{"ociVersion":"1.0.2","hostname":"<web>"}"#);
+    }
+
+    #[test]
+    fn another_spec_is_taken_as_info_prints_it() {
+        let spec = from_stdin(br#"{"type_url":"x/Wasm","base64":"/wA="}"#);
+        assert_eq!(spec.unwrap().spec().unwrap(), Any::new("x/Wasm", [0xff, 0]));
+    }
+
+    #[test]
+    fn what_is_no_spec_is_told_apart() {
+        refuses(
+            "{\n  \"ociVersion\": 1.0.2\n}",
+            "standard input is not JSON: expected `,` or `}` at line 2 column 20",
+        );
+        refuses(
+            "",
+            "standard input is not JSON: EOF while parsing a value at line 1 column 0",
+        );
+        refuses(
+            "[]",
+            "standard input is not an OCI runtime spec: it is not a JSON object",
+        );
+        refuses(
+            "{}",
+            "standard input is not an OCI runtime spec: it has no `ociVersion`",
+        );
+        refuses(
+            r#"{"ociVersion":1}"#,
+            "standard input is not an OCI runtime spec: its `ociVersion` is not a version",
+        );
+        refuses(
+            r#"{"type_url":"x"}"#,
+            "standard input is not what is expected here: a value needs `json` or `base64`",
+        );
+    }
+
+    #[test]
+    fn a_pair_is_split_at_the_first_equals_sign() {
+        assert_eq!(pair("a=b=c"), Ok(("a".into(), "b=c".into())));
+        assert_eq!(pair("a="), Ok(("a".into(), String::new())));
+        assert_eq!(pair("a"), Err("expected KEY=VALUE".into()));
+        assert_eq!(pair("=b"), Err("the key is empty".into()));
+    }
+}

@@ -1,0 +1,74 @@
+//! Why a list may be empty.
+
+use std::io::Write;
+use std::ops::ControlFlow;
+
+use bayplan::{Filters, Page, ReadNamespaces, ReadStore, ReadTxn};
+
+use crate::failure::{Result, say};
+
+/// How many namespaces the note names.
+const NAMESPACES_NAMED: usize = 10;
+
+/// Tells why a list may be empty: containers are elsewhere, or a word was taken for a filter.
+pub(crate) fn on_empty(
+    snapshot: &ReadTxn,
+    namespace: &str,
+    filters: &[String],
+    err: &mut dyn Write,
+) -> Result<()> {
+    if !is_empty(&snapshot.namespace(namespace)?)? {
+        let word = filters.iter().find(|filter| is_bare_word(filter));
+        if let Some(word) = word {
+            let text = format!(
+                "the filter {word} asks for a field of that name; for an id write id=={word}"
+            );
+            say(err, &text);
+        }
+        return Ok(());
+    }
+    let mut others = Vec::new();
+    for name in snapshot.list_namespaces()? {
+        if !is_empty(&snapshot.namespace(name.as_str())?)? {
+            others.push(name.to_string());
+        }
+    }
+    let more = if others.len() > NAMESPACES_NAMED {
+        ", .."
+    } else {
+        ""
+    };
+    others.truncate(NAMESPACES_NAMED);
+    let note = match others.as_slice() {
+        [] => "no containers in any namespace".to_owned(),
+        names => format!(
+            "no containers in namespace {namespace}; not empty: {}{more}",
+            names.join(", ")
+        ),
+    };
+    say(err, &note);
+    Ok(())
+}
+
+/// Whether a filter asks for nothing but the presence of an unknown field.
+fn is_bare_word(filter: &str) -> bool {
+    let fields = ["id", "image", "snapshotter", "snapshotkey", "sandboxid"];
+    let mut bytes = filter.bytes();
+    !filter.is_empty()
+        && !fields.contains(&filter)
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// Whether there is nothing in the namespace, not even something damaged.
+fn is_empty(store: &dyn ReadStore) -> Result<bool> {
+    let mut empty = true;
+    let visited = store.visit_headers(&Page::limit(1), &Filters::all(), &mut |_| {
+        empty = false;
+        ControlFlow::Break(())
+    });
+    match visited {
+        Err(error) if error.is_corrupt() && error.container_id().is_some() => Ok(false),
+        Err(error) => Err(error.into()),
+        Ok(()) => Ok(empty),
+    }
+}

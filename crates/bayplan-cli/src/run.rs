@@ -1,0 +1,81 @@
+//! From arguments to an exit code, without a process.
+
+use std::ffi::OsString;
+use std::io::{Read, Write};
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use crate::cli::{Cli, Command, ContainerCommand, Global};
+use crate::command::{
+    check, completions, create, info, init, label, ls, man, namespaces, rm, update,
+};
+use crate::failure::{Exit, Result};
+
+/// Where a command reads from and writes to.
+pub(crate) struct Io<'a> {
+    pub(crate) input: &'a mut dyn Read,
+    pub(crate) out: &'a mut dyn Write,
+    pub(crate) err: &'a mut dyn Write,
+}
+
+/// Does what the arguments say, and tells what went wrong.
+pub(crate) fn run(args: impl IntoIterator<Item = OsString>, io: &mut Io<'_>) -> Exit {
+    let done = match Cli::try_parse_from(args) {
+        Ok(cli) => command(cli, io),
+        Err(error) => usage(&error, io),
+    };
+    // What was written before something failed is wanted as well.
+    let flushed = io.out.flush().map_err(Into::into);
+    match done.and_then(|exit| flushed.map(|()| exit)) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            failure.report(io.err);
+            failure.exit()
+        }
+    }
+}
+
+fn command(cli: Cli, io: &mut Io<'_>) -> Result<Exit> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Init(args) => init::run(args, global),
+        Command::Container(command) | Command::Containers(command) => {
+            container(command, global, io)
+        }
+        Command::Namespaces(args) => namespaces::run(args, global, io),
+        Command::Check(args) => check::run(args, global, io),
+        Command::Completions(args) => completions::run(args, io),
+        Command::Man(args) => man::run(args, io),
+    }
+}
+
+fn container(command: ContainerCommand, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
+    match command {
+        ContainerCommand::Create(args) => create::run(args, global, io),
+        ContainerCommand::Ls(args) => ls::run(args, global, io),
+        ContainerCommand::Info(args) => info::run(args, global, io),
+        ContainerCommand::Label(args) => label::run(args, global, io),
+        ContainerCommand::Update(args) => update::run(args, global, io),
+        ContainerCommand::Rm(args) => rm::run(args, global, io),
+    }
+}
+
+/// Help that was asked for, or what is wrong with the arguments.
+fn usage(error: &clap::Error, io: &mut Io<'_>) -> Result<Exit> {
+    let text = error.render().to_string();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            write!(io.out, "{text}")?;
+            Ok(Exit::Done)
+        }
+        _ => {
+            let text = match text.strip_prefix("error: ") {
+                Some(rest) => format!("bayplan: {rest}"),
+                None => text,
+            };
+            let _ = write!(io.err, "{text}");
+            Ok(Exit::Failed)
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Which store, which namespace, which container.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bayplan::{Builder, Db, ErrorKind};
+
+use crate::cli::Global;
+use crate::failure::{Exit, Failure, Result};
+
+const DB_VARIABLE: &str = "BAYPLAN_DB";
+const NAMESPACE_VARIABLE: &str = "CONTAINERD_NAMESPACE";
+const NAMESPACE_DEFAULT: &str = "default";
+
+/// One container: its id and where it is.
+pub(crate) struct Target {
+    pub(crate) namespace: String,
+    pub(crate) id: String,
+}
+
+impl Global {
+    /// The database file.
+    pub(crate) fn path(&self) -> Result<PathBuf> {
+        let path = self.db.clone().map(PathBuf::into_os_string);
+        match path.or_else(|| variable(DB_VARIABLE)) {
+            Some(path) => Ok(path.into()),
+            None => Err(Failure::new("no database is named").because(format!(
+                "give --db PATH or set {DB_VARIABLE}: there is no default"
+            ))),
+        }
+    }
+
+    /// The options for opening or creating it.
+    pub(crate) fn builder(&self) -> Builder {
+        let builder = Db::builder()
+            .lock_timeout(Duration::from_secs(self.timeout))
+            // No command asks more than one question: an index would cost more than it saves.
+            .index_bytes(0);
+        match self.rules {
+            Some(rules) => builder.rules(rules.into()),
+            None => builder,
+        }
+    }
+
+    /// Opens the store for a command that only reads.
+    pub(crate) fn open_to_read(&self) -> Result<Db> {
+        self.open(|builder, path| builder.open_read_only(path))
+    }
+
+    /// Opens the store to read every page of it; nothing if it is in use, so that only some can be.
+    pub(crate) fn verify(&self) -> Result<Option<Db>> {
+        let path = self.path()?;
+        match self.builder().check_integrity(true).open_read_only(path) {
+            Err(error) if error.is_locked() => Ok(None),
+            opened => Ok(Some(opened?)),
+        }
+    }
+
+    /// Opens the store for a command that writes.
+    pub(crate) fn open_to_write(&self) -> Result<Db> {
+        self.open(|builder, path| builder.open(path))
+            .map_err(|failure| match failure.exit() {
+                Exit::Damaged => failure
+                    .because("nothing was written; `bayplan check` tells what can still be read"),
+                _ => failure,
+            })
+    }
+
+    fn open(&self, open: fn(Builder, &Path) -> bayplan::Result<Db>) -> Result<Db> {
+        let path = self.path()?;
+        open(self.builder(), &path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => Failure::new(format!(
+                "there is no database {}: `bayplan init` creates one",
+                path.display()
+            )),
+            _ => error.into(),
+        })
+    }
+
+    /// The namespace.
+    pub(crate) fn namespace(&self) -> Result<String> {
+        let named = self.namespace.clone();
+        let name = named.or_else(|| variable(NAMESPACE_VARIABLE));
+        match name.map(OsString::into_string) {
+            None => Ok(NAMESPACE_DEFAULT.to_owned()),
+            Some(Ok(name)) => Ok(name),
+            Some(Err(name)) => Err(Failure::new(format!(
+                "the namespace name {name:?} is not UTF-8"
+            ))),
+        }
+    }
+
+    /// The container that `text` names: an id, or a namespace and an id.
+    pub(crate) fn target(&self, text: &str) -> Result<Target> {
+        // An identifier has no slash.
+        let (namespace, id) = match text.split_once('/') {
+            Some((namespace, id)) => (namespace.to_owned(), id),
+            None => (self.namespace()?, text),
+        };
+        Ok(Target {
+            namespace,
+            id: id.to_owned(),
+        })
+    }
+}
+
+/// A variable of the environment; an empty one is as good as none.
+fn variable(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
+}

@@ -1,0 +1,118 @@
+use std::fs;
+
+use crate::util::Place;
+
+/// The lines of a report, but those that differ from run to run.
+fn report(out: &str) -> Vec<&str> {
+    let varies = ["store ", "created "];
+    let lines = out.lines();
+    lines
+        .filter(|line| !varies.iter().any(|name| line.starts_with(name)))
+        .collect()
+}
+
+#[test]
+fn a_healthy_store_is_summed_up() {
+    let place = Place::new();
+    place.container("web", &[]);
+    place.container("k8s.io/db", &[]);
+    place.ok(&["ns", "create", "empty"], "");
+    assert_eq!(
+        report(&place.prints(&["check"])),
+        [
+            "file        DIR/meta.redb",
+            "format      1",
+            "rules       strict",
+            "namespaces  3",
+            "containers  2",
+            "damaged     0",
+            "pages       whole",
+        ]
+    );
+}
+
+#[test]
+fn damage_in_a_spec_is_found_by_check_and_refuses_writes() {
+    let place = Place::new();
+    place.container("db", &[]);
+    let spec = r#"{"ociVersion":"1.0.2","hostname":"MARKER"}"#;
+    place.run_with(&["create", "web", "--spec", "-"], spec, &[]);
+    place.damage("MARKER");
+    let before = fs::read(place.db()).unwrap();
+
+    // Listing does not read specs.
+    place.ok(&["ls", "-q"], "db\nweb\n");
+    let run = place.run(&["check"]);
+    assert_eq!((run.code, run.err.as_str()), (2, ""));
+    let damaged = "pages       damaged, something may be missing that cannot be named";
+    assert_eq!(
+        report(&run.out)[5..],
+        [
+            "damaged     1",
+            damaged,
+            "default/web: a checksum does not match"
+        ]
+    );
+    let text = "bayplan: get container \"web\" in namespace \"default\": a checksum does not \
+                match\n";
+    place.fails(&["info", "web"], 2, text);
+    let run = place.run(&["info", "web", "none", "db"]);
+    assert_eq!(run.code, 2);
+    assert_eq!(run.err.lines().count(), 2);
+
+    let run = place.run(&["label", "db", "a=1"]);
+    assert_eq!(run.code, 2);
+    assert!(
+        run.err
+            .starts_with("bayplan: open store DIR/meta.redb: the file is damaged: "),
+        "{}",
+        run.err
+    );
+    assert!(
+        run.err
+            .ends_with("\n  nothing was written; `bayplan check` tells what can still be read\n"),
+        "{}",
+        run.err
+    );
+    assert_eq!(fs::read(place.db()).unwrap(), before);
+}
+
+#[test]
+fn a_container_that_is_gone_with_its_key_is_noticed() {
+    let place = Place::new();
+    place.container("hidden/web", &[]);
+    place.damage("hidden\0web");
+    let run = place.run(&["check"]);
+    assert_eq!(run.code, 2);
+    assert!(run.out.contains("pages       damaged"));
+}
+
+#[test]
+fn no_damage_makes_it_panic() {
+    let place = Place::new();
+    place.container("web", &["--label", "a=1"]);
+    let whole = fs::read(place.db()).unwrap();
+    for at in (0..whole.len()).step_by(whole.len() / 64) {
+        let mut bytes = whole.clone();
+        for byte in &mut bytes[at..whole.len().min(at + 64)] {
+            *byte ^= 0x55;
+        }
+        fs::write(place.db(), bytes).unwrap();
+        for args in [
+            &["check"][..],
+            &["ls", "-A"],
+            &["info", "web"],
+            &["label", "web", "b=2"],
+        ] {
+            let run = place.run(args);
+            assert!(run.code <= 2, "{at}: {run:?}");
+            let told = |line: &str| line.starts_with("bayplan: ") || line.starts_with("  ");
+            assert!(run.err.lines().all(told), "{at}: {}", run.err);
+            assert!(
+                !run.err.contains("fault of the program"),
+                "{at}: {}",
+                run.err
+            );
+        }
+    }
+}

@@ -1,0 +1,128 @@
+use crate::util::{Place, SPEC};
+
+fn revision(place: &Place) -> String {
+    let info = place.prints(&["info", "web"]);
+    let info: serde_json::Value = serde_json::from_str(&info).unwrap();
+    info["revision"].to_string()
+}
+
+#[test]
+fn single_fields_are_changed_together() {
+    let place = Place::new();
+    place.file("net.json", r#"{"type_url":"x/Net","json":1}"#);
+    place.container("web", &["--label", "a=1", "--extension", "x=net.json"]);
+    let spec = r#"{"ociVersion":"1.1.0"}"#;
+    let args = [
+        "update", "web", "--spec", "-", "--label", "a=", "--label", "b=2",
+    ];
+    let args = [
+        &args[..],
+        &["--extension", "x=", "--extension", "y=net.json"],
+    ]
+    .concat();
+    assert_eq!(place.run_with(&args, spec, &[]).code, 0);
+    place.ok(&["label", "web"], "b=2\n");
+    let info: serde_json::Value = serde_json::from_str(&place.prints(&["info", "web"])).unwrap();
+    assert_eq!(info["spec"]["json"]["ociVersion"], "1.1.0");
+    assert_eq!(
+        info["extensions"].to_string(),
+        r#"{"y":{"json":1,"type_url":"x/Net"}}"#
+    );
+}
+
+#[test]
+fn what_info_prints_can_be_edited_and_given_back() {
+    let place = Place::new();
+    place.container("web", &["--label", "a=1"]);
+    let info = place.prints(&["info", "web"]);
+    let edited = info.replace(r#""a": "1""#, r#""a": "2", "b": "3""#);
+    place.file("web.json", &edited);
+    place.ok(
+        &["update", "web", "--from", "web.json", "--field", "labels.b"],
+        "",
+    );
+    place.ok(&["label", "web"], "a=1\nb=3\n");
+    place.ok(&["update", "web", "--from", "web.json"], "");
+    place.ok(&["label", "web"], "a=2\nb=3\n");
+
+    place.file("web.json", edited.replace("runc.v2", "runc.v1"));
+    place.fails(
+        &["update", "web", "--from", "web.json"],
+        1,
+        "bayplan: update container \"web\" in namespace \"default\": immutable, but differs from \
+         what is stored: `runtime.name`\n",
+    );
+    place.fails(
+        &["update", "db", "--from", "web.json"],
+        1,
+        "bayplan: web.json holds the container \"web\", not \"db\"\n",
+    );
+    place.fails(
+        &["update", "web", "--from", "web.json", "--field", "lables"],
+        1,
+        "bayplan: invalid field path\n  field path \"lables\": expected one of labels, \
+         labels.KEY, spec, extensions, extensions.NAME, image, snapshotkey\n    lables\n    ^\n",
+    );
+    let run = place.run_with(&["update", "web", "--from", "-"], r#"{"id":"web"}"#, &[]);
+    assert_eq!(
+        (run.code, run.err.as_str()),
+        (
+            1,
+            "bayplan: standard input is not what is expected here: missing field `runtime` at \
+             line 1 column 12\n"
+        )
+    );
+}
+
+#[test]
+fn a_stale_revision_is_refused() {
+    let place = Place::new();
+    place.container("web", &[]);
+    let seen = revision(&place);
+    place.ok(
+        &["update", "web", "--label", "a=1", "--if-revision", &seen],
+        "",
+    );
+    let now = revision(&place);
+    place.fails(
+        &["update", "web", "--label", "a=2", "--if-revision", &seen],
+        1,
+        &format!(
+            "bayplan: update container \"web\" in namespace \"default\": it has revision {now}, \
+             not {seen} any more\n"
+        ),
+    );
+}
+
+#[test]
+fn image_and_snapshot_key_change_under_the_rules_of_containerd_2() {
+    let place = Place::new();
+    place.container("web", &["--snapshotter", "overlayfs"]);
+    let args = ["update", "web", "--image", "i", "--snapshot-key", "k"];
+    assert_eq!(place.run(&args).code, 1);
+    place.ok(&[&args[..], &["--rules", "containerd2"]].concat(), "");
+    let info: serde_json::Value = serde_json::from_str(&place.prints(&["info", "web"])).unwrap();
+    assert_eq!(
+        (&info["image"], &info["snapshot_key"]),
+        (&"i".into(), &"k".into())
+    );
+}
+
+#[test]
+fn there_must_be_something_to_change_and_one_way_to_say_it() {
+    let place = Place::new();
+    let run = place.run(&["update", "web"]);
+    assert!(run.err.contains("were not provided"), "{}", run.err);
+    let run = place.run(&["update", "web", "--from", "-", "--image", "i"]);
+    assert!(run.err.contains("cannot be used with"), "{}", run.err);
+    let run = place.run(&["update", "web", "--image", "i", "--field", "spec"]);
+    assert!(run.err.contains("cannot be used with"), "{}", run.err);
+    let run = place.run(&["update", "web", "--field", "spec"]);
+    assert!(run.err.contains("not provided"), "{}", run.err);
+    place.file("spec.json", SPEC);
+    place.fails(
+        &["update", "web", "--spec", "spec.json"],
+        1,
+        "bayplan: update container \"web\" in namespace \"default\": not found\n",
+    );
+}
