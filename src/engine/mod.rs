@@ -14,3 +14,6 @@ pub(crate) mod namespaces;
 pub(crate) mod scan;
 pub(crate) mod shared;
 pub(crate) mod txn;
+
+#[cfg(test)]
+mod tests;
