@@ -114,8 +114,7 @@ enum Survival {
     AllButOne,
     OnlyOne,
     Some,
-    /// Some, and the others overwrite them later, as writes to one place never would: a stricter
-    /// disk than any.
+    /// Some, in any order: of two writes to one place the older may win, as on no disk there is.
     Reordered,
     TornSectors,
     TornBytes,
