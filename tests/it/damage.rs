@@ -531,6 +531,9 @@ fn without_the_check_no_panic_reaches_the_caller() {
             });
             let what = format!("byte {at}, reading {is_reading}, seed {first_seed}");
             let errors = done.unwrap_or_else(|panic| panic!("{what}: {panic}"));
+            // The first error tells of the damage; later ones may tell that there was one.
+            let first = errors.first().map(bayplan::Error::kind);
+            assert_ne!(first, Some(ErrorKind::Unavailable), "{what}: {errors:#?}");
             for error in errors {
                 *kinds.entry(error.kind().to_string()).or_default() += 1;
             }
