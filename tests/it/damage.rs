@@ -463,7 +463,6 @@ fn does_everything(db: &Db, contents: &Contents) -> Vec<bayplan::Error> {
     let mut errors = Vec::new();
     let mut note = |result: Result<()>| errors.extend(result.err());
     note(db.list_namespaces().map(|_| ()));
-    note(db.check().map(|_| ()));
     for name in contents.namespaces.keys() {
         let store = db.namespace(name).unwrap();
         note(db.namespace_labels(name).map(|_| ()));
@@ -475,6 +474,7 @@ fn does_everything(db: &Db, contents: &Contents) -> Vec<bayplan::Error> {
             Err(error) => note(Err(error)),
         }
     }
+    note(db.check().map(|_| ()));
     for (number, (name, id)) in contents.containers.keys().enumerate() {
         let store = db.namespace(name).unwrap();
         note(store.get(id).map(|_| ()));
