@@ -49,6 +49,10 @@
 //! - `conformance`: the laws of [`Store`] as public functions, to test another implementation of
 //!   it.
 
+// The tests share helpers with those in `tests/it`, which know the crate by its name.
+#[cfg(test)]
+extern crate self as bayplan;
+
 mod any;
 mod commit;
 #[cfg(feature = "conformance")]

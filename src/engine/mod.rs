@@ -16,3 +16,6 @@ pub(crate) mod plan;
 pub(crate) mod scan;
 pub(crate) mod shared;
 pub(crate) mod txn;
+
+#[cfg(test)]
+mod tests;

@@ -458,6 +458,94 @@ fn without_the_check_a_flip_in_a_namespace_label_is_corrupt() {
     assert_eq!(db.check().unwrap().damages[0].namespace, "ns");
 }
 
+/// Does everything there is to do, whatever fails; the errors that there were.
+fn does_everything(db: &Db, contents: &Contents) -> Vec<bayplan::Error> {
+    let mut errors = Vec::new();
+    let mut note = |result: Result<()>| errors.extend(result.err());
+    note(db.list_namespaces().map(|_| ()));
+    for name in contents.namespaces.keys() {
+        let store = db.namespace(name).unwrap();
+        note(db.namespace_labels(name).map(|_| ()));
+        note(store.list(&Filters::all()).map(|_| ()));
+        note(store.list_headers(&Filters::all()).map(|_| ()));
+        note(store.list_lenient(&Filters::all()).map(|_| ()));
+        match store.iter(&Filters::all()) {
+            Ok(containers) => containers.for_each(|item| note(item.map(|_| ()))),
+            Err(error) => note(Err(error)),
+        }
+    }
+    note(db.check().map(|_| ()));
+    for (number, (name, id)) in contents.containers.keys().enumerate() {
+        let store = db.namespace(name).unwrap();
+        note(store.get(id).map(|_| ()));
+        if number % 40 == 7 {
+            note(store.delete(id));
+            note(store.create(plain(&format!("new-{id}"))).map(|_| ()));
+        }
+    }
+    note(db.write(|txn| {
+        txn.namespace("default")?.create(plain("new-1"))?;
+        txn.create_namespace("another", Labels::new())
+    }));
+    errors
+}
+
+#[test]
+fn without_the_check_no_panic_reaches_the_caller() {
+    let flips = count_from_env("BAYPLAN_FLIPS", 2_000) / 8;
+    let mut seed = Seed::from_env();
+    let first_seed = seed.get();
+    let images = [
+        Image::make("closed", &mut seed, Db::builder(), true),
+        Image::make(
+            "closed, live readers",
+            &mut seed,
+            Db::builder().live_readers(true),
+            true,
+        ),
+    ];
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("damaged.redb");
+    let mut progress = Progress::new("unchecked flips");
+    let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+    for number in 0..flips {
+        let image = &images[number % images.len()];
+        let mut bytes = image.bytes.clone();
+        let at = place(image, &mut seed);
+        for at in at..(at + 1 + seed.below(8)).min(bytes.len()) {
+            bytes[at] ^= 1 + u8::try_from(seed.below(255)).unwrap();
+        }
+        let live = seed.one_in(2);
+        for is_reading in [true, false] {
+            std::fs::write(&path, &bytes).unwrap();
+            let done = quietly(|| {
+                let options = Db::builder().check_integrity(false);
+                let db = match is_reading {
+                    true => options.open_read_only(&path),
+                    false => options.live_readers(live).open(&path),
+                };
+                db.map_or_else(
+                    |error| vec![error],
+                    |db| does_everything(&db, &image.contents),
+                )
+            });
+            let what = format!("byte {at}, reading {is_reading}, seed {first_seed}");
+            let errors = done.unwrap_or_else(|panic| panic!("{what}: {panic}"));
+            // The first error tells of the damage; later ones may tell that there was one.
+            let first = errors.first().map(bayplan::Error::kind);
+            assert_ne!(first, Some(ErrorKind::Unavailable), "{what}: {errors:#?}");
+            for error in errors {
+                *kinds.entry(error.kind().to_string()).or_default() += 1;
+            }
+        }
+        progress.at(number, flips);
+    }
+    println!(
+        "unchecked-flips={flips} errors={kinds:?} panics=0 (caught inside {}) seed={first_seed}",
+        panics_inside()
+    );
+}
+
 /// Every way to open, and what each says; the file must stay as it is.
 #[track_caller]
 fn assert_refused(path: &Path, kind: ErrorKind) {

@@ -7,7 +7,7 @@ use bayplan::{
     Store,
 };
 
-use crate::seed::Seed;
+use super::seed::Seed;
 
 pub(crate) const RUNTIME: &str = "io.containerd.runc.v2";
 pub(crate) const SPEC: &str = "types.containerd.io/opencontainers/runtime-spec/1/Spec";

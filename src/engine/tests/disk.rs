@@ -1,0 +1,235 @@
+//! A disk in memory that remembers what is done to it, and fails when it is told to.
+
+use std::fmt;
+use std::io;
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use redb::{BackendError, StorageBackend};
+
+/// What was done to the disk, apart from reading.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Event {
+    Write(u64, Arc<[u8]>),
+    SetLen(u64),
+    Sync,
+}
+
+/// What can fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    Read,
+    Write,
+    Sync,
+    SetLen,
+}
+
+/// Fails the calls of one kind, from the `nth` on, as often as said.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fault {
+    pub(super) call: Call,
+    pub(super) nth: usize,
+    pub(super) times: usize,
+    pub(super) how: How,
+}
+
+/// In which way a call fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    /// The device reports an error; nothing is done.
+    Device,
+    /// There is no more space; nothing is done.
+    Full,
+    /// Half of it is done, then the device reports an error.
+    Half,
+}
+
+impl How {
+    fn error(self) -> io::Error {
+        io::Error::from_raw_os_error(match self {
+            Self::Device | Self::Half => 5, // EIO
+            Self::Full => 28,               // ENOSPC
+        })
+    }
+}
+
+/// A disk; its clones are the same one.
+#[derive(Clone, Default)]
+pub(super) struct Disk(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    bytes: Vec<u8>,
+    log: Vec<Event>,
+    fault: Option<Fault>,
+    /// How many calls of the kind that fails there were, and how many failed.
+    calls: usize,
+    failed: usize,
+}
+
+impl Disk {
+    pub(super) fn holding(bytes: Vec<u8>) -> Self {
+        let disk = Self::default();
+        disk.state().bytes = bytes;
+        disk
+    }
+
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        self.state().bytes.clone()
+    }
+
+    pub(super) fn log(&self) -> Vec<Event> {
+        self.state().log.clone()
+    }
+
+    pub(super) fn log_len(&self) -> usize {
+        self.state().log.len()
+    }
+
+    /// Begins to count, and to fail.
+    pub(super) fn fail(&self, fault: Fault) {
+        let mut state = self.state();
+        state.fault = Some(fault);
+        state.calls = 0;
+        state.failed = 0;
+    }
+
+    /// How many calls failed.
+    pub(super) fn failed(&self) -> usize {
+        self.state().failed
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a call, and tells how it fails if it does.
+    fn called(&self, call: Call) -> Option<How> {
+        let mut state = self.state();
+        let fault = state.fault.filter(|fault| fault.call == call)?;
+        let number = state.calls;
+        state.calls += 1;
+        let fails = number >= fault.nth && number - fault.nth < fault.times;
+        state.failed += usize::from(fails);
+        fails.then_some(fault.how)
+    }
+}
+
+/// Changes bytes as an event says.
+pub(super) fn apply(bytes: &mut Vec<u8>, event: &Event) {
+    match event {
+        Event::Write(offset, data) => {
+            let start = usize::try_from(*offset).unwrap();
+            // What lies behind the end was lost with the change of the length.
+            let end = bytes.len().min(start + data.len());
+            if start < end {
+                bytes[start..end].copy_from_slice(&data[..end - start]);
+            }
+        }
+        Event::SetLen(len) => bytes.resize(usize::try_from(*len).unwrap(), 0),
+        Event::Sync => {}
+    }
+}
+
+impl StorageBackend for Disk {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.state().bytes.len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        if let Some(how) = self.called(Call::Read) {
+            return Err(how.error());
+        }
+        let state = self.state();
+        let start = usize::try_from(offset).unwrap();
+        let bytes = state
+            .bytes
+            .get(start..)
+            .and_then(|rest| rest.get(..out.len()))
+            .ok_or(io::ErrorKind::UnexpectedEof)?;
+        out.copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        if let Some(how) = self.called(Call::SetLen) {
+            return Err(how.error());
+        }
+        let mut state = self.state();
+        let event = Event::SetLen(len);
+        apply(&mut state.bytes, &event);
+        state.log.push(event);
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        if let Some(how) = self.called(Call::Sync) {
+            return Err(how.error());
+        }
+        self.state().log.push(Event::Sync);
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let failure = self.called(Call::Write);
+        let done = match failure {
+            None => data.len(),
+            Some(How::Half) => data.len() / 2,
+            Some(_) => 0,
+        };
+        let mut state = self.state();
+        let event = Event::Write(offset, data[..done].into());
+        let end = usize::try_from(offset).unwrap() + done;
+        assert!(end <= state.bytes.len(), "redb writes behind the end");
+        if done > 0 {
+            apply(&mut state.bytes, &event);
+            state.log.push(event);
+        }
+        match failure {
+            Some(how) => Err(how.error()),
+            None => Ok(()),
+        }
+    }
+
+    // Nobody else is there: every lock is free.
+
+    fn try_lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {
+        Ok(true)
+    }
+
+    fn try_lock_shared_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {
+        Ok(true)
+    }
+
+    fn lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    fn lock_shared_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    fn unlock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    fn query_lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {
+        Ok(false)
+    }
+}
+
+impl fmt::Debug for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Disk").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Write(offset, data) => write!(f, "write {} at {offset}", data.len()),
+            Self::SetLen(len) => write!(f, "set length {len}"),
+            Self::Sync => f.write_str("sync"),
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! Whichever call of the disk fails, the error says so, nothing that was acknowledged is lost, and
+//! opening the store again helps.
+//!
+//! `BAYPLAN_SEED` repeats a run.
+
+use std::collections::BTreeMap;
+
+use bayplan::{Db, Error, ErrorKind, Namespaces, ReadStore, Store};
+
+use super::disk::{Call, Disk, Event, Fault, How, apply};
+use super::sample::plain;
+use super::seed::Seed;
+use super::work::{self, Model, settings};
+
+const STEPS: usize = 10;
+const CALLS: [Call; 4] = [Call::Read, Call::Write, Call::Sync, Call::SetLen];
+const TIMES: [usize; 2] = [1, usize::MAX];
+
+/// A store with something in it, and what that is.
+fn stored(live_readers: bool, seed: &mut Seed) -> (Vec<u8>, Model) {
+    let disk = Disk::default();
+    let db = work::create(&disk, &settings(true, live_readers)).unwrap();
+    let mut model = Model::default();
+    for _ in 0..12 {
+        model = work::step(&db, &model, seed).after;
+    }
+    drop(db);
+    (disk.bytes(), model)
+}
+
+fn hows(call: Call) -> Vec<How> {
+    match call {
+        Call::Read | Call::Sync => vec![How::Device],
+        Call::SetLen => vec![How::Device, How::Full],
+        Call::Write => vec![How::Device, How::Full, How::Half],
+    }
+}
+
+/// Every fault there is for the `nth` call.
+fn faults(nth: usize) -> impl Iterator<Item = Fault> {
+    CALLS.into_iter().flat_map(move |call| {
+        hows(call).into_iter().flat_map(move |how| {
+            TIMES.map(|times| Fault {
+                call,
+                nth,
+                times,
+                how,
+            })
+        })
+    })
+}
+
+/// How the errors were classed.
+#[derive(Default)]
+struct Tally {
+    faults: usize,
+    uncertain: usize,
+    kinds: BTreeMap<String, usize>,
+}
+
+impl Tally {
+    #[track_caller]
+    fn note(&mut self, error: &Error, fault: Fault) {
+        let expected = matches!(
+            error.kind(),
+            ErrorKind::Io | ErrorKind::CommitUncertain | ErrorKind::Unavailable
+        );
+        assert!(expected, "{fault:?}: {error:#}");
+        *self.kinds.entry(error.kind().to_string()).or_default() += 1;
+    }
+
+    fn tell(&self, what: &str, seed: u64) {
+        println!(
+            "{what}={} uncertain={} kinds={:?} lost=0 panics=0 silent=0 seed={seed}",
+            self.faults, self.uncertain, self.kinds
+        );
+    }
+}
+
+/// What there may be, in memory or after a power cut, once the store is opened again.
+fn reopens(disk: &Disk, allowed: &[Model], seed: &mut Seed, fault: Fault) {
+    let settings = settings(!seed.one_in(3), seed.one_in(3));
+    let survivor = Disk::holding(disk.bytes());
+    let db = work::open(&survivor, &settings)
+        .unwrap_or_else(|error| panic!("{fault:?}: opening again: {error:#}"));
+    let found = Model::of(&db).unwrap();
+    assert!(allowed.contains(&found), "{fault:?}: {found:#?}");
+    db.namespace("again").unwrap().create(plain("new")).unwrap();
+    drop(db);
+    let db = work::open(&survivor, &settings).unwrap();
+    db.namespace("again").unwrap().get("new").unwrap();
+}
+
+/// The disk if nothing that was written after the last sync had reached it.
+fn after_a_power_cut(start: &[u8], disk: &Disk) -> Disk {
+    let log = disk.log();
+    let synced = log.iter().rposition(|event| *event == Event::Sync);
+    let mut bytes = start.to_vec();
+    for event in log.iter().take(synced.map_or(0, |at| at + 1)) {
+        apply(&mut bytes, event);
+    }
+    Disk::holding(bytes)
+}
+
+/// Works until the fault has been met, then looks what is left; false if it was not met.
+fn work_with(fault: Fault, live_readers: bool, seed: &Seed, tally: &mut Tally) -> bool {
+    let mut seed = seed.clone();
+    let (start, mut model) = stored(live_readers, &mut seed);
+    let disk = Disk::holding(start.clone());
+    let mut settings = settings(true, live_readers);
+    settings.cache_bytes = 0; // So that there is something to read.
+    let db = work::open(&disk, &settings).unwrap();
+    disk.fail(fault);
+    let mut allowed = vec![model.clone()];
+    for _ in 0..STEPS {
+        let done = work::step(&db, &model, &mut seed);
+        let Err(error) = done.outcome else {
+            model = done.after;
+            allowed = vec![model.clone()];
+            continue;
+        };
+        assert!(disk.failed() > 0, "{fault:?}: {error:#}");
+        tally.note(&error, fault);
+        allowed.extend(done.possible);
+        if error.kind() == ErrorKind::CommitUncertain {
+            tally.uncertain += 1;
+            allowed.push(done.after);
+            refuses_writes(&db);
+        }
+        break;
+    }
+    let met = disk.failed() > 0;
+    let _ = Model::of_unchecked(&db); // Reading may fail, and must not panic.
+    drop(db); // Closing writes, and may meet the fault as well.
+    let met = met || disk.failed() > 0;
+    if met {
+        tally.faults += 1;
+        reopens(&disk, &allowed, &mut seed, fault);
+        reopens(
+            &after_a_power_cut(&start, &disk),
+            &allowed,
+            &mut seed,
+            fault,
+        );
+    }
+    met
+}
+
+fn refuses_writes(db: &Db) {
+    let store = db.namespace("default").unwrap();
+    for error in [
+        store.create(plain("later")).map(|_| ()).unwrap_err(),
+        db.set_namespace_label("default", "a", "b").unwrap_err(),
+        db.begin_write().map(|_| ()).unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:#}");
+        let text = format!("{error:#}");
+        assert!(text.contains("open it again"), "{text}");
+    }
+}
+
+#[test]
+fn a_fault_in_any_call_while_working_loses_nothing_that_was_acknowledged() {
+    let seed = Seed::from_env();
+    let mut tally = Tally::default();
+    for live_readers in [false, true] {
+        for of_first in faults(0) {
+            let mut nth = 0;
+            while work_with(Fault { nth, ..of_first }, live_readers, &seed, &mut tally) {
+                nth += if nth < 40 { 1 } else { 7 };
+            }
+        }
+    }
+    tally.tell("faults", seed.get());
+    assert!(tally.uncertain > 0);
+}
+
+#[test]
+fn a_failed_sync_of_a_commit_leaves_its_outcome_uncertain() {
+    for live_readers in [false, true] {
+        let disk = Disk::default();
+        let db = work::create(&disk, &settings(true, live_readers)).unwrap();
+        let store = db.namespace("default").unwrap();
+        store.create(plain("a")).unwrap();
+        disk.fail(Fault {
+            call: Call::Sync,
+            nth: 0,
+            times: 1,
+            how: How::Device,
+        });
+        let error = store.create(plain("b")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::CommitUncertain, "{error:#}");
+        assert_eq!(error.container_id(), Some("b"));
+        assert!(!error.is_storage_full());
+        refuses_writes(&db);
+    }
+}
+
+#[test]
+fn a_full_disk_is_told_and_works_again_when_there_is_space() {
+    let disk = Disk::default();
+    let db = work::create(&disk, &settings(true, false)).unwrap();
+    let store = db.namespace("default").unwrap();
+    let mut stored = 0;
+    disk.fail(Fault {
+        call: Call::SetLen,
+        nth: 0,
+        times: usize::MAX,
+        how: How::Full,
+    });
+    let error = loop {
+        let mut container = plain(&format!("c{stored}"));
+        container.spec = Some(bayplan::Any::new("t", vec![7; 20_000]));
+        match store.create(container) {
+            Ok(_) => stored += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(error.is_storage_full(), "{error:#}");
+    assert!(
+        format!("{error:#}").contains("the disk is full"),
+        "{error:#}"
+    );
+    drop((store, db));
+    let db = work::open(&Disk::holding(disk.bytes()), &settings(true, false)).unwrap();
+    let store = db.namespace("default").unwrap();
+    for number in 0..stored {
+        store.delete(&format!("c{number}")).unwrap();
+    }
+    store.create(plain("again")).unwrap();
+}
+
+#[test]
+fn a_fault_in_any_call_while_opening_is_an_error_and_opening_again_helps() {
+    let mut seed = Seed::from_env();
+    let first_seed = seed.get();
+    let mut tally = Tally::default();
+    let disk = Disk::default();
+    let db = work::create(&disk, &settings(true, false)).unwrap();
+    let mut model = Model::default();
+    for _ in 0..12 {
+        model = work::step(&db, &model, &mut seed).after;
+    }
+    let crashed = disk.bytes();
+    drop(db);
+    for bytes in [disk.bytes(), crashed] {
+        for of_first in faults(0) {
+            for nth in 0.. {
+                let fault = Fault { nth, ..of_first };
+                let disk = Disk::holding(bytes.clone());
+                disk.fail(fault);
+                let opened = work::open(&disk, &settings(!nth.is_multiple_of(2), nth % 3 == 0));
+                match opened {
+                    Ok(db) => drop(db),
+                    Err(error) => tally.note(&error, fault),
+                }
+                if disk.failed() == 0 {
+                    break;
+                }
+                tally.faults += 1;
+                let allowed = [model.clone()];
+                reopens(&disk, &allowed, &mut seed, fault);
+                reopens(
+                    &after_a_power_cut(&bytes, &disk),
+                    &allowed,
+                    &mut seed,
+                    fault,
+                );
+                // Reading only meets the same faults, and writes nothing.
+                let disk = Disk::holding(bytes.clone());
+                disk.fail(fault);
+                if let Err(error) = work::inspect(&disk, &settings(true, false)) {
+                    tally.note(&error, fault);
+                }
+                assert_eq!(disk.log_len(), 0);
+            }
+        }
+    }
+    tally.tell("faults-while-opening", first_seed);
+}
+
+#[test]
+fn a_fault_in_any_call_while_creating_is_an_error() {
+    let mut tally = Tally::default();
+    for of_first in faults(0) {
+        for nth in 0.. {
+            let fault = Fault { nth, ..of_first };
+            let disk = Disk::default();
+            disk.fail(fault);
+            match work::create(&disk, &settings(true, nth % 2 == 0)) {
+                Ok(db) => drop(db),
+                Err(error) => tally.note(&error, fault),
+            }
+            if disk.failed() == 0 {
+                break;
+            }
+            tally.faults += 1;
+        }
+    }
+    tally.tell("faults-while-creating", 0);
+}
