@@ -310,7 +310,10 @@ mod tests {
             bytes[at] = b'i';
         }
         fs::write(&path, &bytes).unwrap();
-        let trusting = Db::builder().check_integrity(false).open_read_only(&path).unwrap();
+        let trusting = Db::builder()
+            .check_integrity(false)
+            .open_read_only(&path)
+            .unwrap();
         assert!(!trusting.info().pages_verified);
         let store = trusting.namespace("hidden").unwrap();
         assert_eq!(store.count(&Filters::all()).unwrap(), 0);

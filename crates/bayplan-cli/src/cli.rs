@@ -1,5 +1,6 @@
 //! The command line: what there is to say, and the help.
 
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -72,6 +73,10 @@ pub(crate) struct Global {
     /// What an update may change [default: as the file was created]
     #[arg(long, value_name = "RULES", global = true)]
     pub(crate) rules: Option<Rules>,
+
+    /// Whether pages of the file turned out to be damaged.
+    #[arg(skip)]
+    pub(crate) damaged: Cell<bool>,
 }
 
 /// The library's rules, with the words for the command line.

@@ -10,7 +10,7 @@ use crate::cli::{Cli, Command, ContainerCommand, Global};
 use crate::command::{
     check, completions, create, info, init, label, ls, man, namespaces, rm, update,
 };
-use crate::failure::{Exit, Result};
+use crate::failure::{Exit, Result, say};
 
 /// Where a command reads from and writes to.
 pub(crate) struct Io<'a> {
@@ -38,16 +38,23 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>, io: &mut Io<'_>) -> 
 
 fn command(cli: Cli, io: &mut Io<'_>) -> Result<Exit> {
     let global = &cli.global;
-    match cli.command {
+    let exit = match cli.command {
         Command::Init(args) => init::run(args, global),
         Command::Container(command) | Command::Containers(command) => {
             container(command, global, io)
         }
         Command::Namespaces(args) => namespaces::run(args, global, io),
-        Command::Check(args) => check::run(args, global, io),
+        Command::Check(args) => return check::run(args, global, io),
         Command::Completions(args) => completions::run(args, io),
         Command::Man(args) => man::run(args, io),
+    };
+    if !global.damaged.get() {
+        return exit;
     }
+    let text = "pages of the file are damaged, so something may be missing here: `bayplan check` \
+                tells more";
+    say(io.err, text);
+    exit.map(|exit| exit.max(Exit::Damaged))
 }
 
 fn container(command: ContainerCommand, global: &Global, io: &mut Io<'_>) -> Result<Exit> {

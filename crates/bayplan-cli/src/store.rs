@@ -44,17 +44,17 @@ impl Global {
         }
     }
 
-    /// Opens the store for a command that only reads.
+    /// Opens the store for a command that only reads. If pages of the file are damaged, what can
+    /// still be read is, and the damage is remembered.
     pub(crate) fn open_to_read(&self) -> Result<Db> {
-        self.open(|builder, path| builder.open_read_only(path))
-    }
-
-    /// Opens the store to read every page of it; nothing if it is in use, so that only some can be.
-    pub(crate) fn verify(&self) -> Result<Option<Db>> {
-        let path = self.path()?;
-        match self.builder().check_integrity(true).open_read_only(path) {
-            Err(error) if error.is_locked() => Ok(None),
-            opened => Ok(Some(opened?)),
+        match self.open(|builder, path| builder.open_read_only(path)) {
+            Err(failure) if failure.exit() == Exit::Damaged => {
+                let db =
+                    self.open(|builder, path| builder.check_integrity(false).open_read_only(path))?;
+                self.damaged.set(true);
+                Ok(db)
+            }
+            opened => opened,
         }
     }
 

@@ -11,7 +11,8 @@ use chrono::DateTime;
 use super::disk::Disk;
 use super::sample::{Contents, marked, without_stamps};
 use super::seed::Seed;
-use crate::engine::file::{self, Settings};
+use crate::engine::file;
+use crate::engine::shared::Settings;
 
 const NAMESPACES: [&str; 2] = ["default", "k8s.io"];
 const IDS: usize = 9;
@@ -218,6 +219,7 @@ pub(super) fn settings(check_integrity: bool, live_readers: bool) -> Settings {
         cache_bytes: 1 << 20,
         rules: None,
         check_integrity,
+        index_bytes: 1 << 20,
         live_readers,
         expected_uuid: None,
         clock: Arc::new(|| DateTime::from_timestamp(1_700_000_000, 0).unwrap()),

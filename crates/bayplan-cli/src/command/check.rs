@@ -25,8 +25,11 @@ pub(crate) fn run(_: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
     let db = global.open_to_read()?;
     let info = db.info();
     let report = db.check()?;
-    drop(db);
-    let pages = Pages::verify(global)?;
+    let pages = match info.pages_verified {
+        true => Pages::Whole,
+        false if global.damaged.get() => Pages::Damaged,
+        false => Pages::InUse,
+    };
     let path = info.path.unwrap_or_default();
     let rules = serde_json::to_value(info.rules).unwrap_or_default();
     let rows = [
@@ -57,17 +60,6 @@ enum Pages {
     Whole,
     InUse,
     Damaged,
-}
-
-impl Pages {
-    fn verify(global: &Global) -> Result<Self> {
-        match global.verify() {
-            Ok(Some(_)) => Ok(Self::Whole),
-            Ok(None) => Ok(Self::InUse),
-            Err(failure) if failure.exit() == Exit::Damaged => Ok(Self::Damaged),
-            Err(failure) => Err(failure),
-        }
-    }
 }
 
 impl fmt::Display for Pages {

@@ -40,8 +40,14 @@ fn damage_in_a_spec_is_found_by_check_and_refuses_writes() {
     place.damage("MARKER");
     let before = fs::read(place.db()).unwrap();
 
+    let warning = "bayplan: pages of the file are damaged, so something may be missing here: \
+                   `bayplan check` tells more\n";
     // Listing does not read specs.
-    place.ok(&["ls", "-q"], "db\nweb\n");
+    let run = place.run(&["ls", "-q"]);
+    assert_eq!(
+        (run.code, run.out.as_str(), run.err.as_str()),
+        (2, "db\nweb\n", warning)
+    );
     let run = place.run(&["check"]);
     assert_eq!((run.code, run.err.as_str()), (2, ""));
     let damaged = "pages       damaged, something may be missing that cannot be named";
@@ -55,10 +61,11 @@ fn damage_in_a_spec_is_found_by_check_and_refuses_writes() {
     );
     let text = "bayplan: get container \"web\" in namespace \"default\": a checksum does not \
                 match\n";
-    place.fails(&["info", "web"], 2, text);
+    let text = format!("{warning}{text}");
+    place.fails(&["info", "web"], 2, &text);
     let run = place.run(&["info", "web", "none", "db"]);
     assert_eq!(run.code, 2);
-    assert_eq!(run.err.lines().count(), 2);
+    assert_eq!(run.err.lines().count(), 3);
 
     let run = place.run(&["label", "db", "a=1"]);
     assert_eq!(run.code, 2);

@@ -174,7 +174,8 @@ fn what_is_damaged_is_reported_and_the_rest_listed() {
     place.container("a", &["--image", "MARKER"]);
     place.damage("MARKER");
     let text = "bayplan: list containers \"a\" in namespace \"default\": a checksum does not \
-                match\n";
+                match\nbayplan: pages of the file are damaged, so something may be missing here: \
+                `bayplan check` tells more\n";
     for (args, out) in [
         (&["ls", "-q"][..], "db\nweb\n"),
         (&["ls", "-Aq"], "default/db\ndefault/web\nk8s.io/pod\n"),
