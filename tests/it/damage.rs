@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::quiet::{panics_inside, quietly};
 use crate::sample::{Contents, plain, populate};
-use crate::seed::{Progress, Seed, count_from_env};
+use crate::seed::{Progress, Seed, count_from_env, tell};
 
 type Bytes = &'static [u8];
 
@@ -178,14 +178,14 @@ impl Judge {
 
     fn tell(&self, what: &str, count: usize, seed: u64) {
         print!("{}", self.fates);
-        println!(
+        tell(format_args!(
             "{what}={count} refused={} healthy={} went-back={} lost=0 panics=0 \
              (caught inside {}) silent=0 seed={seed}",
             self.fates.count(|fate| matches!(fate, Fate::Refused(_))),
             self.fates.count(|fate| *fate == Fate::Healthy),
             self.fates.count(|fate| *fate == Fate::WentBack),
             panics_inside(),
-        );
+        ));
     }
 }
 
@@ -414,7 +414,9 @@ fn without_the_check_a_flip_in_a_value_names_the_container_and_spares_the_others
             assert!(error.is_corrupt(), "{error:#}");
         }
     }
-    println!("value-flips={flips} named={flips} lost=0 panics=0 silent=0");
+    tell(format_args!(
+        "value-flips={flips} named={flips} lost=0 panics=0 silent=0"
+    ));
 }
 
 fn names_the_damaged(db: &Db, id: &str, contents: &Contents) {
@@ -540,10 +542,10 @@ fn without_the_check_no_panic_reaches_the_caller() {
         }
         progress.at(number, flips);
     }
-    println!(
+    tell(format_args!(
         "unchecked-flips={flips} errors={kinds:?} panics=0 (caught inside {}) seed={first_seed}",
         panics_inside()
-    );
+    ));
 }
 
 /// Every way to open, and what each says; the file must stay as it is.

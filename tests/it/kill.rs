@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use bayplan::{Builder, Db, FieldMask, Namespaces, ReadNamespaces, ReadStore, Result, Store};
 
 use crate::sample::{Contents, mark_of, marked, without_stamps};
-use crate::seed::{Progress, Seed, count_from_env};
+use crate::seed::{Progress, Seed, count_from_env, tell};
 
 const THREADS: usize = 4;
 const IDS_PER_THREAD: usize = 12;
@@ -420,11 +420,11 @@ fn kill_at_any_moment_keeps_every_acknowledged_container() {
         }
         progress.at(kill, kills);
     }
-    println!(
+    tell(format_args!(
         "kills={kills} acknowledged={} in-flight={in_flight} lost=0 panics=0 silent=0 \
          seed={first_seed}",
         model.acknowledged
-    );
+    ));
     assert!(model.acknowledged > kills as u64);
 }
 
@@ -453,7 +453,9 @@ fn kill_while_creating_leaves_a_whole_store_or_no_file() {
             }
         }
     }
-    println!("kills-while-creating={kills} whole={whole} lost=0");
+    tell(format_args!(
+        "kills-while-creating={kills} whole={whole} lost=0"
+    ));
 }
 
 /// A test that cannot fail proves nothing.

@@ -1,6 +1,7 @@
 //! Random numbers that a seed repeats.
 
 use std::hash::{BuildHasher, RandomState};
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 /// A generator of random numbers (SplitMix64).
@@ -51,6 +52,11 @@ impl Seed {
         bytes.truncate(count);
         bytes
     }
+}
+
+/// Tells the sum of a suite, also where the output of tests that pass is not shown.
+pub(crate) fn tell(sum: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stderr(), "{sum}");
 }
 
 /// How often to do something: what the variable says, or `default`.

@@ -9,7 +9,7 @@ use bayplan::{Db, Error, ErrorKind, Namespaces, ReadStore, Store};
 
 use super::disk::{Call, Disk, Event, Fault, How, apply};
 use super::sample::plain;
-use super::seed::Seed;
+use super::seed::{Seed, tell};
 use super::work::{self, Model, settings};
 
 const STEPS: usize = 10;
@@ -70,10 +70,10 @@ impl Tally {
     }
 
     fn tell(&self, what: &str, seed: u64) {
-        println!(
+        tell(format_args!(
             "{what}={} uncertain={} kinds={:?} lost=0 panics=0 silent=0 seed={seed}",
             self.faults, self.uncertain, self.kinds
-        );
+        ));
     }
 }
 

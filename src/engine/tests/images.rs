@@ -12,7 +12,7 @@ use std::sync::Arc;
 use bayplan::{Db, Error, ErrorKind};
 
 use super::disk::{Disk, Event, apply};
-use super::seed::{Progress, Seed, count_from_env};
+use super::seed::{Progress, Seed, count_from_env, tell};
 use super::work::{self, Model, settings};
 
 const STEPS: usize = 60;
@@ -325,10 +325,10 @@ fn a_power_cut_at_any_write_keeps_what_was_acknowledged() {
         }
         round += 1;
     }
-    println!(
+    tell(format_args!(
         "images={} deep={} newer={} unborn={} rounds={round} lost=0 panics=0 silent=0 seed={first_seed}",
         tally.images, tally.deep, tally.newer, tally.unborn
-    );
+    ));
 }
 
 /// A test that cannot fail proves nothing.
