@@ -126,6 +126,7 @@ pub(crate) enum Operation {
     Commit,
     Abort,
     Check,
+    Measure,
 }
 
 impl Operation {
@@ -150,6 +151,7 @@ impl Operation {
             Self::Commit => "commit",
             Self::Abort => "abort",
             Self::Check => "check store",
+            Self::Measure => "measure store",
         }
     }
 

@@ -67,7 +67,9 @@ mod options;
 mod record;
 mod revision;
 mod schema;
+mod stats;
 mod store;
+mod tools;
 mod update;
 
 pub use any::Any;
@@ -83,6 +85,7 @@ pub use labels::Labels;
 pub use mask::{FieldMask, FieldMaskError, FieldPath};
 pub use options::Builder;
 pub use revision::Revision;
+pub use stats::{NamespaceStats, Stats, TableStats};
 pub use store::{Damaged, Listing, Namespaces, Page, ReadNamespaces, ReadStore, Store};
 pub use update::Rules;
 

@@ -127,7 +127,7 @@ fn named_namespaces(table: &Table, report: &mut CheckReport) -> Result<BTreeSet<
 }
 
 /// The namespaces under which there are keys of containers: a look at the first key of each.
-fn used_namespaces(table: &Table) -> Result<Vec<Vec<u8>>> {
+pub(crate) fn used_namespaces(table: &Table) -> Result<Vec<Vec<u8>>> {
     let mut names = Vec::new();
     let mut start = Vec::new();
     loop {

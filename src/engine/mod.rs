@@ -9,6 +9,7 @@ pub(crate) mod containers;
 pub(crate) mod fault;
 pub(crate) mod file;
 pub(crate) mod holder;
+pub(crate) mod measure;
 pub(crate) mod migrate;
 pub(crate) mod namespaces;
 pub(crate) mod scan;

@@ -74,6 +74,15 @@ impl ReadTxn {
             .map_err(|error| error.during(Operation::Check).at(self.shared.path()))
     }
 
+    /// The transaction of redb beneath, for the tools that read whole tables.
+    pub(crate) fn snapshot(&self) -> &ReadTransaction {
+        &self.txn
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     fn namespaces(&self) -> Result<Table> {
         self.txn.open_table(schema::NAMESPACES).or_fault()
     }

@@ -1,0 +1,3 @@
+//! What an operator asks of a store as a whole.
+
+mod stats;
