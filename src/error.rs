@@ -127,6 +127,8 @@ pub(crate) enum Operation {
     Abort,
     Check,
     Measure,
+    Dump,
+    Load,
 }
 
 impl Operation {
@@ -152,6 +154,8 @@ impl Operation {
             Self::Abort => "abort",
             Self::Check => "check store",
             Self::Measure => "measure store",
+            Self::Dump => "dump store",
+            Self::Load => "load a dump into",
         }
     }
 
@@ -292,6 +296,18 @@ impl Error {
         source: impl std::error::Error + Send + Sync + 'static,
     ) -> Self {
         self.0.source = Some(Arc::new(source));
+        self
+    }
+
+    /// The same error, seen from a place that has a name.
+    pub(crate) fn prefixed(mut self, place: &str) -> Self {
+        self.0.message = format!("{place}: {}", self.0.message);
+        self
+    }
+
+    /// The same error, where what is wrong was read from the file.
+    pub(crate) fn into_corrupt(mut self) -> Self {
+        self.0.kind = ErrorKind::Corrupt;
         self
     }
 

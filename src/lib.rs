@@ -53,6 +53,7 @@ mod any;
 mod commit;
 mod container;
 mod db;
+mod dump;
 mod engine;
 mod error;
 mod excerpt;
@@ -64,6 +65,7 @@ mod labels;
 pub mod limits;
 mod mask;
 mod options;
+mod progress;
 mod record;
 mod revision;
 mod schema;
@@ -84,9 +86,11 @@ pub use info::{StoreId, StoreInfo};
 pub use labels::Labels;
 pub use mask::{FieldMask, FieldMaskError, FieldPath};
 pub use options::Builder;
+pub use progress::Progress;
 pub use revision::Revision;
 pub use stats::{NamespaceStats, Stats, TableStats};
 pub use store::{Damaged, Listing, Namespaces, Page, ReadNamespaces, ReadStore, Store};
+pub use tools::dump::{DumpReport, LoadReport};
 pub use update::Rules;
 
 /// The examples of the README compile.

@@ -123,6 +123,10 @@ impl Builder {
         self
     }
 
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// Creates a store in a new file, readable and writable by its owner only (mode 0600).
     ///
     /// The directory must exist. After a crash there is a whole store or no file of this name.

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::filter::Filters;
 use crate::identifier::NamespaceName;
 use crate::record::unseal_number;
+use crate::revision::Revision;
 use crate::schema::{self, Row, meta};
 use crate::store::Damaged;
 
@@ -181,28 +182,8 @@ fn check_container(
     report: &mut CheckReport,
 ) {
     let id = container.id.clone();
-    let revision = container.revision.get();
-    let labels = container.labels.len();
-    let mut fault = None;
-    if revision == 0 || revision >= reserved {
-        fault = Some(Error::corrupt(format!(
-            "its revision {revision} was never handed out: they are below {reserved}"
-        )));
-    } else if container.updated_at < container.created_at {
-        fault = Some(Error::corrupt("it was updated before it was created"));
-    } else {
-        match container.settled() {
-            Err(error) => {
-                fault = Some(Error::corrupt("it breaks a rule of containers").caused_by(error));
-            }
-            Ok(settled) if settled.labels.len() != labels => {
-                fault = Some(Error::corrupt("it has a label with an empty value"));
-            }
-            Ok(_) => {}
-        }
-    }
-    match fault {
-        Some(error) => report.add(name.as_str(), Some(id), error),
-        None => report.containers += 1,
+    match container.check_stored(Revision::new(reserved)) {
+        Err(error) => report.add(name.as_str(), Some(id), error.into_corrupt()),
+        Ok(_) => report.containers += 1,
     }
 }

@@ -33,7 +33,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    fn redb(&self) -> Builder {
+    pub(crate) fn redb(&self) -> Builder {
         let mut builder = Builder::new();
         builder.set_cache_size(self.cache_bytes);
         builder.set_check_integrity_on_open(self.check_integrity);
@@ -41,6 +41,18 @@ impl Settings {
             builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
         }
         builder
+    }
+
+    /// Whether the store with this UUID is the one that is expected.
+    pub(crate) fn check_expected(&self, uuid: [u8; 16]) -> Result<()> {
+        match self.expected_uuid {
+            Some(expected) if expected != uuid => Err(Error::precondition(format!(
+                "it is another store than the one expected: its UUID is {}, not {}",
+                uuid::Uuid::from_bytes(uuid),
+                uuid::Uuid::from_bytes(expected),
+            ))),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -221,15 +233,8 @@ fn check_identity(snapshot: &ReadTransaction, settings: &Settings) -> Result<u32
             return Err(Error::new(ErrorKind::NotAStore, what));
         };
         let version = migrate::version(value.value())?;
-        let uuid = identity(snapshot)?.uuid;
-        match settings.expected_uuid {
-            Some(expected) if expected != uuid => Err(Error::precondition(format!(
-                "it is another store than the one expected: its UUID is {}, not {}",
-                uuid::Uuid::from_bytes(uuid),
-                uuid::Uuid::from_bytes(expected),
-            ))),
-            _ => Ok(version),
-        }
+        settings.check_expected(identity(snapshot)?.uuid)?;
+        Ok(version)
     })
 }
 
@@ -260,7 +265,7 @@ fn share(file: File, path: Option<PathBuf>, settings: &Settings) -> Result<Share
     ))
 }
 
-fn parent(path: &Path) -> &Path {
+pub(crate) fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(directory) if !directory.as_os_str().is_empty() => directory,
         _ => Path::new("."),
@@ -268,7 +273,7 @@ fn parent(path: &Path) -> &Path {
 }
 
 /// Makes the new name itself durable.
-fn sync_directory(directory: &Path) -> Result<()> {
+pub(crate) fn sync_directory(directory: &Path) -> Result<()> {
     fs::File::open(directory)
         .and_then(|directory| directory.sync_all())
         .or_io()

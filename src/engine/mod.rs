@@ -4,6 +4,7 @@
 //! turned into the store's own errors in [`fault`].
 
 pub(crate) mod backend;
+pub(crate) mod bulk;
 pub(crate) mod check;
 pub(crate) mod containers;
 pub(crate) mod fault;
@@ -12,6 +13,7 @@ pub(crate) mod holder;
 pub(crate) mod measure;
 pub(crate) mod migrate;
 pub(crate) mod namespaces;
+pub(crate) mod new_store;
 pub(crate) mod scan;
 pub(crate) mod shared;
 pub(crate) mod txn;

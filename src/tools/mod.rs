@@ -1,3 +1,4 @@
 //! What an operator asks of a store as a whole.
 
+pub(crate) mod dump;
 mod stats;
