@@ -129,6 +129,8 @@ pub(crate) enum Operation {
     Measure,
     Dump,
     Load,
+    Backup,
+    Restore,
 }
 
 impl Operation {
@@ -156,6 +158,8 @@ impl Operation {
             Self::Measure => "measure store",
             Self::Dump => "dump store",
             Self::Load => "load a dump into",
+            Self::Backup => "back up to",
+            Self::Restore => "restore to",
         }
     }
 

@@ -90,6 +90,7 @@ pub use progress::Progress;
 pub use revision::Revision;
 pub use stats::{NamespaceStats, Stats, TableStats};
 pub use store::{Damaged, Listing, Namespaces, Page, ReadNamespaces, ReadStore, Store};
+pub use tools::backup::BackupReport;
 pub use tools::dump::{DumpReport, LoadReport};
 pub use update::Rules;
 

@@ -177,7 +177,11 @@ impl Builder {
         self.opened(path.as_ref(), file::inspect)
     }
 
-    fn opened(self, path: &Path, open: fn(&Path, &Settings) -> Result<Shared>) -> Result<Db> {
+    pub(crate) fn opened(
+        self,
+        path: &Path,
+        open: fn(&Path, &Settings) -> Result<Shared>,
+    ) -> Result<Db> {
         let deadline = Instant::now() + self.lock_timeout;
         loop {
             match open(path, &self.settings) {

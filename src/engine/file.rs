@@ -141,6 +141,20 @@ pub(crate) fn inspect(path: &Path, settings: &Settings) -> Result<Shared> {
     share(file, Some(path.to_owned()), settings)
 }
 
+/// The store in an existing file that will not be written, with every page of it verified.
+pub(crate) fn inspect_verified(path: &Path, settings: &Settings) -> Result<Shared> {
+    check_magic(&OpenOptions::new().read(true).open(path).or_io()?)?;
+    let settings = Settings {
+        check_integrity: true,
+        ..settings.clone()
+    };
+    let file = File::Inspected(repair_in_memory(path, &settings)?);
+    let snapshot = file.begin_read()?;
+    check_identity(&snapshot, &settings)?;
+    drop(snapshot);
+    share(file, Some(path.to_owned()), &settings)
+}
+
 /// The file as it would be after a repair, which is not made.
 fn repair_in_memory(path: &Path, settings: &Settings) -> Result<Database> {
     let file = OpenOptions::new().read(true).open(path).or_io()?;

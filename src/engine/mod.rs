@@ -7,6 +7,7 @@ pub(crate) mod backend;
 pub(crate) mod bulk;
 pub(crate) mod check;
 pub(crate) mod containers;
+pub(crate) mod copy;
 pub(crate) mod fault;
 pub(crate) mod file;
 pub(crate) mod holder;

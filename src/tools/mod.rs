@@ -1,4 +1,5 @@
 //! What an operator asks of a store as a whole.
 
+pub(crate) mod backup;
 pub(crate) mod dump;
 mod stats;

@@ -9,6 +9,7 @@
     clippy::string_slice
 )]
 
+mod backup;
 mod dump;
 mod stats;
 mod tidy;
