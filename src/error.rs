@@ -131,6 +131,7 @@ pub(crate) enum Operation {
     Load,
     Backup,
     Restore,
+    Compact,
 }
 
 impl Operation {
@@ -160,6 +161,7 @@ impl Operation {
             Self::Load => "load a dump into",
             Self::Backup => "back up to",
             Self::Restore => "restore to",
+            Self::Compact => "compact store",
         }
     }
 

@@ -91,6 +91,7 @@ pub use revision::Revision;
 pub use stats::{NamespaceStats, Stats, TableStats};
 pub use store::{Damaged, Listing, Namespaces, Page, ReadNamespaces, ReadStore, Store};
 pub use tools::backup::BackupReport;
+pub use tools::compact::CompactReport;
 pub use tools::dump::{DumpReport, LoadReport};
 pub use update::Rules;
 

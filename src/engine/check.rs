@@ -37,6 +37,25 @@ impl CheckReport {
     }
 }
 
+impl CheckReport {
+    /// The report, if nothing is damaged; otherwise the error of the first damage.
+    pub(crate) fn into_result(self) -> Result<Self> {
+        let Some(Damage {
+            namespace,
+            id,
+            error,
+        }) = self.damages.first()
+        else {
+            return Ok(self);
+        };
+        let error = error.clone().in_namespace(namespace);
+        Err(match id {
+            Some(id) => error.of(id),
+            None => error,
+        })
+    }
+}
+
 /// Something in the file that is not as it should be.
 #[derive(Clone, Debug)]
 #[non_exhaustive]

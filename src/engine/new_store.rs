@@ -98,18 +98,10 @@ impl NewStore {
         let reopened = file::open(temporary.path(), &settings)?;
         let report = contained(|| {
             let snapshot = reopened.begin_read()?;
-            let report = check(&snapshot)?;
+            let report = check(&snapshot)?.into_result()?;
             verify(&snapshot, &report)?;
             Ok(report)
         })?;
-        if let Some(damage) = report.damages.first() {
-            let name = &damage.namespace;
-            let error = damage.error.clone().in_namespace(name);
-            return Err(match &damage.id {
-                Some(id) => error.of(id),
-                None => error,
-            });
-        }
         drop(reopened);
         temporary.as_file().sync_all().or_io()?;
         let bytes = temporary.as_file().metadata().or_io()?.len();

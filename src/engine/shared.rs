@@ -8,7 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 
 use chrono::{DateTime, Utc};
-use redb::{Database, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, WriteTransaction};
+pub(crate) use redb::Database;
+use redb::{ReadOnlyDatabase, ReadTransaction, ReadableDatabase, WriteTransaction};
 
 use crate::engine::fault::OrFault;
 use crate::error::{Error, ErrorKind, Result};
@@ -79,6 +80,14 @@ impl Shared {
             reserved: AtomicU64::new(reserved),
             broken: AtomicBool::new(false),
             writer: Mutex::new(None),
+        }
+    }
+
+    /// The database of redb, if it may be written.
+    pub(crate) fn into_database(self) -> Option<Database> {
+        match self.file {
+            File::ReadWrite(db) => Some(db),
+            File::ReadOnly(_) | File::Inspected(_) => None,
         }
     }
 

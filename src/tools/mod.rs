@@ -1,5 +1,6 @@
 //! What an operator asks of a store as a whole.
 
 pub(crate) mod backup;
+pub(crate) mod compact;
 pub(crate) mod dump;
 mod stats;

@@ -10,6 +10,7 @@
 )]
 
 mod backup;
+mod compact;
 mod dump;
 mod stats;
 mod tidy;
