@@ -203,12 +203,12 @@ impl Namespace {
     ///
     /// As [`Db::read`].
     pub fn iter(&self, filters: &Filters) -> Result<Containers> {
-        Ok(self.db.read()?.namespace(self.name.as_str())?.iter(filters))
+        Ok(self.db.read()?.of(self.name.clone()).iter(filters))
     }
 
     fn read<T>(&self, read: impl FnOnce(&dyn ReadStore) -> Result<T>) -> Result<T> {
         let txn = self.db.read()?;
-        read(&txn.namespace(self.name.as_str())?)
+        read(&txn.of(self.name.clone()))
     }
 
     fn write<T: Send + 'static>(
@@ -230,7 +230,9 @@ impl ReadStore for Namespace {
     }
 
     fn get(&self, id: &str) -> Result<Container> {
-        self.read(|store| store.get(id))
+        ReadTxn::begin_for_look_up(&self.db.shared)?
+            .of(self.name.clone())
+            .get(id)
     }
 
     fn visit(

@@ -9,14 +9,17 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 
 use crate::db::Db;
-use crate::engine::file::{self, Settings};
-use crate::engine::shared::Shared;
+use crate::engine::file;
+use crate::engine::shared::{Settings, Shared};
 use crate::error::{Operation, Result};
 use crate::info::StoreId;
 use crate::update::Rules;
 
 /// Bytes of the file that are kept in memory, unless the builder is told otherwise.
 const CACHE_DEFAULT_BYTES: usize = 32 * 1024 * 1024;
+
+/// Memory that the index takes at most, unless the builder is told otherwise.
+const INDEX_DEFAULT_BYTES: usize = 64 * 1024 * 1024;
 
 /// How often a locked file is tried again.
 const LOCK_RETRY: Duration = Duration::from_millis(10);
@@ -60,6 +63,7 @@ impl Default for Builder {
                 cache_bytes: CACHE_DEFAULT_BYTES,
                 rules: None,
                 check_integrity: true,
+                index_bytes: INDEX_DEFAULT_BYTES,
                 live_readers: false,
                 expected_uuid: None,
                 clock: Arc::new(Utc::now),
@@ -73,6 +77,17 @@ impl Builder {
     /// How many bytes of the file are kept in memory at most; 32 MiB by default.
     pub fn cache_bytes(mut self, bytes: usize) -> Self {
         self.settings.cache_bytes = bytes;
+        self
+    }
+
+    /// How much memory the index of labels, images, runtimes, snapshotters and sandbox ids may
+    /// take, about; 64 MiB by default, and no index with 0.
+    ///
+    /// The index is built at the first query that it can serve, takes about 600 bytes for a
+    /// container with six labels, and is given up if it would become larger than this. Queries
+    /// then read every record and label of the namespace, and find the same.
+    pub fn index_bytes(mut self, bytes: usize) -> Self {
+        self.settings.index_bytes = bytes;
         self
     }
 

@@ -1,13 +1,13 @@
 //! What a value of the file is made of, and how it is known to be what was written.
 //!
-//! Every value is sealed: one format byte, a checksum, and what the value holds.
+//! Every value is sealed: a checksum, one format byte, and what the value holds.
 //!
 //! ```text
-//! 01 | CRC-32 (4 bytes, little endian) | content
+//! CRC-32 (4 bytes, little endian) | 01 | content
 //! ```
 //!
-//! The checksum covers the length of the key, the key, the format byte and the content, so that a
-//! value is also known to stand under its own key. The content is a bincode encoding (its standard
+//! The checksum begins with the length of the key and covers the key, the format byte and the
+//! content, so that a value is also known to stand under its own key. The content is a bincode encoding (its standard
 //! configuration: little endian, variable-length integers), or the bare bytes of a text.
 
 use bincode::{BorrowDecode, Encode};
@@ -23,7 +23,9 @@ use crate::update::Rules;
 
 const FORMAT: u8 = 1;
 const CHECKSUM_BYTES: usize = 4;
-const SEAL_BYTES: usize = 1 + CHECKSUM_BYTES;
+
+/// What stands before the content until the checksum is known.
+const OPEN_SEAL: [u8; CHECKSUM_BYTES + 1] = [0, 0, 0, 0, FORMAT];
 
 /// The single fields of a container, and what must be found beside them.
 #[derive(Debug, PartialEq, Eq, Encode, BorrowDecode)]
@@ -195,7 +197,7 @@ impl Identity {
 
 /// Seals what bincode makes of `content`.
 pub(crate) fn seal(key: &[u8], content: &impl Encode) -> Result<Vec<u8>> {
-    let mut sealed = vec![0; SEAL_BYTES];
+    let mut sealed = OPEN_SEAL.to_vec();
     bincode::encode_into_std_write(content, &mut sealed, bincode::config::standard())
         .map_err(|error| Error::invalid("the value cannot be encoded").caused_by(error))?;
     Ok(close(key, sealed))
@@ -203,30 +205,27 @@ pub(crate) fn seal(key: &[u8], content: &impl Encode) -> Result<Vec<u8>> {
 
 /// Seals bare bytes.
 pub(crate) fn seal_bytes(key: &[u8], content: &[u8]) -> Vec<u8> {
-    let mut sealed = Vec::with_capacity(SEAL_BYTES + content.len());
-    sealed.resize(SEAL_BYTES, 0);
+    let mut sealed = Vec::with_capacity(OPEN_SEAL.len() + content.len());
+    sealed.extend_from_slice(&OPEN_SEAL);
     sealed.extend_from_slice(content);
     close(key, sealed)
 }
 
 /// The content of a sealed value, if it is what was written under this key.
 pub(crate) fn unseal<'a>(key: &[u8], value: &'a [u8]) -> Result<&'a [u8]> {
-    let Some((head, content)) = value.split_at_checked(SEAL_BYTES) else {
+    let Some((stored, sealed)) = value.split_first_chunk::<CHECKSUM_BYTES>() else {
         return Err(Error::corrupt("a value is cut short"));
     };
-    let (format, stored) = match head {
-        [format, checksum @ ..] => (*format, checksum),
-        [] => (0, head),
-    };
-    if stored != checksum(key, format, content) {
+    if *stored != checksum(key, sealed) {
         return Err(Error::corrupt("a checksum does not match"));
     }
-    if format != FORMAT {
-        return Err(Error::corrupt(format!(
+    match sealed.split_first() {
+        Some((&FORMAT, content)) => Ok(content),
+        Some((format, _)) => Err(Error::corrupt(format!(
             "a value has the unknown format {format}"
-        )));
+        ))),
+        None => Err(Error::corrupt("a value is cut short")),
     }
-    Ok(content)
 }
 
 /// A text under this key.
@@ -245,22 +244,19 @@ pub(crate) fn text(bytes: &[u8]) -> Result<&str> {
         .map_err(|error| Error::corrupt("a text is not UTF-8").caused_by(error))
 }
 
+/// Puts the checksum into its place, before the format byte and the content.
 fn close(key: &[u8], mut sealed: Vec<u8>) -> Vec<u8> {
-    if let Some((head, content)) = sealed.split_at_mut_checked(SEAL_BYTES) {
-        let checksum = checksum(key, FORMAT, content);
-        for (slot, byte) in head.iter_mut().zip([FORMAT].into_iter().chain(checksum)) {
-            *slot = byte;
-        }
+    if let Some((slot, rest)) = sealed.split_first_chunk_mut::<CHECKSUM_BYTES>() {
+        *slot = checksum(key, rest);
     }
     sealed
 }
 
-fn checksum(key: &[u8], format: u8, content: &[u8]) -> [u8; CHECKSUM_BYTES] {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&(key.len() as u64).to_le_bytes());
+fn checksum(key: &[u8], sealed: &[u8]) -> [u8; CHECKSUM_BYTES] {
+    let length = u32::try_from(key.len()).unwrap_or(u32::MAX);
+    let mut hasher = crc32fast::Hasher::new_with_initial(length);
     hasher.update(key);
-    hasher.update(&[format]);
-    hasher.update(content);
+    hasher.update(sealed);
     hasher.finalize().to_le_bytes()
 }
 
@@ -352,9 +348,8 @@ mod tests {
     #[test]
     fn a_value_of_another_format_is_told_apart_from_damage() {
         let mut sealed = seal_bytes(b"k", b"1");
-        sealed[0] = 2;
-        let checksum = checksum(b"k", 2, b"1");
-        sealed[1..5].copy_from_slice(&checksum);
+        sealed[4] = 2;
+        let sealed = close(b"k", sealed);
         let error = unseal(b"k", &sealed).unwrap_err();
         assert_eq!(error.to_string(), "a value has the unknown format 2");
     }

@@ -134,14 +134,34 @@ impl<'a> Row<'a> {
                 },
             ));
         };
+        Some((
+            namespace,
+            Self {
+                id,
+                part: Part::tagged(tagged)?,
+            },
+        ))
+    }
+}
+
+impl<'a> Part<'a> {
+    /// What the rest of a key says that follows the id; `None` for what cannot follow one.
+    pub(crate) fn parse(rest: &'a [u8]) -> Option<Self> {
+        match rest.split_first() {
+            None => Some(Self::Record),
+            Some((&SEPARATOR, tagged)) => Self::tagged(tagged),
+            Some(_) => None,
+        }
+    }
+
+    fn tagged(tagged: &'a [u8]) -> Option<Self> {
         let (tag, name) = tagged.split_first()?;
-        let part = match *tag {
-            TAG_LABEL => Part::Label(name),
-            TAG_EXTENSION => Part::Extension(name),
-            TAG_SPEC if name.is_empty() => Part::Spec,
-            _ => return None,
-        };
-        Some((namespace, Self { id, part }))
+        match *tag {
+            TAG_LABEL => Some(Self::Label(name)),
+            TAG_EXTENSION => Some(Self::Extension(name)),
+            TAG_SPEC if name.is_empty() => Some(Self::Spec),
+            _ => None,
+        }
     }
 }
 
@@ -200,6 +220,10 @@ mod tests {
             assert_eq!(namespace, b"k8s.io");
             assert_eq!(row.id, b"web");
             assert_eq!(&row.part, part);
+            assert_eq!(
+                Part::parse(&bytes[web.record().len()..]).as_ref(),
+                Some(part)
+            );
         }
     }
 

@@ -6,6 +6,7 @@ use redb::{ReadOnlyTable, ReadTransaction};
 
 use crate::container::Container;
 use crate::engine::fault::OrFault;
+use crate::engine::plan::Plan;
 use crate::engine::{namespaces, scan};
 use crate::error::{Error, Result};
 use crate::filter::Filters;
@@ -178,8 +179,14 @@ fn check_containers(
 ) -> Result<()> {
     let mut after: Option<Vec<u8>> = None;
     loop {
-        let batch =
-            scan::batch::<Container>(table, name, after.as_deref(), usize::MAX, &Filters::all())?;
+        let batch = scan::batch::<Container>(
+            table,
+            name,
+            after.as_deref(),
+            usize::MAX,
+            &Filters::all(),
+            &Plan::All,
+        )?;
         for item in batch.items {
             match item {
                 Ok(container) => check_container(container, name, reserved, report),

@@ -10,56 +10,29 @@ use redb::{Builder, ConcurrencyMode, Database, ReadTransaction, ReadableDatabase
 use crate::engine::backend::{Access, gated};
 use crate::engine::check::reserved_revisions;
 use crate::engine::fault::{OrFault, OrIo, contained};
-use crate::engine::shared::{Clock, File, Shared};
+use crate::engine::shared::{File, Settings, Shared};
 use crate::engine::{holder, migrate};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Identity, seal};
 use crate::schema::{self, FORMAT_VERSION, meta};
-use crate::update::Rules;
 
 /// The first bytes of every file of redb (its design document, "Database header").
 const REDB_MAGIC: [u8; 9] = [b'r', b'e', b'd', b'b', 0x1a, 0x0a, 0xa9, 0x0d, 0x0a];
 
-/// How a store is to be opened.
-#[derive(Clone)]
-pub(crate) struct Settings {
-    pub(crate) cache_bytes: usize,
-    /// The rules to apply; if none are named, those that the file was created with.
-    pub(crate) rules: Option<Rules>,
-    pub(crate) check_integrity: bool,
-    pub(crate) live_readers: bool,
-    pub(crate) expected_uuid: Option<[u8; 16]>,
-    pub(crate) clock: Clock,
-}
-
-impl Settings {
-    pub(crate) fn redb(&self) -> Builder {
-        let mut builder = Builder::new();
-        builder.set_cache_size(self.cache_bytes);
-        builder.set_check_integrity_on_open(self.check_integrity);
-        if self.live_readers {
-            builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
-        }
-        builder
+/// How redb is to open a file.
+pub(crate) fn redb_builder(settings: &Settings) -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(settings.cache_bytes);
+    builder.set_check_integrity_on_open(settings.check_integrity);
+    if settings.live_readers {
+        builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
     }
-
-    /// Whether the store with this UUID is the one that is expected.
-    pub(crate) fn check_expected(&self, uuid: [u8; 16]) -> Result<()> {
-        match self.expected_uuid {
-            Some(expected) if expected != uuid => Err(Error::precondition(format!(
-                "it is another store than the one expected: its UUID is {}, not {}",
-                uuid::Uuid::from_bytes(uuid),
-                uuid::Uuid::from_bytes(expected),
-            ))),
-            _ => Ok(()),
-        }
-    }
+    builder
 }
 
 /// A store that lives as long as its handle.
 pub(crate) fn in_memory(settings: &Settings) -> Result<Shared> {
-    let db = settings
-        .redb()
+    let db = redb_builder(settings)
         .create_with_backend(InMemoryBackend::new())
         .or_fault()?;
     initialize(&db, settings)?;
@@ -81,8 +54,7 @@ pub(crate) fn create(path: &Path, settings: &Settings) -> Result<Shared> {
         .tempfile_in(directory)
         .or_io()?;
     let file = temporary.as_file().try_clone().or_io()?;
-    let db = settings
-        .redb()
+    let db = redb_builder(settings)
         .create_with_backend(FileBackend::new(file).or_fault()?)
         .or_fault()?;
     initialize(&db, settings)?;
@@ -124,7 +96,7 @@ pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Shared> {
 pub(crate) fn inspect(path: &Path, settings: &Settings) -> Result<Shared> {
     let file = OpenOptions::new().read(true).open(path).or_io()?;
     check_magic(&file)?;
-    let mut builder = settings.redb();
+    let mut builder = redb_builder(settings);
     builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
     let backend = FileBackend::new(file).or_fault()?;
     let opened = contained(|| match builder.open_read_only_with_backend(backend) {
@@ -167,7 +139,7 @@ fn repair_in_memory(path: &Path, settings: &Settings) -> Result<Database> {
 }
 
 fn open_behind(backend: impl StorageBackend, settings: &Settings, path: &Path) -> Result<Database> {
-    let mut builder = settings.redb();
+    let mut builder = redb_builder(settings);
     let reported = path.to_owned();
     builder.set_repair_callback(move |session| {
         let percent = session.progress() * 100.0;
@@ -269,14 +241,7 @@ fn share(file: File, path: Option<PathBuf>, settings: &Settings) -> Result<Share
         Some(rules) => rules,
         None => identity.rules()?,
     };
-    Ok(Shared::new(
-        file,
-        path,
-        rules,
-        settings.clock.clone(),
-        identity,
-        reserved,
-    ))
+    Ok(Shared::new(file, path, rules, settings, identity, reserved))
 }
 
 pub(crate) fn parent(path: &Path) -> &Path {

@@ -6,6 +6,7 @@ use redb::{ReadTransaction, ReadableTableMetadata, TableHandle};
 
 use crate::engine::check::{reserved_revisions, used_namespaces};
 use crate::engine::fault::OrFault;
+use crate::engine::plan::Plan;
 use crate::engine::{namespaces, scan};
 use crate::error::Result;
 use crate::filter::Filters;
@@ -69,7 +70,14 @@ fn count(table: &impl scan::Containers, name: &NamespaceName) -> Result<u64> {
     let mut count = 0;
     let mut after: Option<Vec<u8>> = None;
     loop {
-        let batch = scan::batch::<()>(table, name, after.as_deref(), usize::MAX, &Filters::all())?;
+        let batch = scan::batch::<()>(
+            table,
+            name,
+            after.as_deref(),
+            usize::MAX,
+            &Filters::all(),
+            &Plan::All,
+        )?;
         count += batch.items.len() as u64;
         match batch.rest_after {
             Some(id) => after = Some(id),

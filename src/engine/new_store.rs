@@ -12,7 +12,8 @@ use tempfile::NamedTempFile;
 
 use crate::engine::check::{CheckReport, check};
 use crate::engine::fault::{OrFault, OrIo, contained};
-use crate::engine::file::{self, Settings};
+use crate::engine::file;
+use crate::engine::shared::Settings;
 use crate::error::{Error, Result};
 use crate::record::{Identity, seal};
 use crate::schema::{self, FORMAT_VERSION, meta};
@@ -43,8 +44,7 @@ impl NewStore {
             ..settings.clone()
         };
         let file = temporary.as_file().try_clone().or_io()?;
-        let db = settings
-            .redb()
+        let db = file::redb_builder(&settings)
             .create_with_backend(FileBackend::new(file).or_fault()?)
             .or_fault()?;
         Ok(Self {

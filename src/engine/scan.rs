@@ -8,6 +8,7 @@ use redb::{AccessGuard, ReadableTable};
 use crate::any::Any;
 use crate::container::{Container, ContainerHeader, Extensions};
 use crate::engine::fault::OrFault;
+use crate::engine::plan::Plan;
 use crate::error::{Error, Result};
 use crate::field::Field;
 use crate::filter::{Filters, Subject};
@@ -30,11 +31,11 @@ const BATCH_MAX_COUNT: usize = 64;
 const BATCH_MAX_BYTES: usize = 1024 * 1024;
 
 /// The container `id`, if there is one.
-pub(crate) fn get(
+pub(crate) fn get<T: Shape>(
     table: &impl Containers,
     namespace: &NamespaceName,
     id: &ContainerId,
-) -> Result<Option<Container>> {
+) -> Result<Option<T>> {
     let mut scan = Scan::new(table, namespace, ContainerKey::new(namespace, id).all())?;
     let mut head = Head::default();
     if scan.enter(&mut head) {
@@ -58,15 +59,15 @@ impl<T> Batch<T> {
     }
 }
 
-/// The next few containers behind `after` that match the filters, `limit` of them at most.
-///
-/// Filters that name ids cost a look at each of these; others read the namespace.
+/// The next few containers behind `after` that match the filters, `limit` of them at most, where
+/// the plan says to look.
 pub(crate) fn batch<T: Shape>(
     table: &impl Containers,
     namespace: &NamespaceName,
     after: Option<&[u8]>,
     limit: usize,
     filters: &Filters,
+    plan: &Plan,
 ) -> Result<Batch<T>> {
     let mut batch = Batch {
         items: Vec::new(),
@@ -75,16 +76,16 @@ pub(crate) fn batch<T: Shape>(
     let mut size = 0;
     let mut head = Head::default();
     let scan = |keys| Scan::new(table, namespace, keys);
-    if let Some(ids) = filters.exact_ids() {
+    if let Plan::Ids(ids) = plan {
         for id in ids
-            .into_iter()
+            .iter()
             .filter(|id| after.is_none_or(|after| id.as_bytes() > after))
         {
             if batch.is_full(limit, size) {
                 return Ok(batch);
             }
             batch.rest_after = Some(id.as_bytes().to_vec());
-            let Ok(id) = ContainerId::new(id) else {
+            let Ok(id) = ContainerId::new(id.as_str()) else {
                 continue;
             };
             let mut scan = scan(ContainerKey::new(namespace, &id).all())?;
@@ -427,12 +428,13 @@ impl<'t> Parts<'t> {
     fn add(&mut self, pair: Pair<'t>, head: &Head, labels: bool, body: bool) -> Result<()> {
         const TAG_BYTES: usize = 2;
         let name_at = head.key.len() + TAG_BYTES;
-        let Some((_, row)) = Row::parse(pair.0.value()) else {
+        let rest = pair.0.value().get(head.key.len()..).unwrap_or_default();
+        let Some(part) = Part::parse(rest) else {
             return Err(Error::corrupt(
                 "the container has a part of an unknown kind",
             ));
         };
-        match row.part {
+        match part {
             Part::Label(_) => {
                 self.label_count += 1;
                 if labels {

@@ -12,7 +12,9 @@ pub(crate) use redb::Database;
 use redb::{ReadOnlyDatabase, ReadTransaction, ReadableDatabase, WriteTransaction};
 
 use crate::engine::fault::OrFault;
+use crate::engine::index::Index;
 use crate::error::{Error, ErrorKind, Result};
+use crate::record::Identity;
 use crate::revision::Revision;
 use crate::update::Rules;
 
@@ -25,6 +27,34 @@ pub(crate) const REVISION_BLOCK: u64 = 1024;
 
 /// Tells the time.
 pub(crate) type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
+
+/// How a store is to be opened.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) cache_bytes: usize,
+    /// The rules to apply; if none are named, those that the file was created with.
+    pub(crate) rules: Option<Rules>,
+    pub(crate) check_integrity: bool,
+    /// How much memory the index may take; none with 0.
+    pub(crate) index_bytes: usize,
+    pub(crate) live_readers: bool,
+    pub(crate) expected_uuid: Option<[u8; 16]>,
+    pub(crate) clock: Clock,
+}
+
+impl Settings {
+    /// Whether the store with this UUID is the one that is expected.
+    pub(crate) fn check_expected(&self, uuid: [u8; 16]) -> Result<()> {
+        match self.expected_uuid {
+            Some(expected) if expected != uuid => Err(Error::precondition(format!(
+                "it is another store than the one expected: its UUID is {}, not {}",
+                uuid::Uuid::from_bytes(uuid),
+                uuid::Uuid::from_bytes(expected),
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
 
 /// The file, as far as it may be used.
 pub(crate) enum File {
@@ -49,8 +79,9 @@ pub(crate) struct Shared {
     file: File,
     pub(crate) path: Option<PathBuf>,
     pub(crate) rules: Rules,
+    pub(crate) index: Index,
     clock: Clock,
-    pub(crate) identity: crate::record::Identity,
+    pub(crate) identity: Identity,
     /// The next revision to hand out.
     next_revision: AtomicU64,
     /// Revisions below this one are reserved in the file.
@@ -66,15 +97,21 @@ impl Shared {
         file: File,
         path: Option<PathBuf>,
         rules: Rules,
-        clock: Clock,
-        identity: crate::record::Identity,
+        settings: &Settings,
+        identity: Identity,
         reserved: u64,
     ) -> Self {
+        // Of what another process commits, the index would hear nothing.
+        let index_bytes = match file {
+            File::ReadWrite(_) => settings.index_bytes,
+            File::ReadOnly(_) | File::Inspected(_) => 0,
+        };
         Self {
             file,
             path,
             rules,
-            clock,
+            index: Index::new(index_bytes),
+            clock: settings.clock.clone(),
             identity,
             next_revision: AtomicU64::new(reserved.max(1)),
             reserved: AtomicU64::new(reserved),

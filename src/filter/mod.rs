@@ -49,4 +49,5 @@ pub use build::FilterField;
 pub use error::FilterError;
 pub(crate) use eval::Subject;
 pub use expr::Filter;
+pub(crate) use plan::Required;
 pub use set::Filters;

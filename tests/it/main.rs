@@ -6,12 +6,14 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::string_slice
+    clippy::string_slice,
+    reason = "a test that cannot go on fails"
 )]
 
 mod backup;
 mod compact;
 mod dump;
+mod index;
 mod stats;
 mod tidy;
 mod tools;

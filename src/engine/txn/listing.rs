@@ -8,8 +8,8 @@ use crate::error::{Error, Operation, Result};
 use crate::identifier::NamespaceName;
 use crate::store::{Damaged, Listing, Page};
 
-/// Implements `ReadStore` for a namespace that has a `name`, `look_up`s one container and reads a
-/// `batch` of them.
+/// Implements `ReadStore` for a namespace that has a `name`, `look_up`s one container, makes a
+/// `plan` for filters and reads a `batch` of containers.
 macro_rules! read_store {
     ($namespace:ty) => {
         impl ReadStore for $namespace {
@@ -30,12 +30,7 @@ macro_rules! read_store {
                 filters: &Filters,
                 visit: &mut dyn FnMut(Container) -> ControlFlow<()>,
             ) -> Result<()> {
-                walk(
-                    page,
-                    |after, limit| self.batch(after, limit, filters),
-                    strictly(visit),
-                )
-                .map_err(|error| error.during(Operation::List).in_namespace(&self.name))
+                self.walk(Operation::List, page, filters, strictly(visit))
             }
 
             fn visit_headers(
@@ -44,27 +39,56 @@ macro_rules! read_store {
                 filters: &Filters,
                 visit: &mut dyn FnMut(ContainerHeader) -> ControlFlow<()>,
             ) -> Result<()> {
-                walk(
-                    page,
-                    |after, limit| self.batch(after, limit, filters),
-                    strictly(visit),
-                )
-                .map_err(|error| error.during(Operation::List).in_namespace(&self.name))
+                self.walk(Operation::List, page, filters, strictly(visit))
             }
 
             fn list_ids(&self, filters: &Filters) -> Result<Vec<String>> {
-                collect_ids(|after, limit| self.batch(after, limit, filters))
-                    .map_err(|error| error.during(Operation::List).in_namespace(&self.name))
+                let mut ids = Vec::new();
+                let push = &mut |id: String| {
+                    ids.push(id);
+                    ControlFlow::Continue(())
+                };
+                self.walk(Operation::List, &Page::all(), filters, strictly(push))?;
+                Ok(ids)
             }
 
             fn count(&self, filters: &Filters) -> Result<u64> {
-                count(|after, limit| self.batch(after, limit, filters))
-                    .map_err(|error| error.during(Operation::Count).in_namespace(&self.name))
+                let mut count = 0;
+                let add = &mut |()| {
+                    count += 1;
+                    ControlFlow::Continue(())
+                };
+                self.walk(Operation::Count, &Page::all(), filters, strictly(add))?;
+                Ok(count)
             }
 
             fn list_lenient(&self, filters: &Filters) -> Result<Listing> {
-                list_lenient(&self.name, |after, limit| self.batch(after, limit, filters))
-                    .map_err(|error| error.during(Operation::List).in_namespace(&self.name))
+                list_lenient(&self.name, |after, limit| {
+                    // Everything is read, to report all that is damaged.
+                    self.batch(after, limit, filters, &Plan::All)
+                })
+                .map_err(|error| error.during(Operation::List).in_namespace(&self.name))
+            }
+        }
+
+        impl $namespace {
+            fn walk<T: Shape>(
+                &self,
+                operation: Operation,
+                page: &Page,
+                filters: &Filters,
+                visit: impl FnMut(Result<T, Damaged>) -> Result<ControlFlow<()>>,
+            ) -> Result<()> {
+                let read = |plan: Plan| {
+                    walk(
+                        page,
+                        |after, limit| self.batch(after, limit, filters, &plan),
+                        visit,
+                    )
+                };
+                self.plan(filters)
+                    .and_then(read)
+                    .map_err(|error| error.during(operation).in_namespace(&self.name))
             }
         }
     };
@@ -109,28 +133,6 @@ pub(super) fn strictly<T>(
         Ok(item) => Ok(visit(item)),
         Err(damaged) => Err(damaged.error),
     }
-}
-
-pub(super) fn collect_ids(
-    read: impl Fn(Option<&[u8]>, usize) -> Result<Batch<String>>,
-) -> Result<Vec<String>> {
-    let mut ids = Vec::new();
-    let push = &mut |id| {
-        ids.push(id);
-        ControlFlow::Continue(())
-    };
-    walk(&Page::all(), read, strictly(push))?;
-    Ok(ids)
-}
-
-pub(super) fn count(read: impl Fn(Option<&[u8]>, usize) -> Result<Batch<()>>) -> Result<u64> {
-    let mut count = 0;
-    let add = &mut |()| {
-        count += 1;
-        ControlFlow::Continue(())
-    };
-    walk(&Page::all(), read, strictly(add))?;
-    Ok(count)
 }
 
 pub(super) fn list_lenient(

@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use redb::{ReadOnlyTable, ReadTransaction};
 
-use super::listing::{collect_ids, count, found, list_lenient, read_store, strictly, walk};
+use super::listing::{found, list_lenient, read_store, strictly, walk};
 use crate::container::{Container, ContainerHeader};
 use crate::engine::fault::{OrFault, contained};
+use crate::engine::index::{Answer, Change};
+use crate::engine::plan::Plan;
 use crate::engine::scan::{self, Batch, Shape};
 use crate::engine::shared::Shared;
 use crate::engine::{check, namespaces};
@@ -43,10 +45,26 @@ pub struct ReadTxn {
     shared: Arc<Shared>,
     txn: ReadTransaction,
     containers: Arc<Table>,
+    /// The version of the store that this is a snapshot of, if known; see `engine::index`.
+    version: Option<u64>,
 }
 
 impl ReadTxn {
+    /// A snapshot that knows which version of the store it is, as far as that can be told.
     pub(crate) fn begin(shared: &Arc<Shared>) -> Result<Self> {
+        let index = &shared.index;
+        let before = index.version();
+        let mut txn = Self::begin_for_look_up(shared)?;
+        let has_change = |change: &Change| contained(|| txn.has(change));
+        // If the container cannot be read, whoever lists it will be told.
+        txn.version = index
+            .version_of_snapshot(before, has_change)
+            .unwrap_or_default();
+        Ok(txn)
+    }
+
+    /// A snapshot in which nothing will be looked for by filters.
+    pub(crate) fn begin_for_look_up(shared: &Arc<Shared>) -> Result<Self> {
         let begin = || {
             let txn = shared.begin_read()?;
             let containers = Arc::new(txn.open_table(schema::CONTAINERS).or_fault()?);
@@ -54,9 +72,49 @@ impl ReadTxn {
                 shared: Arc::clone(shared),
                 txn,
                 containers,
+                version: None,
             })
         };
         contained(begin).map_err(|error| error.during(Operation::BeginRead).at(shared.path()))
+    }
+
+    /// Whether a container is as a change leaves it.
+    fn has(&self, change: &Change) -> Result<bool> {
+        let id = ContainerId::new(change.id.as_str())?;
+        let stored = scan::get::<ContainerHeader>(&*self.containers, &change.namespace, &id)?;
+        Ok(stored.map(|header| header.revision) == change.revision)
+    }
+
+    /// Builds the index from this snapshot. If something is damaged there will be none, and the
+    /// query that comes upon the damage tells.
+    fn build_index(&self, version: u64) -> Result<()> {
+        let Some(mut build) = self.shared.index.build(version) else {
+            return Ok(());
+        };
+        for name in self.list_namespaces()? {
+            let mut fits = true;
+            let namespace = self.of(name.clone());
+            let read = |after: Option<&[u8]>, limit| {
+                namespace.batch(after, limit, &Filters::all(), &Plan::All)
+            };
+            walk(
+                &Page::all(),
+                read,
+                |header: Result<ContainerHeader, Damaged>| {
+                    fits = header.is_ok_and(|header| build.add(&name, &header));
+                    Ok(if fits {
+                        ControlFlow::Continue(())
+                    } else {
+                        ControlFlow::Break(())
+                    })
+                },
+            )?;
+            if !fits {
+                return Ok(());
+            }
+        }
+        build.finish();
+        Ok(())
     }
 
     /// The containers of one namespace, which need not exist.
@@ -67,7 +125,11 @@ impl ReadTxn {
     pub fn namespace(&self, name: &str) -> Result<ReadNamespace<'_>> {
         let name = NamespaceName::new(name)
             .map_err(|error| error.during(Operation::OpenNamespace).in_namespace(name))?;
-        Ok(ReadNamespace { txn: self, name })
+        Ok(self.of(name))
+    }
+
+    pub(crate) fn of(&self, name: NamespaceName) -> ReadNamespace<'_> {
+        ReadNamespace { txn: self, name }
     }
 
     pub(crate) fn check(&self) -> Result<check::CheckReport> {
@@ -144,6 +206,7 @@ impl ReadNamespace<'_> {
     #[must_use]
     pub fn iter(&self, filters: &Filters) -> Containers {
         Containers {
+            plan: self.plan(filters).unwrap_or(Plan::All),
             _shared: Arc::clone(&self.txn.shared),
             table: Arc::clone(&self.txn.containers),
             name: self.name.clone(),
@@ -162,8 +225,27 @@ impl ReadNamespace<'_> {
         after: Option<&[u8]>,
         limit: usize,
         filters: &Filters,
+        plan: &Plan,
     ) -> Result<Batch<T>> {
-        contained(|| scan::batch(&*self.txn.containers, &self.name, after, limit, filters))
+        let table = &*self.txn.containers;
+        contained(|| scan::batch(table, &self.name, after, limit, filters, plan))
+    }
+
+    fn plan(&self, filters: &Filters) -> Result<Plan> {
+        let Some(version) = self.txn.version else {
+            return Ok(Plan::of(filters));
+        };
+        let index = &self.txn.shared.index;
+        match index.ask(version, &self.name, filters) {
+            Answer::Look(plan) => Ok(plan),
+            Answer::Build => {
+                self.txn.build_index(version)?;
+                match index.ask(version, &self.name, filters) {
+                    Answer::Look(plan) => Ok(plan),
+                    Answer::Build => Ok(Plan::All),
+                }
+            }
+        }
     }
 }
 
@@ -176,6 +258,7 @@ pub struct Containers {
     table: Arc<Table>,
     name: NamespaceName,
     filters: Filters,
+    plan: Plan,
     state: State,
     items: std::vec::IntoIter<Result<Container, Damaged>>,
 }
@@ -191,12 +274,14 @@ impl Containers {
             return Ok(false);
         };
         let batch = contained(|| {
+            let after = after.as_deref();
             scan::batch(
                 &*self.table,
                 &self.name,
-                after.as_deref(),
+                after,
                 usize::MAX,
                 &self.filters,
+                &self.plan,
             )
         })?;
         self.items = batch.items.into_iter();
@@ -230,5 +315,69 @@ impl fmt::Debug for Containers {
         f.debug_struct("Containers")
             .field("name", &self.name)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Any, Container, Db, Runtime, Store};
+
+    fn plan(txn: &ReadTxn, filter: &str) -> Plan {
+        let name = NamespaceName::new("a").unwrap();
+        txn.of(name)
+            .plan(&Filters::parse([filter]).unwrap())
+            .unwrap()
+    }
+
+    fn ids(ids: &[&str]) -> Plan {
+        Plan::Ids(ids.iter().map(|id| (*id).to_owned()).collect())
+    }
+
+    #[test]
+    fn a_query_that_the_index_serves_looks_at_its_candidates_only() {
+        let db = Db::in_memory().unwrap();
+        let store = db.namespace("a").unwrap();
+        for number in 0..20 {
+            let container =
+                Container::new(format!("c{number}"), Runtime::new("runc"), Any::default());
+            store
+                .create(container.label("n", number.to_string()))
+                .unwrap();
+        }
+        let txn = db.read().unwrap();
+        assert_eq!(plan(&txn, "labels.n==7"), ids(&["c7"]));
+        assert_eq!(plan(&txn, "labels.n==none"), ids(&[]));
+        assert_eq!(plan(&txn, "labels.n"), Plan::All, "all of them");
+        assert_eq!(
+            plan(&txn, "labels.n!=7"),
+            Plan::All,
+            "an absent label is another one"
+        );
+        store.delete("c7").unwrap();
+        assert_eq!(plan(&txn, "labels.n==7"), Plan::All, "the snapshot is old");
+        assert_eq!(plan(&db.read().unwrap(), "labels.n==7"), ids(&[]));
+    }
+
+    #[test]
+    fn a_snapshot_taken_while_a_commit_is_under_way_has_a_version_if_it_lacks_the_commit() {
+        let db = Db::in_memory().unwrap();
+        let txn = db.read().unwrap();
+        let index = &txn.shared.index;
+        let mut changes = crate::engine::index::Changes::default();
+        let mut container = Container::new("web", Runtime::new("runc"), Any::default());
+        container.revision = crate::Revision::new(7);
+        changes.stored(index, &NamespaceName::new("a").unwrap(), &container);
+        index.announce(&changes);
+        let before = index.version();
+        let seen = |has| {
+            index
+                .version_of_snapshot(before, |_| Ok::<_, Error>(has))
+                .unwrap()
+        };
+        assert_eq!(seen(false), Some(before));
+        assert_eq!(seen(true), None);
+        index.settle(changes, Some(true));
+        assert_eq!(seen(false), None, "the version has moved on");
     }
 }

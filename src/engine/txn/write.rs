@@ -1,6 +1,6 @@
 //! Write transactions.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
@@ -8,11 +8,13 @@ use std::sync::Arc;
 
 use redb::{CommitError, Table, WriteTransaction};
 
-use super::listing::{collect_ids, count, found, list_lenient, read_store, strictly, walk};
+use super::listing::{found, list_lenient, read_store, strictly, walk};
 use crate::container::{Container, ContainerHeader};
 use crate::engine::containers::{self, Occupant};
 use crate::engine::fault::{OrFault, contained};
+use crate::engine::index::Changes;
 use crate::engine::namespaces;
+use crate::engine::plan::Plan;
 use crate::engine::scan::{self, Batch, Shape};
 use crate::engine::shared::Shared;
 use crate::error::{Error, ErrorKind, Operation, Result};
@@ -24,7 +26,7 @@ use crate::mask::FieldMask;
 use crate::record::seal;
 use crate::revision::Revision;
 use crate::schema::{self, ContainerKey, meta};
-use crate::store::{Listing, Namespaces, Page, ReadNamespaces, ReadStore, Store};
+use crate::store::{Damaged, Listing, Namespaces, Page, ReadNamespaces, ReadStore, Store};
 use crate::update;
 
 type Writable<'t> = Table<'t, &'static [u8], &'static [u8]>;
@@ -52,6 +54,8 @@ pub struct WriteTxn {
     dirty: Cell<bool>,
     /// Whether an operation failed between its writes.
     torn: Cell<bool>,
+    /// What the index is to be told.
+    changes: RefCell<Changes>,
     stays_on_its_thread: PhantomData<*const ()>,
 }
 
@@ -65,6 +69,7 @@ impl WriteTxn {
             reserved: Cell::new(0),
             dirty: Cell::new(false),
             torn: Cell::new(false),
+            changes: RefCell::default(),
             stays_on_its_thread: PhantomData,
         })
     }
@@ -113,11 +118,16 @@ impl WriteTxn {
         if !self.dirty.get() {
             return contained(|| txn.abort().or_fault());
         }
+        let changes = self.changes.take();
+        self.shared.index.announce(&changes);
         // A panic while committing leaves the outcome as unknown as an error does.
         let committed = contained(|| match txn.commit() {
             Err(CommitError::TransactionPoisoned) => Ok(false),
             other => other.or_fault().map(|()| true),
         });
+        self.shared
+            .index
+            .settle(changes, committed.as_ref().ok().copied());
         match committed {
             Ok(true) => {
                 self.shared.reserved(self.reserved.get());
@@ -219,6 +229,9 @@ impl WriteTxn {
             if is_new_namespace {
                 self.writing(|| self.insert_namespace(name))?;
             }
+            self.changes
+                .borrow_mut()
+                .stored(&self.shared.index, name, &container);
             Ok(container)
         })
     }
@@ -237,7 +250,7 @@ impl WriteTxn {
         let key = ContainerKey::new(name, &id);
         contained(|| {
             let mut table = self.open(schema::CONTAINERS)?;
-            let stored = found(scan::get(&table, name, &id))?;
+            let stored: Container = found(scan::get(&table, name, &id))?;
             if let Some(expected) = expected.filter(|expected| *expected != stored.revision) {
                 let message = format!(
                     "it has revision {}, not {expected} any more",
@@ -249,6 +262,9 @@ impl WriteTxn {
                 update::apply(&stored, input, mask, self.shared.rules, self.shared.now())?;
             updated.revision = self.next_revision()?;
             self.writing(|| containers::replace(&mut table, &key, &stored, &updated))?;
+            self.changes
+                .borrow_mut()
+                .stored(&self.shared.index, name, &updated);
             Ok(updated)
         })
     }
@@ -261,7 +277,11 @@ impl WriteTxn {
             if containers::occupant(&table, &key)? == Occupant::Nothing {
                 return Err(Error::not_found());
             }
-            self.writing(|| containers::delete(&mut table, &key))
+            self.writing(|| containers::delete(&mut table, &key))?;
+            self.changes
+                .borrow_mut()
+                .deleted(&self.shared.index, name, id.as_str());
+            Ok(())
         })
     }
 
@@ -329,8 +349,9 @@ impl WriteTxn {
         let all = Filters::all();
         let mut count = 0;
         let mut named = Vec::new();
-        let read =
-            |after: Option<&[u8]>, limit| scan::batch::<String>(&table, name, after, limit, &all);
+        let read = |after: Option<&[u8]>, limit| {
+            scan::batch::<String>(&table, name, after, limit, &all, &Plan::All)
+        };
         walk(&Page::all(), read, |item| {
             count += 1;
             if named.len() < IDS_NAMED {
@@ -428,16 +449,17 @@ impl WriteNamespace<'_> {
         after: Option<&[u8]>,
         limit: usize,
         filters: &Filters,
+        plan: &Plan,
     ) -> Result<Batch<T>> {
         contained(|| {
-            scan::batch(
-                &self.txn.open(schema::CONTAINERS)?,
-                &self.name,
-                after,
-                limit,
-                filters,
-            )
+            let table = self.txn.open(schema::CONTAINERS)?;
+            scan::batch(&table, &self.name, after, limit, filters, plan)
         })
+    }
+
+    /// The index does not know what this transaction has changed.
+    fn plan(&self, filters: &Filters) -> Result<Plan> {
+        Ok(Plan::of(filters))
     }
 }
 
