@@ -265,6 +265,28 @@ impl Container {
         Ok(self)
     }
 
+    /// A container of its header and what that leaves out.
+    pub(crate) fn of_parts(
+        header: ContainerHeader,
+        spec: Option<Any>,
+        extensions: Extensions,
+    ) -> Self {
+        Self {
+            id: header.id,
+            labels: header.labels,
+            image: header.image,
+            runtime: header.runtime,
+            spec,
+            snapshotter: header.snapshotter,
+            snapshot_key: header.snapshot_key,
+            sandbox_id: header.sandbox_id,
+            created_at: header.created_at,
+            updated_at: header.updated_at,
+            extensions,
+            revision: header.revision,
+        }
+    }
+
     /// The container, if a store in which every revision is below `revisions_below` could hold it.
     pub(crate) fn check_stored(self, revisions_below: Revision) -> Result<Self> {
         if self.revision == Revision::NONE || self.revision >= revisions_below {

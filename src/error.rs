@@ -132,6 +132,7 @@ pub(crate) enum Operation {
     Backup,
     Restore,
     Compact,
+    Salvage,
 }
 
 impl Operation {
@@ -162,6 +163,7 @@ impl Operation {
             Self::Backup => "back up to",
             Self::Restore => "restore to",
             Self::Compact => "compact store",
+            Self::Salvage => "salvage into",
         }
     }
 

@@ -93,6 +93,7 @@ pub use store::{Damaged, Listing, Namespaces, Page, ReadNamespaces, ReadStore, S
 pub use tools::backup::BackupReport;
 pub use tools::compact::CompactReport;
 pub use tools::dump::{DumpReport, LoadReport};
+pub use tools::salvage::{LostContainer, SalvageReport, UncertainContainer};
 pub use update::Rules;
 
 /// The examples of the README compile.

@@ -13,6 +13,7 @@
 //! gives the same bytes.
 
 pub(crate) mod line;
+mod lines;
 mod reader;
 mod writer;
 

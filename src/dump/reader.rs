@@ -1,10 +1,11 @@
 //! Reading a dump, line by line; each error names the line.
 
-use std::io::{BufRead, Read};
+use std::io::BufRead;
 
 use serde::de::DeserializeOwned;
 
 use super::line::{Body, DUMP_VERSION, End, Head, StoreLine, Version, checksum_text};
+use super::lines::Lines;
 use crate::container::Container;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identifier::NamespaceName;
@@ -19,9 +20,7 @@ pub(crate) enum Item {
 
 /// Reads the lines of a dump, and checks all that can be checked without a store.
 pub(crate) struct Reader<R> {
-    input: R,
-    line: Vec<u8>,
-    number: u64,
+    lines: Lines<R>,
     checksum: crc32fast::Hasher,
     store: StoreLine,
     namespace: Option<NamespaceName>,
@@ -33,11 +32,7 @@ pub(crate) struct Reader<R> {
 impl<R: BufRead> Reader<R> {
     /// Reads the first line.
     pub(crate) fn begin(input: R) -> Result<Self> {
-        let mut lines = Lines {
-            input,
-            line: Vec::new(),
-            number: 0,
-        };
+        let mut lines = Lines::new(input, DUMP_LINE_MAX_BYTES);
         if !lines.advance()? {
             return Err(Error::invalid("the dump is empty"));
         }
@@ -60,9 +55,7 @@ impl<R: BufRead> Reader<R> {
         let mut checksum = crc32fast::Hasher::new();
         checksum.update(&lines.line);
         Ok(Self {
-            input: lines.input,
-            line: lines.line,
-            number: lines.number,
+            lines,
             checksum,
             store: head.store,
             namespace: None,
@@ -79,19 +72,19 @@ impl<R: BufRead> Reader<R> {
 
     /// How many lines were read.
     pub(crate) fn lines(&self) -> u64 {
-        self.number
+        self.lines.number
     }
 
     /// What the next line brings; nothing after the last one, which must be followed by nothing.
     pub(crate) fn next(&mut self) -> Result<Option<Item>> {
-        if !self.advance()? {
-            let after = self.number;
+        if !self.lines.advance()? {
+            let after = self.lines.number;
             return Err(Error::invalid(format!(
                 "line {}: the dump ends after line {after}, without its last line: it is cut short",
                 after + 1
             )));
         }
-        let body: Body = parse(&self.line, self.number)?;
+        let body: Body = parse(&self.lines.line, self.lines.number)?;
         let item = match body {
             Body {
                 namespace: Some(name),
@@ -115,14 +108,14 @@ impl<R: BufRead> Reader<R> {
                 "a line is a namespace with `labels`, or with a `container`, or the `end`",
             )),
         };
-        let item = item.map_err(|error| at_line(self.number, error))?;
-        self.checksum.update(&self.line);
+        let item = item.map_err(|error| at_line(self.lines.number, error))?;
+        self.checksum.update(&self.lines.line);
         Ok(Some(item))
     }
 
     /// The error for something in the line that was read last.
     pub(crate) fn fault(&self, error: Error) -> Error {
-        at_line(self.number, error)
+        at_line(self.lines.number, error)
     }
 
     fn namespace(&mut self, name: NamespaceName, labels: Labels) -> Result<Item> {
@@ -173,7 +166,7 @@ impl<R: BufRead> Reader<R> {
     }
 
     fn end(&mut self, end: &End) -> Result<()> {
-        let last = self.number;
+        let last = self.lines.number;
         let wrong = |what: String| Err(Error::invalid(format!("line {last}: {what}")));
         let checksum = checksum_text(self.checksum.clone().finalize());
         if let Some(expected) = end.crc32.as_ref().filter(|text| **text != checksum) {
@@ -190,69 +183,14 @@ impl<R: BufRead> Reader<R> {
                 return wrong(format!("there were {found} {what}, not {expected}"));
             }
         }
-        if self.advance()? {
+        if self.lines.advance()? {
             return Err(Error::invalid(format!(
                 "line {}: there is something after the end",
-                self.number
+                self.lines.number
             )));
         }
         Ok(())
     }
-
-    fn advance(&mut self) -> Result<bool> {
-        read_line(
-            &mut self.input,
-            &mut self.line,
-            &mut self.number,
-            DUMP_LINE_MAX_BYTES,
-        )
-    }
-}
-
-/// The lines, before the first one is understood.
-struct Lines<R> {
-    input: R,
-    line: Vec<u8>,
-    number: u64,
-}
-
-impl<R: BufRead> Lines<R> {
-    fn advance(&mut self) -> Result<bool> {
-        read_line(
-            &mut self.input,
-            &mut self.line,
-            &mut self.number,
-            DUMP_LINE_MAX_BYTES,
-        )
-    }
-}
-
-/// Reads one line with its line feed; false at the end.
-fn read_line(
-    input: &mut impl BufRead,
-    line: &mut Vec<u8>,
-    number: &mut u64,
-    most_bytes: usize,
-) -> Result<bool> {
-    line.clear();
-    let next = *number + 1;
-    let room = most_bytes as u64 + 1;
-    let read = input.by_ref().take(room).read_until(b'\n', line);
-    let count = read.map_err(|error| {
-        Error::new(ErrorKind::Io, format!("line {next}: it cannot be read")).caused_by(error)
-    })?;
-    if count == 0 {
-        return Ok(false);
-    }
-    *number = next;
-    if line.last() == Some(&b'\n') {
-        return Ok(true);
-    }
-    Err(Error::invalid(if line.len() > most_bytes {
-        format!("line {next}: it is longer than {most_bytes} bytes")
-    } else {
-        format!("line {next}: it is cut short: there is no line feed at its end")
-    }))
 }
 
 fn parse<T: DeserializeOwned>(line: &[u8], number: u64) -> Result<T> {
@@ -272,16 +210,6 @@ fn at_line(number: u64, error: Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_line_is_read_up_to_the_limit() {
-        let (mut line, mut number) = (Vec::new(), 0);
-        let mut input = &b"1234\n123456\n"[..];
-        assert!(read_line(&mut input, &mut line, &mut number, 5).unwrap());
-        assert_eq!(line, b"1234\n");
-        let error = read_line(&mut input, &mut line, &mut number, 5).unwrap_err();
-        assert_eq!(error.to_string(), "line 2: it is longer than 5 bytes");
-    }
 
     #[track_caller]
     fn refuses(dump: &str, kind: ErrorKind, text: &str) {

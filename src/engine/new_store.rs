@@ -79,6 +79,16 @@ impl NewStore {
         txn.commit().or_fault()
     }
 
+    /// Moves the bound of revisions.
+    pub(crate) fn set_revisions_below(&self, bound: u64) -> Result<()> {
+        let txn = self.db.begin_write().or_fault()?;
+        txn.open_table(schema::META)
+            .or_fault()?
+            .insert(meta::REVISION, seal(meta::REVISION, &bound)?.as_slice())
+            .or_fault()?;
+        txn.commit().or_fault()
+    }
+
     /// Closes the store, verifies it, also by `verify`, and gives it its name. Tells what the
     /// check found, and the length of the file.
     pub(crate) fn finish(

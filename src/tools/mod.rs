@@ -3,4 +3,5 @@
 pub(crate) mod backup;
 pub(crate) mod compact;
 pub(crate) mod dump;
+pub(crate) mod salvage;
 mod stats;

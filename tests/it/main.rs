@@ -14,6 +14,7 @@ mod backup;
 mod compact;
 mod dump;
 mod index;
+mod salvage;
 mod stats;
 mod tidy;
 mod tools;
