@@ -77,6 +77,20 @@ impl Builder {
     ///
     /// As [`Builder::open_read_only`]; [`Corrupt`](crate::ErrorKind::Corrupt) if anything is
     /// damaged.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bayplan::Db;
+    ///
+    /// # fn main() -> bayplan::Result<()> {
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("meta.redb");
+    /// drop(Db::create(&path)?);
+    /// assert!(Db::builder().estimate_compact(&path)?.is_estimate);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn estimate_compact(self, path: impl AsRef<Path>) -> Result<CompactReport> {
         let path = path.as_ref();
         let in_context = |error: Error| error.during(Operation::Compact).at(Some(path));

@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bayplan::{Db, ErrorKind, Filters, ReadStore, Store};
+use bayplan::{Any, Db, ErrorKind, Filters, ReadStore, Store};
 
 use crate::tools::{assert_private, container, content, dump, files, fill};
 
@@ -165,6 +165,41 @@ fn a_restored_store_is_the_one_that_was_backed_up_and_the_backup_is_untouched() 
         .expect_id(other)
         .restore(at("backup.redb"), at("x"), |_| {});
     assert!(wrong.unwrap_err().is_failed_precondition());
+}
+
+#[test]
+fn a_backup_of_a_store_with_a_damaged_record_names_it_and_leaves_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let db = Db::create(at("old.redb")).unwrap();
+    let mut hit = container("hit", 0);
+    hit.spec = Some(Any::new("spec", vec![0xaa; 9000]));
+    fill(&db, 20, 100);
+    db.namespace("default").unwrap().create(hit).unwrap();
+    drop(db);
+    let mut bytes = fs::read(at("old.redb")).unwrap();
+    let place = bytes
+        .windows(9000)
+        .position(|window| window == [0xaa; 9000])
+        .unwrap();
+    bytes[place + 100] ^= 1;
+    fs::write(at("old.redb"), bytes).unwrap();
+    let db = Db::builder()
+        .check_integrity(false)
+        .open(at("old.redb"))
+        .unwrap();
+    let error = db.backup(at("backup.redb"), |_| {}).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    assert_eq!(
+        (error.namespace(), error.container_id()),
+        (Some("default"), Some("hit"))
+    );
+    assert_eq!(files(directory.path()), ["old.redb"]);
+    let error = db.dump(Vec::new(), |_| {}).unwrap_err();
+    assert_eq!(
+        (error.kind(), error.container_id()),
+        (ErrorKind::Corrupt, Some("hit"))
+    );
 }
 
 #[test]

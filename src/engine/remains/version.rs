@@ -226,3 +226,59 @@ impl Chosen<'_> {
         build().map_err(|error| error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(page_at: u64, checksum: u8) -> Place {
+        Place {
+            page_at,
+            value_at: page_at + 100,
+            value_bytes: 10,
+            checksum: [checksum; 4],
+        }
+    }
+
+    fn names(all: &[(&str, &[Place])]) -> BTreeMap<Vec<u8>, Vec<Place>> {
+        all.iter()
+            .map(|(name, places)| (name.as_bytes().to_vec(), places.to_vec()))
+            .collect()
+    }
+
+    #[test]
+    fn the_part_beside_the_record_is_the_one() {
+        let places = [place(0, 1), place(4096, 2)];
+        let (chosen, fit) = choose_one(&places, 4096).unwrap();
+        assert_eq!((chosen.page_at, fit), (4096, Fit::OnePage));
+        let (_, fit) = choose_one(&places, 8192).unwrap();
+        assert_eq!(fit, Fit::OneOfSeveral);
+        let copies = [place(0, 1), place(4096, 1)];
+        let (_, fit) = choose_one(&copies, 8192).unwrap();
+        assert_eq!(fit, Fit::OnlyOne, "copies of one value are no choice");
+        assert!(choose_one(&[], 0).is_none());
+    }
+
+    #[test]
+    fn names_of_other_revisions_are_left_out_if_the_records_page_has_all() {
+        let all = names(&[("a", &[place(0, 1)]), ("stale", &[place(4096, 1)])]);
+        let (chosen, fit) = choose_named(&all, 1, 0).unwrap();
+        assert_eq!((chosen.len(), fit), (1, Fit::OnePage));
+        assert_eq!(chosen[0].0, b"a");
+    }
+
+    #[test]
+    fn names_in_another_number_than_counted_are_not_mixed() {
+        let all = names(&[("a", &[place(0, 1)]), ("b", &[place(4096, 1)])]);
+        assert!(choose_named(&all, 3, 0).is_none(), "one is missing");
+        assert!(
+            choose_named(&all, 1, 8192).is_none(),
+            "which of two is unknown"
+        );
+        let (chosen, fit) = choose_named(&all, 2, 0).unwrap();
+        assert_eq!((chosen.len(), fit), (2, Fit::OnePage.max(Fit::OnlyOne)));
+        let none = names(&[]);
+        let (chosen, fit) = choose_named(&none, 0, 0).unwrap();
+        assert_eq!((chosen.len(), fit), (0, Fit::OnePage));
+    }
+}
