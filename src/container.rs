@@ -265,6 +265,49 @@ impl Container {
         Ok(self)
     }
 
+    /// A container of its header and what that leaves out.
+    pub(crate) fn of_parts(
+        header: ContainerHeader,
+        spec: Option<Any>,
+        extensions: Extensions,
+    ) -> Self {
+        Self {
+            id: header.id,
+            labels: header.labels,
+            image: header.image,
+            runtime: header.runtime,
+            spec,
+            snapshotter: header.snapshotter,
+            snapshot_key: header.snapshot_key,
+            sandbox_id: header.sandbox_id,
+            created_at: header.created_at,
+            updated_at: header.updated_at,
+            extensions,
+            revision: header.revision,
+        }
+    }
+
+    /// The container, if a store in which every revision is below `revisions_below` could hold it.
+    pub(crate) fn check_stored(self, revisions_below: Revision) -> Result<Self> {
+        if self.revision == Revision::NONE || self.revision >= revisions_below {
+            return Err(Error::invalid(format!(
+                "its revision {} was never handed out: they are below {revisions_below}",
+                self.revision
+            )));
+        }
+        if self.updated_at < self.created_at {
+            return Err(Error::invalid("it was updated before it was created"));
+        }
+        let labels = self.labels.len();
+        let settled = self
+            .settled()
+            .map_err(|error| error.prefixed("it breaks a rule of containers"))?;
+        if settled.labels.len() != labels {
+            return Err(Error::invalid("it has a label with an empty value"));
+        }
+        Ok(settled)
+    }
+
     fn check_texts(&self) -> Result<()> {
         let texts = [
             ("image", &self.image),

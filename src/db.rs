@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::commit::CommitQueue;
 use crate::container::{Container, ContainerHeader};
 use crate::engine::check::CheckReport;
-use crate::engine::shared::Shared;
+use crate::engine::shared::{Database, Shared};
 use crate::engine::txn::{Containers, ReadTxn, WriteTxn};
 use crate::error::{Error, Operation, Result};
 use crate::filter::Filters;
@@ -137,6 +137,11 @@ impl Db {
     /// What keeps it from reading on. Damage that it can pass is in the report.
     pub fn check(&self) -> Result<CheckReport> {
         self.read()?.check()
+    }
+
+    /// The database of redb, if this is the last handle of a store that is open for writing.
+    pub(crate) fn into_database(self) -> Option<Database> {
+        Arc::into_inner(self.shared)?.into_database()
     }
 
     fn write_one<T: Send + 'static>(

@@ -126,6 +126,13 @@ pub(crate) enum Operation {
     Commit,
     Abort,
     Check,
+    Measure,
+    Dump,
+    Load,
+    Backup,
+    Restore,
+    Compact,
+    Salvage,
 }
 
 impl Operation {
@@ -150,6 +157,13 @@ impl Operation {
             Self::Commit => "commit",
             Self::Abort => "abort",
             Self::Check => "check store",
+            Self::Measure => "measure store",
+            Self::Dump => "dump store",
+            Self::Load => "load a dump into",
+            Self::Backup => "back up to",
+            Self::Restore => "restore to",
+            Self::Compact => "compact store",
+            Self::Salvage => "salvage into",
         }
     }
 
@@ -290,6 +304,18 @@ impl Error {
         source: impl std::error::Error + Send + Sync + 'static,
     ) -> Self {
         self.0.source = Some(Arc::new(source));
+        self
+    }
+
+    /// The same error, seen from a place that has a name.
+    pub(crate) fn prefixed(mut self, place: &str) -> Self {
+        self.0.message = format!("{place}: {}", self.0.message);
+        self
+    }
+
+    /// The same error, where what is wrong was read from the file.
+    pub(crate) fn into_corrupt(mut self) -> Self {
+        self.0.kind = ErrorKind::Corrupt;
         self
     }
 

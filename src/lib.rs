@@ -59,6 +59,7 @@ mod commit;
 pub mod conformance;
 mod container;
 mod db;
+mod dump;
 mod engine;
 mod error;
 mod excerpt;
@@ -71,10 +72,13 @@ mod labels;
 pub mod limits;
 mod mask;
 mod options;
+mod progress;
 mod record;
 mod revision;
 mod schema;
+mod stats;
 mod store;
+mod tools;
 mod update;
 
 pub use any::Any;
@@ -89,8 +93,14 @@ pub use info::{StoreId, StoreInfo};
 pub use labels::Labels;
 pub use mask::{FieldMask, FieldMaskError, FieldPath};
 pub use options::Builder;
+pub use progress::Progress;
 pub use revision::Revision;
+pub use stats::{NamespaceStats, Stats, TableStats};
 pub use store::{Damaged, Listing, Namespaces, Page, ReadNamespaces, ReadStore, Store};
+pub use tools::backup::BackupReport;
+pub use tools::compact::CompactReport;
+pub use tools::dump::{DumpReport, LoadReport};
+pub use tools::salvage::{LostContainer, SalvageReport, UncertainContainer};
 pub use update::Rules;
 
 /// The examples of the README compile.

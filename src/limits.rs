@@ -55,7 +55,12 @@ pub const PATTERN_REPEAT_MAX: u32 = 1000;
 /// Longest text of one field path, in bytes.
 pub const FIELD_PATH_MAX_BYTES: usize = 8 * 1024;
 
+/// Longest line of a dump, in bytes, its line feed aside. A container that needs a longer one can
+/// be backed up but not dumped.
+pub const DUMP_LINE_MAX_BYTES: usize = 128 * 1024 * 1024;
+
 const _: () = assert!(IDENTIFIER_MAX_BYTES < LABEL_MAX_BYTES);
 const _: () = assert!(EXTENSION_NAME_MAX_BYTES < FIELD_PATH_MAX_BYTES);
 const _: () = assert!(LABEL_MAX_BYTES < FIELD_PATH_MAX_BYTES);
 const _: () = assert!(ANY_MAX_BYTES > TEXT_MAX_BYTES);
+const _: () = assert!(DUMP_LINE_MAX_BYTES > 4 * ANY_MAX_BYTES);

@@ -139,6 +139,10 @@ impl Builder {
         self
     }
 
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// Creates a store in a new file, readable and writable by its owner only (mode 0600).
     ///
     /// The directory must exist. After a crash there is a whole store or no file of this name.
@@ -192,7 +196,11 @@ impl Builder {
         self.opened(path.as_ref(), file::inspect)
     }
 
-    fn opened(self, path: &Path, open: fn(&Path, &Settings) -> Result<Shared>) -> Result<Db> {
+    pub(crate) fn opened(
+        self,
+        path: &Path,
+        open: fn(&Path, &Settings) -> Result<Shared>,
+    ) -> Result<Db> {
         // A timeout beyond what the clock can tell is none.
         let deadline = Instant::now().checked_add(self.lock_timeout);
         let may_wait = || deadline.is_none_or(|deadline| Instant::now() < deadline);

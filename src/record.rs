@@ -89,6 +89,10 @@ impl<'a> Record<'a> {
         decode(unseal(key, value)?)
     }
 
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision
+    }
+
     pub(crate) fn image(&self) -> &'a str {
         self.image
     }

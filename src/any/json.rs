@@ -6,6 +6,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Any;
 
+/// The deepest nesting of a value that is shown as JSON; the rest of the parser's 128 levels is
+/// for what the value stands in.
+const SHOWN_MAX_DEPTH: usize = 100;
+
 /// What stands in the text.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,7 +33,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Compact>
 impl From<Any> for Form {
     fn from(any: Any) -> Self {
         let Any { type_url, value } = any;
-        let json = Compact::of(&value);
+        let json = Compact::of(&value).filter(Compact::reads_back);
         let exact = json.as_ref().is_some_and(|json| json.0 == value);
         let base64 = if exact {
             None
@@ -89,6 +93,35 @@ impl Compact {
         let compact = Self::transcode(&mut source).ok()?;
         source.end().ok()?;
         Some(compact)
+    }
+
+    /// Whether what is shown reads back as it is, wherever the value stands.
+    ///
+    /// A number may not: the parser rounds one with many digits to a neighbour at times. And a
+    /// value that is nested too deeply would be beyond the parser's limit of 128 inside another.
+    fn reads_back(&self) -> bool {
+        self.depth() <= SHOWN_MAX_DEPTH && Self::of(&self.0).as_ref() == Some(self)
+    }
+
+    /// How deep arrays and objects nest.
+    fn depth(&self) -> usize {
+        let (mut depth, mut deepest): (usize, usize) = (0, 0);
+        let (mut in_text, mut escaped) = (false, false);
+        for byte in &self.0 {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' if in_text => escaped = true,
+                b'"' => in_text = !in_text,
+                _ if in_text => {}
+                b'[' | b'{' => {
+                    depth += 1;
+                    deepest = deepest.max(depth);
+                }
+                b']' | b'}' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+        }
+        deepest
     }
 
     fn transcode<'de, D: Deserializer<'de>>(source: D) -> Result<Self, serde_json::Error> {
@@ -166,6 +199,39 @@ mod tests {
         );
         round_trips(&(0..=255).collect::<Vec<u8>>());
         round_trips("[".repeat(100_000).as_bytes());
+    }
+
+    #[test]
+    fn what_is_nested_too_deeply_to_stand_in_something_is_base64() {
+        for depth in [99, 100, 101, 120, 127, 128, 129] {
+            let value = format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+            let any = Any::new("[{\"", value);
+            let nested = vec![vec![vec![vec![any]]]];
+            let text = serde_json::to_string(&nested).unwrap();
+            let back: Vec<Vec<Vec<Vec<Any>>>> = serde_json::from_str(&text).unwrap();
+            assert_eq!(back, nested, "{depth}");
+            assert_eq!(text.contains("base64"), depth > 100, "{depth}");
+        }
+        let brackets = "[".repeat(1000);
+        let text = round_trips(format!("\"\\\"{brackets}\"").as_bytes());
+        assert!(
+            !text.contains("base64"),
+            "brackets in a text are no nesting"
+        );
+    }
+
+    #[test]
+    fn numbers_with_many_digits_keep_their_bytes() {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        for _ in 0..20_000 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let number = f64::from_bits(state);
+            if number.is_finite() {
+                round_trips(format!(" {number:e}").as_bytes());
+            }
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::filter::Filters;
 use crate::identifier::NamespaceName;
 use crate::record::unseal_number;
+use crate::revision::Revision;
 use crate::schema::{self, Row, meta};
 use crate::store::Damaged;
 
@@ -34,6 +35,25 @@ impl CheckReport {
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         self.damages.is_empty()
+    }
+}
+
+impl CheckReport {
+    /// The report, if nothing is damaged; otherwise the error of the first damage.
+    pub(crate) fn into_result(self) -> Result<Self> {
+        let Some(Damage {
+            namespace,
+            id,
+            error,
+        }) = self.damages.first()
+        else {
+            return Ok(self);
+        };
+        let error = error.clone().in_namespace(namespace);
+        Err(match id {
+            Some(id) => error.of(id),
+            None => error,
+        })
     }
 }
 
@@ -128,7 +148,7 @@ fn named_namespaces(table: &Table, report: &mut CheckReport) -> Result<BTreeSet<
 }
 
 /// The namespaces under which there are keys of containers: a look at the first key of each.
-fn used_namespaces(table: &Table) -> Result<Vec<Vec<u8>>> {
+pub(crate) fn used_namespaces(table: &Table) -> Result<Vec<Vec<u8>>> {
     let mut names = Vec::new();
     let mut start = Vec::new();
     loop {
@@ -188,28 +208,8 @@ fn check_container(
     report: &mut CheckReport,
 ) {
     let id = container.id.clone();
-    let revision = container.revision.get();
-    let labels = container.labels.len();
-    let mut fault = None;
-    if revision == 0 || revision >= reserved {
-        fault = Some(Error::corrupt(format!(
-            "its revision {revision} was never handed out: they are below {reserved}"
-        )));
-    } else if container.updated_at < container.created_at {
-        fault = Some(Error::corrupt("it was updated before it was created"));
-    } else {
-        match container.settled() {
-            Err(error) => {
-                fault = Some(Error::corrupt("it breaks a rule of containers").caused_by(error));
-            }
-            Ok(settled) if settled.labels.len() != labels => {
-                fault = Some(Error::corrupt("it has a label with an empty value"));
-            }
-            Ok(_) => {}
-        }
-    }
-    match fault {
-        Some(error) => report.add(name.as_str(), Some(id), error),
-        None => report.containers += 1,
+    match container.check_stored(Revision::new(reserved)) {
+        Err(error) => report.add(name.as_str(), Some(id), error.into_corrupt()),
+        Ok(_) => report.containers += 1,
     }
 }

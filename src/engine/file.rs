@@ -19,7 +19,8 @@ use crate::schema::{self, FORMAT_VERSION, meta};
 /// The first bytes of every file of redb (its design document, "Database header").
 const REDB_MAGIC: [u8; 9] = [b'r', b'e', b'd', b'b', 0x1a, 0x0a, 0xa9, 0x0d, 0x0a];
 
-fn redb_builder(settings: &Settings) -> Builder {
+/// How redb is to open a file.
+pub(crate) fn redb_builder(settings: &Settings) -> Builder {
     let mut builder = Builder::new();
     builder.set_cache_size(settings.cache_bytes);
     builder.set_check_integrity_on_open(settings.check_integrity);
@@ -75,6 +76,20 @@ pub(crate) fn inspect(path: &Path, settings: &Settings) -> Result<Shared> {
         FileBackend::new(file).or_fault()
     };
     inspect_backend(open, settings, Some(path))
+}
+
+/// The store in an existing file that will not be written, with every page of it verified. A file
+/// that a process has open for writing is `Locked`.
+pub(crate) fn inspect_verified(path: &Path, settings: &Settings) -> Result<Shared> {
+    let settings = Settings {
+        check_integrity: true,
+        ..settings.clone()
+    };
+    let file = existing(path, OpenOptions::new().read(true))?;
+    let backend = FileBackend::new(file).or_fault()?;
+    let file = File::Inspected(repair_in_memory(backend, &settings, Some(path))?);
+    check_identity(&file.begin_read()?, &settings)?;
+    share(file, Some(path), &settings)
 }
 
 /// A new store in a backend that holds nothing yet.
@@ -272,15 +287,8 @@ fn check_identity(snapshot: &ReadTransaction, settings: &Settings) -> Result<u32
             ));
         };
         let version = migrate::version(value.value())?;
-        let uuid = identity(snapshot)?.uuid;
-        match settings.expected_uuid {
-            Some(expected) if expected != uuid => Err(Error::precondition(format!(
-                "it is another store than the one expected: its UUID is {}, not {}",
-                uuid::Uuid::from_bytes(uuid),
-                uuid::Uuid::from_bytes(expected),
-            ))),
-            _ => Ok(version),
-        }
+        settings.check_expected(identity(snapshot)?.uuid)?;
+        Ok(version)
     })
 }
 
@@ -305,7 +313,7 @@ fn share(file: File, path: Option<&Path>, settings: &Settings) -> Result<Shared>
     Ok(Shared::new(file, path, rules, settings, identity, reserved))
 }
 
-fn parent(path: &Path) -> &Path {
+pub(crate) fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(directory) if !directory.as_os_str().is_empty() => directory,
         _ => Path::new("."),
@@ -313,7 +321,7 @@ fn parent(path: &Path) -> &Path {
 }
 
 /// Makes the new name itself durable.
-fn sync_directory(directory: &Path) -> Result<()> {
+pub(crate) fn sync_directory(directory: &Path) -> Result<()> {
     fs::File::open(directory)
         .and_then(|directory| directory.sync_all())
         .or_io()

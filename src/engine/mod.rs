@@ -4,15 +4,22 @@
 //! turned into the store's own errors in [`fault`].
 
 pub(crate) mod backend;
+pub(crate) mod bulk;
 pub(crate) mod check;
 pub(crate) mod containers;
+pub(crate) mod copy;
 pub(crate) mod fault;
 pub(crate) mod file;
 pub(crate) mod holder;
 pub(crate) mod index;
+pub(crate) mod live;
+pub(crate) mod measure;
 pub(crate) mod migrate;
 pub(crate) mod namespaces;
+pub(crate) mod new_store;
+pub(crate) mod pages;
 pub(crate) mod plan;
+pub(crate) mod remains;
 pub(crate) mod scan;
 pub(crate) mod shared;
 pub(crate) mod txn;

@@ -182,20 +182,7 @@ impl Shape for Container {
 
     fn build(loaded: &Loaded<'_>) -> Result<Self> {
         let header = ContainerHeader::build(loaded)?;
-        Ok(Self {
-            id: header.id,
-            labels: header.labels,
-            image: header.image,
-            runtime: header.runtime,
-            spec: loaded.spec()?,
-            snapshotter: header.snapshotter,
-            snapshot_key: header.snapshot_key,
-            sandbox_id: header.sandbox_id,
-            created_at: header.created_at,
-            updated_at: header.updated_at,
-            extensions: loaded.extensions()?,
-            revision: header.revision,
-        })
+        Ok(Self::of_parts(header, loaded.spec()?, loaded.extensions()?))
     }
 
     fn size(&self) -> usize {

@@ -8,7 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 
 use chrono::{DateTime, Utc};
-use redb::{Database, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, WriteTransaction};
+pub(crate) use redb::Database;
+use redb::{ReadOnlyDatabase, ReadTransaction, ReadableDatabase, WriteTransaction};
 
 use crate::engine::fault::OrFault;
 use crate::engine::index::Index;
@@ -39,6 +40,20 @@ pub(crate) struct Settings {
     pub(crate) live_readers: bool,
     pub(crate) expected_uuid: Option<[u8; 16]>,
     pub(crate) clock: Clock,
+}
+
+impl Settings {
+    /// Whether the store with this UUID is the one that is expected.
+    pub(crate) fn check_expected(&self, uuid: [u8; 16]) -> Result<()> {
+        match self.expected_uuid {
+            Some(expected) if expected != uuid => Err(Error::precondition(format!(
+                "it is another store than the one expected: its UUID is {}, not {}",
+                uuid::Uuid::from_bytes(uuid),
+                uuid::Uuid::from_bytes(expected),
+            ))),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The file, as far as it may be used.
@@ -106,6 +121,14 @@ impl Shared {
             reserved: AtomicU64::new(reserved),
             broken: AtomicBool::new(false),
             writer: Mutex::new(None),
+        }
+    }
+
+    /// The database of redb, if it may be written.
+    pub(crate) fn into_database(self) -> Option<Database> {
+        match self.file {
+            File::ReadWrite(db) => Some(db),
+            File::ReadOnly(_) | File::Inspected(_) => None,
         }
     }
 

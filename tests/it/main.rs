@@ -1,5 +1,6 @@
 //! All integration tests, in one binary.
 
+// The lints' exceptions for tests do not reach helper functions.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -12,16 +13,22 @@
 )]
 
 mod api;
+mod backup;
 mod btree;
+mod compact;
 #[cfg(feature = "conformance")]
 mod conformance;
 mod damage;
+mod dump;
 mod index;
 mod kill;
 mod model;
 mod open;
 mod quiet;
+mod salvage;
 mod sample;
 mod seed;
+mod stats;
 mod tidy;
+mod tools;
 mod transactions;

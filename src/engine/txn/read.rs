@@ -18,6 +18,7 @@ use crate::error::{Error, Operation, Result};
 use crate::filter::Filters;
 use crate::identifier::{ContainerId, NamespaceName};
 use crate::labels::Labels;
+use crate::revision::Revision;
 use crate::schema;
 use crate::store::{Damaged, Listing, Page, ReadNamespaces, ReadStore};
 
@@ -134,6 +135,31 @@ impl ReadTxn {
     pub(crate) fn check(&self) -> Result<check::CheckReport> {
         contained(|| check::check(&self.txn))
             .map_err(|error| error.during(Operation::Check).at(self.shared.path()))
+    }
+
+    /// The bound of the revisions, as the file has it.
+    pub(crate) fn revisions_below(&self) -> Result<Revision> {
+        contained(|| {
+            check::reserved_revisions(&self.txn.open_table(schema::META).or_fault()?)
+                .map(Revision::new)
+        })
+    }
+
+    /// A namespace that holds containers and is not among those that exist, which are `named`.
+    pub(crate) fn stray_namespace(&self, named: &[NamespaceName]) -> Result<Option<String>> {
+        let used = contained(|| check::used_namespaces(&self.containers))?;
+        let mut used = used.iter().map(|name| String::from_utf8_lossy(name));
+        let stray = used.find(|used| !named.iter().any(|name| name.as_str() == used));
+        Ok(stray.map(|name| name.into_owned()))
+    }
+
+    /// The transaction of redb beneath, for the tools that read whole tables.
+    pub(crate) fn snapshot(&self) -> &ReadTransaction {
+        &self.txn
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     fn namespaces(&self) -> Result<Table> {

@@ -1,0 +1,88 @@
+//! The lines of a dump, as they stand in it.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::container::Container;
+use crate::identifier::NamespaceName;
+use crate::info::StoreId;
+use crate::labels::Labels;
+use crate::revision::Revision;
+use crate::update::Rules;
+
+/// The version of the dump that this library writes.
+pub(crate) const DUMP_VERSION: u32 = 1;
+
+/// The first line of every version of the dump, as far as it tells the version.
+#[derive(Deserialize)]
+pub(super) struct Version {
+    pub(super) bayplan_dump: u32,
+}
+
+/// The first line.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Head {
+    pub(super) bayplan_dump: u32,
+    pub(super) store: StoreLine,
+}
+
+/// What a store is, apart from what it holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StoreLine {
+    pub(crate) id: StoreId,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) rules: Rules,
+    pub(crate) revisions_below: Revision,
+}
+
+/// The line of a namespace.
+#[derive(Serialize)]
+pub(super) struct NamespaceLine<'a> {
+    pub(super) namespace: &'a NamespaceName,
+    pub(super) labels: &'a Labels,
+}
+
+/// The line of a container.
+#[derive(Serialize)]
+pub(super) struct ContainerLine<'a> {
+    pub(super) namespace: &'a NamespaceName,
+    pub(super) container: &'a Container,
+}
+
+/// The last line.
+#[derive(Serialize)]
+pub(super) struct EndLine {
+    pub(super) end: End,
+}
+
+/// What must have been read by the end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct End {
+    pub(super) namespaces: u64,
+    pub(super) containers: u64,
+    /// Absent in a dump that somebody edited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) crc32: Option<String>,
+}
+
+/// Any line after the first, before it is known which.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Body {
+    #[serde(default)]
+    pub(super) namespace: Option<NamespaceName>,
+    #[serde(default)]
+    pub(super) labels: Option<Labels>,
+    #[serde(default)]
+    pub(super) container: Option<Box<Container>>,
+    #[serde(default)]
+    pub(super) end: Option<End>,
+}
+
+/// A checksum as it stands in the last line.
+pub(super) fn checksum_text(checksum: u32) -> String {
+    format!("{checksum:08x}")
+}

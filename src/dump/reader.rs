@@ -1,0 +1,285 @@
+//! Reading a dump, line by line; each error names the line.
+
+use std::io::BufRead;
+
+use serde::de::DeserializeOwned;
+
+use super::line::{Body, DUMP_VERSION, End, Head, StoreLine, Version, checksum_text};
+use super::lines::Lines;
+use crate::container::Container;
+use crate::error::{Error, ErrorKind, Result};
+use crate::identifier::NamespaceName;
+use crate::labels::{self, Labels};
+use crate::limits::DUMP_LINE_MAX_BYTES;
+
+/// What a line after the first brings.
+pub(crate) enum Item {
+    Namespace(NamespaceName, Labels),
+    Container(NamespaceName, Box<Container>),
+}
+
+/// Reads the lines of a dump, and checks all that can be checked without a store.
+pub(crate) struct Reader<R> {
+    lines: Lines<R>,
+    checksum: crc32fast::Hasher,
+    store: StoreLine,
+    namespace: Option<NamespaceName>,
+    last_id: Option<String>,
+    pub(crate) namespaces: u64,
+    pub(crate) containers: u64,
+}
+
+impl<R: BufRead> Reader<R> {
+    /// Reads the first line.
+    pub(crate) fn begin(input: R) -> Result<Self> {
+        let mut lines = Lines::new(input, DUMP_LINE_MAX_BYTES);
+        if !lines.advance()? {
+            return Err(Error::invalid("the dump is empty"));
+        }
+        let version: Version = parse(&lines.line, 1).map_err(|error| {
+            let what =
+                "line 1: it is not a dump: the first line must begin with {\"bayplan_dump\":";
+            Error::invalid(what).caused_by(error)
+        })?;
+        if version.bayplan_dump != DUMP_VERSION {
+            return Err(Error::new(
+                ErrorKind::IncompatibleFormat,
+                format!(
+                    "line 1: the dump has version {}, and this program knows version \
+                     {DUMP_VERSION}",
+                    version.bayplan_dump
+                ),
+            ));
+        }
+        let head: Head = parse(&lines.line, 1)?;
+        let mut checksum = crc32fast::Hasher::new();
+        checksum.update(&lines.line);
+        Ok(Self {
+            lines,
+            checksum,
+            store: head.store,
+            namespace: None,
+            last_id: None,
+            namespaces: 0,
+            containers: 0,
+        })
+    }
+
+    /// What the first line says.
+    pub(crate) fn store(&self) -> &StoreLine {
+        &self.store
+    }
+
+    /// How many lines were read.
+    pub(crate) fn lines(&self) -> u64 {
+        self.lines.number
+    }
+
+    /// What the next line brings; nothing after the last one, which must be followed by nothing.
+    pub(crate) fn next(&mut self) -> Result<Option<Item>> {
+        if !self.lines.advance()? {
+            let after = self.lines.number;
+            return Err(Error::invalid(format!(
+                "line {}: the dump ends after line {after}, without its last line: it is cut short",
+                after + 1
+            )));
+        }
+        let body: Body = parse(&self.lines.line, self.lines.number)?;
+        let item = match body {
+            Body {
+                namespace: Some(name),
+                labels: Some(labels),
+                container: None,
+                end: None,
+            } => self.namespace(name, labels),
+            Body {
+                namespace: Some(name),
+                labels: None,
+                container: Some(container),
+                end: None,
+            } => self.container(name, container),
+            Body {
+                namespace: None,
+                labels: None,
+                container: None,
+                end: Some(end),
+            } => return self.end(&end).map(|()| None),
+            _ => Err(Error::invalid(
+                "a line is a namespace with `labels`, or with a `container`, or the `end`",
+            )),
+        };
+        let item = item.map_err(|error| at_line(self.lines.number, error))?;
+        self.checksum.update(&self.lines.line);
+        Ok(Some(item))
+    }
+
+    /// The error for something in the line that was read last.
+    pub(crate) fn fault(&self, error: Error) -> Error {
+        at_line(self.lines.number, error)
+    }
+
+    fn namespace(&mut self, name: NamespaceName, labels: Labels) -> Result<Item> {
+        match &self.namespace {
+            Some(last) if *last == name => {
+                return Err(Error::invalid(format!("the namespace {name} stands twice")));
+            }
+            Some(last) if *last > name => {
+                return Err(Error::invalid(format!(
+                    "the namespace {name} is out of order: it stands after {last}"
+                )));
+            }
+            _ => {}
+        }
+        let count = labels.len();
+        let labels = labels::settle(labels)?;
+        if labels.len() != count {
+            return Err(Error::invalid("a label has an empty value"));
+        }
+        self.namespace = Some(name.clone());
+        self.last_id = None;
+        self.namespaces += 1;
+        Ok(Item::Namespace(name, labels))
+    }
+
+    fn container(&mut self, name: NamespaceName, container: Box<Container>) -> Result<Item> {
+        let id = &container.id;
+        if self.namespace.as_ref() != Some(&name) {
+            return Err(Error::invalid(format!(
+                "the container {id:?} does not stand below its namespace {name}"
+            )));
+        }
+        match &self.last_id {
+            Some(last) if last == id => {
+                return Err(Error::invalid(format!("the container {id:?} stands twice")));
+            }
+            Some(last) if last > id => {
+                return Err(Error::invalid(format!(
+                    "the container {id:?} is out of order: it stands after {last:?}"
+                )));
+            }
+            _ => {}
+        }
+        let container = container.check_stored(self.store.revisions_below)?;
+        self.last_id = Some(container.id.clone());
+        self.containers += 1;
+        Ok(Item::Container(name, Box::new(container)))
+    }
+
+    fn end(&mut self, end: &End) -> Result<()> {
+        let last = self.lines.number;
+        let wrong = |what: String| Err(Error::invalid(format!("line {last}: {what}")));
+        let checksum = checksum_text(self.checksum.clone().finalize());
+        if let Some(expected) = end.crc32.as_ref().filter(|text| **text != checksum) {
+            return wrong(format!(
+                "the lines before were changed: their checksum is {checksum}, not {expected}"
+            ));
+        }
+        let counts = [
+            ("namespaces", self.namespaces, end.namespaces),
+            ("containers", self.containers, end.containers),
+        ];
+        for (what, found, expected) in counts {
+            if found != expected {
+                return wrong(format!("there were {found} {what}, not {expected}"));
+            }
+        }
+        if self.lines.advance()? {
+            return Err(Error::invalid(format!(
+                "line {}: there is something after the end",
+                self.lines.number
+            )));
+        }
+        Ok(())
+    }
+}
+
+fn parse<T: DeserializeOwned>(line: &[u8], number: u64) -> Result<T> {
+    serde_json::from_slice(line).map_err(|error| {
+        // A line is a text of its own for the parser: its "at line 1" would mislead.
+        let text = error.to_string();
+        let what = text.split(" at line ").next().unwrap_or_default();
+        let column = error.column();
+        Error::invalid(format!("line {number}, column {column}: {what}"))
+    })
+}
+
+fn at_line(number: u64, error: Error) -> Error {
+    error.prefixed(&format!("line {number}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refuses(dump: &str, kind: ErrorKind, text: &str) {
+        let read = || -> Result<()> {
+            let mut reader = Reader::begin(dump.as_bytes())?;
+            while reader.next()?.is_some() {}
+            Ok(())
+        };
+        let error = read().unwrap_err();
+        assert_eq!(error.to_string(), text, "{dump}");
+        assert_eq!(error.kind(), kind);
+    }
+
+    const HEAD: &str = "{\"bayplan_dump\":1,\"store\":{\"id\":\
+        \"00000000-0000-4000-8000-000000000000\",\"created_at\":\"2026-01-01T00:00:00Z\",\
+        \"rules\":\"strict\",\"revisions_below\":9}}\n";
+
+    #[test]
+    fn an_error_names_the_line_and_what_is_wrong_with_it() {
+        use ErrorKind::{IncompatibleFormat, InvalidArgument};
+        refuses("", InvalidArgument, "the dump is empty");
+        refuses(
+            "{\"a\":1}\n",
+            InvalidArgument,
+            "line 1: it is not a dump: the first line must begin with {\"bayplan_dump\":",
+        );
+        refuses(
+            "{\"bayplan_dump\":2,\"store\":[]}\n",
+            IncompatibleFormat,
+            "line 1: the dump has version 2, and this program knows version 1",
+        );
+        for (rest, text) in [
+            (
+                "",
+                "line 2: the dump ends after line 1, without its last line: it is cut short",
+            ),
+            (
+                "{\"x\"",
+                "line 2: it is cut short: there is no line feed at its end",
+            ),
+            (
+                "{\"namespace\":\"a\",\"labels\":{}}\n{\"namespace\":\"a\",\"labels\":{}}\n",
+                "line 3: the namespace a stands twice",
+            ),
+            (
+                "{\"namespace\":\"b\",\"labels\":{}}\n{\"namespace\":\"a\",\"labels\":{}}\n",
+                "line 3: the namespace a is out of order: it stands after b",
+            ),
+            (
+                "{\"namespace\":\"a\",\"labels\":{\"k\":\"\"}}\n",
+                "line 2: a label has an empty value",
+            ),
+            (
+                "{\"namespace\":\"a\"}\n",
+                "line 2: a line is a namespace with `labels`, or with a `container`, or the `end`",
+            ),
+            (
+                "{\"end\":{\"namespaces\":0,\"containers\":1}}\n",
+                "line 2: there were 0 containers, not 1",
+            ),
+            (
+                "{\"end\":{\"namespaces\":0,\"containers\":0}}\n{}\n",
+                "line 3: there is something after the end",
+            ),
+            (
+                "{\"end\":7}\n",
+                "line 2, column 8: invalid type: integer `7`, expected struct End",
+            ),
+        ] {
+            refuses(&format!("{HEAD}{rest}"), InvalidArgument, text);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! `Db::backup` and `Builder::restore`.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::db::Db;
+use crate::engine::copy::{self, Walk};
+use crate::engine::fault::contained;
+use crate::engine::file;
+use crate::engine::new_store::NewStore;
+use crate::engine::shared::Settings;
+use crate::engine::txn::ReadTxn;
+use crate::error::{Error, Operation, Result};
+use crate::info::StoreId;
+use crate::options::Builder;
+use crate::progress::Progress;
+use crate::revision::Revision;
+
+/// What [`Db::backup`] or [`Builder::restore`] copied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct BackupReport {
+    /// Which store it is: the copy has the same id.
+    pub id: StoreId,
+    /// How many namespaces the copy has.
+    pub namespaces_count: u64,
+    /// How many containers the copy has.
+    pub containers_count: u64,
+    /// How many keys were copied, of all tables.
+    pub keys_count: u64,
+    /// Keys and values that were copied.
+    pub stored_bytes: u64,
+    /// The length of the new file.
+    pub file_bytes: u64,
+    /// Every revision in the copy is below this one.
+    pub revisions_below: Revision,
+}
+
+impl Db {
+    /// Copies the store, as it is now, into a new file, while others go on reading and writing.
+    ///
+    /// The copy is this store: it has the same id, rules, times and revisions, and every value
+    /// byte for byte. It is packed: what was free or fragmented here is not in it. There is a
+    /// whole store at `path` afterwards, or nothing; like a created one it can be read and written
+    /// by its owner only. Before it gets its name it is opened with its pages verified, checked
+    /// ([`Db::check`]) and compared with what was read, by number, length and checksum.
+    ///
+    /// Damaged records are not copied silently, they are errors. Damage to the file's own
+    /// structure is seen when a store is opened with [`Builder::check_integrity`], which is the
+    /// default, and by [`Builder::restore`], not here.
+    ///
+    /// The snapshot that is copied keeps its pages in the file until the backup is done.
+    /// `progress` counts keys; nothing waits while it runs.
+    ///
+    /// # Errors
+    ///
+    /// In all cases nothing is left at `path` that was not there:
+    ///
+    /// - [`AlreadyExists`](crate::ErrorKind::AlreadyExists): there is anything at `path`.
+    /// - [`NotFound`](crate::ErrorKind::NotFound): its directory does not exist.
+    /// - [`Corrupt`](crate::ErrorKind::Corrupt), naming the container: something is damaged;
+    ///   [`Builder::salvage`] saves the rest.
+    /// - [`Io`](crate::ErrorKind::Io).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bayplan::{Any, Container, Db, Runtime, Store};
+    ///
+    /// # fn main() -> bayplan::Result<()> {
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("meta.redb");
+    /// # let backup = directory.path().join("backup.redb");
+    /// # let restored = directory.path().join("restored.redb");
+    /// let db = Db::create(path)?;
+    /// let spec = Any::new("spec", b"{}");
+    /// db.namespace("k8s.io")?.create(Container::new("web", Runtime::new("runc"), spec))?;
+    /// assert_eq!(db.backup(&backup, |_| {})?.containers_count, 1);
+    ///
+    /// Db::builder().expect_id(db.info().id).restore(&backup, &restored, |_| {})?;
+    /// assert_eq!(Db::open(restored)?.info().id, db.info().id);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn backup(
+        &self,
+        path: impl AsRef<Path>,
+        progress: impl FnMut(Progress),
+    ) -> Result<BackupReport> {
+        let path = path.as_ref();
+        let builder = Builder::default();
+        copy(&self.read()?, path, builder.settings(), progress)
+            .map_err(|error| error.during(Operation::Backup).at(Some(path)))
+    }
+}
+
+impl Builder {
+    /// Verifies a backup, every page and every value of it, and copies it to a new file.
+    ///
+    /// A backup is a store like any other, so it can also be opened where it is; this one leaves
+    /// the backup as it is, whatever comes. The new store has its id: do not use it beside the one
+    /// that was backed up. Revisions that were given after the backup are given again.
+    ///
+    /// The backup is not written to, and may lie on a read-only medium. `progress` counts keys.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::open`] for the backup, with [`Corrupt`](crate::ErrorKind::Corrupt) if
+    /// anything in it is damaged; and as [`Db::backup`] for the new file. Nothing is left at `to`
+    /// that was not there.
+    pub fn restore(
+        self,
+        from: impl AsRef<Path>,
+        to: impl AsRef<Path>,
+        progress: impl FnMut(Progress),
+    ) -> Result<BackupReport> {
+        let to = to.as_ref();
+        let settings = self.settings().clone();
+        let backup = self
+            .check_integrity(true)
+            .opened(from.as_ref(), file::inspect_verified)?;
+        copy(&backup.read()?, to, &settings, progress)
+            .map_err(|error| error.during(Operation::Restore).at(Some(to)))
+    }
+}
+
+fn copy(
+    from: &ReadTxn,
+    to: &Path,
+    settings: &Settings,
+    mut progress: impl FnMut(Progress),
+) -> Result<BackupReport> {
+    let total = contained(|| copy::count(from.snapshot()))?;
+    let new = NewStore::begin(to, settings)?;
+    let mut walk = Walk::new(from.snapshot());
+    while contained(|| walk.copy_some(new.db()))? {
+        progress(Progress::new(walk.digest.keys_count, Some(total)));
+    }
+    let copied = walk.digest;
+    let (found, file_bytes) = new.finish(|snapshot, _| {
+        if copy::digest(snapshot)?.is_same(&copied) && copied.keys_count == total {
+            Ok(())
+        } else {
+            Err(Error::corrupt("the copy is not what was copied"))
+        }
+    })?;
+    Ok(BackupReport {
+        id: StoreId::from_bytes(from.shared().identity.uuid),
+        namespaces_count: found.namespaces,
+        containers_count: found.containers,
+        keys_count: copied.keys_count,
+        stored_bytes: copied.stored_bytes,
+        file_bytes,
+        revisions_below: from.revisions_below()?,
+    })
+}

@@ -1,0 +1,157 @@
+//! `Builder::salvage`: what can be saved of a damaged file, in a new one.
+
+mod holes;
+mod names;
+mod work;
+
+use std::fs::File;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::engine::fault::OrIo;
+use crate::engine::live::Live;
+use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::info::StoreId;
+use crate::options::Builder;
+use crate::progress::Progress;
+use work::Work;
+
+/// What [`Builder::salvage`] saved, and what it did not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SalvageReport {
+    /// Which store the new file is.
+    pub id: StoreId,
+    /// Whether that is the id of the damaged file; where it was lost, the store got a new one.
+    pub is_id_kept: bool,
+    /// How many namespaces the new file has.
+    pub namespaces_count: u64,
+    /// How many containers the new file has, the uncertain ones included.
+    pub containers_count: u64,
+    /// The containers that are in the new file, and may not be what was stored last.
+    pub uncertain: Vec<UncertainContainer>,
+    /// The containers of which something was found, and that are not in the new file.
+    pub lost: Vec<LostContainer>,
+    /// The namespaces whose labels may not be what was stored last.
+    pub uncertain_namespaces: Vec<String>,
+    /// The length of the new file.
+    pub file_bytes: u64,
+}
+
+/// A container that was salvaged, and may not be what was stored last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct UncertainContainer {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its id.
+    pub id: String,
+    /// Whether it may have been deleted before: it was found in the file, but not by its place.
+    pub is_possibly_deleted: bool,
+    /// Why it is uncertain.
+    pub reason: String,
+}
+
+/// A container that could not be salvaged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct LostContainer {
+    /// Its namespace, as far as it can be read.
+    pub namespace: String,
+    /// Its id, as far as it can be read.
+    pub id: String,
+    /// Whether it may have been deleted before: then it is no loss.
+    pub is_possibly_deleted: bool,
+    /// Why it is lost.
+    pub reason: String,
+}
+
+impl Builder {
+    /// Saves what can be saved of a damaged file, as a new store.
+    ///
+    /// The damaged file is not written to; neither is it needed to be a file that
+    /// [`Builder::open`] accepts. Each value is taken only if its checksum holds under its key.
+    ///
+    /// 1. As far as the file's structure can be followed, containers are read as always. Those
+    ///    that are whole are certain.
+    /// 2. If the structure is damaged, or a container is, all places of the file are searched for
+    ///    remains, also of older versions. Of a container that is not whole, the newest version is
+    ///    taken of which all parts are there. These are in [`SalvageReport::uncertain`]: there may
+    ///    have been a newer version, the container may have been deleted, and parts that were
+    ///    found apart may be of different versions with the same number of labels and extensions
+    ///    and the same length of the spec. Look at them before they are used.
+    ///
+    /// What is not known to have existed cannot be named: a container of which nothing is left is
+    /// in no list. Somebody who could choose the content of the damaged file chooses what is
+    /// found: checksums are not signatures.
+    ///
+    /// The new file can be read and written by its owner only, is verified before it gets its name
+    /// and keeps the id, the rules, times and revisions, where they are left. If nothing is
+    /// damaged, it is a copy. `progress` counts containers that were salvaged.
+    ///
+    /// # Errors
+    ///
+    /// In all cases nothing is left at `to` that was not there:
+    ///
+    /// - [`NotAStore`](crate::ErrorKind::NotAStore): nothing that a store writes is in the file.
+    /// - [`Locked`](crate::ErrorKind::Locked): the file is in use.
+    /// - [`IncompatibleFormat`](crate::ErrorKind::IncompatibleFormat): it is of a newer version.
+    /// - [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition): it is another store than
+    ///   [`Builder::expect_id`] says.
+    /// - [`AlreadyExists`](crate::ErrorKind::AlreadyExists): there is anything at `to`.
+    /// - [`NotFound`](crate::ErrorKind::NotFound), [`Io`](crate::ErrorKind::Io).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bayplan::{Any, Container, Db, ReadStore, Runtime, Store};
+    ///
+    /// # fn main() -> bayplan::Result<()> {
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("meta.redb");
+    /// # let saved = directory.path().join("saved.redb");
+    /// let spec = Any::new("spec", b"{}");
+    /// let web = Container::new("web", Runtime::new("runc"), spec);
+    /// Db::create(&path)?.namespace("k8s.io")?.create(web)?;
+    /// let mut bytes = std::fs::read(&path).unwrap();
+    /// bytes[..4096].fill(0); // the header, without which redb opens nothing
+    /// std::fs::write(&path, bytes).unwrap();
+    ///
+    /// let report = Db::builder().salvage(&path, &saved, |_| {})?;
+    /// assert_eq!(report.uncertain[0].id, "web");
+    /// assert!(Db::open(&saved)?.namespace("k8s.io")?.get("web").is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn salvage(
+        self,
+        from: impl AsRef<Path>,
+        to: impl AsRef<Path>,
+        mut progress: impl FnMut(Progress),
+    ) -> Result<SalvageReport> {
+        let (from, to) = (from.as_ref(), to.as_ref());
+        let of_source = |error: Error| error.during(Operation::OpenStore).at(Some(from));
+        let file = locked(from).map_err(of_source)?;
+        let live = Live::open(from, self.settings()).map_err(of_source)?;
+        Work::new(file, live, self.settings())
+            .and_then(|work| work.into_new_store(to, &mut progress))
+            .map_err(|error| error.during(Operation::Salvage).at(Some(to)))
+    }
+}
+
+/// The file, which nobody can open for writing while this is held.
+fn locked(path: &Path) -> Result<File> {
+    let file = File::open(path).or_io()?;
+    if file.metadata().or_io()?.is_dir() {
+        let what = "not a store: it is a directory";
+        return Err(Error::new(ErrorKind::NotAStore, what));
+    }
+    match file.try_lock_shared() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            Err(Error::new(ErrorKind::Locked, "the file is in use"))
+        }
+        Err(std::fs::TryLockError::Error(error)) => Err(error).or_io(),
+    }
+}

@@ -1,0 +1,98 @@
+//! What of a salvaged store is no container: which store it is, and its namespaces.
+
+use std::collections::BTreeMap;
+
+use super::work::Work;
+use crate::engine::bulk::Bulk;
+use crate::engine::fault::contained;
+use crate::engine::shared::REVISION_BLOCK;
+use crate::error::Result;
+use crate::identifier::NamespaceName;
+use crate::labels::{self, Labels};
+use crate::record::Identity;
+
+impl Work<'_> {
+    /// Which store the file is, and whether that is known.
+    pub(super) fn identity(&mut self) -> Result<(Identity, bool)> {
+        if let Some(live) = &self.live {
+            let identity = &live.shared.identity;
+            let copy = Identity::new(identity.uuid, identity.created_at()?, identity.rules()?);
+            return Ok((copy, true));
+        }
+        let found = self.search().identity.as_ref().and_then(|identity| {
+            let (created_at, rules) = (identity.created_at().ok()?, identity.rules().ok()?);
+            Some(Identity::new(identity.uuid, created_at, rules))
+        });
+        Ok(match found {
+            Some(identity) => (identity, true),
+            None => {
+                let uuid = *uuid::Uuid::new_v4().as_bytes();
+                let rules = self.settings.rules.unwrap_or_default();
+                (Identity::new(uuid, (self.settings.clock)(), rules), false)
+            }
+        })
+    }
+
+    /// A bound above all revisions that can have been given.
+    pub(super) fn revisions_below(&self) -> Result<u64> {
+        let above = self.highest.get().saturating_add(1);
+        let live = match &self.live {
+            Some(live) => live.revisions_below().ok(),
+            None => None,
+        };
+        Ok(match live {
+            Some(bound) => bound.max(above),
+            None => {
+                let found = self.found.as_ref().and_then(|found| found.revisions_below);
+                let bound = found.unwrap_or(0).max(above);
+                bound.saturating_add(REVISION_BLOCK)
+            }
+        })
+    }
+
+    /// The namespaces: those that exist, and those of the containers that were salvaged.
+    pub(super) fn salvage_namespaces(&mut self, bulk: &mut Bulk<'_>) -> Result<()> {
+        let mut all: BTreeMap<NamespaceName, Option<Labels>> =
+            self.used.iter().map(|name| (name.clone(), None)).collect();
+        let named = self.live.as_ref().and_then(|live| live.named().ok());
+        let is_named_known = named.is_some();
+        for (name, labels) in named.unwrap_or_default() {
+            all.insert(name, labels.and_then(labels::settle).ok());
+        }
+        let is_complete = is_named_known && all.values().all(Option::is_some);
+        if !is_complete {
+            self.search();
+            if let Some(found) = &self.found {
+                let names = found.namespaces.keys().filter(|_| !is_named_known);
+                for name in names {
+                    all.entry(name.clone()).or_default();
+                }
+            }
+        }
+        for (name, labels) in all {
+            let labels = match labels {
+                Some(labels) => labels,
+                None => self.found_labels(&name),
+            };
+            contained(|| bulk.namespace(&name, &labels))?;
+        }
+        Ok(())
+    }
+
+    /// The labels of a namespace that were found anywhere in the file.
+    fn found_labels(&mut self, name: &NamespaceName) -> Labels {
+        let found = self
+            .found
+            .as_ref()
+            .and_then(|found| found.namespaces.get(name));
+        let labels: Labels = found
+            .into_iter()
+            .flatten()
+            .filter_map(|(key, values)| Some((key.clone(), values.first()?.clone())))
+            .collect();
+        if !labels.is_empty() || found.is_none() {
+            self.uncertain_namespaces.push(name.to_string());
+        }
+        labels::settle(labels).unwrap_or_default()
+    }
+}

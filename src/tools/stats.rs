@@ -1,0 +1,71 @@
+//! `Db::stats`.
+
+use crate::db::Db;
+use crate::engine::fault::{OrIo, contained};
+use crate::engine::measure::measure;
+use crate::error::{Operation, Result};
+use crate::info::StoreId;
+use crate::schema::FORMAT_VERSION;
+use crate::stats::{Stats, TableStats};
+
+impl Db {
+    /// Counts the containers, and measures where the bytes of the file are.
+    ///
+    /// It reads the keys of all containers and visits every page of the tables, from one snapshot,
+    /// while others write; it waits for nobody. The file's length is asked of the system
+    /// afterwards: after writes in between, the free bytes can be off by what they wrote.
+    ///
+    /// # Errors
+    ///
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) if the file is damaged where it is measured;
+    /// [`Io`](crate::ErrorKind::Io).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bayplan::{Any, Container, Db, Runtime, Store};
+    ///
+    /// # fn main() -> bayplan::Result<()> {
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("meta.redb");
+    /// let db = Db::create(path)?;
+    /// let spec = Any::new("spec", vec![0; 100_000]);
+    /// db.namespace("k8s.io")?.create(Container::new("web", Runtime::new("runc"), spec))?;
+    /// let stats = db.stats()?;
+    /// assert_eq!(stats.containers_count, 1);
+    /// assert_eq!(stats.namespaces[0].name, "k8s.io");
+    /// assert!(stats.stored_bytes > 100_000);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn stats(&self) -> Result<Stats> {
+        let snapshot = self.read()?;
+        let shared = snapshot.shared();
+        let in_context = |error: crate::Error| error.during(Operation::Measure).at(shared.path());
+        let measured = contained(|| measure(snapshot.snapshot())).map_err(in_context)?;
+        let file_bytes = match shared.path() {
+            Some(path) => Some(path.metadata().or_io().map_err(in_context)?.len()),
+            None => None,
+        };
+        let sum = |bytes: fn(&TableStats) -> u64| measured.tables.iter().map(bytes).sum();
+        let mut stats = Stats {
+            id: StoreId::from_bytes(shared.identity.uuid),
+            format_version: FORMAT_VERSION,
+            revisions_below: measured.revisions_below,
+            containers_count: measured
+                .namespaces
+                .iter()
+                .map(|namespace| namespace.containers_count)
+                .sum(),
+            file_bytes,
+            stored_bytes: sum(|table| table.stored_bytes),
+            metadata_bytes: sum(|table| table.metadata_bytes),
+            fragmented_bytes: sum(|table| table.fragmented_bytes),
+            free_bytes: None,
+            namespaces: measured.namespaces,
+            tables: measured.tables,
+        };
+        stats.free_bytes = file_bytes.map(|bytes| bytes.saturating_sub(stats.used_bytes()));
+        Ok(stats)
+    }
+}

@@ -1,0 +1,378 @@
+//! Saving what can be saved of a damaged file.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bayplan::{Any, Container, Db, ErrorKind, FieldMask, Namespaces, SalvageReport, Store};
+
+use crate::tools::{Numbers, assert_private, container, content, dump, files, fill};
+
+/// A closed store that was damaged, and what it held before.
+struct Broken {
+    directory: tempfile::TempDir,
+    before: BTreeMap<(String, String), Container>,
+    bytes: Vec<u8>,
+}
+
+impl Broken {
+    /// What `make` leaves in a new store; not damaged yet.
+    fn of(make: impl FnOnce(&Db)) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("old.redb");
+        let db = Db::create(&path).unwrap();
+        make(&db);
+        let before = containers(&db);
+        drop(db);
+        let bytes = fs::read(&path).unwrap();
+        Self {
+            directory,
+            before,
+            bytes,
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Salvages the bytes as they are now. What is new is healthy, private, and the only new file;
+    /// the old one is as it was.
+    #[track_caller]
+    fn salvage(&self) -> (SalvageReport, BTreeMap<(String, String), Container>) {
+        let (old, new) = (self.path("old.redb"), self.path("new.redb"));
+        fs::write(&old, &self.bytes).unwrap();
+        let _ = fs::remove_file(&new);
+        let mut calls = 0;
+        let report = Db::builder().salvage(&old, &new, |_| calls += 1).unwrap();
+        assert!(calls > 0);
+        assert!(
+            fs::read(&old).unwrap() == self.bytes,
+            "the damaged file was changed"
+        );
+        assert_private(&new);
+        assert_eq!(files(self.directory.path()), ["new.redb", "old.redb"]);
+        let db = Db::open(&new).unwrap();
+        let check = db.check().unwrap();
+        assert!(check.is_healthy(), "{check:?}");
+        let after = containers(&db);
+        assert_eq!(report.containers_count, after.len() as u64);
+        // Whatever is not named as uncertain is exactly what it was.
+        let uncertain = |(namespace, id): &(String, String)| {
+            report
+                .uncertain
+                .iter()
+                .any(|it| &it.namespace == namespace && &it.id == id)
+        };
+        for (name, container) in &after {
+            if !uncertain(name) {
+                assert_eq!(Some(container), self.before.get(name), "{name:?}");
+            }
+        }
+        (report, after)
+    }
+
+    /// Where these bytes are.
+    #[track_caller]
+    fn find(&self, needle: &[u8]) -> Vec<usize> {
+        let found: Vec<_> = self
+            .bytes
+            .windows(needle.len())
+            .enumerate()
+            .filter(|(_, window)| *window == needle)
+            .map(|(at, _)| at)
+            .collect();
+        assert!(!found.is_empty());
+        found
+    }
+
+    /// Where the branch pages of redb's trees seem to be: of type 2, with some keys.
+    fn branches(&self) -> Vec<usize> {
+        (4096..self.bytes.len())
+            .step_by(4096)
+            .filter(|at| self.bytes[*at] == 2 && self.bytes[at + 2] > 0)
+            .collect()
+    }
+}
+
+fn containers(db: &Db) -> BTreeMap<(String, String), Container> {
+    content(db)
+        .into_iter()
+        .flat_map(|(name, _, all)| {
+            all.into_iter()
+                .map(move |it| ((name.clone(), it.id.clone()), it))
+        })
+        .collect()
+}
+
+fn key(namespace: &str, id: &str) -> (String, String) {
+    (namespace.to_owned(), id.to_owned())
+}
+
+fn with_spec(id: &str, filler: u8, bytes: usize) -> Container {
+    let mut it = container(id, 0);
+    it.spec = Some(Any::new("spec", vec![filler; bytes]));
+    it
+}
+
+#[test]
+fn of_a_healthy_file_everything_is_copied() {
+    let broken = Broken::of(|db| {
+        fill(db, 100, 400);
+        db.namespace("default").unwrap().delete("c00007").unwrap();
+    });
+    let (report, after) = broken.salvage();
+    assert_eq!(after, broken.before);
+    assert!(report.is_id_kept && report.uncertain.is_empty() && report.lost.is_empty());
+    let old = Db::open(broken.path("old.redb")).unwrap();
+    let new = Db::open(broken.path("new.redb")).unwrap();
+    assert_eq!(dump(&new), dump(&old));
+}
+
+#[test]
+fn a_flipped_byte_in_a_spec_costs_no_other_container() {
+    let mut broken = Broken::of(|db| {
+        fill(db, 50, 100);
+        db.namespace("default")
+            .unwrap()
+            .create(with_spec("hit", 0xaa, 9000))
+            .unwrap();
+    });
+    let place = broken.find(&[0xaa; 9000])[0];
+    broken.bytes[place + 5000] ^= 1;
+    let (report, after) = broken.salvage();
+    assert_eq!(report.lost.len(), 1, "{report:?}");
+    assert_eq!(
+        (
+            report.lost[0].namespace.as_str(),
+            report.lost[0].id.as_str()
+        ),
+        ("default", "hit")
+    );
+    assert!(!report.lost[0].is_possibly_deleted);
+    assert!(
+        report.lost[0]
+            .reason
+            .contains("its spec is damaged or gone"),
+        "{report:?}"
+    );
+    assert!(report.uncertain.is_empty());
+    assert_eq!(after.len(), broken.before.len() - 1);
+}
+
+#[test]
+fn an_older_complete_version_is_taken_where_the_newest_is_damaged() {
+    let mut broken = Broken::of(|db| {
+        fill(db, 5, 100);
+        let store = db.namespace("default").unwrap();
+        store.create(with_spec("hit", 0xaa, 9000)).unwrap();
+        let change = with_spec("hit", 0xbb, 9001);
+        store
+            .update(change, &FieldMask::parse(["spec"]).unwrap())
+            .unwrap();
+    });
+    let place = broken.find(&[0xbb; 9000])[0];
+    broken.bytes[place + 5000] ^= 1;
+    let (report, after) = broken.salvage();
+    assert_eq!(after.len(), broken.before.len());
+    let old = &after[&key("default", "hit")];
+    assert_eq!(old.spec.as_ref().unwrap().value, [0xaa; 9000]);
+    let newest = &broken.before[&key("default", "hit")];
+    assert!(old.revision < newest.revision);
+    assert_eq!(report.uncertain.len(), 1, "{report:?}");
+    let reason = &report.uncertain[0].reason;
+    assert!(
+        reason.contains("what was stored last is damaged"),
+        "{reason}"
+    );
+    assert!(
+        reason.contains(&format!("revision {}:", old.revision)),
+        "{reason}"
+    );
+    assert!(!report.uncertain[0].is_possibly_deleted);
+}
+
+#[test]
+fn without_its_header_a_file_gives_all_that_it_held() {
+    let mut broken = Broken::of(|db| fill(db, 100, 400));
+    let id = Db::open(broken.path("old.redb")).unwrap().info().id;
+    for destroyed in [9, 512, 4096] {
+        broken.bytes[..destroyed].fill(0);
+        let (report, after) = broken.salvage();
+        assert_eq!(after, broken.before, "{destroyed}");
+        assert!(report.is_id_kept && report.id == id);
+        assert!(report.lost.is_empty(), "{report:?}");
+        assert_eq!(report.uncertain.len(), after.len());
+        assert!(report.uncertain.iter().all(|it| it.is_possibly_deleted));
+        let new = Db::open(broken.path("new.redb")).unwrap();
+        let labels: Vec<_> = content(&new)
+            .into_iter()
+            .map(|(name, labels, _)| (name, labels))
+            .collect();
+        assert_eq!(labels[1].0, "empty");
+        assert_eq!(labels[1].1["team"], "infra");
+    }
+}
+
+#[test]
+fn a_zeroed_branch_page_costs_nothing_that_has_a_leaf() {
+    let broken = Broken::of(|db| fill(db, 300, 400));
+    let branches = broken.branches();
+    assert!(branches.len() >= 2);
+    let (mut fewest, mut most) = (usize::MAX, 0);
+    for at in branches {
+        let mut broken = Broken {
+            directory: tempfile::tempdir().unwrap(),
+            before: broken.before.clone(),
+            bytes: broken.bytes.clone(),
+        };
+        broken.bytes[at..at + 4096].fill(0);
+        let (report, after) = broken.salvage();
+        assert_eq!(after, broken.before, "{at}");
+        assert!(report.lost.is_empty());
+        fewest = fewest.min(report.uncertain.len());
+        most = most.max(report.uncertain.len());
+    }
+    // All of them below the root; those of one stretch below another branch.
+    assert!(fewest < most && most <= 600, "{fewest} {most}");
+}
+
+#[test]
+fn of_half_a_file_comes_what_was_in_that_half() {
+    let mut broken = Broken::of(|db| fill(db, 300, 400));
+    let len = broken.bytes.len();
+    broken.bytes.truncate(len / 2 + 100);
+    let (report, after) = broken.salvage();
+    assert!(after.len() > 100, "{}", after.len());
+    for (name, container) in &after {
+        assert_eq!(container, &broken.before[name]);
+    }
+    for lost in &report.lost {
+        assert!(!after.contains_key(&key(&lost.namespace, &lost.id)));
+    }
+}
+
+#[test]
+fn deleted_containers_come_back_only_where_nobody_can_tell() {
+    let make = |db: &Db| {
+        let store = db.namespace("default").unwrap();
+        for n in 0..20 {
+            store.create(container(&format!("c{n:02}"), 2000)).unwrap();
+        }
+        store.create(with_spec("gone", 0xcc, 9000)).unwrap();
+        store.create(with_spec("hit", 0xaa, 9000)).unwrap();
+        store.delete("gone").unwrap();
+    };
+    // The structure can be followed: it is known to be deleted.
+    let mut broken = Broken::of(make);
+    let place = broken.find(&[0xaa; 9000])[0];
+    broken.bytes[place + 5000] ^= 1;
+    let (report, after) = broken.salvage();
+    assert!(!after.contains_key(&key("default", "gone")));
+    assert!(!report.lost.iter().any(|it| it.id == "gone"));
+    // It cannot: it may be back, and is named.
+    let mut broken = Broken::of(make);
+    broken.bytes[..4096].fill(0);
+    let (report, after) = broken.salvage();
+    assert_eq!(
+        after.len() - usize::from(after.contains_key(&key("default", "gone"))),
+        21
+    );
+    let named = report.uncertain.iter().filter(|it| it.id == "gone").count()
+        + report.lost.iter().filter(|it| it.id == "gone").count();
+    assert_eq!(named, 1, "{report:?}");
+}
+
+#[test]
+fn garbage_is_refused_and_leaves_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let (old, new) = (directory.path().join("old"), directory.path().join("new"));
+    let mut numbers = Numbers::new(3);
+    let noise: Vec<u8> = (0..100_000).map(|_| numbers.below(256) as u8).collect();
+    let mut leaves = noise.clone();
+    leaves.chunks_mut(4096).for_each(|page| page[0] = 1);
+    for bytes in [
+        Vec::new(),
+        b"hello".to_vec(),
+        vec![0; 50_000],
+        noise,
+        leaves,
+    ] {
+        fs::write(&old, &bytes).unwrap();
+        let error = Db::builder().salvage(&old, &new, |_| {}).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotAStore, "{error}");
+        assert_eq!(files(directory.path()), ["old"]);
+    }
+    let salvage = |from: &Path| Db::builder().salvage(from, &new, |_| {}).unwrap_err();
+    assert_eq!(salvage(directory.path()).kind(), ErrorKind::NotAStore);
+    assert!(salvage(&directory.path().join("missing")).is_not_found());
+}
+
+#[test]
+fn nothing_is_overwritten_and_no_store_in_use_is_salvaged() {
+    let directory = tempfile::tempdir().unwrap();
+    let (old, new) = (directory.path().join("old"), directory.path().join("new"));
+    let db = Db::create(&old).unwrap();
+    db.create_namespace("a", [].into()).unwrap();
+    let error = Db::builder().salvage(&old, &new, |_| {}).unwrap_err();
+    assert!(error.is_locked(), "{error}");
+    drop(db);
+    fs::write(&new, "mine").unwrap();
+    let error = Db::builder().salvage(&old, &new, |_| {}).unwrap_err();
+    assert!(error.is_already_exists(), "{error}");
+    assert_eq!(fs::read(&new).unwrap(), b"mine");
+    let error = Db::builder().salvage(&old, &old, |_| {}).unwrap_err();
+    assert!(error.is_already_exists(), "{error}");
+    let other = Db::in_memory().unwrap().info().id;
+    let third = directory.path().join("third");
+    let error = Db::builder()
+        .expect_id(other)
+        .salvage(&old, &third, |_| {})
+        .unwrap_err();
+    assert!(error.is_failed_precondition(), "{error}");
+    assert_eq!(files(directory.path()), ["new", "old"]);
+}
+
+#[test]
+fn whatever_is_flipped_what_is_certain_is_true() {
+    let broken = Broken::of(|db| {
+        fill(db, 40, 300);
+        let store = db.namespace("default").unwrap();
+        for n in (0..40).step_by(3) {
+            let id = format!("c{n:05}");
+            store
+                .update(with_spec(&id, 7, 300), &FieldMask::parse(["spec"]).unwrap())
+                .unwrap();
+        }
+        store.delete("c00002").unwrap();
+    });
+    let mut numbers = Numbers::new(11);
+    let (mut lost, mut uncertain) = (0, 0);
+    for round in 0..30 {
+        let mut broken = Broken {
+            directory: tempfile::tempdir().unwrap(),
+            before: broken.before.clone(),
+            bytes: broken.bytes.clone(),
+        };
+        for _ in 0..=round % 8 {
+            let at = numbers.below(broken.bytes.len());
+            broken.bytes[at] ^= 1 << numbers.below(8);
+        }
+        let (report, after) = broken.salvage();
+        let named = |name: &(String, String)| {
+            report
+                .lost
+                .iter()
+                .any(|it| it.namespace == name.0 && it.id == name.1)
+        };
+        for name in broken.before.keys() {
+            assert!(
+                after.contains_key(name) || named(name),
+                "{name:?} is gone without a word"
+            );
+        }
+        lost += report.lost.len();
+        uncertain += report.uncertain.len();
+    }
+    assert!(lost + uncertain > 0, "30 damaged files lost nothing");
+}

@@ -1,0 +1,73 @@
+//! What a store tells about how much it holds.
+
+use bayplan::{Any, Container, Db, Namespaces, Runtime, Store};
+
+fn container(id: &str, spec_bytes: usize) -> Container {
+    Container::new(
+        id,
+        Runtime::new("runc"),
+        Any::new("spec", vec![7; spec_bytes]),
+    )
+}
+
+#[test]
+fn stats_count_containers_by_namespace_and_bytes_by_table() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("meta.redb");
+    let db = Db::create(&path).unwrap();
+    for (namespace, ids) in [("a", &["1", "2"][..]), ("b", &["3"])] {
+        let store = db.namespace(namespace).unwrap();
+        for id in ids {
+            store.create(container(id, 10_000).label("l", "v")).unwrap();
+        }
+    }
+    db.create_namespace("empty", [].into()).unwrap();
+    let stats = db.stats().unwrap();
+    let counts: Vec<_> = stats
+        .namespaces
+        .iter()
+        .map(|namespace| (namespace.name.as_str(), namespace.containers_count))
+        .collect();
+    assert_eq!(counts, [("a", 2), ("b", 1), ("empty", 0)]);
+    assert_eq!(stats.containers_count, 3);
+    assert_eq!(stats.id, db.info().id);
+    let tables: Vec<_> = stats
+        .tables
+        .iter()
+        .map(|table| (table.name.as_str(), table.keys_count))
+        .collect();
+    assert_eq!(tables, [("containers", 9), ("meta", 3), ("namespaces", 3)]);
+    assert!(stats.stored_bytes > 30_000);
+    assert_eq!(stats.file_bytes, Some(path.metadata().unwrap().len()));
+    assert_eq!(
+        stats.file_bytes.unwrap(),
+        stats.used_bytes() + stats.free_bytes.unwrap()
+    );
+    assert!(stats.revisions_below.get() > 3);
+
+    drop(db);
+    let read_only = Db::open_read_only(&path).unwrap().stats().unwrap();
+    assert_eq!(read_only.tables, stats.tables);
+    assert_eq!(read_only.namespaces, stats.namespaces);
+}
+
+#[test]
+fn what_is_deleted_becomes_free() {
+    let directory = tempfile::tempdir().unwrap();
+    let db = Db::create(directory.path().join("meta.redb")).unwrap();
+    let store = db.namespace("a").unwrap();
+    store.create(container("large", 4_000_000)).unwrap();
+    let before = db.stats().unwrap();
+    store.delete("large").unwrap();
+    let after = db.stats().unwrap();
+    assert!(after.stored_bytes + 4_000_000 <= before.stored_bytes);
+    assert!(after.free_bytes.unwrap() >= 4_000_000);
+}
+
+#[test]
+fn a_store_in_memory_has_no_file_to_measure() {
+    let stats = Db::in_memory().unwrap().stats().unwrap();
+    assert_eq!((stats.file_bytes, stats.free_bytes), (None, None));
+    let text = serde_json::to_string(&stats).unwrap();
+    assert!(text.contains("\"containers_count\":0"), "{text}");
+}
