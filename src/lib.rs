@@ -54,6 +54,7 @@
 extern crate self as bayplan;
 
 mod any;
+mod borrowed;
 mod commit;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -82,6 +83,7 @@ mod tools;
 mod update;
 
 pub use any::Any;
+pub use borrowed::{AnyRef, ContainerRef};
 pub use container::{Container, ContainerHeader, Extensions, Runtime};
 pub use db::{Db, Namespace};
 pub use engine::check::{CheckReport, Damage};

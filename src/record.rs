@@ -14,6 +14,7 @@ use bincode::{BorrowDecode, Encode};
 use chrono::{DateTime, Utc};
 
 use crate::any::Any;
+use crate::borrowed::{AnyRef, ContainerRef};
 use crate::container::{Container, ContainerHeader, Runtime};
 use crate::error::{Error, Result};
 use crate::labels::Labels;
@@ -113,6 +114,34 @@ impl<'a> Record<'a> {
         self.sandbox_id
     }
 
+    /// The container `id` with these parts, in the file's own bytes.
+    pub(crate) fn to_ref<'b>(
+        &'b self,
+        id: &'b str,
+        labels: Vec<(&'b str, &'b str)>,
+        extensions: Vec<(&'b str, AnyRef<'b>)>,
+        spec: AnyRef<'b>,
+    ) -> Result<ContainerRef<'b>> {
+        Ok(ContainerRef {
+            id,
+            image: self.image,
+            runtime_name: self.runtime_name,
+            runtime_options: self.runtime_options.as_ref().map(|options| AnyRef {
+                type_url: options.type_url,
+                value: options.value,
+            }),
+            snapshotter: self.snapshotter,
+            snapshot_key: self.snapshot_key,
+            sandbox_id: self.sandbox_id,
+            created_at: self.created_at.to_time()?,
+            updated_at: self.updated_at.to_time()?,
+            revision: Revision::new(self.revision),
+            labels,
+            extensions,
+            spec,
+        })
+    }
+
     /// The header of the container `id`, with these labels.
     pub(crate) fn to_header(&self, id: String, labels: Labels) -> Result<ContainerHeader> {
         Ok(ContainerHeader {
@@ -155,6 +184,13 @@ impl<'a> AnyContent<'a> {
 
     pub(crate) fn to_any(&self) -> Any {
         Any::new(self.type_url, self.value)
+    }
+}
+
+impl<'a> From<AnyContent<'a>> for AnyRef<'a> {
+    fn from(content: AnyContent<'a>) -> Self {
+        let AnyContent { type_url, value } = content;
+        Self { type_url, value }
     }
 }
 

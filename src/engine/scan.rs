@@ -1,11 +1,11 @@
 //! Reading containers: one cursor over adjacent keys, decoding no more than is asked for.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use redb::{AccessGuard, ReadableTable};
 
-use crate::any::Any;
+use crate::borrowed::{AnyRef, ContainerRef};
 use crate::container::{Container, ContainerHeader, Extensions};
 use crate::engine::fault::OrFault;
 use crate::engine::plan::Plan;
@@ -39,7 +39,7 @@ pub(crate) fn get<T: Shape>(
     let mut scan = Scan::new(table, namespace, ContainerKey::new(namespace, id).all())?;
     let mut head = Head::default();
     if scan.enter(&mut head) {
-        scan.read(&head, &Filters::all())
+        scan.read(&head, &Filters::all(), T::WANT, T::build)
     } else {
         Ok(None)
     }
@@ -108,12 +108,73 @@ pub(crate) fn batch<T: Shape>(
     Ok(batch)
 }
 
+/// Shows the containers behind `after` that match the filters to `visit`, in the file's own bytes,
+/// until it breaks.
+pub(crate) fn visit(
+    table: &impl Containers,
+    namespace: &NamespaceName,
+    after: Option<&[u8]>,
+    filters: &Filters,
+    plan: &Plan,
+    visit: &mut dyn FnMut(&ContainerRef<'_>) -> ControlFlow<()>,
+) -> Result<()> {
+    let mut head = Head::default();
+    let mut show = |loaded: &Loaded<'_>| Ok(visit(&loaded.borrowed()?));
+    let mut visit_all = |keys| -> Result<ControlFlow<()>> {
+        let mut scan = Scan::new(table, namespace, keys)?;
+        while scan.enter(&mut head) {
+            let seen = scan.read(&head, filters, Want::ALL, &mut show);
+            let seen = seen.map_err(|error| error.of(String::from_utf8_lossy(head.id())))?;
+            if seen.is_some_and(|seen| seen.is_break()) {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    };
+    let Plan::Ids(ids) = plan else {
+        return visit_all(schema::containers_of(namespace, after)).map(|_| ());
+    };
+    for id in ids
+        .iter()
+        .filter(|id| after.is_none_or(|after| id.as_bytes() > after))
+    {
+        let Ok(id) = ContainerId::new(id.as_str()) else {
+            continue;
+        };
+        if visit_all(ContainerKey::new(namespace, &id).all())?.is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Which parts of a container are wanted, beside its record.
+#[derive(Clone, Copy)]
+pub(crate) struct Want {
+    labels: bool,
+    /// The extensions and the spec.
+    body: bool,
+}
+
+impl Want {
+    const NOTHING: Self = Self {
+        labels: false,
+        body: false,
+    };
+    const LABELS: Self = Self {
+        labels: true,
+        body: false,
+    };
+    const ALL: Self = Self {
+        labels: true,
+        body: true,
+    };
+}
+
 /// What a container is read into.
 pub(crate) trait Shape: Sized {
-    /// Whether it has the labels.
-    const LABELS: bool;
-    /// Whether it has the extensions and the spec.
-    const BODY: bool;
+    /// What it is made of.
+    const WANT: Want;
 
     /// Makes it of what was read.
     fn build(loaded: &Loaded<'_>) -> Result<Self>;
@@ -132,6 +193,27 @@ pub(crate) struct Loaded<'a> {
 }
 
 impl Loaded<'_> {
+    /// All of it, verified, without a copy.
+    fn borrowed(&self) -> Result<ContainerRef<'_>> {
+        let labels = self.labels.iter().map(|entry| {
+            let value = unseal_text(entry.pair.0.value(), entry.pair.1.value())?;
+            Ok((text(entry.name())?, value))
+        });
+        let extensions = self.extensions.iter().map(|entry| {
+            let value = AnyContent::decode(entry.pair.0.value(), entry.pair.1.value())?;
+            Ok((text(entry.name())?, AnyRef::from(value)))
+        });
+        let Some(spec) = self.spec_content()? else {
+            return Err(Error::corrupt("the container has no spec"));
+        };
+        self.record.to_ref(
+            self.id,
+            labels.collect::<Result<_>>()?,
+            extensions.collect::<Result<_>>()?,
+            spec.into(),
+        )
+    }
+
     fn labels(&self) -> Result<Labels> {
         let pairs = self.labels.iter().map(|entry| {
             let value = unseal_text(entry.pair.0.value(), entry.pair.1.value())?;
@@ -148,13 +230,13 @@ impl Loaded<'_> {
         pairs.collect::<Result<BTreeMap<_, _>>>()
     }
 
-    fn spec(&self) -> Result<Option<Any>> {
+    fn spec_content(&self) -> Result<Option<AnyContent<'_>>> {
         let Some((key, value)) = self.spec else {
             return Ok(None);
         };
         let spec = AnyContent::decode(key.value(), value.value())?;
         if u32::try_from(spec.value_bytes()).ok() == Some(self.record.spec_bytes) {
-            Ok(Some(spec.to_any()))
+            Ok(Some(spec))
         } else {
             Err(Error::corrupt("the spec is not as long as the record says"))
         }
@@ -162,8 +244,7 @@ impl Loaded<'_> {
 }
 
 impl Shape for ContainerHeader {
-    const LABELS: bool = true;
-    const BODY: bool = false;
+    const WANT: Want = Want::LABELS;
 
     fn build(loaded: &Loaded<'_>) -> Result<Self> {
         loaded
@@ -177,12 +258,12 @@ impl Shape for ContainerHeader {
 }
 
 impl Shape for Container {
-    const LABELS: bool = true;
-    const BODY: bool = true;
+    const WANT: Want = Want::ALL;
 
     fn build(loaded: &Loaded<'_>) -> Result<Self> {
         let header = ContainerHeader::build(loaded)?;
-        Ok(Self::of_parts(header, loaded.spec()?, loaded.extensions()?))
+        let spec = loaded.spec_content()?.as_ref().map(AnyContent::to_any);
+        Ok(Self::of_parts(header, spec, loaded.extensions()?))
     }
 
     fn size(&self) -> usize {
@@ -192,8 +273,7 @@ impl Shape for Container {
 }
 
 impl Shape for String {
-    const LABELS: bool = false;
-    const BODY: bool = false;
+    const WANT: Want = Want::NOTHING;
 
     fn build(loaded: &Loaded<'_>) -> Result<Self> {
         Ok(loaded.id.to_owned())
@@ -206,8 +286,7 @@ impl Shape for String {
 
 /// Nothing but the fact that it is there.
 impl Shape for () {
-    const LABELS: bool = false;
-    const BODY: bool = false;
+    const WANT: Want = Want::NOTHING;
 
     fn build(_: &Loaded<'_>) -> Result<Self> {
         Ok(())
@@ -317,7 +396,7 @@ impl<'t> Scan<'t> {
         head: &Head,
         filters: &Filters,
     ) -> Result<usize> {
-        match self.read(head, filters) {
+        match self.read(head, filters, T::WANT, T::build) {
             Ok(Some(item)) => {
                 let size = T::size(&item);
                 items.push(Ok(item));
@@ -338,42 +417,41 @@ impl<'t> Scan<'t> {
         }
     }
 
-    /// The container entered, if it matches. Its rows are behind the cursor afterwards, unless
-    /// there was an error.
-    fn read<T: Shape>(&mut self, head: &Head, filters: &Filters) -> Result<Option<T>> {
+    /// What `build` makes of the container entered, if it matches. Its rows are behind the cursor
+    /// afterwards, unless there was an error.
+    fn read<T>(
+        &mut self,
+        head: &Head,
+        filters: &Filters,
+        want: Want,
+        build: impl FnOnce(&Loaded<'_>) -> Result<T>,
+    ) -> Result<Option<T>> {
         let Some((key, value)) = self.advance()? else {
             return Ok(None);
         };
         if key.value() != head.key.as_slice() {
             return Err(Error::corrupt("the container has no record"));
         }
-        let record = Record::decode(key.value(), value.value())?;
+        let record = &Record::decode(key.value(), value.value())?;
         let id = text(head.id())?;
-        let (with_labels, with_extensions) = (filters.needs_labels(), filters.needs_extensions());
-        let decided_early = !with_labels && !with_extensions;
+        let needed = Want {
+            labels: filters.needs_labels(),
+            body: filters.needs_extensions(),
+        };
+        let decided_early = !needed.labels && !needed.body;
         if decided_early {
-            let view = View {
+            let (labels, extensions) = (&[], &[]);
+            if !filters.matches(&View {
                 id,
-                record: &record,
-                labels: &[],
-                extensions: &[],
-            };
-            if !filters.matches(&view) {
+                record,
+                labels,
+                extensions,
+            }) {
                 self.leave(head)?;
                 return Ok(None);
             }
         }
-        let mut parts = Parts::default();
-        while self.is_inside(head) {
-            let Some(pair) = self.advance()? else { break };
-            parts.add(
-                pair,
-                head,
-                T::LABELS || with_labels,
-                T::BODY || with_extensions,
-            )?;
-        }
-        parts.check(&record)?;
+        let parts = self.parts(head, record, want, needed)?;
         let Parts {
             labels,
             extensions,
@@ -381,24 +459,46 @@ impl<'t> Scan<'t> {
             ..
         } = &parts;
         if !decided_early {
-            parts.verify(with_labels, with_extensions)?;
+            parts.verify(needed)?;
             if !filters.matches(&View {
                 id,
-                record: &record,
+                record,
                 labels,
                 extensions,
             }) {
                 return Ok(None);
             }
         }
-        T::build(&Loaded {
+        let spec = spec.as_ref();
+        build(&Loaded {
             id,
-            record: &record,
+            record,
             labels,
             extensions,
-            spec: spec.as_ref(),
+            spec,
         })
         .map(Some)
+    }
+
+    /// The parts of the container entered that are wanted or needed; all of them are counted.
+    fn parts(
+        &mut self,
+        head: &Head,
+        record: &Record<'_>,
+        want: Want,
+        needed: Want,
+    ) -> Result<Parts<'t>> {
+        let keep = Want {
+            labels: want.labels || needed.labels,
+            body: want.body || needed.body,
+        };
+        let mut parts = Parts::default();
+        while self.is_inside(head) {
+            let Some(pair) = self.advance()? else { break };
+            parts.add(pair, head, keep)?;
+        }
+        parts.check(record)?;
+        Ok(parts)
     }
 }
 
@@ -413,7 +513,7 @@ struct Parts<'t> {
 }
 
 impl<'t> Parts<'t> {
-    fn add(&mut self, pair: Pair<'t>, head: &Head, labels: bool, body: bool) -> Result<()> {
+    fn add(&mut self, pair: Pair<'t>, head: &Head, keep: Want) -> Result<()> {
         const TAG_BYTES: usize = 2;
         let name_at = head.key.len() + TAG_BYTES;
         let rest = pair.0.value().get(head.key.len()..).unwrap_or_default();
@@ -425,13 +525,13 @@ impl<'t> Parts<'t> {
         match part {
             Part::Label(_) => {
                 self.label_count += 1;
-                if labels {
+                if keep.labels {
                     self.labels.push(Entry { pair, name_at });
                 }
             }
             Part::Extension(_) => {
                 self.extension_count += 1;
-                if body {
+                if keep.body {
                     self.extensions.push(Entry { pair, name_at });
                 }
             }
@@ -462,13 +562,13 @@ impl<'t> Parts<'t> {
     }
 
     /// Whether what a filter will look at is what was written.
-    fn verify(&self, labels: bool, extensions: bool) -> Result<()> {
-        if labels {
+    fn verify(&self, needed: Want) -> Result<()> {
+        if needed.labels {
             for entry in &self.labels {
                 unseal_text(entry.pair.0.value(), entry.pair.1.value())?;
             }
         }
-        if extensions {
+        if needed.body {
             for entry in &self.extensions {
                 AnyContent::decode(entry.pair.0.value(), entry.pair.1.value())?;
             }

@@ -580,3 +580,87 @@ fn single_writes_wait_for_a_transaction_of_another_thread_and_then_happen() {
     holds(&db, HOME, &["first", "second"]);
     healthy(&db, 2);
 }
+
+#[test]
+fn a_visitor_of_references_sees_what_an_owned_listing_gives() {
+    let db = Db::in_memory().unwrap();
+    let store = db.namespace("a").unwrap();
+    for number in 0..100 {
+        let options = Any::new("options", [number]);
+        let container = Container::new(
+            format!("c{number}"),
+            Runtime::new("runc").options(options),
+            Any::new("spec", vec![number; usize::from(number) * 50]),
+        );
+        let container = container
+            .label("n", (number % 10).to_string())
+            .label("even", (number % 2 == 0).to_string())
+            .extension("x", Any::new("t", [number, 1]))
+            .snapshot("overlayfs", "key")
+            .sandbox("pod")
+            .image("nginx");
+        store.create(container).unwrap();
+    }
+    let snapshot = db.read().unwrap();
+    let store = snapshot.namespace("a").unwrap();
+    for text in ["", "labels.n==3", "id==c7", "labels.n!=3,labels.even==true"] {
+        let filters = Filters::parse([text]).unwrap();
+        let mut seen = Vec::new();
+        let visit = &mut |container: &bayplan::ContainerRef<'_>| {
+            let mut copy = Container::new(
+                container.id,
+                Runtime::new(container.runtime_name),
+                container.spec.to_any(),
+            );
+            copy.runtime.options = container.runtime_options.map(|any| any.to_any());
+            for (key, value) in &container.labels {
+                assert_eq!(container.label(key), Some(*value));
+                copy = copy.label(*key, *value);
+            }
+            assert_eq!(container.label("none"), None);
+            copy = copy
+                .extension("x", container.extension("x").unwrap().to_any())
+                .snapshot(container.snapshotter, container.snapshot_key)
+                .sandbox(container.sandbox_id)
+                .image(container.image);
+            copy.created_at = container.created_at;
+            copy.updated_at = container.updated_at;
+            copy.revision = container.revision;
+            seen.push(copy);
+            std::ops::ControlFlow::Continue(())
+        };
+        store.visit_refs(&filters, visit).unwrap();
+        assert_eq!(seen, store.list(&filters).unwrap(), "{text}");
+    }
+}
+
+#[test]
+fn a_visitor_of_references_may_break_and_its_panic_is_its_own() {
+    let db = Db::in_memory().unwrap();
+    let store = db.namespace("a").unwrap();
+    for id in ["a", "b", "c"] {
+        store
+            .create(Container::new(id, Runtime::new("runc"), Any::default()))
+            .unwrap();
+    }
+    let snapshot = db.read().unwrap();
+    let store = snapshot.namespace("a").unwrap();
+    let mut seen = 0;
+    let visit = &mut |_: &bayplan::ContainerRef<'_>| {
+        seen += 1;
+        if seen == 2 {
+            std::ops::ControlFlow::Break(())
+        } else {
+            std::ops::ControlFlow::Continue(())
+        }
+    };
+    store.visit_refs(&Filters::all(), visit).unwrap();
+    assert_eq!(seen, 2);
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        store.visit_refs(&Filters::all(), &mut |_| {
+            std::panic::resume_unwind(Box::new("mine"))
+        })
+    }));
+    assert_eq!(panicked.unwrap_err().downcast_ref::<&str>(), Some(&"mine"));
+    assert_eq!(store.count(&Filters::all()).unwrap(), 3);
+}

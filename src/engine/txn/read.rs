@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use redb::{ReadOnlyTable, ReadTransaction};
 
 use super::listing::{found, list_lenient, read_store, strictly, walk};
+use crate::borrowed::ContainerRef;
 use crate::container::{Container, ContainerHeader};
 use crate::engine::fault::{OrFault, contained};
 use crate::engine::index::{Answer, Change};
@@ -214,6 +216,54 @@ impl ReadNamespace<'_> {
             state: State::More(None),
             items: Vec::new().into_iter(),
         }
+    }
+
+    /// Calls `visit` for each container that matches, until it breaks, without copying anything out
+    /// of the file: for counting, summing up, or passing on what is read at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) at the first damaged container, after the ones
+    /// before it were visited.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    ///
+    /// use bayplan::{Db, Filters};
+    ///
+    /// # fn main() -> bayplan::Result<()> {
+    /// let snapshot = Db::in_memory()?.read()?;
+    /// let mut bytes = 0;
+    /// snapshot.namespace("k8s.io")?.visit_refs(&Filters::all(), &mut |container| {
+    ///     bytes += container.spec.value.len();
+    ///     ControlFlow::Continue(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn visit_refs(
+        &self,
+        filters: &Filters,
+        visit: &mut dyn FnMut(&ContainerRef<'_>) -> ControlFlow<()>,
+    ) -> Result<()> {
+        // The visitor runs inside the boundary for redb's panics, which is not for its own.
+        let mut panic = None;
+        let visit = &mut |container: &ContainerRef<'_>| {
+            catch_unwind(AssertUnwindSafe(|| visit(container))).unwrap_or_else(|payload| {
+                panic = Some(payload);
+                ControlFlow::Break(())
+            })
+        };
+        let table = &*self.txn.containers;
+        let visited = self.plan(filters).and_then(|plan| {
+            contained(|| scan::visit(table, &self.name, None, filters, &plan, visit))
+        });
+        if let Some(panic) = panic {
+            resume_unwind(panic);
+        }
+        visited.map_err(|error| error.during(Operation::List).in_namespace(&self.name))
     }
 
     fn look_up(&self, id: &ContainerId) -> Result<Option<Container>> {
