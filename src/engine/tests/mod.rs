@@ -1,6 +1,7 @@
 //! What the store makes of crashes and faults below it: every write, sync and change of length
 //! goes through a [`disk::Disk`] that remembers it, or fails it.
 
+mod cost;
 mod disk;
 mod faults;
 mod gate;
