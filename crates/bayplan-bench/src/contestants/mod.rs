@@ -1,0 +1,46 @@
+//! Who takes part: one file each.
+
+mod bayplan;
+mod blob_filter;
+mod redb;
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use crate::contestant::Contestant;
+use crate::peer::{self, Peer, Timed};
+
+pub(crate) use self::bayplan::Bayplan;
+use self::redb::{RedbBlob, RedbPut};
+
+/// All of them, in the order of the table.
+pub(crate) const NAMES: [&str; 3] = ["bayplan", "redb-put", "redb-blob"];
+
+/// The contestant of this name, with its files below `directory`; `Err` tells why it cannot run.
+pub(crate) fn make(
+    name: &str,
+    directory: &Path,
+    _containerd: Option<&Path>,
+) -> Result<Box<dyn Contestant>> {
+    let directory = directory.join(name);
+    Ok(match name {
+        Bayplan::NAME => Box::new(Timed::<Bayplan>::new(&directory)),
+        RedbPut::NAME => Box::new(Timed::<RedbPut>::new(&directory)),
+        RedbBlob::NAME => Box::new(Timed::<RedbBlob>::new(&directory)),
+        _ => bail!(
+            "there is no contestant {name:?}: they are {}",
+            NAMES.join(", ")
+        ),
+    })
+}
+
+/// Lists all containers, in the process whose memory is measured.
+pub(crate) fn list_with_small_cache(name: &str, directory: &Path) -> Result<usize> {
+    match name {
+        Bayplan::NAME => peer::list_with_small_cache::<Bayplan>(directory),
+        RedbPut::NAME => peer::list_with_small_cache::<RedbPut>(directory),
+        RedbBlob::NAME => peer::list_with_small_cache::<RedbBlob>(directory),
+        _ => bail!("there is no contestant {name:?} in this process"),
+    }
+}
