@@ -2,6 +2,7 @@
 
 mod bayplan;
 mod blob_filter;
+mod containerd;
 mod redb;
 
 use std::path::Path;
@@ -11,27 +12,32 @@ use anyhow::{Result, bail};
 use crate::contestant::Contestant;
 use crate::peer::{self, Peer, Timed};
 
-pub(crate) use self::bayplan::Bayplan;
+use self::bayplan::Bayplan;
+use self::containerd::Containerd;
 use self::redb::{RedbBlob, RedbPut};
 
 /// All of them, in the order of the table.
-pub(crate) const NAMES: [&str; 3] = ["bayplan", "redb-put", "redb-blob"];
+pub(crate) const NAMES: [&str; 4] = [
+    Bayplan::NAME,
+    RedbPut::NAME,
+    RedbBlob::NAME,
+    containerd::NAME,
+];
 
-/// The contestant of this name, with its files below `directory`; `Err` tells why it cannot run.
+/// The contestant of this name, with its files below `directory`, and containerd by this program if
+/// it is built already; `Err` tells why it cannot run.
 pub(crate) fn make(
     name: &str,
     directory: &Path,
-    _containerd: Option<&Path>,
+    program: Option<&Path>,
 ) -> Result<Box<dyn Contestant>> {
     let directory = directory.join(name);
     Ok(match name {
         Bayplan::NAME => Box::new(Timed::<Bayplan>::new(&directory)),
         RedbPut::NAME => Box::new(Timed::<RedbPut>::new(&directory)),
         RedbBlob::NAME => Box::new(Timed::<RedbBlob>::new(&directory)),
-        _ => bail!(
-            "there is no contestant {name:?}: they are {}",
-            NAMES.join(", ")
-        ),
+        containerd::NAME => Box::new(Containerd::new(&directory, program)?),
+        _ => bail!("there is no contestant {name:?}"),
     })
 }
 
