@@ -211,14 +211,14 @@ impl Peer for RedbBlob {
     }
 
     fn filter(&self, filter: &Filter) -> Result<Option<usize>> {
-        let plan = match blob_filter::plan(filter)? {
+        let matcher = match blob_filter::plan(filter)? {
             Plan::Look(id) => return self.get(&id).map(|()| Some(1)),
-            Plan::Scan(matches) => matches,
+            Plan::Scan(matcher) => matcher,
         };
         let mut count = 0;
         self.0.each(|key, value| {
             let blob = view(value)?;
-            if plan.matches(&blob) {
+            if matcher.matches(&blob) {
                 std::hint::black_box(blob.to_container(id_of(key)?));
                 count += 1;
             }
