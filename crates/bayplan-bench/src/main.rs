@@ -4,39 +4,52 @@ mod args;
 mod codec;
 mod contestant;
 mod contestants;
+mod instructions;
 mod machine;
 mod memory;
 mod op;
 #[path = "../../../benches/common/mod.rs"]
 mod payload;
 mod peer;
+mod plot;
 mod report;
 mod results;
 mod rounds;
+mod scale;
+mod svg;
 mod table;
 mod targets;
 
-use std::path::PathBuf;
+use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, bail};
 
 use crate::args::{Args, HELP};
 
 fn main() -> Result<()> {
-    let mut words = std::env::args().skip(1);
-    if words.next().as_deref() == Some(memory::CHILD) {
-        let name = words.next().context("no contestant")?;
-        let directory = PathBuf::from(words.next().context("no directory")?);
-        contestants::list_with_small_cache(&name, &directory)?;
-        println!("{}", memory::peak_bytes()?);
-        return Ok(());
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match words.split_first() {
+        Some((word, rest)) if word == memory::CHILD => child_list(rest),
+        Some((word, rest)) if word == instructions::CHILD => instructions::work(rest),
+        _ => {
+            let args = Args::parse()?;
+            if args.help {
+                print!("{HELP}");
+                return Ok(());
+            }
+            measure(&args)
+        }
     }
-    let args = Args::parse()?;
-    if args.help {
-        print!("{HELP}");
-        return Ok(());
-    }
-    measure(&args)
+}
+
+/// Lists a store, and prints the peak of this process.
+fn child_list(words: &[String]) -> Result<()> {
+    let [name, directory] = words else {
+        bail!("{} takes two words", memory::CHILD);
+    };
+    contestants::list_with_small_cache(name, Path::new(directory))?;
+    println!("{}", memory::peak_bytes()?);
+    Ok(())
 }
 
 fn measure(args: &Args) -> Result<()> {
@@ -44,6 +57,12 @@ fn measure(args: &Args) -> Result<()> {
         .prefix("bayplan-bench-")
         .tempdir_in(&args.dir)?;
     let machine = machine::describe(directory.path());
+    if let Some(count) = args.scale {
+        return scale::run(args, directory.path(), count, &machine);
+    }
+    if args.instructions {
+        return instructions::run(args, directory.path());
+    }
     let results = rounds::run(args, directory.path())?;
     if args.json {
         print!("{}", report::json(&results.0)?);

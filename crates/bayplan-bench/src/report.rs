@@ -8,7 +8,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::results::Results;
-use crate::{codec, payload, table};
+use crate::{codec, payload, plot, table};
 
 /// What a reader must know to read the table.
 const LEGEND: &str = "\
@@ -45,6 +45,11 @@ pub(crate) fn write(directory: &Path, machine: &[String], results: &Results) -> 
     fs::write(directory.join("results.json"), json(&results.0)?)?;
     let text = format!("# Results\n\n{}", markdown(machine, results)?);
     fs::write(directory.join("results.md"), text)?;
+    let subtitle = machine.first().map(String::as_str).unwrap_or_default();
+    let latency = plot::latency(results, subtitle).to_svg();
+    fs::write(directory.join("latency.svg"), latency)?;
+    let throughput = plot::throughput(results, subtitle).to_svg();
+    fs::write(directory.join("throughput.svg"), throughput)?;
     Ok(())
 }
 

@@ -108,9 +108,9 @@ impl<'a> Field<'a> {
     fn round(&mut self, round: usize, quick: bool) -> Result<()> {
         let amounts = if quick {
             Amounts {
-                writes: 40,
+                writes: 20,
                 reads: 300,
-                crowd: 320,
+                crowd: 160,
             }
         } else {
             Amounts {
@@ -119,7 +119,7 @@ impl<'a> Field<'a> {
                 crowd: 640,
             }
         };
-        let listings = (5000 / self.n).clamp(1, 5);
+        let listings = (20_000 / self.n).clamp(1, 5);
         let mut dice = Dice::new(round);
         let new: Vec<usize> = (self.next..self.next + amounts.writes).collect();
         self.next += new.len();
@@ -303,7 +303,7 @@ impl Dice {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        (self.0 % end as u64) as usize
+        (self.0 % end.max(1) as u64) as usize
     }
 
     /// So many below `end`.

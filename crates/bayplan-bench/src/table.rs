@@ -90,6 +90,16 @@ pub(crate) fn time(us: f64) -> String {
     }
 }
 
+/// The same on an axis, where a tick is a round number.
+pub(crate) fn round_time(us: f64) -> String {
+    let (figure, unit) = match us {
+        us if us < 1e3 => (us, "µs"),
+        us if us < 1e6 => (us / 1e3, "ms"),
+        us => (us / 1e6, "s"),
+    };
+    format!("{} {unit}", (figure * 1000.0).round() / 1000.0)
+}
+
 /// Three digits that count.
 pub(crate) fn short(figure: f64) -> String {
     match figure {
