@@ -11,9 +11,10 @@ use serde::Serialize;
 use crate::args::Args;
 use crate::contestant::{Contestant, Filter, Work, copy_live};
 use crate::contestants;
+use crate::dice::Dice;
 use crate::op::Op;
 use crate::report;
-use crate::rounds::{Dice, FILL_COUNT, fill};
+use crate::rounds::{FILL_COUNT, fill};
 use crate::table;
 
 /// The word by which this program knows that it is the child of itself.

@@ -4,6 +4,7 @@ mod args;
 mod codec;
 mod contestant;
 mod contestants;
+mod dice;
 mod instructions;
 mod machine;
 mod memory;

@@ -10,9 +10,9 @@ use serde::Serialize;
 use crate::args::Args;
 use crate::contestant::{Contestant, Disk, Filter, Opening, Samples, Work};
 use crate::contestants;
+use crate::dice::Dice;
 use crate::memory;
 use crate::results::quantile;
-use crate::rounds::Dice;
 use crate::svg::{Figure, Line, Panel};
 use crate::table::{self, round_time, short, size, time};
 
@@ -198,7 +198,7 @@ fn figure(stages: &[Stage]) -> Figure {
             lines: lines.filter(|line| !line.points.is_empty()).collect(),
         }
     };
-    let mebibytes = |mebibytes| format!("{} MiB", short(mebibytes));
+    let mebibytes = |mebibytes: f64| format!("{} MiB", (mebibytes * 1e3).round() / 1e3);
     Figure {
         title: "One growing store".to_owned(),
         subtitle: format!("loaded {TRANSACTION_COUNT} containers a transaction; medians"),
