@@ -22,12 +22,23 @@ mod table;
 mod targets;
 
 use std::path::Path;
+use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
 use crate::args::{Args, HELP};
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.split_first() {
         Some((word, rest)) if word == memory::CHILD => child_list(rest),
