@@ -141,7 +141,9 @@ impl<'a> Field<'a> {
             (Op::FilterId, &id),
             (Op::FilterRegex, &Filter::Regex),
         ] {
-            self.all(round, op, &Work::Filter(filter, listings))?;
+            // What is read once is read from the disk: a look at one container is over too soon.
+            let times = if op == Op::FilterId { 5 } else { listings };
+            self.all(round, op, &Work::Filter(filter, times))?;
         }
         self.crowds(round, amounts.crowd)?;
         let one = dice.number(self.n);
