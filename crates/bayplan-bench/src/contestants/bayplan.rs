@@ -1,0 +1,129 @@
+//! The store itself.
+
+use std::ops::{ControlFlow, Range};
+use std::path::Path;
+
+use anyhow::Result;
+use bayplan::{Container, Db, FieldMask, Filters, Namespace, Page, ReadStore as _, Store as _};
+
+use crate::contestant::{CACHE_BYTES, CHANGED, Filter, Opening, SMALL_CACHE_BYTES};
+use crate::payload::{NAMESPACE, container, id};
+use crate::peer::Peer;
+
+pub(crate) struct Bayplan {
+    db: Db,
+    store: Namespace,
+    mask: FieldMask,
+}
+
+impl Bayplan {
+    /// Counts what is listed, one container after the other.
+    fn visit(&self, filters: &Filters) -> Result<usize> {
+        let mut count = 0;
+        let visit = &mut |container: Container| {
+            std::hint::black_box(container);
+            count += 1;
+            ControlFlow::Continue(())
+        };
+        self.store.visit(&Page::all(), filters, visit)?;
+        Ok(count)
+    }
+}
+
+impl Peer for Bayplan {
+    const NAME: &'static str = "bayplan";
+    type New = Container;
+    type Change = Container;
+
+    fn open(directory: &Path, opening: Opening) -> Result<Self> {
+        let path = directory.join("store.redb");
+        let builder = match opening {
+            Opening::Usual => Db::builder().cache_bytes(CACHE_BYTES),
+            Opening::Unchecked => Db::builder()
+                .cache_bytes(CACHE_BYTES)
+                .check_integrity(false),
+            Opening::SmallCache => Db::builder().cache_bytes(SMALL_CACHE_BYTES),
+        };
+        let db = if path.exists() {
+            builder.open(&path)?
+        } else {
+            builder.create(&path)?
+        };
+        let store = db.namespace(NAMESPACE)?;
+        let mask = FieldMask::parse([format!("labels.{CHANGED}").as_str()])?;
+        Ok(Self { db, store, mask })
+    }
+
+    fn new(number: usize) -> Result<Container> {
+        Ok(container(number))
+    }
+
+    fn change(number: usize, value: &str) -> Result<Container> {
+        Ok(Container::with_id(id(number)).label(CHANGED, value))
+    }
+
+    fn fill(&self, mut numbers: Range<usize>) -> Result<()> {
+        self.db.write(|txn| -> Result<()> {
+            let store = txn.namespace(NAMESPACE)?;
+            numbers.try_for_each(|number| {
+                store.create(container(number))?;
+                Ok(())
+            })
+        })
+    }
+
+    fn remove(&self, mut numbers: Range<usize>) -> Result<()> {
+        self.db.write(|txn| -> Result<()> {
+            let store = txn.namespace(NAMESPACE)?;
+            numbers.try_for_each(|number| Ok(store.delete(&id(number))?))
+        })
+    }
+
+    fn create(&self, new: Container) -> Result<()> {
+        std::hint::black_box(self.store.create(new)?);
+        Ok(())
+    }
+
+    fn update(&self, change: Container) -> Result<()> {
+        std::hint::black_box(self.store.update(change, &self.mask)?);
+        Ok(())
+    }
+
+    fn delete(&self, id: &str) -> Result<()> {
+        Ok(self.store.delete(id)?)
+    }
+
+    fn get(&self, id: &str) -> Result<()> {
+        std::hint::black_box(self.store.get(id)?);
+        Ok(())
+    }
+
+    fn list(&self) -> Result<usize> {
+        self.visit(&Filters::all())
+    }
+
+    fn filter(&self, filter: &Filter) -> Result<Option<usize>> {
+        self.visit(&Filters::parse([filter.text()])?).map(Some)
+    }
+
+    fn headers(&self) -> Result<Option<usize>> {
+        let mut count = 0;
+        let visit = &mut |header| {
+            std::hint::black_box(header);
+            count += 1;
+            ControlFlow::Continue(())
+        };
+        self.store
+            .visit_headers(&Page::all(), &Filters::all(), visit)?;
+        Ok(Some(count))
+    }
+
+    fn create_apart(&self, new: Container) -> Result<Option<()>> {
+        self.db.write(|txn| txn.namespace(NAMESPACE)?.create(new))?;
+        Ok(Some(()))
+    }
+
+    fn can_skip_check() -> bool {
+        true
+    }
+}

@@ -1,0 +1,123 @@
+//! What is measured.
+
+use std::str::FromStr;
+
+use anyhow::{Result, bail};
+use serde::{Serialize, Serializer};
+
+/// One line of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Op {
+    Create,
+    Update,
+    Delete,
+    Get,
+    List,
+    Headers,
+    FilterLabel,
+    FilterId,
+    FilterRegex,
+    Reopen,
+    ReopenUnchecked,
+    ReopenKilled,
+    Threads,
+    ThreadsApart,
+    DiskLength,
+    DiskBlocks,
+    Memory,
+}
+
+/// What the figures of an operation are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// The time of a call; less is better.
+    Time,
+    /// Calls in a second, by all threads; more is better.
+    Throughput,
+    /// Bytes of each container.
+    BytesEach,
+    /// Bytes.
+    Bytes,
+}
+
+impl Op {
+    /// All, in the order of the table.
+    pub(crate) const ALL: [Self; 17] = [
+        Self::Create,
+        Self::Update,
+        Self::Delete,
+        Self::Get,
+        Self::List,
+        Self::Headers,
+        Self::FilterLabel,
+        Self::FilterId,
+        Self::FilterRegex,
+        Self::Reopen,
+        Self::ReopenUnchecked,
+        Self::ReopenKilled,
+        Self::Threads,
+        Self::ThreadsApart,
+        Self::DiskLength,
+        Self::DiskBlocks,
+        Self::Memory,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update-label",
+            Self::Delete => "delete",
+            Self::Get => "get",
+            Self::List => "list",
+            Self::Headers => "list-headers",
+            Self::FilterLabel => "filter-label",
+            Self::FilterId => "filter-id",
+            Self::FilterRegex => "filter-regex",
+            Self::Reopen => "reopen",
+            Self::ReopenUnchecked => "reopen-unchecked",
+            Self::ReopenKilled => "reopen-killed",
+            Self::Threads => "create-threads",
+            Self::ThreadsApart => "create-threads-apart",
+            Self::DiskLength => "disk-length",
+            Self::DiskBlocks => "disk-blocks",
+            Self::Memory => "list-memory",
+        }
+    }
+
+    pub(crate) fn unit(self) -> Unit {
+        match self {
+            Self::Threads | Self::ThreadsApart => Unit::Throughput,
+            Self::DiskLength | Self::DiskBlocks => Unit::BytesEach,
+            Self::Memory => Unit::Bytes,
+            _ => Unit::Time,
+        }
+    }
+
+    /// With how many threads it is measured.
+    pub(crate) fn threads(self) -> &'static [usize] {
+        match self {
+            Self::Threads | Self::ThreadsApart => &[1, 8, 32],
+            _ => &[1],
+        }
+    }
+}
+
+impl FromStr for Op {
+    type Err = anyhow::Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match Self::ALL.into_iter().find(|op| op.name() == name) {
+            Some(op) => Ok(op),
+            None => bail!(
+                "there is no operation {name:?}: they are {}",
+                Self::ALL.map(Self::name).join(", ")
+            ),
+        }
+    }
+}
+
+impl Serialize for Op {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}

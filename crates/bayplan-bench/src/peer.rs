@@ -1,0 +1,266 @@
+//! A contestant that is a library in this process: [`Timed`] puts the clock around each call of a
+//! [`Peer`].
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Barrier;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+
+use crate::contestant::{Contestant, Crowd, Filter, Opening, Samples, Work, copy_live};
+use crate::memory;
+use crate::payload::id;
+
+/// A store, as far as it is measured.
+///
+/// What a caller has in hand before it calls is prepared before the clock starts.
+pub(crate) trait Peer: Sized + Send + Sync {
+    const NAME: &'static str;
+
+    /// What creates a container.
+    type New: Send;
+    /// What changes a label of one.
+    type Change;
+
+    fn open(directory: &Path, opening: Opening) -> Result<Self>;
+    fn new(number: usize) -> Result<Self::New>;
+    fn change(number: usize, value: &str) -> Result<Self::Change>;
+
+    /// Creates these in one transaction.
+    fn fill(&self, numbers: Range<usize>) -> Result<()>;
+    /// Deletes these in one transaction.
+    fn remove(&self, numbers: Range<usize>) -> Result<()>;
+
+    fn create(&self, new: Self::New) -> Result<()>;
+    fn update(&self, change: Self::Change) -> Result<()>;
+    fn delete(&self, id: &str) -> Result<()>;
+    /// Reads one to an owned container, which it drops.
+    fn get(&self, id: &str) -> Result<()>;
+    /// Reads all, one after the other, each to an owned container, and counts them.
+    fn list(&self) -> Result<usize>;
+
+    /// Does the same for those that match, if it can.
+    fn filter(&self, _filter: &Filter) -> Result<Option<usize>> {
+        Ok(None)
+    }
+
+    /// Does the same without specs and extensions, if it can.
+    fn headers(&self) -> Result<Option<usize>> {
+        Ok(None)
+    }
+
+    /// Creates in a transaction that is not shared, if `create` would share it.
+    fn create_apart(&self, _new: Self::New) -> Result<Option<()>> {
+        Ok(None)
+    }
+
+    /// Whether [`Opening::Unchecked`] is anything but the usual.
+    fn can_skip_check() -> bool {
+        false
+    }
+}
+
+/// A peer with its place and the clock.
+pub(crate) struct Timed<P> {
+    directory: PathBuf,
+    store: Option<P>,
+}
+
+impl<P: Peer> Timed<P> {
+    pub(crate) fn new(directory: &Path) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            store: None,
+        }
+    }
+
+    fn reopen(&mut self, number: usize, opening: Opening) -> Result<Option<Samples>> {
+        if opening == Opening::Unchecked && !P::can_skip_check() {
+            return Ok(None);
+        }
+        let id = id(number);
+        self.store = None;
+        let start = Instant::now();
+        let store = P::open(&self.directory, opening)?;
+        store.get(&id)?;
+        let samples = one(start);
+        self.store = Some(store);
+        Ok(Some(samples))
+    }
+
+    fn killed(&self, number: usize) -> Result<Samples> {
+        let id = id(number);
+        let copy = self.directory.with_extension("killed");
+        copy_live(&self.directory, &copy)?;
+        let start = Instant::now();
+        let store = P::open(&copy, Opening::Usual)?;
+        store.get(&id)?;
+        let samples = one(start);
+        drop(store);
+        std::fs::remove_dir_all(&copy)?;
+        Ok(samples)
+    }
+}
+
+impl<P: Peer> Contestant for Timed<P> {
+    fn name(&self) -> &'static str {
+        P::NAME
+    }
+
+    fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    fn open(&mut self) -> Result<()> {
+        std::fs::create_dir_all(&self.directory)?;
+        self.store = Some(P::open(&self.directory, Opening::Usual)?);
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<()> {
+        self.store = None;
+        Ok(())
+    }
+
+    fn run(&mut self, work: &Work<'_>) -> Result<Option<Samples>> {
+        if let Work::Reopen(number, opening) = work {
+            return self.reopen(*number, *opening);
+        }
+        let store = self.store.as_ref().context("the store is closed")?;
+        let ids = |numbers: &[usize]| numbers.iter().map(|n| Ok(id(*n))).collect::<Vec<_>>();
+        match work {
+            Work::Fill(numbers) => store.fill(numbers.clone()).map(|()| None),
+            Work::Remove(numbers) => store.remove(numbers.clone()).map(|()| None),
+            Work::Create(numbers) => {
+                let new = numbers.iter().map(|number| P::new(*number)).collect();
+                each(new, |new| store.create(new))
+            }
+            Work::Update(numbers, value) => {
+                let changes = numbers.iter().map(|number| P::change(*number, value));
+                each(changes.collect(), |change| store.update(change))
+            }
+            Work::Delete(numbers) => each(ids(numbers), |id| store.delete(&id)),
+            Work::Get(numbers) => each(ids(numbers), |id| store.get(&id)),
+            Work::List(times) => listings(*times, || store.list().map(Some)),
+            Work::Headers(times) => listings(*times, || store.headers()),
+            Work::Filter(filter, times) => listings(*times, || store.filter(filter)),
+            Work::Killed(number) => self.killed(*number).map(Some),
+            Work::Threads(crowd) => threads(store, crowd),
+            Work::Reopen(..) => Ok(None),
+        }
+    }
+
+    fn peak_bytes(&mut self) -> Result<u64> {
+        memory::peak_of_child(P::NAME, &self.directory)
+    }
+}
+
+/// The work of the process that [`Contestant::peak_bytes`] starts.
+pub(crate) fn list_with_small_cache<P: Peer>(directory: &Path) -> Result<usize> {
+    P::open(directory, Opening::SmallCache)?.list()
+}
+
+fn one(start: Instant) -> Samples {
+    let nanos = nanos_since(start);
+    Samples {
+        nanos: vec![nanos],
+        wall_nanos: nanos,
+        found: 1,
+    }
+}
+
+fn each<T>(
+    items: Vec<Result<T>>,
+    mut work: impl FnMut(T) -> Result<()>,
+) -> Result<Option<Samples>> {
+    let items = items.into_iter().collect::<Result<Vec<T>>>()?;
+    let mut nanos = Vec::with_capacity(items.len());
+    for item in items {
+        let start = Instant::now();
+        within_the_clock(|| work(item))?;
+        nanos.push(nanos_since(start));
+    }
+    Ok(Some(Samples {
+        wall_nanos: nanos.iter().sum(),
+        found: nanos.len(),
+        nanos,
+    }))
+}
+
+/// What is timed, in a function of its own: counting instructions begins and ends with it.
+#[inline(never)]
+fn within_the_clock<T>(work: impl FnOnce() -> T) -> T {
+    work()
+}
+
+fn listings(
+    times: usize,
+    mut list: impl FnMut() -> Result<Option<usize>>,
+) -> Result<Option<Samples>> {
+    let mut samples = Samples::default();
+    for _ in 0..times {
+        let start = Instant::now();
+        let Some(found) = within_the_clock(&mut list)? else {
+            return Ok(None);
+        };
+        samples.nanos.push(nanos_since(start));
+        samples.found = found;
+    }
+    samples.wall_nanos = samples.nanos.iter().sum();
+    Ok(Some(samples))
+}
+
+fn threads<P: Peer>(store: &P, crowd: &Crowd) -> Result<Option<Samples>> {
+    let work: Vec<Vec<P::New>> = (0..crowd.threads)
+        .map(|thread| crowd.of(thread).map(P::new).collect())
+        .collect::<Result<_>>()?;
+    let barrier = Barrier::new(crowd.threads + 1);
+    let mut samples = Samples::default();
+    let done = std::thread::scope(|scope| {
+        let threads: Vec<_> = work
+            .into_iter()
+            .map(|new| {
+                let barrier = &barrier;
+                scope.spawn(move || {
+                    barrier.wait();
+                    one_thread(store, new, crowd.apart)
+                })
+            })
+            .collect();
+        barrier.wait();
+        let start = Instant::now();
+        let done: Vec<_> = threads.into_iter().map(|thread| thread.join()).collect();
+        samples.wall_nanos = nanos_since(start);
+        done
+    });
+    for thread in done {
+        match thread {
+            Ok(nanos) => match nanos? {
+                Some(nanos) => samples.nanos.extend(nanos),
+                None => return Ok(None),
+            },
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+    samples.found = samples.nanos.len();
+    Ok(Some(samples))
+}
+
+fn one_thread<P: Peer>(store: &P, new: Vec<P::New>, apart: bool) -> Result<Option<Vec<u64>>> {
+    let mut nanos = Vec::with_capacity(new.len());
+    for new in new {
+        let start = Instant::now();
+        if !apart {
+            store.create(new)?;
+        } else if store.create_apart(new)?.is_none() {
+            return Ok(None);
+        }
+        nanos.push(nanos_since(start));
+    }
+    Ok(Some(nanos))
+}
+
+fn nanos_since(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
+}
