@@ -67,6 +67,7 @@ impl Default for Builder {
                 live_readers: false,
                 expected_uuid: None,
                 clock: Arc::new(Utc::now),
+                on_repair: None,
             },
             lock_timeout: Duration::ZERO,
         }
@@ -130,6 +131,16 @@ impl Builder {
     /// How long to wait for a file that is in use; not at all by default.
     pub fn lock_timeout(mut self, timeout: Duration) -> Self {
         self.lock_timeout = timeout;
+        self
+    }
+
+    /// Calls `told` while opening verifies or repairs a file, with how far it is, from 0 to 1: a
+    /// large file takes seconds.
+    ///
+    /// It is called from the thread that opens, and not at all where nothing takes long: for a
+    /// file that was closed cleanly and is not verified.
+    pub fn on_repair(mut self, told: impl Fn(f64) + Send + Sync + 'static) -> Self {
+        self.settings.on_repair = Some(Arc::new(told));
         self
     }
 

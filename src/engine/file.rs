@@ -193,9 +193,13 @@ fn open_behind(
 ) -> Result<Database> {
     let mut builder = redb_builder(settings);
     let reported = path.map(Path::to_owned);
+    let on_repair = settings.on_repair.clone();
     builder.set_repair_callback(move |session| {
         let percent = session.progress() * 100.0;
         tracing::info!(path = ?reported, percent, "check or repair");
+        if let Some(on_repair) = &on_repair {
+            on_repair(session.progress());
+        }
     });
     contained(|| builder.create_with_backend(backend).or_fault())
         .map_err(|error| naming_the_holder(error, path))

@@ -25,6 +25,9 @@ use crate::update::Rules;
 /// reopening skips up to this many revisions, and never repeats one.
 pub(crate) const REVISION_BLOCK: u64 = 1024;
 
+/// Hears how far something is, from 0 to 1.
+pub(crate) type OnRepair = Arc<dyn Fn(f64) + Send + Sync>;
+
 /// Tells the time.
 pub(crate) type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 
@@ -40,6 +43,8 @@ pub(crate) struct Settings {
     pub(crate) live_readers: bool,
     pub(crate) expected_uuid: Option<[u8; 16]>,
     pub(crate) clock: Clock,
+    /// Hears how far a check or a repair is while a file is opened, from 0 to 1.
+    pub(crate) on_repair: Option<OnRepair>,
 }
 
 impl Settings {

@@ -5,6 +5,8 @@ use std::fs;
 use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -567,4 +569,40 @@ fn revisions_rise_however_often_the_store_is_opened() {
             .unwrap()
             .is_healthy()
     );
+}
+
+/// How often an opening of what a crash leaves of this store tells of a repair.
+fn repairs_after_a_crash(db_path: &Path, check: bool) -> usize {
+    let crashed = db_path.with_extension("crashed");
+    fs::copy(db_path, &crashed).unwrap();
+    let told = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&told);
+    let opened = Db::builder()
+        .check_integrity(check)
+        .on_repair(move |done| {
+            assert!((0.0..=1.0).contains(&done));
+            count.fetch_add(1, Ordering::Relaxed);
+        })
+        .open(&crashed);
+    assert!(opened.unwrap().check().unwrap().is_healthy());
+    fs::remove_file(&crashed).unwrap();
+    told.load(Ordering::Relaxed)
+}
+
+#[test]
+fn a_checkpoint_spares_the_repair_after_a_crash_until_the_next_write() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("meta.redb");
+    let db = Db::create(&path).unwrap();
+    let store = db.namespace("a").unwrap();
+    store.create(plain("one")).unwrap();
+    assert!(repairs_after_a_crash(&path, false) > 0);
+    db.checkpoint().unwrap();
+    assert_eq!(repairs_after_a_crash(&path, false), 0);
+    assert!(
+        repairs_after_a_crash(&path, true) > 0,
+        "a check walks the file in any case"
+    );
+    store.create(plain("two")).unwrap();
+    assert!(repairs_after_a_crash(&path, false) > 0);
 }

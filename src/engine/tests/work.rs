@@ -222,6 +222,7 @@ pub(super) fn settings(check_integrity: bool, live_readers: bool) -> Settings {
         index_bytes: 1 << 20,
         live_readers,
         expected_uuid: None,
+        on_repair: None,
         clock: Arc::new(|| DateTime::from_timestamp(1_700_000_000, 0).unwrap()),
     }
 }

@@ -104,6 +104,15 @@ impl WriteTxn {
             .map_err(|error| error.during(Operation::Commit).at(self.shared.path()))
     }
 
+    /// Commits, changed or not, with what redb needs to open the file quickly after a crash.
+    pub(crate) fn commit_as_checkpoint(mut self) -> Result<()> {
+        if let Some(txn) = &mut self.txn {
+            txn.set_quick_repair(true);
+        }
+        self.dirty.set(true);
+        self.commit()
+    }
+
     fn end_with_commit(&mut self) -> Result<()> {
         let Some(txn) = self.txn.take() else {
             return Ok(());
