@@ -26,9 +26,10 @@ pub(crate) trait Containers: ReadableTable<Bytes, Bytes> {}
 
 impl<T: ReadableTable<Bytes, Bytes>> Containers for T {}
 
-/// Most containers, and about how many bytes of them, that one batch holds.
+/// Most containers, and about how many bytes of them, that one batch holds: few enough that the next
+/// batch is read into memory that is still warm.
 const BATCH_MAX_COUNT: usize = 64;
-const BATCH_MAX_BYTES: usize = 1024 * 1024;
+const BATCH_MAX_BYTES: usize = 64 * 1024;
 
 /// The container `id`, if there is one.
 pub(crate) fn get<T: Shape>(
