@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::field::Field;
 
 use super::expr::Filter;
+use super::pattern::Pattern;
 use super::selector::{Selector, Test};
 use super::set::Filters;
 
@@ -17,6 +18,8 @@ pub(crate) enum Required<'a> {
     Equals(&'a Field, &'a [u8]),
     /// The field is present.
     Present(&'a Field),
+    /// The field is present, and its value matches.
+    Matches(&'a Field, &'a Pattern),
 }
 
 impl<'a> Required<'a> {
@@ -80,12 +83,13 @@ impl Selector {
     /// What it needs; none when an absent field satisfies it.
     fn required(&self) -> Option<Required<'_>> {
         let field = self.path.field();
-        let holds_for_absent = match &self.test {
-            Test::Equals(value) => return Some(Required::Equals(field, value)),
-            Test::Present => false,
-            Test::Differs(value) => !value.is_empty(),
-            Test::Matches(pattern) => pattern.is_match(b""),
-        };
-        (!holds_for_absent).then_some(Required::Present(field))
+        match &self.test {
+            Test::Equals(value) => Some(Required::Equals(field, value)),
+            Test::Present => Some(Required::Present(field)),
+            Test::Differs(value) => value.is_empty().then_some(Required::Present(field)),
+            Test::Matches(pattern) => {
+                (!pattern.is_match(b"")).then_some(Required::Matches(field, pattern))
+            }
+        }
     }
 }

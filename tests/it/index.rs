@@ -66,6 +66,11 @@ fn every_kind_of_question_gets_the_answer_of_a_scan() {
         (&["labels.shard==7", "labels.shard!=7"], 200),
         (&["runtime.name==runc,labels.shard==3"], 4),
         (&["labels.shard~=^7$"], 4),
+        (&["labels.shard~=^[78]$"], 8),
+        (&["labels.shard~=7,labels.all"], 20),
+        (&["labels.shard~=7,image~=^image-7$"], 5),
+        (&["image~=-7$", "sandboxid~=\"^pod-3$\""], 6),
+        (&["labels.shard~=x*"], 200),
         (&[""], 200),
         (&["labels.shard==\"\""], 0),
     ] {
@@ -241,6 +246,7 @@ proptest! {
                     assert_found_alike(&db, "a", &[&shard, &image]);
                     assert_found_alike(&db, "a", &[&format!("{shard},{image}")]);
                     assert_found_alike(&db, "a", &["labels.shard", &image]);
+                    assert_found_alike(&db, "a", &["labels.shard~=^[12]$", "image~=-3$"]);
                 }
             }
         }

@@ -1,34 +1,42 @@
-//! The tables of the index: which containers hold which terms.
+//! The tables of the index: which containers have which values.
 
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::Change;
+use super::slots::Slots;
+use super::{Change, Value};
 use crate::identifier::NamespaceName;
 
-/// What one container takes beside its names and its terms, in bytes: its places in the tables.
-const SLOT_BYTES: usize = 128;
+/// What one container takes beside its names and its values, in bytes, about.
+const SLOT_BYTES: usize = 160;
 
-/// What one term of one container takes, in bytes, about: the term itself and a place among its
-/// holders.
-const TERM_BYTES: usize = 32;
+/// What one value of one container takes, in bytes, about: its places in the tables.
+const VALUE_BYTES: usize = 64;
+
+/// What a value takes that no other container has, in bytes, about, beside its text.
+const DISTINCT_BYTES: usize = 96;
 
 type Name = (NamespaceName, String);
 
-/// Which containers hold which terms.
+/// Which containers have which values.
 #[derive(Default)]
 pub(super) struct Holders {
-    terms: HashMap<u64, Slots>,
+    topics: HashMap<u64, Topic>,
     slots: Vec<Option<Slot>>,
     free: Vec<u32>,
     by_name: HashMap<Arc<Name>, u32>,
     bytes: usize,
 }
 
+/// The containers that have a value of one topic, all together and by the value.
+struct Topic {
+    all: Slots,
+    by_value: HashMap<Arc<str>, Slots>,
+}
+
 struct Slot {
     name: Arc<Name>,
-    terms: Box<[u64]>,
+    values: Vec<Value>,
 }
 
 impl Holders {
@@ -42,9 +50,27 @@ impl Holders {
         self.bytes
     }
 
-    /// The containers that hold a term.
-    pub(super) fn of(&self, term: u64) -> Option<&Slots> {
-        self.terms.get(&term)
+    /// The containers that have any value of a topic.
+    pub(super) fn of_topic(&self, topic: u64) -> Option<&Slots> {
+        self.topics.get(&topic).map(|topic| &topic.all)
+    }
+
+    /// The containers that have this value of a topic.
+    pub(super) fn of_value(&self, topic: u64, value: &str) -> Option<&Slots> {
+        self.topics.get(&topic)?.by_value.get(value)
+    }
+
+    /// The containers that have a value of a topic that passes, by value.
+    pub(super) fn of_passing(&self, topic: u64, pass: impl Fn(&str) -> bool) -> Vec<&Slots> {
+        let by_value = self
+            .topics
+            .get(&topic)
+            .into_iter()
+            .flat_map(|topic| &topic.by_value);
+        by_value
+            .filter(|(value, _)| pass(value))
+            .map(|(_, slots)| slots)
+            .collect()
     }
 
     /// The id of a container.
@@ -67,18 +93,15 @@ impl Holders {
         else {
             return false;
         };
-        for term in &change.terms {
-            match self.terms.entry(*term) {
-                Entry::Occupied(mut slots) => slots.get_mut().insert(number),
-                Entry::Vacant(entry) => {
-                    entry.insert(Slots::One(number));
-                }
-            }
-        }
+        let values = change
+            .values
+            .iter()
+            .map(|value| self.hold(number, value))
+            .collect();
         let name = Arc::new(name);
         let slot = Slot {
             name: Arc::clone(&name),
-            terms: change.terms.clone(),
+            values,
         };
         self.bytes += slot.bytes();
         self.by_name.insert(name, number);
@@ -90,6 +113,27 @@ impl Holders {
             None => self.slots.push(Some(slot)),
         }
         true
+    }
+
+    /// Notes that a container has a value; the value, shared with all who have it.
+    fn hold(&mut self, number: u32, (topic, value): &Value) -> Value {
+        let holding = self.topics.entry(*topic).or_insert_with(|| Topic {
+            all: Slots::One(number),
+            by_value: HashMap::new(),
+        });
+        holding.all.insert(number);
+        if let Some((shared, _)) = holding.by_value.get_key_value(value) {
+            let shared = Arc::clone(shared);
+            if let Some(slots) = holding.by_value.get_mut(value) {
+                slots.insert(number);
+            }
+            return (*topic, shared);
+        }
+        holding
+            .by_value
+            .insert(Arc::clone(value), Slots::One(number));
+        self.bytes += DISTINCT_BYTES + value.len();
+        (*topic, Arc::clone(value))
     }
 
     fn remove(&mut self, name: &Name) {
@@ -104,62 +148,28 @@ impl Holders {
         };
         self.free.push(number);
         self.bytes -= slot.bytes();
-        for term in &slot.terms {
-            if let Entry::Occupied(mut slots) = self.terms.entry(*term)
-                && slots.get_mut().remove(number)
+        for (topic, value) in &slot.values {
+            let Some(holding) = self.topics.get_mut(topic) else {
+                continue;
+            };
+            if holding
+                .by_value
+                .get_mut(value)
+                .is_some_and(|slots| slots.remove(number))
             {
-                slots.remove();
+                holding.by_value.remove(value);
+                self.bytes -= DISTINCT_BYTES + value.len();
+            }
+            if holding.all.remove(number) {
+                self.topics.remove(topic);
             }
         }
     }
-}
-
-/// Some containers, by their numbers.
-pub(super) enum Slots {
-    One(u32),
-    Many(HashSet<u32>),
 }
 
 impl Slot {
     fn bytes(&self) -> usize {
-        SLOT_BYTES + self.name.0.as_str().len() + self.name.1.len() + TERM_BYTES * self.terms.len()
-    }
-}
-
-impl Slots {
-    pub(super) fn len(&self) -> usize {
-        match self {
-            Self::One(_) => 1,
-            Self::Many(slots) => slots.len(),
-        }
-    }
-
-    fn insert(&mut self, number: u32) {
-        match self {
-            Self::One(one) if *one == number => {}
-            Self::One(one) => *self = Self::Many(HashSet::from([*one, number])),
-            Self::Many(slots) => {
-                slots.insert(number);
-            }
-        }
-    }
-
-    /// Removes a container; true if none is left.
-    fn remove(&mut self, number: u32) -> bool {
-        match self {
-            Self::One(one) => *one == number,
-            Self::Many(slots) => {
-                slots.remove(&number);
-                slots.is_empty()
-            }
-        }
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = u32> {
-        let (one, many) = match self {
-            Self::One(one) => (Some(*one), None),
-            Self::Many(slots) => (None, Some(slots.iter().copied())),
-        };
-        one.into_iter().chain(many.into_iter().flatten())
+        let names = self.name.0.as_str().len() + self.name.1.len();
+        SLOT_BYTES + names + VALUE_BYTES * self.values.len()
     }
 }

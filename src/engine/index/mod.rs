@@ -10,8 +10,8 @@
 //! commit changes. A snapshot taken meanwhile looks for the witness: if it does not find it as the
 //! commit leaves it, the commit is not in the snapshot. If it does, the snapshot has no version.
 //!
-//! Terms such as "label app is nginx in k8s.io" are kept as 64-bit hashes with a random key: two
-//! that collide name a candidate too many, which does not match.
+//! Topics such as "the label app in k8s.io" are kept as 64-bit hashes with a random key: two that
+//! collide name candidates too many, which do not match.
 //!
 //! The index is built at the first query that it can serve, from one pass over the headers, while
 //! writers go on.
@@ -21,9 +21,10 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use self::holders::{Holders, Slots};
+use self::holders::Holders;
+use self::slots::Slots;
 pub(crate) use self::terms::Described;
-use self::terms::{Term, is_served, term_of};
+use self::terms::{Topic, is_served};
 use crate::engine::plan::Plan;
 use crate::field::Field;
 use crate::filter::{Filter, Filters, Required};
@@ -33,10 +34,14 @@ use crate::revision::Revision;
 /// A query for which more than this share of all containers are candidates reads all of them.
 const CANDIDATES_MAX_SHARE: usize = 4;
 
+/// Candidates so few that a regular expression need not make them fewer.
+const FEW: usize = 64;
+
 /// A transaction that changes more containers than this makes the index be built anew.
 const CHANGES_MAX_COUNT: usize = 16_384;
 
 mod holders;
+mod slots;
 mod terms;
 
 /// The index of one open store.
@@ -70,8 +75,11 @@ pub(crate) struct Change {
     pub(crate) id: String,
     /// The revision that it has now; none if it is deleted.
     pub(crate) revision: Option<Revision>,
-    terms: Box<[u64]>,
+    values: Vec<Value>,
 }
+
+/// A value and the hash of its topic.
+type Value = (u64, Arc<str>);
 
 /// What one transaction has changed so far.
 #[derive(Debug)]
@@ -103,7 +111,7 @@ impl Changes {
                 namespace,
                 id,
                 revision: None,
-                terms: Box::default(),
+                values: Vec::new(),
             });
         }
     }
@@ -223,54 +231,86 @@ impl Index {
                     ids.insert(id.to_owned());
                 }
                 Some(Few::Holders(few)) => {
-                    count += few.len();
+                    count += few.iter().map(|slots| slots.len()).sum::<usize>();
                     if count > most {
                         return Plan::All;
                     }
-                    ids.extend(
-                        few.iter()
-                            .filter_map(|slot| holders.id(slot))
-                            .map(str::to_owned),
-                    );
+                    let few = few.iter().flat_map(|slots| slots.iter());
+                    ids.extend(few.filter_map(|slot| holders.id(slot)).map(str::to_owned));
                 }
-                Some(Few::None) => {}
                 None => return Plan::All,
             }
         }
         Plan::Ids(ids)
     }
 
-    /// The requirement of a filter that the fewest containers meet.
+    /// What a filter requires that the fewest containers have.
     fn fewest<'a>(
         &self,
         holders: &'a Holders,
         name: &NamespaceName,
         filter: &'a Filter,
     ) -> Option<Few<'a>> {
-        let requirements = filter.required().filter_map(|required| match required {
-            Required::Equals(Field::Id, id) => Some(str::from_utf8(id).map_or(Few::None, Few::Id)),
-            required => {
-                let term = self.term(name, term_of(required)?);
-                Some(holders.of(term).map_or(Few::None, Few::Holders))
-            }
-        });
-        requirements.min_by_key(Few::len)
+        let of = |required| self.few(holders, name, required);
+        // Regular expressions are tried on every value: only where nothing else narrows down.
+        let is_pattern = |required: &Required<'_>| matches!(required, Required::Matches(..));
+        let plain = filter
+            .required()
+            .filter(|required| !is_pattern(required))
+            .filter_map(of);
+        let plain = plain.min_by_key(Few::len);
+        if plain.as_ref().is_some_and(|few| few.len() <= FEW) {
+            return plain;
+        }
+        let patterns = filter.required().filter(is_pattern).filter_map(of);
+        patterns.chain(plain).min_by_key(Few::len)
     }
 
-    fn term(&self, namespace: &NamespaceName, term: Term<'_>) -> u64 {
+    fn few<'a>(
+        &self,
+        holders: &'a Holders,
+        name: &NamespaceName,
+        required: Required<'a>,
+    ) -> Option<Few<'a>> {
+        let topic = |field| Topic::of(field).map(|topic| self.topic(name, &topic));
+        let found: Vec<&Slots> = match required {
+            Required::Equals(Field::Id, id) => {
+                return Some(str::from_utf8(id).map_or_else(|_| Few::Holders(Vec::new()), Few::Id));
+            }
+            Required::Equals(field, value) => {
+                let topic = topic(field)?;
+                let value = str::from_utf8(value).ok();
+                value
+                    .and_then(|value| holders.of_value(topic, value))
+                    .into_iter()
+                    .collect()
+            }
+            Required::Present(field) => holders.of_topic(topic(field)?).into_iter().collect(),
+            Required::Matches(field, pattern) => {
+                holders.of_passing(topic(field)?, |value| pattern.is_match(value.as_bytes()))
+            }
+        };
+        Some(Few::Holders(found))
+    }
+
+    fn topic(&self, namespace: &NamespaceName, topic: &Topic<'_>) -> u64 {
         let mut hasher = self.hasher.build_hasher();
         namespace.hash(&mut hasher);
-        term.hash(&mut hasher);
+        topic.hash(&mut hasher);
         hasher.finish()
     }
 
+    /// A container as a transaction leaves it.
     fn stored<'a>(&self, namespace: &NamespaceName, of: impl Into<Described<'a>>) -> Change {
         let of = of.into();
         Change {
             namespace: namespace.clone(),
             id: of.id.to_owned(),
             revision: Some(of.revision),
-            terms: of.terms().map(|term| self.term(namespace, term)).collect(),
+            values: of
+                .values()
+                .map(|(topic, value)| (self.topic(namespace, &topic), Arc::from(value)))
+                .collect(),
         }
     }
 
@@ -383,17 +423,15 @@ impl Drop for Build<'_> {
 
 /// Few containers.
 enum Few<'a> {
-    None,
     Id(&'a str),
-    Holders(&'a Slots),
+    Holders(Vec<&'a Slots>),
 }
 
 impl Few<'_> {
     fn len(&self) -> usize {
         match self {
-            Self::None => 0,
             Self::Id(_) => 1,
-            Self::Holders(slots) => slots.len(),
+            Self::Holders(found) => found.iter().map(|slots| slots.len()).sum(),
         }
     }
 }

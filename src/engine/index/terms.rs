@@ -1,4 +1,4 @@
-//! Terms: what containers may have, and filters may require, that the index knows.
+//! What the index knows of a container: its values, by what they are values of.
 
 use crate::container::{Container, ContainerHeader};
 use crate::field::Field;
@@ -6,33 +6,37 @@ use crate::filter::{Filter, Required};
 use crate::labels::Labels;
 use crate::revision::Revision;
 
-/// Something that containers may have.
+/// What a container may have a value of.
 #[derive(Hash)]
-pub(super) enum Term<'a> {
+pub(super) enum Topic<'a> {
     Label(&'a [u8]),
-    LabelIs(&'a [u8], &'a [u8]),
-    Image(&'a [u8]),
-    RuntimeName(&'a [u8]),
-    Snapshotter(&'a [u8]),
-    SandboxId(&'a [u8]),
+    Image,
+    RuntimeName,
+    Snapshotter,
+    SandboxId,
 }
 
-pub(super) fn term_of(required: Required<'_>) -> Option<Term<'_>> {
-    match required {
-        Required::Equals(Field::Label(key), value) => Some(Term::LabelIs(key, value)),
-        Required::Present(Field::Label(key)) => Some(Term::Label(key)),
-        Required::Equals(Field::Image, value) => Some(Term::Image(value)),
-        Required::Equals(Field::RuntimeName, value) => Some(Term::RuntimeName(value)),
-        Required::Equals(Field::Snapshotter, value) => Some(Term::Snapshotter(value)),
-        Required::Equals(Field::SandboxId, value) => Some(Term::SandboxId(value)),
-        _ => None,
+impl<'a> Topic<'a> {
+    /// The topic of a field, if the index knows it.
+    pub(super) fn of(field: &'a Field) -> Option<Self> {
+        match field {
+            Field::Label(key) => Some(Self::Label(key)),
+            Field::Image => Some(Self::Image),
+            Field::RuntimeName => Some(Self::RuntimeName),
+            Field::Snapshotter => Some(Self::Snapshotter),
+            Field::SandboxId => Some(Self::SandboxId),
+            _ => None,
+        }
     }
 }
 
 /// Whether the index can narrow down what a filter lets through.
 pub(super) fn is_served(filter: &Filter) -> bool {
-    filter.required().any(|required| {
-        matches!(required, Required::Equals(Field::Id, _)) || term_of(required).is_some()
+    filter.required().any(|required| match required {
+        Required::Equals(Field::Id, _) => true,
+        Required::Equals(field, _) | Required::Present(field) | Required::Matches(field, _) => {
+            Topic::of(field).is_some()
+        }
     })
 }
 
@@ -41,16 +45,17 @@ pub(crate) struct Described<'a> {
     pub(super) id: &'a str,
     pub(super) revision: Revision,
     labels: &'a Labels,
-    texts: [Term<'a>; 4],
+    texts: [(Topic<'a>, &'a str); 4],
 }
 
 impl<'a> Described<'a> {
-    pub(super) fn terms(self) -> impl Iterator<Item = Term<'a>> {
-        let labels = self.labels.iter().flat_map(|(key, value)| {
-            let key = key.as_bytes();
-            [Term::Label(key), Term::LabelIs(key, value.as_bytes())]
-        });
-        labels.chain(self.texts)
+    /// The values that the container has.
+    pub(super) fn values(self) -> impl Iterator<Item = (Topic<'a>, &'a str)> {
+        let labels = self.labels.iter();
+        let labels = labels.map(|(key, value)| (Topic::Label(key.as_bytes()), value.as_str()));
+        labels
+            .chain(self.texts)
+            .filter(|(_, value)| !value.is_empty())
     }
 }
 
@@ -63,10 +68,10 @@ macro_rules! described {
                     revision: container.revision,
                     labels: &container.labels,
                     texts: [
-                        Term::Image(container.image.as_bytes()),
-                        Term::RuntimeName(container.runtime.name.as_bytes()),
-                        Term::Snapshotter(container.snapshotter.as_bytes()),
-                        Term::SandboxId(container.sandbox_id.as_bytes()),
+                        (Topic::Image, &container.image),
+                        (Topic::RuntimeName, &container.runtime.name),
+                        (Topic::Snapshotter, &container.snapshotter),
+                        (Topic::SandboxId, &container.sandbox_id),
                     ],
                 }
             }

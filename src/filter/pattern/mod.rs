@@ -40,7 +40,7 @@ use crate::limits::{PATTERN_CACHE_MAX_BYTES, PATTERN_COMPILED_MAX_BYTES, PATTERN
 
 /// A compiled regular expression; compared and hashed by its text.
 #[derive(Clone)]
-pub(super) struct Pattern {
+pub(crate) struct Pattern {
     source: String,
     regex: Regex,
 }
@@ -72,7 +72,7 @@ impl Pattern {
     }
 
     /// Whether it matches somewhere in a value.
-    pub(super) fn is_match(&self, value: &[u8]) -> bool {
+    pub(crate) fn is_match(&self, value: &[u8]) -> bool {
         self.regex.is_match(value)
     }
 }

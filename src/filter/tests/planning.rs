@@ -67,7 +67,13 @@ fn what_no_absent_field_satisfies_is_required() {
     requires("labels.app==a", &[Required::Equals(&app, b"a")]);
     requires("labels.app", &[Required::Present(&app)]);
     requires(r#"labels.app!="""#, &[Required::Present(&app)]);
-    requires("labels.app~=a", &[Required::Present(&app)]);
+    let filter = parse("labels.app~=a");
+    let required: Vec<_> = filter.required().collect();
+    let [Required::Matches(field, pattern)] = required[..] else {
+        panic!("{required:?}");
+    };
+    assert_eq!(*field, app);
+    assert!(pattern.is_match(b"xax") && !pattern.is_match(b"b"));
     requires(r#"labels.app=="""#, &[Required::Equals(&app, b"")]);
     requires(
         "id==x,labels.app",
