@@ -212,19 +212,20 @@ impl Builder {
         path: &Path,
         open: fn(&Path, &Settings) -> Result<Shared>,
     ) -> Result<Db> {
+        self.when_unlocked(|| open(path, &self.settings))
+            .map(Db::new)
+            .map_err(|error| error.during(Operation::OpenStore).at(Some(path)))
+    }
+
+    /// Tries until the file is not locked any more, as long as it may take.
+    pub(crate) fn when_unlocked<T>(&self, attempt: impl Fn() -> Result<T>) -> Result<T> {
         // A timeout beyond what the clock can tell is none.
         let deadline = Instant::now().checked_add(self.lock_timeout);
         let may_wait = || deadline.is_none_or(|deadline| Instant::now() < deadline);
         loop {
-            match open(path, &self.settings) {
-                Err(error) if error.is_locked() && may_wait() => {
-                    thread::sleep(LOCK_RETRY);
-                }
-                opened => {
-                    return opened
-                        .map(Db::new)
-                        .map_err(|error| error.during(Operation::OpenStore).at(Some(path)));
-                }
+            match attempt() {
+                Err(error) if error.is_locked() && may_wait() => thread::sleep(LOCK_RETRY),
+                done => return done,
             }
         }
     }

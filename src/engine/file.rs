@@ -206,7 +206,7 @@ fn open_behind(
 }
 
 /// Adds who holds the lock, where the system tells.
-fn naming_the_holder(error: Error, path: Option<&Path>) -> Error {
+pub(crate) fn naming_the_holder(error: Error, path: Option<&Path>) -> Error {
     match path.and_then(holder::of) {
         Some(pid) if error.is_locked() => Error::new(
             ErrorKind::Locked,

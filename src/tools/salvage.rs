@@ -10,6 +10,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::engine::fault::OrIo;
+use crate::engine::file;
 use crate::engine::live::Live;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::info::StoreId;
@@ -25,6 +26,10 @@ pub struct SalvageReport {
     pub id: StoreId,
     /// Whether that is the id of the damaged file; where it was lost, the store got a new one.
     pub is_id_kept: bool,
+    /// Whether every container and namespace that was stored is in the new file, or among the lost
+    /// ones by what can be read of its name. If not, the structure of the damaged file could not
+    /// be followed everywhere, and there may have been some of which nothing was found.
+    pub is_complete: bool,
     /// How many namespaces the new file has.
     pub namespaces_count: u64,
     /// How many containers the new file has, the uncertain ones included.
@@ -83,7 +88,7 @@ impl Builder {
     ///    and the same length of the spec. Look at them before they are used.
     ///
     /// What is not known to have existed cannot be named: a container of which nothing is left is
-    /// in no list. Somebody who could choose the content of the damaged file chooses what is
+    /// in no list, and [`SalvageReport::is_complete`] is false where there may be any. Somebody who could choose the content of the damaged file chooses what is
     /// found: checksums are not signatures.
     ///
     /// The new file can be read and written by its owner only, is verified before it gets its name
@@ -120,6 +125,7 @@ impl Builder {
     ///
     /// let report = Db::builder().salvage(&path, &saved, |_| {})?;
     /// assert_eq!(report.uncertain[0].id, "web");
+    /// assert!(!report.is_complete);
     /// assert!(Db::open(&saved)?.namespace("k8s.io")?.get("web").is_ok());
     /// # Ok(())
     /// # }
@@ -132,25 +138,37 @@ impl Builder {
     ) -> Result<SalvageReport> {
         let (from, to) = (from.as_ref(), to.as_ref());
         let of_source = |error: Error| error.during(Operation::OpenStore).at(Some(from));
-        let file = locked(from).map_err(of_source)?;
-        let live = Live::open(from, self.settings()).map_err(of_source)?;
+        let open = || {
+            // In this order: the lock that is taken by hand would be named as the holder.
+            let live = Live::open(from, self.settings())?;
+            Ok((locked(from)?, live))
+        };
+        let (file, live) = self.when_unlocked(open).map_err(of_source)?;
         Work::new(file, live, self.settings())
-            .and_then(|work| work.into_new_store(to, &mut progress))
+            .map_err(of_source)?
+            .into_new_store(to, &mut progress)
             .map_err(|error| error.during(Operation::Salvage).at(Some(to)))
     }
 }
 
 /// The file, which nobody can open for writing while this is held.
 fn locked(path: &Path) -> Result<File> {
-    let file = File::open(path).or_io()?;
-    if file.metadata().or_io()?.is_dir() {
+    // Looked at before it is opened: opening a pipe waits for its other end.
+    let kind = path.metadata().or_io()?.file_type();
+    if kind.is_dir() {
         let what = "not a store: it is a directory";
         return Err(Error::new(ErrorKind::NotAStore, what));
     }
+    if !kind.is_file() {
+        let what = "not a store: it is not a regular file";
+        return Err(Error::new(ErrorKind::NotAStore, what));
+    }
+    let file = File::open(path).or_io()?;
     match file.try_lock_shared() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => {
-            Err(Error::new(ErrorKind::Locked, "the file is in use"))
+            let error = Error::new(ErrorKind::Locked, "the file is in use");
+            Err(file::naming_the_holder(error, Some(path)))
         }
         Err(std::fs::TryLockError::Error(error)) => Err(error).or_io(),
     }

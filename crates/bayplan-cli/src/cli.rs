@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::command::{
-    check, completions, create, info, init, label, ls, man, namespaces, rm, update,
+    backup, check, compact, completions, create, dump, info, init, label, load, ls, man,
+    namespaces, restore, rm, salvage, stats, update,
 };
 
 const AFTER_HELP: &str = "\
@@ -18,7 +19,7 @@ Environment:
 Exit codes:
   0  done
   1  an error, also in how the command was written
-  2  something in the file is damaged
+  2  something in the file is damaged, or was not salvaged for certain
   3  the file is locked by another process
   4  the file is of a newer version than this program
 
@@ -32,6 +33,7 @@ Examples:
   bayplan ls -A --format ndjson | jq -r .image
   bayplan label web tier=front app=
   bayplan rm web
+  bayplan backup /var/backups/meta.redb
 
 Options may stand before or after the other arguments. An ID may also be written NAMESPACE/ID.
 Commands that only read never write to the file, and need no permission to.";
@@ -39,10 +41,11 @@ Commands that only read never write to the file, and need no permission to.";
 /// Looks into, and changes, a store of container metadata.
 ///
 /// A store is one file, named by --db or BAYPLAN_DB; there is no default. `bayplan init` creates
-/// it, and no other command does. It holds containers in namespaces, as containerd does, and the
+/// it; `load` and `restore` make it from what was saved. It holds containers in namespaces, as containerd does, and the
 /// commands are called as in ctr.
 ///
-/// A specification may hold secrets, such as environment variables: only `info` prints one.
+/// A specification may hold secrets, such as environment variables: only `info` and `dump` print
+/// them.
 #[derive(Debug, Parser)]
 #[command(name = "bayplan", version, after_long_help = AFTER_HELP)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
@@ -120,6 +123,8 @@ pub(crate) enum Command {
     #[command(visible_aliases = ["namespace", "ns", "n"])]
     Namespaces(namespaces::Args),
     Check(check::Args),
+    #[command(flatten)]
+    Tool(ToolCommand),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -134,6 +139,18 @@ pub(crate) enum ContainerCommand {
     Update(update::Args),
     #[command(visible_aliases = ["delete", "del", "remove"])]
     Rm(rm::Args),
+}
+
+/// What is done with a store as a whole.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ToolCommand {
+    Stats(stats::Args),
+    Compact(compact::Args),
+    Backup(backup::Args),
+    Restore(restore::Args),
+    Dump(dump::Args),
+    Load(load::Args),
+    Salvage(salvage::Args),
 }
 
 #[cfg(test)]

@@ -55,6 +55,14 @@ impl Failure {
         self
     }
 
+    /// The same failure, with advice if it is that the file is damaged.
+    pub(crate) fn if_damaged(self, advice: &str) -> Self {
+        match self.exit() {
+            Exit::Damaged => self.because(advice),
+            _ => self,
+        }
+    }
+
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Told { exit, .. } => *exit,

@@ -1,6 +1,6 @@
 //! The program `bayplan`: looks into, and changes, a container metadata store.
 
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, IsTerminal};
 use std::process::ExitCode;
 
 mod cli;
@@ -9,9 +9,11 @@ mod failure;
 mod input;
 mod json;
 mod listing;
+mod meter;
 mod note;
 mod run;
 mod store;
+mod summary;
 mod table;
 mod text;
 
@@ -27,6 +29,10 @@ fn main() -> ExitCode {
                 input: &mut io::stdin().lock(),
                 out: &mut out,
                 err: &mut io::stderr().lock(),
+                terminals: run::Terminals {
+                    out: io::stdout().is_terminal(),
+                    err: io::stderr().is_terminal(),
+                },
             },
         )
     });

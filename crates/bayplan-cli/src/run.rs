@@ -6,9 +6,10 @@ use std::io::{Read, Write};
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use crate::cli::{Cli, Command, ContainerCommand, Global};
+use crate::cli::{Cli, Command, ContainerCommand, Global, ToolCommand};
 use crate::command::{
-    check, completions, create, info, init, label, ls, man, namespaces, rm, update,
+    backup, check, compact, completions, create, dump, info, init, label, load, ls, man,
+    namespaces, restore, rm, salvage, stats, update,
 };
 use crate::failure::{Exit, Result, say};
 
@@ -17,6 +18,14 @@ pub(crate) struct Io<'a> {
     pub(crate) input: &'a mut dyn Read,
     pub(crate) out: &'a mut dyn Write,
     pub(crate) err: &'a mut dyn Write,
+    pub(crate) terminals: Terminals,
+}
+
+/// Which of them a person looks at.
+#[derive(Clone, Copy)]
+pub(crate) struct Terminals {
+    pub(crate) out: bool,
+    pub(crate) err: bool,
 }
 
 /// Does what the arguments say, and tells what went wrong.
@@ -45,6 +54,7 @@ fn command(cli: Cli, io: &mut Io<'_>) -> Result<Exit> {
         }
         Command::Namespaces(args) => namespaces::run(args, global, io),
         Command::Check(args) => return check::run(args, global, io),
+        Command::Tool(command) => tool(command, global, io),
         Command::Completions(args) => completions::run(args, io),
         Command::Man(args) => man::run(args, io),
     };
@@ -65,6 +75,18 @@ fn container(command: ContainerCommand, global: &Global, io: &mut Io<'_>) -> Res
         ContainerCommand::Label(args) => label::run(args, global, io),
         ContainerCommand::Update(args) => update::run(args, global, io),
         ContainerCommand::Rm(args) => rm::run(args, global, io),
+    }
+}
+
+fn tool(command: ToolCommand, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
+    match command {
+        ToolCommand::Stats(args) => stats::run(args, global, io),
+        ToolCommand::Compact(args) => compact::run(args, global, io),
+        ToolCommand::Backup(args) => backup::run(args, global, io),
+        ToolCommand::Restore(args) => restore::run(args, global, io),
+        ToolCommand::Dump(args) => dump::run(args, global, io),
+        ToolCommand::Load(args) => load::run(args, global, io),
+        ToolCommand::Salvage(args) => salvage::run(args, global, io),
     }
 }
 

@@ -14,6 +14,10 @@ const DB_VARIABLE: &str = "BAYPLAN_DB";
 const NAMESPACE_VARIABLE: &str = "CONTAINERD_NAMESPACE";
 const NAMESPACE_DEFAULT: &str = "default";
 
+/// What to do about a damaged file.
+pub(crate) const ADVICE: &str =
+    "`bayplan check` tells what is damaged, `bayplan salvage` saves the rest in a new file";
+
 /// One container: its id and where it is.
 pub(crate) struct Target {
     pub(crate) namespace: String,
@@ -32,6 +36,19 @@ impl Global {
         }
     }
 
+    /// The database file, for a command that makes it as a whole: nothing may be there.
+    pub(crate) fn new_path(&self) -> Result<PathBuf> {
+        let path = self.path()?;
+        if path.symlink_metadata().is_ok() {
+            let text = format!(
+                "{} exists already, and nothing is overwritten",
+                path.display()
+            );
+            return Err(Failure::new(text).because("move it away, or name a new file by --db"));
+        }
+        Ok(path)
+    }
+
     /// The options for opening or creating it.
     pub(crate) fn builder(&self) -> Builder {
         let builder = Db::builder()
@@ -47,10 +64,11 @@ impl Global {
     /// Opens the store for a command that only reads. If pages of the file are damaged, what can
     /// still be read is, and the damage is remembered.
     pub(crate) fn open_to_read(&self) -> Result<Db> {
-        match self.open(|builder, path| builder.open_read_only(path)) {
+        match self.with_file(|builder, path| builder.open_read_only(path)) {
             Err(failure) if failure.exit() == Exit::Damaged => {
-                let db =
-                    self.open(|builder, path| builder.check_integrity(false).open_read_only(path))?;
+                let db = self.with_file(|builder, path| {
+                    builder.check_integrity(false).open_read_only(path)
+                })?;
                 self.damaged.set(true);
                 Ok(db)
             }
@@ -60,17 +78,25 @@ impl Global {
 
     /// Opens the store for a command that writes.
     pub(crate) fn open_to_write(&self) -> Result<Db> {
-        self.open(|builder, path| builder.open(path))
-            .map_err(|failure| match failure.exit() {
-                Exit::Damaged => failure
-                    .because("nothing was written; `bayplan check` tells what can still be read"),
-                _ => failure,
-            })
+        let advice = "nothing was written; `bayplan check` tells what can still be read";
+        self.with_file(|builder, path| builder.open(path))
+            .map_err(|failure| failure.if_damaged(advice))
     }
 
-    fn open(&self, open: fn(Builder, &Path) -> bayplan::Result<Db>) -> Result<Db> {
+    /// Opens the store for a command that reads all of it, and that damage could make leave out
+    /// something.
+    pub(crate) fn open_to_copy(&self) -> Result<Db> {
+        self.with_file(|builder, path| builder.open_read_only(path))
+            .map_err(|failure| failure.if_damaged(ADVICE))
+    }
+
+    /// Does something with the database file, which must be there.
+    pub(crate) fn with_file<T>(
+        &self,
+        act: impl FnOnce(Builder, &Path) -> bayplan::Result<T>,
+    ) -> Result<T> {
         let path = self.path()?;
-        open(self.builder(), &path).map_err(|error| match error.kind() {
+        act(self.builder(), &path).map_err(|error| match error.kind() {
             ErrorKind::NotFound => Failure::new(format!(
                 "there is no database {}: `bayplan init` creates one",
                 path.display()

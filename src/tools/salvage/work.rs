@@ -100,9 +100,12 @@ impl<'s> Work<'s> {
             }
         })?;
         progress(Progress::new(expected, Some(expected)));
+        let are_names_known = |live: &Live| live.is_verified || live.named().is_ok();
+        let is_complete = self.absence_is_known && self.live.as_ref().is_some_and(are_names_known);
         Ok(SalvageReport {
             id: StoreId::from_bytes(identity.uuid),
             is_id_kept,
+            is_complete,
             namespaces_count: report.namespaces,
             containers_count: report.containers,
             uncertain: self.uncertain,

@@ -7,6 +7,7 @@ use bayplan::Damage;
 use crate::cli::Global;
 use crate::failure::{Exit, Result};
 use crate::run::Io;
+use crate::summary;
 use crate::text::visible;
 
 /// Check everything that is stored
@@ -43,9 +44,7 @@ pub(crate) fn run(_: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
         ("damaged", report.damages.len().to_string()),
         ("pages", pages.to_string()),
     ];
-    for (name, value) in rows {
-        writeln!(io.out, "{name:<12}{}", visible(&value))?;
-    }
+    summary::write(&rows, io.out)?;
     for damage in &report.damages {
         writeln!(io.out, "{}", visible(&line(damage)))?;
     }

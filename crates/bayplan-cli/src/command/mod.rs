@@ -1,13 +1,20 @@
 //! The commands, one in each file: what it may be told, and what it does.
 
+pub(crate) mod backup;
 pub(crate) mod check;
+pub(crate) mod compact;
 pub(crate) mod completions;
 pub(crate) mod create;
+pub(crate) mod dump;
 pub(crate) mod info;
 pub(crate) mod init;
 pub(crate) mod label;
+pub(crate) mod load;
 pub(crate) mod ls;
 pub(crate) mod man;
 pub(crate) mod namespaces;
+pub(crate) mod restore;
 pub(crate) mod rm;
+pub(crate) mod salvage;
+pub(crate) mod stats;
 pub(crate) mod update;

@@ -15,6 +15,13 @@ fn every_command_explains_itself_with_examples() {
         "rm",
         "namespaces",
         "check",
+        "stats",
+        "compact",
+        "backup",
+        "restore",
+        "dump",
+        "load",
+        "salvage",
         "completions",
         "man",
     ];

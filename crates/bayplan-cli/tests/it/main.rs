@@ -7,9 +7,12 @@
     reason = "a test that panics has failed, as it should"
 )]
 
+mod backup;
 mod check;
+mod compact;
 mod create;
 mod docs;
+mod dump;
 mod help;
 mod info;
 mod label;
@@ -17,6 +20,8 @@ mod ls;
 mod namespaces;
 mod opening;
 mod rm;
+mod salvage;
+mod stats;
 mod streams;
 mod update;
 mod util;

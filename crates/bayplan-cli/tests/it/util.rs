@@ -3,7 +3,8 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
@@ -22,6 +23,24 @@ pub(crate) struct Run {
     pub(crate) code: i32,
     pub(crate) out: String,
     pub(crate) err: String,
+}
+
+/// What a summary has under these names.
+#[track_caller]
+pub(crate) fn summary<'a>(out: &'a str, names: &[&str]) -> Vec<&'a str> {
+    let value = |name: &&str| {
+        let mut lines = out.lines();
+        let value = lines.find_map(|line| line.strip_prefix(*name)?.strip_prefix(' '));
+        value.unwrap_or_default().trim()
+    };
+    names.iter().map(value).collect()
+}
+
+/// Asserts that nobody but its owner can read the file, nor write to it.
+#[track_caller]
+pub(crate) fn assert_private(path: &Path) {
+    let mode = path.metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "{}", path.display());
 }
 
 impl Place {
@@ -48,6 +67,15 @@ impl Place {
 
     pub(crate) fn file(&self, name: &str, text: impl AsRef<[u8]>) {
         fs::write(self.path(name), text).unwrap();
+    }
+
+    /// The names of all files.
+    pub(crate) fn files(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.directory.path()).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        names
     }
 
     /// A container of the smallest specification.

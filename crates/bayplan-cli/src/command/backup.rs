@@ -1,0 +1,44 @@
+//! `bayplan backup`
+
+use std::path::PathBuf;
+
+use crate::cli::Global;
+use crate::failure::{Exit, Failure, Result};
+use crate::meter::Meter;
+use crate::run::Io;
+use crate::store::ADVICE;
+use crate::summary::Made;
+
+/// Copy the store into a new file
+///
+/// The backup is a store like any other, with the same id: it can be looked into where it is, and
+/// `restore` makes a working copy of it. The file must not exist; only its owner may read it, and it
+/// is verified before it gets its name. The store may be in use by a process that lets others read.
+/// Of a damaged store no backup is made, and the exit code is 2.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  bayplan backup /var/backups/meta-$(date +%F).redb
+  bayplan --db /var/backups/meta-2026-08-01.redb ls -A")]
+pub(crate) struct Args {
+    /// The new file
+    file: PathBuf,
+}
+
+pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
+    let db = global.open_to_copy()?;
+    let mut meter = Meter::new(io.err, io.terminals.err, "backing up", "keys");
+    let report = db
+        .backup(&args.file, |progress| meter.show(progress))
+        .map_err(|error| Failure::from(error).if_damaged(ADVICE))?;
+    drop(meter);
+    let made = Made {
+        path: &args.file,
+        id: report.id,
+        namespaces: report.namespaces_count,
+        containers: report.containers_count,
+        bytes: report.file_bytes,
+    };
+    made.write(io.out)?;
+    Ok(Exit::Done)
+}

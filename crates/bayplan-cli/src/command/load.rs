@@ -1,0 +1,56 @@
+//! `bayplan load`
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use crate::cli::Global;
+use crate::failure::{Exit, Failure, Result};
+use crate::meter::Meter;
+use crate::run::Io;
+use crate::summary::Made;
+
+/// Make the database file from a dump
+///
+/// The file that --db or BAYPLAN_DB names must not exist. It becomes the store that was dumped, with
+/// its id, times and revisions: do not use both. There is a whole store afterwards, or none. A dump
+/// that was edited loads if `crc32` is removed from its last line and the counts there are right.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  bayplan load meta.ndjson --db new.redb
+  zstd -dc meta.ndjson.zst | bayplan load --db new.redb")]
+pub(crate) struct Args {
+    /// The dump; standard input if it is not named, or `-`
+    #[arg(default_value = "-", hide_default_value = true)]
+    file: PathBuf,
+}
+
+pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
+    let path = global.new_path()?;
+    let mut file;
+    let input: &mut dyn Read = if args.file == Path::new("-") {
+        io.input
+    } else {
+        file = File::open(&args.file).map_err(|error| {
+            Failure::new(format!("{} cannot be read: {error}", args.file.display()))
+        })?;
+        &mut file
+    };
+    let mut meter = Meter::new(io.err, io.terminals.err, "loading", "containers");
+    let report = global
+        .builder()
+        .load(&path, BufReader::new(input), |progress| {
+            meter.show(progress);
+        })?;
+    drop(meter);
+    let made = Made {
+        path: &path,
+        id: report.id,
+        namespaces: report.namespaces_count,
+        containers: report.containers_count,
+        bytes: report.file_bytes,
+    };
+    made.write(io.out)?;
+    Ok(Exit::Done)
+}

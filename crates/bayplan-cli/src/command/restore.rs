@@ -1,0 +1,44 @@
+//! `bayplan restore`
+
+use std::path::PathBuf;
+
+use crate::cli::Global;
+use crate::failure::{Exit, Failure, Result};
+use crate::meter::Meter;
+use crate::run::Io;
+use crate::store::ADVICE;
+use crate::summary::Made;
+
+/// Make the database file from a backup
+///
+/// The file that --db or BAYPLAN_DB names must not exist: move a damaged one away before. Every page
+/// and every value of the backup is verified; it is not written to. The store has the id of the one
+/// that was backed up: do not use both.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  bayplan restore /var/backups/meta-2026-08-01.redb --db new.redb
+  mv meta.redb damaged.redb && bayplan restore backup.redb --db meta.redb")]
+pub(crate) struct Args {
+    /// The backup
+    backup: PathBuf,
+}
+
+pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
+    let path = global.new_path()?;
+    let mut meter = Meter::new(io.err, io.terminals.err, "restoring", "keys");
+    let report = global
+        .builder()
+        .restore(&args.backup, &path, |progress| meter.show(progress))
+        .map_err(|error| Failure::from(error).if_damaged(ADVICE))?;
+    drop(meter);
+    let made = Made {
+        path: &path,
+        id: report.id,
+        namespaces: report.namespaces_count,
+        containers: report.containers_count,
+        bytes: report.file_bytes,
+    };
+    made.write(io.out)?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,114 @@
+//! `bayplan salvage`
+
+use std::path::{Path, PathBuf};
+
+use bayplan::SalvageReport;
+
+use crate::cli::Global;
+use crate::failure::{Exit, Failure, Result};
+use crate::meter::Meter;
+use crate::run::Io;
+use crate::summary::{self, Made};
+use crate::text::visible;
+
+/// Save what is left of a damaged file in a new one
+///
+/// The old file may be damaged in any way, and is not written to. The new one must not exist; it is a
+/// healthy store, with the id of the old one as far as that is left.
+///
+/// A line for each container that was lost, or that may not be what was stored last, follows the
+/// summary. The exit code is 2 if there is any, or if something may be missing that cannot be named;
+/// it is 0 only if everything is as it was.
+#[derive(Debug, clap::Args)]
+#[command(allow_missing_positional = true)]
+#[command(after_long_help = "\
+Examples:
+  bayplan salvage meta.redb saved.redb
+  bayplan --db saved.redb check
+  bayplan --db saved.redb ls -A")]
+pub(crate) struct Args {
+    /// The damaged file; the one that --db or BAYPLAN_DB names if it is left out
+    old: Option<PathBuf>,
+
+    /// The new file
+    new: PathBuf,
+}
+
+pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
+    let old = match args.old {
+        Some(_) if global.db.is_some() => {
+            return Err(Failure::new("the damaged file is named twice")
+                .because("give it by --db or as the first of two files"));
+        }
+        Some(old) => old,
+        None => global.path()?,
+    };
+    let mut meter = Meter::new(io.err, io.terminals.err, "salvaging", "containers");
+    let report = global
+        .builder()
+        .salvage(&old, &args.new, |progress| meter.show(progress))?;
+    drop(meter);
+    tell(&report, &args.new, io)
+}
+
+fn tell(report: &SalvageReport, new: &Path, io: &mut Io<'_>) -> Result<Exit> {
+    let made = Made {
+        path: new,
+        id: report.id,
+        namespaces: report.namespaces_count,
+        containers: report.containers_count,
+        bytes: report.file_bytes,
+    };
+    let mut rows = made.rows();
+    rows.push(("uncertain", report.uncertain.len().to_string()));
+    rows.push(("lost", report.lost.len().to_string()));
+    summary::write(&rows, io.out)?;
+    let lines = lines(report);
+    for line in &lines {
+        writeln!(io.out, "{}", visible(line))?;
+    }
+    Ok(match lines.is_empty() {
+        true => Exit::Done,
+        false => Exit::Damaged,
+    })
+}
+
+/// What is not as it was, one thing in each line.
+fn lines(report: &SalvageReport) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !report.is_complete {
+        let text = "the structure of the file is damaged: something may be missing that cannot \
+                    be named";
+        lines.push(text.to_owned());
+    }
+    if !report.is_id_kept {
+        lines.push("the id was lost: the new store has another one".to_owned());
+    }
+    for name in &report.uncertain_namespaces {
+        lines.push(format!(
+            "uncertain namespace {name}: its labels may not be what was stored last"
+        ));
+    }
+    for it in &report.uncertain {
+        let deleted = deleted(it.is_possibly_deleted);
+        lines.push(format!(
+            "uncertain {}/{}{deleted}: {}",
+            it.namespace, it.id, it.reason
+        ));
+    }
+    for it in &report.lost {
+        let deleted = deleted(it.is_possibly_deleted);
+        lines.push(format!(
+            "lost {}/{}{deleted}: {}",
+            it.namespace, it.id, it.reason
+        ));
+    }
+    lines
+}
+
+fn deleted(is_possible: bool) -> &'static str {
+    match is_possible {
+        true => ", if it was not deleted",
+        false => "",
+    }
+}

@@ -1,0 +1,56 @@
+use crate::util::{Place, summary};
+
+#[test]
+fn the_table_counts_and_measures() {
+    let place = Place::new();
+    place.container("web", &["--label", "a=b"]);
+    place.container("k8s.io/pod", &[]);
+    let out = place.prints(&["stats"]);
+    assert_eq!(
+        summary(&out, &["file", "format", "namespaces", "containers"]),
+        ["DIR/meta.redb", "1", "2", "2"]
+    );
+    let size = summary(&out, &["size"]).remove(0);
+    assert!(size.ends_with(" KiB"), "{size}");
+    let (_, rest) = out.split_once("\n\n").unwrap();
+    let (namespaces, tables) = rest.split_once("\n\n").unwrap();
+    assert_eq!(
+        namespaces,
+        "NAMESPACE   CONTAINERS\ndefault     1\nk8s.io      1"
+    );
+    // Two containers, two specs, one label.
+    assert!(tables.contains("\ncontainers   5      1  "), "{tables}");
+}
+
+#[test]
+fn json_has_exact_bytes() {
+    let place = Place::new();
+    place.container("web", &[]);
+    let out = place.prints(&["stats", "--format", "json"]);
+    let stats: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(stats["containers_count"], 1);
+    assert_eq!(stats["namespaces"][0]["name"], "default");
+    assert_eq!(
+        stats["file_bytes"].as_u64().unwrap(),
+        place.db().metadata().unwrap().len()
+    );
+    let run = place.run(&["stats", "--format", "ndjson"]);
+    assert_eq!((run.code, run.out.as_str()), (1, ""));
+}
+
+#[test]
+fn a_damaged_store_is_measured_and_said_to_be_damaged() {
+    let place = Place::new();
+    let spec = r#"{"ociVersion":"1.0.2","hostname":"MARKER"}"#;
+    place.run_with(&["create", "web", "--spec", "-"], spec, &[]);
+    place.damage("MARKER");
+    let run = place.run(&["stats"]);
+    assert_eq!(run.code, 2);
+    assert_eq!(summary(&run.out, &["containers"]), ["1"]);
+    assert!(
+        run.err
+            .starts_with("bayplan: pages of the file are damaged, "),
+        "{}",
+        run.err
+    );
+}
