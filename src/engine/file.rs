@@ -17,7 +17,7 @@ use crate::record::{Identity, seal};
 use crate::schema::{self, FORMAT_VERSION, meta};
 
 /// The first bytes of every file of redb (its design document, "Database header").
-const REDB_MAGIC: [u8; 9] = [b'r', b'e', b'd', b'b', 0x1a, 0x0a, 0xa9, 0x0d, 0x0a];
+pub(crate) const REDB_MAGIC: [u8; 9] = [b'r', b'e', b'd', b'b', 0x1a, 0x0a, 0xa9, 0x0d, 0x0a];
 
 /// How redb is to open a file.
 pub(crate) fn redb_builder(settings: &Settings) -> Builder {
