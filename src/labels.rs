@@ -42,6 +42,16 @@ pub(crate) fn settle(labels: Labels) -> Result<Labels> {
     Ok(labels)
 }
 
+/// The labels, if they are as a store keeps them.
+pub(crate) fn check_stored(labels: Labels) -> Result<Labels> {
+    let count = labels.len();
+    let labels = settle(labels)?;
+    if labels.len() != count {
+        return Err(Error::invalid("a label has an empty value"));
+    }
+    Ok(labels)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

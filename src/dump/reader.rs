@@ -130,11 +130,7 @@ impl<R: BufRead> Reader<R> {
             }
             _ => {}
         }
-        let count = labels.len();
-        let labels = labels::settle(labels)?;
-        if labels.len() != count {
-            return Err(Error::invalid("a label has an empty value"));
-        }
+        let labels = labels::check_stored(labels)?;
         self.namespace = Some(name.clone());
         self.last_id = None;
         self.namespaces += 1;

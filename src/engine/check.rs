@@ -11,6 +11,7 @@ use crate::engine::{namespaces, scan};
 use crate::error::{Error, Result};
 use crate::filter::Filters;
 use crate::identifier::NamespaceName;
+use crate::labels;
 use crate::record::unseal_number;
 use crate::revision::Revision;
 use crate::schema::{self, Row, meta};
@@ -129,11 +130,15 @@ fn named_namespaces(table: &Table, report: &mut CheckReport) -> Result<BTreeSet<
         };
         if label.is_none() {
             report.namespaces += 1;
-            let checked = namespaces::exists(table, &parsed)
-                .and_then(|_| namespaces::labels(table, &parsed).map(|_| ()));
-            match checked {
+            let checked =
+                namespaces::exists(table, &parsed).and_then(|_| namespaces::labels(table, &parsed));
+            let kept = match checked {
+                Ok(labels) => labels::check_stored(labels).map_err(Error::into_corrupt),
+                Err(error) => Err(error),
+            };
+            match kept {
                 Err(error) if error.is_corrupt() => report.add(&text, None, error),
-                other => other?,
+                other => other.map(|_| ())?,
             }
             named.insert(parsed);
         } else if !named.contains(&parsed) {

@@ -1,6 +1,7 @@
 //! From what redb reports to the store's errors, and the boundary that its panics do not cross.
 
 use std::io;
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -108,6 +109,46 @@ pub(crate) fn contained<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     }
 }
 
+/// A database of redb that is closed inside the boundary: closing writes, and where redb panicked
+/// before it panics again.
+pub(crate) struct Closing<D>(Option<D>);
+
+impl<D> Closing<D> {
+    pub(crate) fn new(db: D) -> Self {
+        Self(Some(db))
+    }
+
+    /// The database; whoever takes it closes it.
+    pub(crate) fn into_inner(mut self) -> Option<D> {
+        self.0.take()
+    }
+}
+
+impl<D> Deref for Closing<D> {
+    type Target = D;
+
+    #[expect(
+        clippy::expect_used,
+        reason = "only `into_inner`, which ends it, takes it out"
+    )]
+    fn deref(&self) -> &D {
+        self.0.as_ref().expect("it is there until it is closed")
+    }
+}
+
+impl<D> Drop for Closing<D> {
+    fn drop(&mut self) {
+        let db = self.0.take();
+        let closed = contained(|| {
+            drop(db);
+            Ok(())
+        });
+        if let Err(error) = closed {
+            tracing::error!(%error, "closing failed");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,6 +161,18 @@ mod tests {
             error.to_string(),
             "the file is damaged; redb gave up on it: page 7 is gone"
         );
+    }
+
+    #[test]
+    fn a_panic_while_closing_ends_at_the_boundary() {
+        struct Panics;
+        impl Drop for Panics {
+            fn drop(&mut self) {
+                panic!("poisoned");
+            }
+        }
+        drop(Closing::new(Panics));
+        assert!(Closing::new(7).into_inner() == Some(7));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use redb::{Builder, ConcurrencyMode, Database, ReadTransaction, ReadableDatabase
 
 use crate::engine::backend::{Access, gated};
 use crate::engine::check::reserved_revisions;
-use crate::engine::fault::{OrFault, OrIo, contained};
+use crate::engine::fault::{Closing, OrFault, OrIo, contained};
 use crate::engine::shared::{File, Settings, Shared};
 use crate::engine::{holder, migrate};
 use crate::error::{Error, ErrorKind, Result};
@@ -17,7 +17,7 @@ use crate::record::{Identity, seal};
 use crate::schema::{self, FORMAT_VERSION, meta};
 
 /// The first bytes of every file of redb (its design document, "Database header").
-const REDB_MAGIC: [u8; 9] = [b'r', b'e', b'd', b'b', 0x1a, 0x0a, 0xa9, 0x0d, 0x0a];
+pub(crate) const REDB_MAGIC: [u8; 9] = [b'r', b'e', b'd', b'b', 0x1a, 0x0a, 0xa9, 0x0d, 0x0a];
 
 /// How redb is to open a file.
 pub(crate) fn redb_builder(settings: &Settings) -> Builder {
@@ -100,7 +100,8 @@ pub(crate) fn create_backend(
 ) -> Result<Shared> {
     let db = redb_builder(settings)
         .create_with_backend(backend)
-        .or_fault()?;
+        .or_fault()
+        .map(Closing::new)?;
     initialize(&db, settings)?;
     share(File::ReadWrite(db), path, settings)
 }
@@ -167,7 +168,7 @@ fn read_beside_a_writer(
     builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
     contained(|| match builder.open_read_only_with_backend(backend) {
         Err(redb::DatabaseError::RepairAborted) => Ok(None),
-        opened => opened.or_fault().map(File::ReadOnly).map(Some),
+        opened => Ok(Some(File::ReadOnly(Closing::new(opened.or_fault()?)))),
     })
     .map_err(|error| naming_the_holder(error, path))
 }
@@ -177,7 +178,7 @@ fn repair_in_memory(
     backend: impl StorageBackend,
     settings: &Settings,
     path: Option<&Path>,
-) -> Result<Database> {
+) -> Result<Closing<Database>> {
     let (backend, _never_opened) = gated(backend, Access::Inspect);
     let settings = Settings {
         live_readers: false,
@@ -190,7 +191,7 @@ fn open_behind(
     backend: impl StorageBackend,
     settings: &Settings,
     path: Option<&Path>,
-) -> Result<Database> {
+) -> Result<Closing<Database>> {
     let mut builder = redb_builder(settings);
     let reported = path.map(Path::to_owned);
     let on_repair = settings.on_repair.clone();
@@ -202,6 +203,7 @@ fn open_behind(
         }
     });
     contained(|| builder.create_with_backend(backend).or_fault())
+        .map(Closing::new)
         .map_err(|error| naming_the_holder(error, path))
 }
 

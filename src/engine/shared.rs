@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 pub(crate) use redb::Database;
 use redb::{ReadOnlyDatabase, ReadTransaction, ReadableDatabase, WriteTransaction};
 
-use crate::engine::fault::OrFault;
+use crate::engine::fault::{Closing, OrFault};
 use crate::engine::index::Index;
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::Identity;
@@ -63,10 +63,10 @@ impl Settings {
 
 /// The file, as far as it may be used.
 pub(crate) enum File {
-    ReadWrite(Database),
-    ReadOnly(ReadOnlyDatabase),
+    ReadWrite(Closing<Database>),
+    ReadOnly(Closing<ReadOnlyDatabase>),
     /// Repaired in memory, never written.
-    Inspected(Database),
+    Inspected(Closing<Database>),
 }
 
 impl File {
@@ -132,7 +132,7 @@ impl Shared {
     /// The database of redb, if it may be written.
     pub(crate) fn into_database(self) -> Option<Database> {
         match self.file {
-            File::ReadWrite(db) => Some(db),
+            File::ReadWrite(db) => db.into_inner(),
             File::ReadOnly(_) | File::Inspected(_) => None,
         }
     }

@@ -18,6 +18,7 @@ mod btree;
 mod compact;
 #[cfg(feature = "conformance")]
 mod conformance;
+mod corpus;
 mod damage;
 mod dump;
 mod index;

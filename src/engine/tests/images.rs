@@ -14,6 +14,7 @@ use bayplan::{Db, Error, ErrorKind};
 use super::disk::{Disk, Event, apply};
 use super::seed::{Progress, Seed, count_from_env, tell};
 use super::work::{self, Model, settings};
+use crate::engine::file::REDB_MAGIC;
 
 const STEPS: usize = 60;
 const DEPTH_MAX: usize = 3;
@@ -237,7 +238,7 @@ fn survives(
     let Some(allowed) = allowed else {
         // Cut off in the creation: the file does not have its name yet.
         tally.unborn += 1;
-        if !bytes.starts_with(b"redb") {
+        if !bytes.starts_with(&REDB_MAGIC) {
             return Ok(()); // Opening a path does not come further than this.
         }
         return match work::open(&disk, &settings).and_then(|db| Model::of(&db)) {

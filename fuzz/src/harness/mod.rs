@@ -1,0 +1,30 @@
+//! The laws that hold for every input, one module for each target. A law that is broken panics.
+
+mod dump_load;
+mod field_mask;
+mod filter;
+mod input;
+mod json;
+mod open_file;
+mod record;
+mod sample;
+
+/// Whether the harness has a fault, to prove that it can find one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Canary {
+    Absent,
+    Planted,
+}
+
+/// Checks the laws for one input.
+pub(crate) type Harness = fn(&[u8], Canary);
+
+/// Every target.
+pub(crate) const TARGETS: [(&str, Harness); 6] = [
+    ("dump_load", dump_load::run),
+    ("field_mask", field_mask::run),
+    ("filter", filter::run),
+    ("json", json::run),
+    ("open_file", open_file::run),
+    ("record", record::run),
+];

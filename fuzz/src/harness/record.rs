@@ -1,0 +1,175 @@
+//! Rows: whatever stands under whatever keys, with checksums that hold, is damage that is told, or
+//! a store that reads, dumps and loads; never a panic, not even one that the library catches.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use bayplan::{Db, ErrorKind, Filters, ReadNamespaces, ReadStore};
+use redb::{Database, TableDefinition};
+
+use super::Canary;
+use super::input::Input;
+use super::sample::{Place, assert_no_panic_inside, load_dump};
+
+type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
+
+const CONTAINERS: Table = Table::new("containers");
+const NAMESPACES: Table = Table::new("namespaces");
+const META: Table = Table::new("meta");
+
+thread_local! {
+    static PLACE: (Place, Vec<u8>) = {
+        let place = Place::new();
+        let path = place.free("store.redb");
+        load_dump(&path);
+        let bytes = std::fs::read(&path).unwrap();
+        (place, bytes)
+    };
+}
+
+/// The input is rows, to put into the store of the samples.
+pub(crate) fn run(data: &[u8], canary: Canary) {
+    PLACE.with(|(place, bytes)| {
+        let path = place.free("store.redb");
+        std::fs::write(&path, bytes).unwrap();
+        put(&path, Input::new(data));
+        match Db::builder().check_integrity(false).open(&path) {
+            Ok(db) => tells_or_reads(&db, place, canary),
+            Err(error) => {
+                assert_no_panic_inside(&error);
+                let kinds = [
+                    ErrorKind::Corrupt,
+                    ErrorKind::IncompatibleFormat,
+                    ErrorKind::NotAStore,
+                ];
+                assert!(kinds.contains(&error.kind()), "{error:#}");
+            }
+        }
+    });
+}
+
+fn put(path: &Path, mut input: Input<'_>) {
+    let db = Database::open(path).unwrap();
+    let mut txn = db.begin_write().unwrap();
+    txn.set_durability(redb::Durability::Immediate).unwrap();
+    while !input.is_empty() {
+        let kind = input.byte();
+        let key = key(kind, &mut input);
+        let count = input.number();
+        let content = input.bytes(count);
+        let table = [CONTAINERS, CONTAINERS, NAMESPACES, META][usize::from(kind & 3)];
+        let mut table = txn.open_table(table).unwrap();
+        if kind & 0x80 != 0 {
+            table.remove(&key[..]).unwrap();
+        } else {
+            let value = sealed(&key, kind & 0x40 != 0, content);
+            table.insert(&key[..], &value[..]).unwrap();
+        }
+    }
+    txn.commit().unwrap();
+}
+
+/// A key as the store has them, of one of a few containers; or any.
+fn key(kind: u8, input: &mut Input<'_>) -> Vec<u8> {
+    if kind & 0x20 != 0 {
+        let count = usize::from(input.byte());
+        return input.bytes(count).to_vec();
+    }
+    let number = input.byte();
+    let name = ["default", "k8s.io", "new"][usize::from(number >> 4) % 3];
+    let id = format!("c{}", number % 4);
+    let mut part = || {
+        let count = usize::from(input.byte());
+        input.bytes(count)
+    };
+    let container = |kind: &[u8]| [name.as_bytes(), &[0], id.as_bytes(), kind].concat();
+    match (kind & 3, kind >> 2 & 3) {
+        (0 | 1, 0) => container(&[]),
+        (0 | 1, 1) => [&container(&[0, 1])[..], part()].concat(),
+        (0 | 1, 2) => [&container(&[0, 2])[..], part()].concat(),
+        (0 | 1, _) => container(&[0, 3]),
+        (2, 0) => name.as_bytes().to_vec(),
+        (2, _) => [name.as_bytes(), &[0], part()].concat(),
+        (_, kind) => {
+            [&b"format"[..], b"identity", b"revision", b"more"][usize::from(kind)].to_vec()
+        }
+    }
+}
+
+/// A value as docs/FORMAT.md describes it; perhaps of another format.
+fn sealed(key: &[u8], is_of_another_format: bool, content: &[u8]) -> Vec<u8> {
+    let sealed = [&[1 + u8::from(is_of_another_format)], content].concat();
+    let mut hasher = crc32fast::Hasher::new_with_initial(u32::try_from(key.len()).unwrap());
+    hasher.update(key);
+    hasher.update(&sealed);
+    [&hasher.finalize().to_le_bytes()[..], &sealed].concat()
+}
+
+fn tells_or_reads(db: &Db, place: &Place, canary: Canary) {
+    let report = db.check().unwrap_or_else(|error| panic!("{error:#}"));
+    let is_healthy = report.is_healthy() || canary == Canary::Planted;
+    for damage in &report.damages {
+        assert_no_panic_inside(&damage.error);
+    }
+    let mut errors = Vec::new();
+    let (mut listed, mut damaged) = (0, BTreeSet::new());
+    let names = db.list_namespaces().unwrap_or_else(|error| {
+        errors.push(error);
+        Vec::new()
+    });
+    for name in names {
+        errors.extend(db.namespace_labels(name.as_str()).err());
+        let store = db.namespace(name.as_str()).unwrap();
+        let listing = store.list_lenient(&Filters::all()).unwrap();
+        for container in &listing.containers {
+            assert_eq!(store.get(&container.id).unwrap(), *container);
+        }
+        for found in listing.damaged {
+            errors.extend(store.get(&found.id).err());
+            errors.push(found.error);
+            damaged.insert(found.id);
+        }
+        let strict = store.list(&Filters::all());
+        assert_eq!(strict.is_ok(), damaged.is_empty());
+        errors.extend(strict.err());
+        errors.extend(store.list_headers(&Filters::all()).err());
+        errors.extend(
+            store
+                .count(&Filters::any([bayplan::Filter::label("app").eq("nginx")]))
+                .err(),
+        );
+        listed += listing.containers.len() as u64;
+        damaged.clear();
+    }
+    for error in &errors {
+        assert_no_panic_inside(error);
+        assert!(error.is_corrupt(), "{error:#}");
+    }
+    assert!(
+        errors.is_empty() || !is_healthy,
+        "the check saw nothing: {errors:?}"
+    );
+    let mut dump = Vec::new();
+    match db.dump(&mut dump, |_| {}) {
+        Ok(dumped) if is_healthy => {
+            assert_eq!(
+                (report.containers, dumped.containers_count),
+                (listed, listed)
+            );
+            loads(place, &dump);
+        }
+        Ok(_) => {}
+        Err(error) => {
+            assert_no_panic_inside(&error);
+            assert!(!is_healthy, "{error:#}");
+        }
+    }
+}
+
+fn loads(place: &Place, dump: &[u8]) {
+    let path = place.free("loaded.redb");
+    Db::builder().load(&path, dump, |_| {}).unwrap();
+    let mut again = Vec::new();
+    Db::open(&path).unwrap().dump(&mut again, |_| {}).unwrap();
+    assert!(again == dump, "the dump of what was loaded differs");
+}
