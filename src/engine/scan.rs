@@ -435,6 +435,7 @@ impl<'t> Scan<'t> {
         }
         let record = &Record::decode(key.value(), value.value())?;
         let id = text(head.id())?;
+        ContainerId::check_stored(id)?;
         let needed = Want {
             labels: filters.needs_labels(),
             body: filters.needs_extensions(),
