@@ -56,8 +56,11 @@ struct State {
 
 enum Stage {
     Unbuilt,
-    /// What was committed since the build began.
-    Building(Vec<Arc<Change>>),
+    /// A build from the snapshot of the version `from`, and what was committed since it began.
+    Building {
+        from: u64,
+        log: Vec<Arc<Change>>,
+    },
     Ready(Holders),
     /// Not to be built: switched off, too large, or the store is damaged.
     Off,
@@ -208,7 +211,7 @@ impl Index {
         }
         match &state.stage {
             Stage::Unbuilt => Answer::Build,
-            Stage::Building(_) | Stage::Off => Answer::Look(Plan::All),
+            Stage::Building { .. } | Stage::Off => Answer::Look(Plan::All),
             Stage::Ready(holders) => Answer::Look(self.candidates(holders, namespace, filters)),
         }
     }
@@ -300,7 +303,7 @@ impl Index {
         };
         let fits = match &mut state.stage {
             Stage::Unbuilt | Stage::Off => true,
-            Stage::Building(log) => {
+            Stage::Building { log, .. } => {
                 log.extend(changes);
                 log.len() <= CHANGES_MAX_COUNT
             }
@@ -330,9 +333,13 @@ impl Index {
         if state.version != version || !matches!(state.stage, Stage::Unbuilt) {
             return None;
         }
-        state.stage = Stage::Building(Vec::new());
+        state.stage = Stage::Building {
+            from: version,
+            log: Vec::new(),
+        };
         Some(Build {
             index: self,
+            from: version,
             holders: Holders::default(),
             done: false,
         })
@@ -340,8 +347,13 @@ impl Index {
 }
 
 /// The index while it is built. If it is dropped before it is finished, there will be none.
+///
+/// A transaction too large to be told ends the build without its knowledge, and another one may
+/// begin: that one's log is not for this one.
 pub(crate) struct Build<'a> {
     index: &'a Index,
+    /// The version that it is built from. No two builds have the same.
+    from: u64,
     holders: Holders,
     done: bool,
 }
@@ -360,7 +372,7 @@ impl Build<'_> {
     /// Adds what was committed meanwhile, and lets the index answer.
     pub(crate) fn finish(mut self) {
         let mut state = self.index.write();
-        if let Stage::Building(log) = &mut state.stage {
+        if let Some(log) = self.log(&mut state) {
             let log = std::mem::take(log);
             if !log.iter().all(|change| self.holders.apply(change)) {
                 return;
@@ -368,6 +380,14 @@ impl Build<'_> {
             state.stage = Stage::Ready(std::mem::take(&mut self.holders));
         }
         self.done = true;
+    }
+
+    /// What was committed meanwhile, if this is still the build that goes on.
+    fn log<'s>(&self, state: &'s mut State) -> Option<&'s mut Vec<Arc<Change>>> {
+        match &mut state.stage {
+            Stage::Building { from, log } if *from == self.from => Some(log),
+            _ => None,
+        }
     }
 }
 
@@ -395,5 +415,39 @@ impl Few<'_> {
             Self::Id(_) => 1,
             Self::Holders(slots) => slots.len(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Any, Container, Runtime};
+
+    #[test]
+    fn a_build_that_was_overtaken_does_not_take_the_place_of_the_next_one() {
+        let index = Index::new(usize::MAX);
+        let name = NamespaceName::new("a").unwrap();
+        let container = |number: usize| {
+            let id = format!("c{number}");
+            let container = Container::new(id, Runtime::new("runc"), Any::default());
+            container.label("n", number.to_string())
+        };
+        let overtaken = index.build(0).unwrap();
+        // A transaction that changes more than the index is told.
+        let mut changes = Changes::default();
+        for number in 0..=CHANGES_MAX_COUNT {
+            changes.stored(&index, &name, &container(number));
+        }
+        index.settle(changes, Some(true));
+        let mut next = index.build(1).unwrap();
+        overtaken.finish();
+        for number in 0..=CHANGES_MAX_COUNT {
+            assert!(next.add(&name, &container(number)));
+        }
+        next.finish();
+        assert_eq!(
+            index.ask(1, &name, &Filters::parse(["labels.n==7"]).unwrap()),
+            Answer::Look(Plan::Ids(["c7".to_owned()].into()))
+        );
     }
 }
