@@ -61,7 +61,8 @@ pub struct WriteTxn {
 
 impl WriteTxn {
     pub(crate) fn begin(shared: &Arc<Shared>) -> Result<Self> {
-        let txn = contained(|| shared.begin_write())
+        let txn = shared
+            .begin_write()
             .map_err(|error| error.during(Operation::BeginWrite).at(shared.path()))?;
         Ok(Self {
             shared: Arc::clone(shared),
@@ -108,7 +109,6 @@ impl WriteTxn {
         let Some(txn) = self.txn.take() else {
             return Ok(());
         };
-        self.shared.end_write();
         if self.torn.get() {
             contained(|| txn.abort().or_fault())?;
             return Err(Error::precondition(
@@ -161,7 +161,6 @@ impl WriteTxn {
         let Some(txn) = self.txn.take() else {
             return Ok(());
         };
-        self.shared.end_write();
         contained(|| txn.abort().or_fault())
     }
 
@@ -381,6 +380,7 @@ impl Drop for WriteTxn {
         if let Err(error) = self.end_with_abort() {
             tracing::warn!(%error, path = ?self.shared.path(), "roll back failed");
         }
+        self.shared.end_write();
     }
 }
 
