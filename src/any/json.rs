@@ -6,6 +6,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Any;
 
+/// How deep JSON may nest to be shown as JSON. Readers give up at some depth, `serde_json` at 128,
+/// and what is shown stands a few levels deep in a container, or in a list of them.
+const SHOWN_DEPTH_MAX: usize = 100;
+
 /// What stands in the text.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,7 +33,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Compact>
 impl From<Any> for Form {
     fn from(any: Any) -> Self {
         let Any { type_url, value } = any;
-        let json = Compact::of(&value);
+        let json = Compact::of(&value).filter(|json| json.depth() <= SHOWN_DEPTH_MAX);
         let exact = json.as_ref().is_some_and(|json| json.0 == value);
         let base64 = if exact {
             None
@@ -91,6 +95,25 @@ impl Compact {
         Some(compact)
     }
 
+    /// How deep arrays and objects nest.
+    fn depth(&self) -> usize {
+        let (mut depth, mut deepest) = (0_usize, 0);
+        let (mut is_text, mut is_escaped) = (false, false);
+        for byte in &self.0 {
+            match byte {
+                _ if is_escaped => is_escaped = false,
+                b'\\' => is_escaped = true,
+                b'"' => is_text = !is_text,
+                _ if is_text => {}
+                b'[' | b'{' => depth += 1,
+                b']' | b'}' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            deepest = deepest.max(depth);
+        }
+        deepest
+    }
+
     fn transcode<'de, D: Deserializer<'de>>(source: D) -> Result<Self, serde_json::Error> {
         let mut compact = Vec::new();
         serde_transcode::transcode(source, &mut serde_json::Serializer::new(&mut compact))?;
@@ -116,6 +139,7 @@ impl<'de> Deserialize<'de> for Compact {
 #[cfg(test)]
 mod tests {
     use super::super::Any;
+    use crate::{Container, Runtime};
 
     #[track_caller]
     fn round_trips(value: &[u8]) -> String {
@@ -152,6 +176,8 @@ mod tests {
             b" []",
             b"[]\n",
             b"-0",
+            b"123456789.123456789",
+            b"[9007199254740993.0,1e-400,2.22507385850720138e-308]",
         ] {
             round_trips(value);
         }
@@ -166,6 +192,21 @@ mod tests {
         );
         round_trips(&(0..=255).collect::<Vec<u8>>());
         round_trips("[".repeat(100_000).as_bytes());
+    }
+
+    #[test]
+    fn json_that_nests_too_deep_to_be_read_within_a_container_is_base64() {
+        for depth in 95..135 {
+            let value = format!("{}\"[\\\"[\"{}", "[".repeat(depth), "]".repeat(depth));
+            let text = round_trips(value.as_bytes());
+            assert_eq!(text.contains("\"json\""), depth <= 100, "{depth}");
+            let any = Any::new("t", value);
+            let runtime = Runtime::new("runc").options(any.clone());
+            let container = Container::new("web", runtime, any.clone()).extension("x", any);
+            let text = serde_json::to_string(&[&container]).unwrap();
+            let read: Vec<Container> = serde_json::from_str(&text).unwrap();
+            assert_eq!(read, [container]);
+        }
     }
 
     #[test]
