@@ -9,7 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bayplan::{
-    Builder, Db, Error, ErrorKind, Filters, ReadNamespaces, ReadStore, Revision, Rules, Store,
+    Builder, Db, Error, ErrorKind, Filters, Namespaces, ReadNamespaces, ReadStore, Revision, Rules,
+    Store,
 };
 use tempfile::TempDir;
 
@@ -566,5 +567,31 @@ fn revisions_rise_however_often_the_store_is_opened() {
             .check()
             .unwrap()
             .is_healthy()
+    );
+}
+
+#[test]
+fn what_a_store_open_for_reading_refuses_tells_the_operation_and_the_file() {
+    let place = Place::new();
+    drop(Db::create(place.path()).unwrap());
+    let db = Db::open_read_only(place.path()).unwrap();
+    let path = place.path().display().to_string();
+    let why = "the store is open for reading only";
+    let store = db.namespace("k8s.io").unwrap();
+    let error = store.create(plain("web")).unwrap_err();
+    assert_eq!(error.operation(), Some("create container"));
+    assert_eq!(
+        error.to_string(),
+        format!("create container \"web\" in namespace \"k8s.io\" of {path}: {why}")
+    );
+    let error = db.set_namespace_label("x", "a", "1").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("set a label of namespace \"x\" of {path}: {why}")
+    );
+    let error = db.begin_write().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("begin a write transaction {path}: {why}")
     );
 }
