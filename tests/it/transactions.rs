@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Barrier, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
 use bayplan::{
     Any, Container, Db, Error, ErrorKind, FieldMask, Filters, Labels, Namespaces, Page,
     ReadNamespaces, ReadStore, Result, Revision, Runtime, Store,
 };
+
+use crate::quiet::quietly;
 
 const HOME: &str = "home";
 
@@ -579,4 +581,23 @@ fn single_writes_wait_for_a_transaction_of_another_thread_and_then_happen() {
     });
     holds(&db, HOME, &["first", "second"]);
     healthy(&db, 2);
+}
+
+#[test]
+fn a_clock_that_panics_is_no_damage_of_the_file() {
+    let broken = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&broken);
+    let db = Db::builder()
+        .clock(move || {
+            assert!(!seen.load(Ordering::SeqCst), "the clock is broken");
+            chrono::Utc::now()
+        })
+        .in_memory()
+        .unwrap();
+    let home = db.namespace(HOME).unwrap();
+    broken.store(true, Ordering::SeqCst);
+    let panic = quietly(|| home.create(sample("web"))).unwrap_err();
+    assert!(panic.contains("the clock is broken"), "{panic}");
+    broken.store(false, Ordering::SeqCst);
+    home.create(sample("web")).unwrap();
 }

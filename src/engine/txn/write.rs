@@ -207,6 +207,7 @@ impl WriteTxn {
     pub(crate) fn create(&self, name: &NamespaceName, new: Container) -> Result<Container> {
         let mut container = new.settled()?;
         let key = ContainerKey::new(name, &ContainerId::new(container.id.as_str())?);
+        let now = self.shared.now();
         contained(|| {
             let mut table = self.open(schema::CONTAINERS)?;
             match containers::occupant(&table, &key)? {
@@ -221,8 +222,8 @@ impl WriteTxn {
             let namespaces = self.open(schema::NAMESPACES)?;
             let is_new_namespace = !namespaces::exists(&namespaces, name)?;
             drop(namespaces);
-            container.created_at = self.shared.now();
-            container.updated_at = container.created_at;
+            container.created_at = now;
+            container.updated_at = now;
             container.revision = self.next_revision()?;
             self.writing(|| containers::insert(&mut table, &key, &container))?;
             if is_new_namespace {
@@ -247,6 +248,7 @@ impl WriteTxn {
         }
         let id = ContainerId::new(input.id.as_str()).map_err(|_| Error::not_found())?;
         let key = ContainerKey::new(name, &id);
+        let now = self.shared.now();
         contained(|| {
             let mut table = self.open(schema::CONTAINERS)?;
             let stored: Container = found(scan::get(&table, name, &id))?;
@@ -257,8 +259,7 @@ impl WriteTxn {
                 );
                 return Err(Error::precondition(message));
             }
-            let mut updated =
-                update::apply(&stored, input, mask, self.shared.rules, self.shared.now())?;
+            let mut updated = update::apply(&stored, input, mask, self.shared.rules, now)?;
             updated.revision = self.next_revision()?;
             self.writing(|| containers::replace(&mut table, &key, &stored, &updated))?;
             self.changes
