@@ -300,6 +300,11 @@ impl Error {
         Self::new(ErrorKind::Corrupt, message)
     }
 
+    /// Whether it tells of the state of the store, and would be wrong of another.
+    pub(crate) fn is_about_what_is_stored(&self) -> bool {
+        self.is_not_found() || self.is_already_exists() || self.is_failed_precondition()
+    }
+
     pub(crate) fn caused_by(
         mut self,
         source: impl std::error::Error + Send + Sync + 'static,
