@@ -106,7 +106,8 @@ fn creating_refuses_whatever_is_there_and_leaves_it_alone() {
 #[test]
 fn creating_in_a_missing_directory_is_not_found_and_creates_none() {
     let place = Place::new();
-    refused(Db::create(place.at("a/meta.redb")), ErrorKind::NotFound);
+    let error = refused(Db::create(place.at("a/meta.redb")), ErrorKind::NotFound);
+    assert!(error.to_string().ends_with("there is no such directory"));
     assert!(place.names().is_empty());
 }
 
