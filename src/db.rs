@@ -89,6 +89,9 @@ impl Db {
     /// Other writers wait while `work` runs. Inside, use the transaction: an operation on the
     /// `Db` itself is an error there ([`FailedPrecondition`](crate::ErrorKind::FailedPrecondition)).
     ///
+    /// The error may be of any type that is made from [`Error`]. Where the compiler cannot know
+    /// which, as in a closure that ends with `Ok(())`, say it: `|txn| -> bayplan::Result<()> { .. }`.
+    ///
     /// # Errors
     ///
     /// What `work` returns, or what [`WriteTxn::commit`] does.
