@@ -35,7 +35,8 @@ mod json;
 ///
 /// JSON that is not in compact form (white space between tokens, unusual escapes or numbers) has
 /// both keys: `json` for people, and `base64` with the bytes themselves. Reading takes either one;
-/// where both stand they must agree.
+/// where both stand they must agree. JSON that nests more than 100 deep is shown as base64 only,
+/// for readers would refuse it.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "json::Form", try_from = "json::Form")]
 pub struct Any {

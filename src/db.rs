@@ -89,6 +89,9 @@ impl Db {
     /// Other writers wait while `work` runs. Inside, use the transaction: an operation on the
     /// `Db` itself is an error there ([`FailedPrecondition`](crate::ErrorKind::FailedPrecondition)).
     ///
+    /// The error may be of any type that is made from [`Error`]. Where the compiler cannot know
+    /// which, as in a closure that ends with `Ok(())`, say it: `|txn| -> bayplan::Result<()> { .. }`.
+    ///
     /// # Errors
     ///
     /// What `work` returns, or what [`WriteTxn::commit`] does.
@@ -153,7 +156,11 @@ impl Db {
     ///
     /// What keeps it from reading on. Damage that it can pass is in the report.
     pub fn check(&self) -> Result<CheckReport> {
-        self.read()?.check()
+        self.snapshot(Operation::Check)?.check()
+    }
+
+    fn snapshot(&self, operation: Operation) -> Result<ReadTxn> {
+        self.read().map_err(|error| error.during(operation))
     }
 
     /// The database of redb, if this is the last handle of a store that is open for writing.
@@ -171,11 +178,13 @@ impl Db {
 
 impl ReadNamespaces for Db {
     fn list_namespaces(&self) -> Result<Vec<NamespaceName>> {
-        self.read()?.list_namespaces()
+        self.snapshot(Operation::ListNamespaces)?.list_namespaces()
     }
 
     fn namespace_labels(&self, name: &str) -> Result<Labels> {
-        self.read()?.namespace_labels(name)
+        self.snapshot(Operation::NamespaceLabels)
+            .map_err(|error| error.in_namespace(name))?
+            .namespace_labels(name)
     }
 }
 
@@ -221,12 +230,23 @@ impl Namespace {
     ///
     /// As [`Db::read`].
     pub fn iter(&self, filters: &Filters) -> Result<Containers> {
-        Ok(self.db.read()?.of(self.name.clone()).iter(filters))
+        let txn = self.snapshot(Operation::List)?;
+        Ok(txn.of(self.name.clone()).iter(filters))
     }
 
-    fn read<T>(&self, read: impl FnOnce(&dyn ReadStore) -> Result<T>) -> Result<T> {
-        let txn = self.db.read()?;
+    fn read<T>(
+        &self,
+        operation: Operation,
+        read: impl FnOnce(&dyn ReadStore) -> Result<T>,
+    ) -> Result<T> {
+        let txn = self.snapshot(operation)?;
         read(&txn.of(self.name.clone()))
+    }
+
+    fn snapshot(&self, operation: Operation) -> Result<ReadTxn> {
+        self.db
+            .snapshot(operation)
+            .map_err(|error| error.in_namespace(&self.name))
     }
 
     fn write<T: Send + 'static>(
@@ -248,7 +268,8 @@ impl ReadStore for Namespace {
     }
 
     fn get(&self, id: &str) -> Result<Container> {
-        ReadTxn::begin_for_look_up(&self.db.shared)?
+        ReadTxn::begin_for_look_up(&self.db.shared)
+            .map_err(|error| error.during(Operation::Get).of(id).in_namespace(&self.name))?
             .of(self.name.clone())
             .get(id)
     }
@@ -259,7 +280,7 @@ impl ReadStore for Namespace {
         filters: &Filters,
         visit: &mut dyn FnMut(Container) -> ControlFlow<()>,
     ) -> Result<()> {
-        self.read(|store| store.visit(page, filters, visit))
+        self.read(Operation::List, |store| store.visit(page, filters, visit))
     }
 
     fn visit_headers(
@@ -268,19 +289,21 @@ impl ReadStore for Namespace {
         filters: &Filters,
         visit: &mut dyn FnMut(ContainerHeader) -> ControlFlow<()>,
     ) -> Result<()> {
-        self.read(|store| store.visit_headers(page, filters, visit))
+        self.read(Operation::List, |store| {
+            store.visit_headers(page, filters, visit)
+        })
     }
 
     fn list_ids(&self, filters: &Filters) -> Result<Vec<String>> {
-        self.read(|store| store.list_ids(filters))
+        self.read(Operation::List, |store| store.list_ids(filters))
     }
 
     fn count(&self, filters: &Filters) -> Result<u64> {
-        self.read(|store| store.count(filters))
+        self.read(Operation::Count, |store| store.count(filters))
     }
 
     fn list_lenient(&self, filters: &Filters) -> Result<Listing> {
-        self.read(|store| store.list_lenient(filters))
+        self.read(Operation::List, |store| store.list_lenient(filters))
     }
 }
 

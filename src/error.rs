@@ -167,6 +167,21 @@ impl Operation {
         }
     }
 
+    /// Whether an operation of a store, which is a transaction of its own, has this as a step.
+    /// Its errors tell the operation.
+    fn is_a_step(self) -> bool {
+        matches!(self, Self::BeginRead | Self::BeginWrite | Self::Commit)
+    }
+
+    /// Whether the file is what the operation is about, not where it looks.
+    fn is_about_a_file(self) -> bool {
+        self.is_a_step()
+            || matches!(
+                self,
+                Self::CreateStore | Self::OpenStore | Self::Abort | Self::Check
+            )
+    }
+
     /// Whether the namespace is what the operation is about, not where it looks.
     fn is_about_a_namespace(self) -> bool {
         matches!(
@@ -299,6 +314,11 @@ impl Error {
         Self::new(ErrorKind::Corrupt, message)
     }
 
+    /// Whether it tells of the state of the store, and would be wrong of another.
+    pub(crate) fn is_about_what_is_stored(&self) -> bool {
+        self.is_not_found() || self.is_already_exists() || self.is_failed_precondition()
+    }
+
     pub(crate) fn caused_by(
         mut self,
         source: impl std::error::Error + Send + Sync + 'static,
@@ -320,7 +340,9 @@ impl Error {
     }
 
     pub(crate) fn during(mut self, operation: Operation) -> Self {
-        self.0.operation.get_or_insert(operation);
+        if self.0.operation.is_none_or(Operation::is_a_step) {
+            self.0.operation = Some(operation);
+        }
         self
     }
 
@@ -355,7 +377,12 @@ impl Error {
             None => {}
         }
         if let Some(path) = &inner.path {
-            write!(f, " {}", path.display())?;
+            let of = if operation.is_about_a_file() {
+                ""
+            } else {
+                "of "
+            };
+            write!(f, " {of}{}", path.display())?;
         }
         f.write_str(": ")
     }
@@ -416,6 +443,23 @@ mod tests {
             .during(Operation::OpenStore)
             .at(Some(Path::new("/a/b")));
         assert_eq!(error.to_string(), "open store /a/b: not found");
+    }
+
+    #[test]
+    fn an_operation_takes_the_place_of_its_steps() {
+        let error = Error::precondition("no")
+            .during(Operation::BeginWrite)
+            .at(Some(Path::new("/a/b")));
+        assert_eq!(error.to_string(), "begin a write transaction /a/b: no");
+        let error = error
+            .during(Operation::Create)
+            .of("web")
+            .in_namespace("k8s.io");
+        assert_eq!(error.operation(), Some("create container"));
+        assert_eq!(
+            error.to_string(),
+            "create container \"web\" in namespace \"k8s.io\" of /a/b: no"
+        );
     }
 
     #[test]

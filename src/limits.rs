@@ -1,6 +1,7 @@
-//! Every limit of the store, in one place, each with its unit as the last word of its name.
+//! Every limit of what a store is given, in one place, each with its unit in its name.
 //!
-//! A limit is checked before anything is written, and again when bytes are read back.
+//! A limit is checked before anything is written. [`Db::check`](crate::Db::check) looks whether
+//! what is stored keeps them.
 
 /// Longest container id or namespace name, in bytes (containerd's `identifiers` package).
 pub const IDENTIFIER_MAX_BYTES: usize = 76;

@@ -145,6 +145,9 @@ impl Builder {
     }
 
     /// Takes the time from `clock` instead of the system, for tests and simulations.
+    ///
+    /// It is called by every create and update while others wait to write, perhaps on the thread of
+    /// another caller: it must not wait for one.
     pub fn clock(mut self, clock: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
         self.settings.clock = Arc::new(clock);
         self

@@ -80,7 +80,8 @@ pub trait ReadStore {
     /// # Errors
     ///
     /// Only what keeps the store from reading at all. A damaged container is no error here, but
-    /// is reported, whether it would have matched or not.
+    /// is reported, unless what can be read of it tells that it does not match. Without a filter
+    /// all are reported.
     fn list_lenient(&self, filters: &Filters) -> Result<Listing>;
 
     /// The containers that match any of the filters; all of them if there is no filter.

@@ -5,7 +5,8 @@
 //! takes along all who wait by then. There is no timer: a lone writer waits for nobody.
 //!
 //! Every operation checks before it writes, so one that fails leaves nothing behind for its
-//! neighbours. If the storage fails, so does the whole batch, and every caller is told.
+//! neighbours. If the storage fails, so does the whole batch, and every caller is told: also one who
+//! was refused because of what a neighbour did, which is not stored then.
 
 use std::fmt;
 
@@ -54,6 +55,7 @@ impl CommitQueue {
             .queue
             .submit(job, Err(abandoned()), |batch| run(shared, batch));
         match slot.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(Err(own)) if own.is_about_what_is_stored() => committed.and(Err(own)),
             Some(Err(own)) => Err(own),
             Some(Ok(value)) => committed.map(|()| value),
             None => Err(committed.err().unwrap_or_else(abandoned)),

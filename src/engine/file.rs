@@ -48,7 +48,13 @@ pub(crate) fn create(path: &Path, settings: &Settings) -> Result<Shared> {
         .prefix(".bayplan-")
         .suffix(".new")
         .tempfile_in(directory)
-        .or_io()?;
+        .or_io()
+        .map_err(|error| match error.kind() {
+            ErrorKind::NotFound => {
+                Error::new(ErrorKind::NotFound, "there is no such directory").caused_by(error)
+            }
+            _ => error,
+        })?;
     let file = temporary.as_file().try_clone().or_io()?;
     let backend = FileBackend::new(file).or_fault()?;
     let shared = create_backend(backend, settings, Some(path))?;

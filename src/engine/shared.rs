@@ -4,14 +4,14 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
 use chrono::{DateTime, Utc};
 pub(crate) use redb::Database;
 use redb::{ReadOnlyDatabase, ReadTransaction, ReadableDatabase, WriteTransaction};
 
-use crate::engine::fault::{Closing, OrFault};
+use crate::engine::fault::{Closing, OrFault, contained};
 use crate::engine::index::Index;
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::Identity;
@@ -95,8 +95,14 @@ pub(crate) struct Shared {
     reserved: AtomicU64,
     /// Set when a commit failed: what the file holds is not known.
     broken: AtomicBool,
-    /// The thread that has a write transaction open.
+    /// The thread whose turn it is to write.
+    ///
+    /// redb lets the next writer in as soon as a commit is made. The turn lasts until what follows
+    /// a commit is done as well: the index must hear of commits in their order, and nobody may
+    /// write after one that failed.
     writer: Mutex<Option<ThreadId>>,
+    /// The turn has ended.
+    next_turn: Condvar,
 }
 
 impl Shared {
@@ -126,6 +132,7 @@ impl Shared {
             reserved: AtomicU64::new(reserved),
             broken: AtomicBool::new(false),
             writer: Mutex::new(None),
+            next_turn: Condvar::new(),
         }
     }
 
@@ -156,33 +163,47 @@ impl Shared {
         DateTime::from_timestamp(now.timestamp(), nanoseconds).unwrap_or(now)
     }
 
-    /// Waits for the write transaction of any other thread to end, and begins one.
+    /// Waits for the turn of any other thread to end, and begins a write transaction. This
+    /// thread's turn lasts until [`Shared::end_write`].
     pub(crate) fn begin_write(&self) -> Result<WriteTransaction> {
         let File::ReadWrite(db) = &self.file else {
             return Err(Error::precondition("the store is open for reading only"));
         };
         self.check_writable()?;
-        self.check_no_write_here()?;
-        let txn = db.begin_write().or_fault()?;
-        // The one before may just have failed.
-        self.check_writable()?;
-        self.set_writer(Some(thread::current().id()));
-        Ok(txn)
+        self.take_turn()?;
+        let begun = contained(|| {
+            // The one before may just have failed.
+            self.check_writable()?;
+            db.begin_write().or_fault()
+        });
+        if begun.is_err() {
+            self.end_write();
+        }
+        begun
     }
 
-    /// The write transaction has ended.
+    fn take_turn(&self) -> Result<()> {
+        let mut writer = self.writer();
+        check_not_own(*writer)?;
+        while writer.is_some() {
+            writer = self
+                .next_turn
+                .wait(writer)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        *writer = Some(thread::current().id());
+        Ok(())
+    }
+
+    /// This thread's turn has ended: its transaction, and all that follows it.
     pub(crate) fn end_write(&self) {
-        self.set_writer(None);
+        *self.writer() = None;
+        self.next_turn.notify_one();
     }
 
     /// Whether this thread could wait for a write transaction without waiting for itself.
     pub(crate) fn check_no_write_here(&self) -> Result<()> {
-        if self.writer() == Some(thread::current().id()) {
-            return Err(Error::precondition(
-                "this thread has a write transaction open already: use that one, or end it first",
-            ));
-        }
-        Ok(())
+        check_not_own(*self.writer())
     }
 
     fn check_writable(&self) -> Result<()> {
@@ -195,12 +216,8 @@ impl Shared {
         Ok(())
     }
 
-    fn writer(&self) -> Option<ThreadId> {
-        *self.writer.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn set_writer(&self, thread: Option<ThreadId>) {
-        *self.writer.lock().unwrap_or_else(PoisonError::into_inner) = thread;
+    fn writer(&self) -> MutexGuard<'_, Option<ThreadId>> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// No write is accepted from now on.
@@ -230,6 +247,15 @@ impl Shared {
     pub(crate) fn reserved(&self, bound: u64) {
         self.reserved.fetch_max(bound, Ordering::AcqRel);
     }
+}
+
+fn check_not_own(writer: Option<ThreadId>) -> Result<()> {
+    if writer == Some(thread::current().id()) {
+        return Err(Error::precondition(
+            "this thread has a write transaction open already: use that one, or end it first",
+        ));
+    }
+    Ok(())
 }
 
 impl fmt::Debug for Shared {

@@ -342,13 +342,14 @@ fn pages_that_are_cut_off_zeroed_filled_or_swapped_are_refused_or_harmless() {
             kind => {
                 let other = seed.below(pages) * PAGE_BYTES;
                 let there = bytes[other..other + PAGE_BYTES].to_vec();
+                let mut what = format!("page at {other} over {page}");
                 if kind == 4 {
                     bytes.copy_within(page..page + PAGE_BYTES, other);
-                    damaged.clear();
+                    damaged.extend(other..other + PAGE_BYTES);
+                    what.push_str(", and the other way round");
                 }
                 bytes[page..page + PAGE_BYTES].copy_from_slice(&there);
-                damaged.extend(other..other + PAGE_BYTES);
-                format!("page at {other} over {page}")
+                what
             }
         };
         judge.judge(

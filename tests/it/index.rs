@@ -252,3 +252,34 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn commits_of_transactions_and_of_single_operations_reach_the_index_in_their_order() {
+    const THREADS: usize = 8;
+    let db = Db::in_memory().unwrap();
+    let store = db.namespace("a").unwrap();
+    fill(&store, 100);
+    let mask = FieldMask::parse(["labels.shard"]).unwrap();
+    let change = |shard: usize| Container::with_id("c0001").label("shard", shard.to_string());
+    for _ in 0..200 {
+        thread::scope(|scope| {
+            for shard in 0..THREADS {
+                let (db, store, mask) = (&db, &store, &mask);
+                scope.spawn(move || {
+                    for _ in 0..5 {
+                        let change = change(shard);
+                        if shard % 2 == 0 {
+                            store.update(change, mask).unwrap();
+                        } else {
+                            db.write(|txn| txn.namespace("a")?.update(change, mask))
+                                .unwrap();
+                        }
+                    }
+                });
+            }
+        });
+        for shard in 0..THREADS {
+            assert_found_alike(&db, "a", &[&format!("labels.shard=={shard}")]);
+        }
+    }
+}

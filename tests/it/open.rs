@@ -11,7 +11,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bayplan::{
-    Builder, Db, Error, ErrorKind, Filters, ReadNamespaces, ReadStore, Revision, Rules, Store,
+    Builder, Db, Error, ErrorKind, Filters, Namespaces, ReadNamespaces, ReadStore, Revision, Rules,
+    Store,
 };
 use tempfile::TempDir;
 
@@ -107,7 +108,8 @@ fn creating_refuses_whatever_is_there_and_leaves_it_alone() {
 #[test]
 fn creating_in_a_missing_directory_is_not_found_and_creates_none() {
     let place = Place::new();
-    refused(Db::create(place.at("a/meta.redb")), ErrorKind::NotFound);
+    let error = refused(Db::create(place.at("a/meta.redb")), ErrorKind::NotFound);
+    assert!(error.to_string().ends_with("there is no such directory"));
     assert!(place.names().is_empty());
 }
 
@@ -605,4 +607,30 @@ fn a_checkpoint_spares_the_repair_after_a_crash_until_the_next_write() {
     );
     store.create(plain("two")).unwrap();
     assert!(repairs_after_a_crash(&path, false) > 0);
+}
+
+#[test]
+fn what_a_store_open_for_reading_refuses_tells_the_operation_and_the_file() {
+    let place = Place::new();
+    drop(Db::create(place.path()).unwrap());
+    let db = Db::open_read_only(place.path()).unwrap();
+    let path = place.path().display().to_string();
+    let why = "the store is open for reading only";
+    let store = db.namespace("k8s.io").unwrap();
+    let error = store.create(plain("web")).unwrap_err();
+    assert_eq!(error.operation(), Some("create container"));
+    assert_eq!(
+        error.to_string(),
+        format!("create container \"web\" in namespace \"k8s.io\" of {path}: {why}")
+    );
+    let error = db.set_namespace_label("x", "a", "1").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("set a label of namespace \"x\" of {path}: {why}")
+    );
+    let error = db.begin_write().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("begin a write transaction {path}: {why}")
+    );
 }

@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Barrier, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
 use bayplan::{
     Any, Container, Db, Error, ErrorKind, FieldMask, Filters, Labels, Namespaces, Page,
     ReadNamespaces, ReadStore, Result, Revision, Runtime, Store,
 };
+
+use crate::quiet::quietly;
 
 const HOME: &str = "home";
 
@@ -663,4 +665,23 @@ fn a_visitor_of_references_may_break_and_its_panic_is_its_own() {
     }));
     assert_eq!(panicked.unwrap_err().downcast_ref::<&str>(), Some(&"mine"));
     assert_eq!(store.count(&Filters::all()).unwrap(), 3);
+}
+
+#[test]
+fn a_clock_that_panics_is_no_damage_of_the_file() {
+    let broken = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&broken);
+    let db = Db::builder()
+        .clock(move || {
+            assert!(!seen.load(Ordering::SeqCst), "the clock is broken");
+            chrono::Utc::now()
+        })
+        .in_memory()
+        .unwrap();
+    let home = db.namespace(HOME).unwrap();
+    broken.store(true, Ordering::SeqCst);
+    let panic = quietly(|| home.create(sample("web"))).unwrap_err();
+    assert!(panic.contains("the clock is broken"), "{panic}");
+    broken.store(false, Ordering::SeqCst);
+    home.create(sample("web")).unwrap();
 }

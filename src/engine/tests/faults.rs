@@ -4,6 +4,10 @@
 //! `BAYPLAN_SEED` repeats a run.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use bayplan::{Db, Error, ErrorKind, Namespaces, ReadStore, Store};
 
@@ -298,4 +302,38 @@ fn a_fault_in_any_call_while_creating_is_an_error() {
         }
     }
     tally.tell("faults-while-creating", 0);
+}
+
+#[test]
+fn who_is_told_of_what_a_failed_batch_left_behind_is_told_of_the_failure() {
+    let disk = Disk::default();
+    let (failing, calls) = (disk.clone(), AtomicUsize::new(0));
+    let mut settings = settings(true, false);
+    settings.clock = Arc::new(move || {
+        match calls.fetch_add(1, Ordering::SeqCst) {
+            // The first create waits until the others are queued behind it.
+            1 => thread::sleep(Duration::from_millis(300)),
+            2 => failing.fail(Fault {
+                call: Call::Sync,
+                nth: 0,
+                times: usize::MAX,
+                how: How::Device,
+            }),
+            _ => {}
+        }
+        chrono::Utc::now()
+    });
+    let db = work::create(&disk, &settings).unwrap();
+    let store = db.namespace("a").unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| store.create(plain("first")).unwrap());
+        thread::sleep(Duration::from_millis(100));
+        let both: Vec<_> = (0..2)
+            .map(|_| scope.spawn(|| store.create(plain("twice")).unwrap_err()))
+            .collect();
+        for create in both {
+            let error = create.join().unwrap();
+            assert_eq!(error.kind(), ErrorKind::CommitUncertain, "{error:#}");
+        }
+    });
 }

@@ -61,7 +61,8 @@ pub struct WriteTxn {
 
 impl WriteTxn {
     pub(crate) fn begin(shared: &Arc<Shared>) -> Result<Self> {
-        let txn = contained(|| shared.begin_write())
+        let txn = shared
+            .begin_write()
             .map_err(|error| error.during(Operation::BeginWrite).at(shared.path()))?;
         Ok(Self {
             shared: Arc::clone(shared),
@@ -117,7 +118,6 @@ impl WriteTxn {
         let Some(txn) = self.txn.take() else {
             return Ok(());
         };
-        self.shared.end_write();
         if self.torn.get() {
             contained(|| txn.abort().or_fault())?;
             return Err(Error::precondition(
@@ -170,7 +170,6 @@ impl WriteTxn {
         let Some(txn) = self.txn.take() else {
             return Ok(());
         };
-        self.shared.end_write();
         contained(|| txn.abort().or_fault())
     }
 
@@ -217,6 +216,7 @@ impl WriteTxn {
     pub(crate) fn create(&self, name: &NamespaceName, new: Container) -> Result<Container> {
         let mut container = new.settled()?;
         let key = ContainerKey::new(name, &ContainerId::new(container.id.as_str())?);
+        let now = self.shared.now();
         contained(|| {
             let mut table = self.open(schema::CONTAINERS)?;
             match containers::occupant(&table, &key)? {
@@ -231,8 +231,8 @@ impl WriteTxn {
             let namespaces = self.open(schema::NAMESPACES)?;
             let is_new_namespace = !namespaces::exists(&namespaces, name)?;
             drop(namespaces);
-            container.created_at = self.shared.now();
-            container.updated_at = container.created_at;
+            container.created_at = now;
+            container.updated_at = now;
             container.revision = self.next_revision()?;
             self.writing(|| containers::insert(&mut table, &key, &container))?;
             if is_new_namespace {
@@ -257,6 +257,7 @@ impl WriteTxn {
         }
         let id = ContainerId::new(input.id.as_str()).map_err(|_| Error::not_found())?;
         let key = ContainerKey::new(name, &id);
+        let now = self.shared.now();
         contained(|| {
             let mut table = self.open(schema::CONTAINERS)?;
             let stored: Container = found(scan::get(&table, name, &id))?;
@@ -267,8 +268,7 @@ impl WriteTxn {
                 );
                 return Err(Error::precondition(message));
             }
-            let mut updated =
-                update::apply(&stored, input, mask, self.shared.rules, self.shared.now())?;
+            let mut updated = update::apply(&stored, input, mask, self.shared.rules, now)?;
             updated.revision = self.next_revision()?;
             self.writing(|| containers::replace(&mut table, &key, &stored, &updated))?;
             self.changes
@@ -390,6 +390,7 @@ impl Drop for WriteTxn {
         if let Err(error) = self.end_with_abort() {
             tracing::warn!(%error, path = ?self.shared.path(), "roll back failed");
         }
+        self.shared.end_write();
     }
 }
 

@@ -115,7 +115,12 @@ fn parse(texts: &[String]) -> Result<Filters> {
 /// The namespace and the id to begin with. Of all namespaces the first one has the name "".
 fn start(args: &Args, global: &Global) -> Result<(String, Option<String>)> {
     if !args.all_namespaces {
-        return Ok((global.namespace()?, args.after.clone()));
+        return match &args.after {
+            None => Ok((global.namespace()?, None)),
+            Some(after) => global
+                .target(after)
+                .map(|target| (target.namespace, Some(target.id))),
+        };
     }
     match &args.after {
         None => Ok((String::new(), None)),
@@ -191,7 +196,9 @@ impl<'a, 'io> List<'a, 'io> {
             Printer::Json(array) => array.finish(out)?,
             Printer::Ids | Printer::Ndjson => {}
         }
-        if self.has_more && matches!(self.args.format, Format::Table) && !self.args.quiet {
+        // With a limit of 0 there is nothing to go on from.
+        let has_next = self.has_more && self.listed > 0;
+        if has_next && matches!(self.args.format, Format::Table) && !self.args.quiet {
             out.flush()?;
             say(
                 self.io.err,

@@ -111,6 +111,8 @@ fn pages_follow_each_other() {
     place.ok(&["ls", "-q", "--limit", "1"], "db\n");
     place.ok(&["ls", "-q", "--limit", "1", "--after", "db"], "web\n");
     place.ok(&["ls", "-q", "--limit", "0"], "");
+    place.ok(&["ls", "-q", "--after", "default/db"], "web\n");
+    place.ok(&["ls", "-q", "--after", "k8s.io/a"], "pod\n");
     place.ok(&["ls", "-q", "--after", "e"], "web\n");
     place.ok(&["ls", "-Aq", "--limit", "2"], "default/db\ndefault/web\n");
     place.ok(&["ls", "-Aq", "--after", "default/web"], "k8s.io/pod\n");
@@ -126,6 +128,8 @@ fn pages_follow_each_other() {
         (run.code, run.err.as_str()),
         (0, "bayplan: there are more: --after db\n")
     );
+    let run = place.run(&["ls", "--limit", "0"]);
+    assert_eq!((run.code, run.err.as_str()), (0, ""));
     let run = place.run(&["ls", "--limit", "1", "--after", "db"]);
     assert_eq!((run.code, run.err.as_str()), (0, ""));
 }
