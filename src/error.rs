@@ -173,15 +173,6 @@ impl Operation {
         matches!(self, Self::BeginRead | Self::BeginWrite | Self::Commit)
     }
 
-    /// Whether the file is what the operation is about, not where it looks.
-    fn is_about_a_file(self) -> bool {
-        self.is_a_step()
-            || matches!(
-                self,
-                Self::CreateStore | Self::OpenStore | Self::Abort | Self::Check
-            )
-    }
-
     /// Whether the namespace is what the operation is about, not where it looks.
     fn is_about_a_namespace(self) -> bool {
         matches!(
@@ -377,11 +368,8 @@ impl Error {
             None => {}
         }
         if let Some(path) = &inner.path {
-            let of = if operation.is_about_a_file() {
-                ""
-            } else {
-                "of "
-            };
+            let stands_after_something = inner.id.is_some() || inner.namespace.is_some();
+            let of = if stands_after_something { "of " } else { "" };
             write!(f, " {of}{}", path.display())?;
         }
         f.write_str(": ")

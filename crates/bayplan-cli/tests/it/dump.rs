@@ -143,7 +143,7 @@ fn damage_that_is_met_on_the_way_leaves_no_half_dump() {
     place.fails(
         &["dump", "meta.ndjson"],
         2,
-        "bayplan: list containers \"web\" in namespace \"default\" DIR/meta.redb: a checksum does \
+        "bayplan: list containers \"web\" in namespace \"default\" of DIR/meta.redb: a checksum does \
          not match\n  `bayplan check` tells what is damaged, `bayplan salvage` \
          saves the rest in a new file\n",
     );
