@@ -151,6 +151,13 @@ identifier! {
     NamespaceName, "namespace name"
 }
 
+impl ContainerId {
+    /// Whether a text of the file is one.
+    pub(crate) fn check_stored(text: &str) -> Result<(), Error> {
+        check("container id", text).map_err(Error::into_corrupt)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

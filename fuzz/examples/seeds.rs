@@ -162,6 +162,13 @@ fn rows() -> Vec<Vec<u8>> {
         b"x",
     )]);
     with(&[row(0x22, &[2, b'a', b'/'], b"")]);
+    let no_id = b"default\0a/b";
+    let key = |kind: &[u8]| {
+        let key = [no_id, kind].concat();
+        [&[u8::try_from(key.len()).unwrap()][..], &key].concat()
+    };
+    let spec = row(0x20, &key(&[0, 3]), any);
+    with(&[row(0x20, &key(&[]), &record(0, 0, 2)), spec]);
     seeds
 }
 

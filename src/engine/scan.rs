@@ -349,6 +349,7 @@ impl<'t> Scan<'t> {
         }
         let record = Record::decode(key.value(), value.value())?;
         let id = text(head.id())?;
+        ContainerId::check_stored(id)?;
         let (with_labels, with_extensions) = (filters.needs_labels(), filters.needs_extensions());
         let decided_early = !with_labels && !with_extensions;
         if decided_early {

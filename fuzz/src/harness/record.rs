@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use bayplan::{Db, ErrorKind, Filters, ReadNamespaces, ReadStore};
+use bayplan::{ContainerId, Db, ErrorKind, Filters, ReadNamespaces, ReadStore};
 use redb::{Database, TableDefinition};
 
 use super::Canary;
@@ -125,7 +125,10 @@ fn tells_or_reads(db: &Db, place: &Place, canary: Canary) {
             assert_eq!(store.get(&container.id).unwrap(), *container);
         }
         for found in listing.damaged {
-            errors.extend(store.get(&found.id).err());
+            let error = store.get(&found.id).unwrap_err();
+            let is_id = ContainerId::new(found.id.as_str()).is_ok();
+            assert!(is_id || error.is_not_found(), "{error:#}");
+            errors.extend(is_id.then_some(error));
             errors.push(found.error);
             damaged.insert(found.id);
         }
