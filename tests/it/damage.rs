@@ -344,10 +344,9 @@ fn pages_that_are_cut_off_zeroed_filled_or_swapped_are_refused_or_harmless() {
                 let there = bytes[other..other + PAGE_BYTES].to_vec();
                 if kind == 4 {
                     bytes.copy_within(page..page + PAGE_BYTES, other);
-                    damaged.clear();
+                    damaged.extend(other..other + PAGE_BYTES);
                 }
                 bytes[page..page + PAGE_BYTES].copy_from_slice(&there);
-                damaged.extend(other..other + PAGE_BYTES);
                 format!("page at {other} over {page}")
             }
         };
