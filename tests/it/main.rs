@@ -21,6 +21,7 @@ mod conformance;
 mod corpus;
 mod damage;
 mod dump;
+mod full;
 mod index;
 mod kill;
 mod model;

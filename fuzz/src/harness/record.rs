@@ -9,7 +9,7 @@ use redb::{Database, TableDefinition};
 
 use super::Canary;
 use super::input::Input;
-use super::sample::{Place, assert_no_panic_inside, load_dump};
+use super::sample::{Place, load_dump, without_panics_inside};
 
 type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
@@ -29,23 +29,24 @@ thread_local! {
 
 /// The input is rows, to put into the store of the samples.
 pub(crate) fn run(data: &[u8], canary: Canary) {
-    PLACE.with(|(place, bytes)| {
-        let path = place.free("store.redb");
-        std::fs::write(&path, bytes).unwrap();
-        put(&path, Input::new(data));
-        match Db::builder().check_integrity(false).open(&path) {
-            Ok(db) => tells_or_reads(&db, place, canary),
-            Err(error) => {
-                assert_no_panic_inside(&error);
-                let kinds = [
-                    ErrorKind::Corrupt,
-                    ErrorKind::IncompatibleFormat,
-                    ErrorKind::NotAStore,
-                ];
-                assert!(kinds.contains(&error.kind()), "{error:#}");
-            }
+    without_panics_inside(|| PLACE.with(|(place, bytes)| tells(data, place, bytes, canary)));
+}
+
+fn tells(data: &[u8], place: &Place, bytes: &[u8], canary: Canary) {
+    let path = place.free("store.redb");
+    std::fs::write(&path, bytes).unwrap();
+    put(&path, Input::new(data));
+    match Db::builder().check_integrity(false).open(&path) {
+        Ok(db) => tells_or_reads(&db, place, canary),
+        Err(error) => {
+            let kinds = [
+                ErrorKind::Corrupt,
+                ErrorKind::IncompatibleFormat,
+                ErrorKind::NotAStore,
+            ];
+            assert!(kinds.contains(&error.kind()), "{error:#}");
         }
-    });
+    }
 }
 
 fn put(path: &Path, mut input: Input<'_>) {
@@ -108,9 +109,6 @@ fn sealed(key: &[u8], is_of_another_format: bool, content: &[u8]) -> Vec<u8> {
 fn tells_or_reads(db: &Db, place: &Place, canary: Canary) {
     let report = db.check().unwrap_or_else(|error| panic!("{error:#}"));
     let is_healthy = report.is_healthy() || canary == Canary::Planted;
-    for damage in &report.damages {
-        assert_no_panic_inside(&damage.error);
-    }
     let mut errors = Vec::new();
     let (mut listed, mut damaged) = (0, BTreeSet::new());
     let names = db.list_namespaces().unwrap_or_else(|error| {
@@ -145,7 +143,6 @@ fn tells_or_reads(db: &Db, place: &Place, canary: Canary) {
         damaged.clear();
     }
     for error in &errors {
-        assert_no_panic_inside(error);
         assert!(error.is_corrupt(), "{error:#}");
     }
     assert!(
@@ -163,7 +160,6 @@ fn tells_or_reads(db: &Db, place: &Place, canary: Canary) {
         }
         Ok(_) => {}
         Err(error) => {
-            assert_no_panic_inside(&error);
             assert!(!is_healthy, "{error:#}");
         }
     }
