@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use redb::{ReadOnlyTable, ReadTransaction};
 
 use crate::container::Container;
-use crate::engine::fault::OrFault;
+use crate::engine::fault::{OrFault, check_order};
 use crate::engine::plan::Plan;
 use crate::engine::{namespaces, scan};
 use crate::error::{Error, Result};
@@ -162,6 +162,7 @@ pub(crate) fn used_namespaces(table: &Table) -> Result<Vec<Vec<u8>>> {
             return Ok(names);
         };
         let (key, _) = row.or_fault()?;
+        check_order(key.value() >= start.as_slice())?;
         let name = match Row::parse(key.value()) {
             Some((name, _)) => name.to_vec(),
             None => key

@@ -7,7 +7,7 @@ use std::ops::Bound;
 
 use redb::{Database, ReadTransaction, ReadableTableMetadata};
 
-use crate::engine::fault::OrFault;
+use crate::engine::fault::{OrFault, check_order};
 use crate::error::Result;
 use crate::schema;
 
@@ -105,6 +105,11 @@ impl<'t> Walk<'t> {
                 key: key.value().to_vec(),
                 value: value.value().to_vec(),
             };
+            let last = rows
+                .last()
+                .map(|row: &Row| &row.key)
+                .or(self.after.as_ref());
+            check_order(last.is_none_or(|last| row.key > *last))?;
             bytes += row.key.len() + row.value.len();
             self.digest.add(&row);
             rows.push(row);

@@ -109,6 +109,20 @@ pub(crate) fn contained<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     }
 }
 
+/// Whether a key can come behind another one, or begin a range.
+///
+/// Where pages were not verified, a damaged key is delivered at a wrong place. Whoever goes on behind
+/// it would come to the same rows again, and never to an end.
+pub(crate) fn check_order(is_behind: bool) -> Result<()> {
+    if is_behind {
+        Ok(())
+    } else {
+        Err(Error::corrupt(
+            "the file is damaged: its keys are out of order",
+        ))
+    }
+}
+
 /// A database of redb that is closed inside the boundary: closing writes, and where redb panicked
 /// before it panics again.
 pub(crate) struct Closing<D>(Option<D>);

@@ -11,7 +11,7 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTableMetadata};
 
 use crate::container::Container;
 use crate::engine::check::{reserved_revisions, used_namespaces};
-use crate::engine::fault::{OrFault, contained};
+use crate::engine::fault::{OrFault, check_order, contained};
 use crate::engine::plan::Plan;
 use crate::engine::scan::{self, Batch};
 use crate::engine::shared::{Settings, Shared};
@@ -141,9 +141,7 @@ impl Live {
             let mut last = Vec::new();
             for row in self.containers.range::<&[u8]>(..).or_fault()? {
                 let (key, _) = row.or_fault()?;
-                if count > 0 && key.value() <= last.as_slice() {
-                    return Err(Error::corrupt("keys are out of order"));
-                }
+                check_order(count == 0 || key.value() > last.as_slice())?;
                 last = key.value().to_vec();
                 count += 1;
             }

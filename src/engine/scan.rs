@@ -7,7 +7,7 @@ use redb::{AccessGuard, ReadableTable};
 
 use crate::borrowed::{AnyRef, ContainerRef};
 use crate::container::{Container, ContainerHeader, Extensions};
-use crate::engine::fault::OrFault;
+use crate::engine::fault::{OrFault, check_order};
 use crate::engine::plan::Plan;
 use crate::error::{Error, Result};
 use crate::field::Field;
@@ -330,6 +330,7 @@ impl Head {
 struct Scan<'t> {
     range: redb::Range<'t, Bytes, Bytes>,
     next: Option<Pair<'t>>,
+    keys: Range<Vec<u8>>,
     /// Where the ids begin in the keys.
     id_at: usize,
 }
@@ -347,6 +348,7 @@ impl<'t> Scan<'t> {
         let mut scan = Self {
             range,
             next: None,
+            keys,
             id_at,
         };
         scan.advance()?;
@@ -355,6 +357,13 @@ impl<'t> Scan<'t> {
 
     fn advance(&mut self) -> Result<Option<Pair<'t>>> {
         let next = self.range.next().transpose().or_fault()?;
+        if let Some((key, _)) = &next {
+            let is_behind = match &self.next {
+                Some((before, _)) => key.value() > before.value(),
+                None => key.value() >= self.keys.start.as_slice(),
+            };
+            check_order(is_behind && key.value() < self.keys.end.as_slice())?;
+        }
         Ok(std::mem::replace(&mut self.next, next))
     }
 

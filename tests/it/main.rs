@@ -26,6 +26,7 @@ mod index;
 mod kill;
 mod model;
 mod open;
+mod pages;
 mod quiet;
 mod salvage;
 mod sample;

@@ -1,0 +1,130 @@
+//! Damage to the pages that lead to others, where nothing is verified: it is told as what it is,
+//! and nobody walks in circles.
+
+use std::path::Path;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
+use bayplan::{Db, ErrorKind, Filters, ReadNamespaces, ReadStore, Result};
+
+use crate::sample::marked;
+
+// redb's pages (its design document, "Leaf pages" and "Branch pages").
+const PAGE_BYTES: usize = 4096;
+const LEAF: u8 = 1;
+const BRANCH: u8 = 2;
+const LEAF_HEAD_BYTES: usize = 4;
+const BRANCH_HEAD_BYTES: usize = 8;
+const CHECKSUM_BYTES: usize = 16;
+const PAGE_NUMBER_BYTES: usize = 8;
+
+/// How long all that is done to one damaged file may take at the very most.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A store with several namespaces of containers on many pages, as a file.
+fn file() -> Vec<u8> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("meta.redb");
+    let db = Db::create(&path).unwrap();
+    db.write(|txn| {
+        for number in 0..400u64 {
+            let store = txn.namespace(&format!("ns{}", number % 5))?;
+            bayplan::Store::create(&store, marked(&format!("c{number}"), number, 400))?;
+        }
+        Ok::<_, bayplan::Error>(())
+    })
+    .unwrap();
+    drop(db);
+    std::fs::read(path).unwrap()
+}
+
+/// Where the pages of a kind are, with the number that stands in their head.
+fn pages(bytes: &[u8], kind: u8) -> Vec<(usize, usize)> {
+    let starts = (PAGE_BYTES..bytes.len()).step_by(PAGE_BYTES);
+    let is_kind = |at: &usize| bytes[*at] == kind;
+    let count = |at: usize| usize::from(u16::from_le_bytes([bytes[at + 2], bytes[at + 3]]));
+    starts
+        .filter(is_kind)
+        .map(|at| (at, count(at)))
+        .filter(|(_, count)| (1..200).contains(count))
+        .collect()
+}
+
+/// The kind of each error of what reads a whole file without verifying its pages; the first one
+/// tells what is wrong.
+fn errors(path: &Path) -> Vec<ErrorKind> {
+    let (path, (sender, receiver)) = (path.to_owned(), channel());
+    thread::spawn(move || sender.send(read_all(&path)));
+    receiver
+        .recv_timeout(PATIENCE)
+        .expect("it comes to an end and does not panic")
+}
+
+fn read_all(path: &Path) -> Vec<ErrorKind> {
+    let db = match Db::builder().check_integrity(false).open_read_only(path) {
+        Ok(db) => db,
+        Err(error) => return vec![error.kind()],
+    };
+    let mut errors = Vec::new();
+    let mut note = |result: Result<()>| errors.extend(result.err().map(|error| error.kind()));
+    for name in ["ns0", "ns1", "ns2", "ns3", "ns4"] {
+        let store = db.namespace(name).unwrap();
+        note(store.list(&Filters::all()).map(|_| ()));
+        note(store.count(&Filters::all()).map(|_| ()));
+    }
+    note(db.list_namespaces().map(|_| ()));
+    note(db.check().map(|_| ()));
+    note(db.stats().map(|_| ()));
+    note(db.dump(std::io::sink(), |_| {}).map(|_| ()));
+    let backup = path.with_extension("backup");
+    note(db.backup(&backup, |_| {}).map(|_| ()));
+    let _ = std::fs::remove_file(backup);
+    errors
+}
+
+#[test]
+fn keys_that_are_out_of_order_lead_nobody_in_circles() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("damaged.redb");
+    let healthy = file();
+    let mut damaged = 0;
+    for (page, count) in pages(&healthy, LEAF) {
+        let key = page + LEAF_HEAD_BYTES + 8 * count;
+        if !healthy[key..].starts_with(b"ns") {
+            continue;
+        }
+        for with in [b'a', b'z'] {
+            let mut bytes = healthy.clone();
+            bytes[key] = with;
+            std::fs::write(&path, &bytes).unwrap();
+            let errors = errors(&path);
+            assert!(errors.contains(&ErrorKind::Corrupt), "page {page}");
+            damaged += 1;
+        }
+    }
+    assert!(damaged > 20, "{damaged}");
+}
+
+#[test]
+fn a_page_number_beyond_the_file_is_told_as_damage_first() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("damaged.redb");
+    let healthy = file();
+    let mut damaged = 0;
+    for (page, count) in pages(&healthy, BRANCH) {
+        for child in 0..=count {
+            let numbers = page + BRANCH_HEAD_BYTES + CHECKSUM_BYTES * (count + 1);
+            let mut bytes = healthy.clone();
+            // The second of the bytes that say which page of its region it is.
+            bytes[numbers + PAGE_NUMBER_BYTES * child + 1] = 0x7f;
+            std::fs::write(&path, &bytes).unwrap();
+            let errors = errors(&path);
+            if let Some(first) = errors.first() {
+                assert_eq!(*first, ErrorKind::Corrupt, "page {page}, child {child}");
+                damaged += 1;
+            }
+        }
+    }
+    assert!(damaged > 20, "{damaged}");
+}
