@@ -24,6 +24,7 @@ mod dump;
 mod full;
 mod index;
 mod kill;
+mod limits;
 mod model;
 mod open;
 mod pages;
