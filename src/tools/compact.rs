@@ -114,7 +114,8 @@ fn refuse_damaged(db: &Db) -> Result<()> {
     db.check()?.into_result().map(|_| ())
 }
 
-fn compact(db: Db) -> Result<()> {
+/// Compacts and closes the store; `db` must be its last handle.
+pub(crate) fn compact(db: Db) -> Result<()> {
     let Some(mut database) = db.into_database() else {
         return Err(Error::precondition("the store is in use"));
     };

@@ -12,4 +12,5 @@ mod sample;
 #[allow(dead_code, reason = "the tests outside use all of it")]
 #[path = "../../../tests/it/seed.rs"]
 mod seed;
+mod survival;
 mod work;

@@ -235,6 +235,11 @@ pub(super) fn open(disk: &Disk, settings: &Settings) -> Result<Db> {
     file::open_backend(disk.clone(), settings, None).map(Db::new)
 }
 
+/// Compacts and closes the store.
+pub(super) fn compact(db: Db) -> Result<()> {
+    crate::tools::compact::compact(db)
+}
+
 pub(super) fn inspect(disk: &Disk, settings: &Settings) -> Result<Db> {
     file::inspect_backend(|| Ok(disk.clone()), settings, None).map(Db::new)
 }
