@@ -1,4 +1,4 @@
-//! A container as it stands in the file, without a copy.
+//! A container as it stands in the file, copied as little as can be.
 
 use chrono::{DateTime, Utc};
 
@@ -6,6 +6,8 @@ use crate::any::Any;
 use crate::revision::Revision;
 
 /// A stored container, in the file's own bytes, as long as a visitor looks at it.
+///
+/// Only a spec of more than a page is joined of its pieces, in memory.
 ///
 /// Every part is verified before it is shown. The fields mean what they mean in
 /// [`Container`](crate::Container). See

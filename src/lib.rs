@@ -73,6 +73,7 @@ mod labels;
 pub mod limits;
 mod mask;
 mod options;
+mod pieces;
 mod progress;
 mod record;
 mod revision;

@@ -25,8 +25,14 @@ use crate::update::Rules;
 const FORMAT: u8 = 1;
 const CHECKSUM_BYTES: usize = 4;
 
+/// How much longer a sealed value is than its content.
+pub(crate) const SEAL_BYTES: usize = CHECKSUM_BYTES + 1;
+
 /// What stands before the content until the checksum is known.
-const OPEN_SEAL: [u8; CHECKSUM_BYTES + 1] = [0, 0, 0, 0, FORMAT];
+const OPEN_SEAL: [u8; SEAL_BYTES] = [0, 0, 0, 0, FORMAT];
+
+/// Enough for most records.
+const USUAL_BYTES: usize = 512;
 
 /// The single fields of a container, and what must be found beside them.
 #[derive(Debug, PartialEq, Eq, Encode, BorrowDecode)]
@@ -44,11 +50,23 @@ pub(crate) struct Record<'a> {
     pub(crate) labels: u32,
     /// How many extensions the container has.
     pub(crate) extensions: u32,
-    /// How long the spec's value is, in bytes.
-    pub(crate) spec_bytes: u32,
+    pub(crate) spec: SpecHead<'a>,
 }
 
-/// An `Any`: a spec, an extension or the options of a runtime.
+/// What the record knows of the spec, whose value has rows of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub(crate) struct SpecHead<'a> {
+    pub(crate) type_url: &'a str,
+    /// How long the value is.
+    pub(crate) bytes: u32,
+    pub(crate) seals: SpecSeals,
+}
+
+/// The CRC-32 of the checksums of a spec's rows: which rows are the record's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, BorrowDecode)]
+pub(crate) struct SpecSeals(u32);
+
+/// An `Any`: an extension or the options of a runtime.
 #[derive(Debug, PartialEq, Eq, Encode, BorrowDecode)]
 pub(crate) struct AnyContent<'a> {
     type_url: &'a str,
@@ -68,8 +86,8 @@ pub(crate) struct Identity {
 }
 
 impl<'a> Record<'a> {
-    pub(crate) fn of(container: &'a Container) -> Result<Self> {
-        let spec = container.spec.as_ref().map_or(0, |spec| spec.value.len());
+    /// The record of a container whose spec has rows with these seals.
+    pub(crate) fn of(container: &'a Container, spec: &'a Any, seals: SpecSeals) -> Result<Self> {
         Ok(Self {
             image: &container.image,
             runtime_name: &container.runtime.name,
@@ -82,7 +100,11 @@ impl<'a> Record<'a> {
             revision: container.revision.get(),
             labels: count(container.labels.len())?,
             extensions: count(container.extensions.len())?,
-            spec_bytes: count(spec)?,
+            spec: SpecHead {
+                type_url: &spec.type_url,
+                bytes: count(spec.value.len())?,
+                seals,
+            },
         })
     }
 
@@ -120,7 +142,7 @@ impl<'a> Record<'a> {
         id: &'b str,
         labels: Vec<(&'b str, &'b str)>,
         extensions: Vec<(&'b str, AnyRef<'b>)>,
-        spec: AnyRef<'b>,
+        spec: &'b [u8],
     ) -> Result<ContainerRef<'b>> {
         Ok(ContainerRef {
             id,
@@ -138,7 +160,10 @@ impl<'a> Record<'a> {
             revision: Revision::new(self.revision),
             labels,
             extensions,
-            spec,
+            spec: AnyRef {
+                type_url: self.spec.type_url,
+                value: spec,
+            },
         })
     }
 
@@ -178,10 +203,6 @@ impl<'a> AnyContent<'a> {
         self.type_url
     }
 
-    pub(crate) fn value_bytes(&self) -> usize {
-        self.value.len()
-    }
-
     pub(crate) fn to_any(&self) -> Any {
         Any::new(self.type_url, self.value)
     }
@@ -191,6 +212,24 @@ impl<'a> From<AnyContent<'a>> for AnyRef<'a> {
     fn from(content: AnyContent<'a>) -> Self {
         let AnyContent { type_url, value } = content;
         Self { type_url, value }
+    }
+}
+
+impl SpecHead<'_> {
+    /// Whether the spec can have more rows than one.
+    pub(crate) fn is_cut(&self) -> bool {
+        const UNCUT_BYTES: u32 = 3 * 1024; // Less than a page and what is around a piece in it.
+        self.bytes > UNCUT_BYTES
+    }
+}
+
+impl SpecSeals {
+    /// Adds the next row, by its sealed value.
+    pub(crate) fn add(&mut self, sealed: &[u8]) {
+        let seal = sealed.get(..CHECKSUM_BYTES).unwrap_or(sealed);
+        let mut hasher = crc32fast::Hasher::new_with_initial(self.0);
+        hasher.update(seal);
+        self.0 = hasher.finalize();
     }
 }
 
@@ -237,7 +276,19 @@ impl Identity {
 
 /// Seals what bincode makes of `content`.
 pub(crate) fn seal(key: &[u8], content: &impl Encode) -> Result<Vec<u8>> {
-    let mut sealed = OPEN_SEAL.to_vec();
+    seal_about(key, content, USUAL_BYTES)
+}
+
+/// Seals an `Any`.
+pub(crate) fn seal_any(key: &[u8], any: &Any) -> Result<Vec<u8>> {
+    let bytes = USUAL_BYTES + any.type_url.len() + any.value.len();
+    seal_about(key, &AnyContent::of(any), bytes)
+}
+
+/// Seals what bincode makes of `content`, which is about so many bytes.
+fn seal_about(key: &[u8], content: &impl Encode, bytes: usize) -> Result<Vec<u8>> {
+    let mut sealed = Vec::with_capacity(bytes);
+    sealed.extend_from_slice(&OPEN_SEAL);
     bincode::encode_into_std_write(content, &mut sealed, bincode::config::standard())
         .map_err(|error| Error::invalid("the value cannot be encoded").caused_by(error))?;
     Ok(close(key, sealed))
@@ -336,15 +387,23 @@ mod tests {
         container
     }
 
+    fn sealed(container: &Container) -> Vec<u8> {
+        let spec = container.spec.as_ref().unwrap();
+        let record = Record::of(container, spec, SpecSeals(17)).unwrap();
+        seal(b"key", &record).unwrap()
+    }
+
     #[test]
     fn a_record_reads_back_as_it_was_written() {
         let container = container();
-        let sealed = seal(b"key", &Record::of(&container).unwrap()).unwrap();
+        let sealed = sealed(&container);
         let record = Record::decode(b"key", &sealed).unwrap();
+        let spec = record.spec;
         assert_eq!(
-            (record.labels, record.extensions, record.spec_bytes),
-            (1, 0, 3000)
+            (record.labels, record.extensions, spec.type_url, spec.bytes),
+            (1, 0, "spec", 3000)
         );
+        assert_eq!(spec.seals, SpecSeals(17));
         let header = record
             .to_header("web".into(), container.labels.clone())
             .unwrap();
@@ -354,7 +413,7 @@ mod tests {
     #[test]
     fn every_flipped_bit_is_seen_wherever_it_is() {
         let container = container();
-        let sealed = seal(b"key", &Record::of(&container).unwrap()).unwrap();
+        let sealed = sealed(&container);
         for byte in 0..sealed.len() {
             for bit in 0..8 {
                 let mut flipped = sealed.clone();

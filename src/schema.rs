@@ -6,7 +6,8 @@
 //! containers    <namespace> 00 <id>                  the record: all single fields, counts, sizes
 //!               <namespace> 00 <id> 00 01 <key>      one label: its value
 //!               <namespace> 00 <id> 00 02 <name>     one extension: an Any
-//!               <namespace> 00 <id> 00 03            the spec: an Any
+//!               <namespace> 00 <id> 00 03            the spec: its first bytes
+//!               <namespace> 00 <id> 00 03 <n>        its further pieces, from 01 on
 //! namespaces    <namespace>                          the namespace exists
 //!               <namespace> 00 <key>                 one label of the namespace: its value
 //! meta          "format"                             the version of this layout
@@ -84,14 +85,22 @@ impl ContainerKey {
         joined(&[&self.0, &[SEPARATOR, TAG_EXTENSION], name.as_bytes()])
     }
 
-    pub(crate) fn spec(&self) -> Vec<u8> {
-        joined(&[&self.0, &[SEPARATOR, TAG_SPEC]])
+    /// A row of the spec: the first, whose number is 0, or a further piece.
+    pub(crate) fn spec(&self, number: u8) -> Vec<u8> {
+        let further = [number];
+        let number: &[u8] = if number == 0 { &[] } else { &further };
+        joined(&[&self.0, &[SEPARATOR, TAG_SPEC], number])
     }
 
     /// From the record to the spec, and nothing else.
     pub(crate) fn all(&self) -> Range<Vec<u8>> {
-        self.0.clone()..joined(&[&self.0, &[AFTER_SEPARATOR]])
+        self.0.clone()..behind(&self.0)
     }
+}
+
+/// The first key that can follow all keys of a container, whose record has the key `record`.
+pub(crate) fn behind(record: &[u8]) -> Vec<u8> {
+    joined(&[record, &[AFTER_SEPARATOR]])
 }
 
 /// The keys of all containers of a namespace: after the container `after`, if there is one.
@@ -124,7 +133,8 @@ pub(crate) enum Part<'a> {
     Record,
     Label(&'a [u8]),
     Extension(&'a [u8]),
-    Spec,
+    /// A row of the spec, by its number.
+    Spec(u8),
 }
 
 impl<'a> Row<'a> {
@@ -165,7 +175,12 @@ impl<'a> Part<'a> {
         match *tag {
             TAG_LABEL => Some(Self::Label(name)),
             TAG_EXTENSION => Some(Self::Extension(name)),
-            TAG_SPEC if name.is_empty() => Some(Self::Spec),
+            TAG_SPEC => match name {
+                [] => Some(Self::Spec(0)),
+                [0] => None,
+                [number] => Some(Self::Spec(*number)),
+                _ => None,
+            },
             _ => None,
         }
     }
@@ -219,7 +234,9 @@ mod tests {
             (web.record().to_vec(), Part::Record),
             (web.label("a\0b"), Part::Label(b"a\0b")),
             (web.extension("x"), Part::Extension(b"x")),
-            (web.spec(), Part::Spec),
+            (web.spec(0), Part::Spec(0)),
+            (web.spec(1), Part::Spec(1)),
+            (web.spec(255), Part::Spec(255)),
         ];
         for (bytes, part) in &all {
             let (namespace, row) = Row::parse(bytes).unwrap();
@@ -240,7 +257,8 @@ mod tests {
             b"ns",
             b"ns\0id\0",
             b"ns\0id\0\x04",
-            b"ns\0id\0\x03x",
+            b"ns\0id\0\x03\0",
+            b"ns\0id\0\x03xy",
             b"ns\0id\0l",
         ] {
             assert_eq!(Row::parse(bytes), None, "{bytes:?}");
@@ -258,7 +276,9 @@ mod tests {
                 key.label("l"),
                 key.label("\u{10ffff}"),
                 key.extension("e"),
-                key.spec(),
+                key.spec(0),
+                key.spec(1),
+                key.spec(255),
             ] {
                 assert!(key.all().contains(&bytes));
                 keys.push((bytes, index));
@@ -272,11 +292,11 @@ mod tests {
     #[test]
     fn the_keys_of_a_namespace_are_adjacent() {
         let range = containers_of(&"a".parse().unwrap(), None);
-        assert!(range.contains(&key("a", "x").spec()));
-        assert!(!range.contains(&key("a-b", "x").spec()));
+        assert!(range.contains(&key("a", "x").spec(0)));
+        assert!(!range.contains(&key("a-b", "x").spec(0)));
         assert!(!range.contains(&key("a0", "x").record().to_vec()));
         let rest = containers_of(&"a".parse().unwrap(), Some(b"x"));
-        assert!(!rest.contains(&key("a", "x").spec()));
+        assert!(!rest.contains(&key("a", "x").spec(0)));
         assert!(rest.contains(&key("a", "x-1").record().to_vec()));
         let nothing = containers_of(&"a".parse().unwrap(), Some(b"\xff"));
         assert!(!nothing.contains(&key("a", "z").record().to_vec()));
@@ -286,7 +306,7 @@ mod tests {
     fn a_page_after_any_bytes_never_begins_within_a_container() {
         let all: Vec<Vec<u8>> = [key("n", "a"), key("n", "a-b")]
             .iter()
-            .flat_map(|key| [key.record().to_vec(), key.label("l"), key.spec()])
+            .flat_map(|key| [key.record().to_vec(), key.label("l"), key.spec(0)])
             .collect();
         for (after, left) in [
             (&b""[..], 6),

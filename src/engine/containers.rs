@@ -9,8 +9,9 @@ use redb::{ReadableTable, Table};
 use crate::any::Any;
 use crate::container::Container;
 use crate::engine::fault::OrFault;
-use crate::error::Result;
-use crate::record::{AnyContent, Record, seal, seal_bytes};
+use crate::error::{Error, Result};
+use crate::pieces::{self, Rows};
+use crate::record::{Record, SpecSeals, seal, seal_any, seal_bytes};
 use crate::schema::ContainerKey;
 
 type Containers<'t> = Table<'t, &'static [u8], &'static [u8]>;
@@ -45,8 +46,10 @@ pub(crate) fn insert(
     key: &ContainerKey,
     container: &Container,
 ) -> Result<()> {
-    if let Some(spec) = &container.spec {
-        put_any(table, &key.spec(), spec)?;
+    let spec = spec_of(container)?;
+    let Rows { rows, seals } = pieces::cut(key, &spec.value);
+    for (key, value) in rows.iter().rev() {
+        put(table, key, value)?;
     }
     for (name, value) in container.extensions.iter().rev() {
         put_any(table, &key.extension(name), value)?;
@@ -54,7 +57,7 @@ pub(crate) fn insert(
     for (name, value) in container.labels.iter().rev() {
         put_text(table, &key.label(name), value)?;
     }
-    put_record(table, key, container)
+    put_record(table, key, &Record::of(container, spec, seals)?)
 }
 
 /// Turns one stored container into another, writing only what differs.
@@ -64,13 +67,12 @@ pub(crate) fn replace(
     old: &Container,
     new: &Container,
 ) -> Result<()> {
-    if let Some(spec) = new
-        .spec
-        .as_ref()
-        .filter(|spec| old.spec.as_ref() != Some(*spec))
-    {
-        put_any(table, &key.spec(), spec)?;
-    }
+    let (old_spec, new_spec) = (spec_of(old)?, spec_of(new)?);
+    let seals = if old_spec.value == new_spec.value {
+        stored_seals(table, key)?
+    } else {
+        replace_spec(table, key, &old_spec.value, &new_spec.value)?
+    };
     for (name, change) in differences(&old.extensions, &new.extensions) {
         match change {
             Some(value) => put_any(table, &key.extension(name), value)?,
@@ -83,7 +85,38 @@ pub(crate) fn replace(
             None => remove(table, &key.label(name))?,
         }
     }
-    put_record(table, key, new)
+    put_record(table, key, &Record::of(new, new_spec, seals)?)
+}
+
+fn replace_spec(
+    table: &mut Containers<'_>,
+    key: &ContainerKey,
+    old: &[u8],
+    new: &[u8],
+) -> Result<SpecSeals> {
+    let Rows { rows, seals } = pieces::cut(key, new);
+    let surplus = (0..=u8::MAX).zip(pieces::lengths(old.len(), key));
+    for (number, _) in surplus.skip(rows.len()) {
+        remove(table, &key.spec(number))?;
+    }
+    for (key, value) in rows.iter().rev() {
+        put(table, key, value)?;
+    }
+    Ok(seals)
+}
+
+/// What the stored record knows of the rows of its spec.
+fn stored_seals(table: &Containers<'_>, key: &ContainerKey) -> Result<SpecSeals> {
+    let Some(value) = table.get(key.record()).or_fault()? else {
+        return Err(Error::corrupt("the container has no record"));
+    };
+    let record = Record::decode(key.record(), value.value())?;
+    Ok(record.spec.seals)
+}
+
+fn spec_of(container: &Container) -> Result<&Any> {
+    let spec = container.spec.as_ref();
+    spec.ok_or_else(|| Error::invalid("the container has no spec"))
 }
 
 /// Removes a container with everything that is stored of it, whether it can be read or not.
@@ -110,12 +143,12 @@ fn differences<'a, V: PartialEq>(
     gone.chain(changed).collect()
 }
 
-fn put_record(table: &mut Containers<'_>, key: &ContainerKey, of: &Container) -> Result<()> {
-    put(table, key.record(), &seal(key.record(), &Record::of(of)?)?)
+fn put_record(table: &mut Containers<'_>, key: &ContainerKey, record: &Record<'_>) -> Result<()> {
+    put(table, key.record(), &seal(key.record(), record)?)
 }
 
 fn put_any(table: &mut Containers<'_>, key: &[u8], any: &Any) -> Result<()> {
-    put(table, key, &seal(key, &AnyContent::of(any))?)
+    put(table, key, &seal_any(key, any)?)
 }
 
 fn put_text(table: &mut Containers<'_>, key: &[u8], text: &str) -> Result<()> {

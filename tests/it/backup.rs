@@ -179,8 +179,8 @@ fn a_backup_of_a_store_with_a_damaged_record_names_it_and_leaves_nothing() {
     drop(db);
     let mut bytes = fs::read(at("old.redb")).unwrap();
     let place = bytes
-        .windows(9000)
-        .position(|window| window == [0xaa; 9000])
+        .windows(8000)
+        .position(|window| window == [0xaa; 8000])
         .unwrap();
     bytes[place + 100] ^= 1;
     fs::write(at("old.redb"), bytes).unwrap();

@@ -138,7 +138,7 @@ fn a_flipped_byte_in_a_spec_costs_no_other_container() {
             .create(with_spec("hit", 0xaa, 9000))
             .unwrap();
     });
-    let place = broken.find(&[0xaa; 9000])[0];
+    let place = broken.find(&[0xaa; 8000])[0];
     broken.bytes[place + 5000] ^= 1;
     let (report, after) = broken.salvage();
     assert_eq!(report.lost.len(), 1, "{report:?}");
@@ -171,7 +171,7 @@ fn an_older_complete_version_is_taken_where_the_newest_is_damaged() {
             .update(change, &FieldMask::parse(["spec"]).unwrap())
             .unwrap();
     });
-    let place = broken.find(&[0xbb; 9000])[0];
+    let place = broken.find(&[0xbb; 8000])[0];
     broken.bytes[place + 5000] ^= 1;
     let (report, after) = broken.salvage();
     assert_eq!(after.len(), broken.before.len());
@@ -265,7 +265,7 @@ fn deleted_containers_come_back_only_where_nobody_can_tell() {
     };
     // The structure can be followed: it is known to be deleted.
     let mut broken = Broken::of(make);
-    let place = broken.find(&[0xaa; 9000])[0];
+    let place = broken.find(&[0xaa; 8000])[0];
     broken.bytes[place + 5000] ^= 1;
     let (report, after) = broken.salvage();
     assert!(!after.contains_key(&key("default", "gone")));

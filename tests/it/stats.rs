@@ -36,7 +36,7 @@ fn stats_count_containers_by_namespace_and_bytes_by_table() {
         .iter()
         .map(|table| (table.name.as_str(), table.keys_count))
         .collect();
-    assert_eq!(tables, [("containers", 9), ("meta", 3), ("namespaces", 3)]);
+    assert_eq!(tables, [("containers", 12), ("meta", 3), ("namespaces", 3)]);
     assert!(stats.stored_bytes > 30_000);
     assert_eq!(stats.file_bytes, Some(path.metadata().unwrap().len()));
     assert_eq!(

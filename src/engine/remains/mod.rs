@@ -5,6 +5,7 @@
 //! replaced by a newer one keeps its rows until its place is used again. What belongs together is
 //! told by the record of a container (see [`version`]).
 
+mod spec;
 mod version;
 
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use std::io;
 
 use crate::engine::pages::{PAGE_BYTES, Pair, Source};
 use crate::identifier::{ContainerId, NamespaceName};
-use crate::record::{AnyContent, Identity, Record, unseal, unseal_number, unseal_text};
+use crate::record::{Identity, Record, SpecSeals, unseal, unseal_number, unseal_text};
 use crate::schema::{Part, Row, meta, parse_namespace};
 
 /// A row whose seal holds, and where it is.
@@ -39,7 +40,8 @@ pub(crate) struct Remains {
     records: Vec<RecordPlace>,
     labels: BTreeMap<Vec<u8>, Vec<Place>>,
     extensions: BTreeMap<Vec<u8>, Vec<Place>>,
-    specs: Vec<SpecPlace>,
+    /// The rows of specs, by their number.
+    specs: BTreeMap<u8, Vec<Place>>,
 }
 
 /// A record, and what it counts.
@@ -49,12 +51,7 @@ struct RecordPlace {
     labels_count: usize,
     extensions_count: usize,
     spec_bytes: usize,
-}
-
-/// A spec, and how long its value is.
-struct SpecPlace {
-    place: Place,
-    spec_bytes: usize,
+    spec_seals: SpecSeals,
 }
 
 /// All that was found in a file.
@@ -165,7 +162,8 @@ impl Remains {
                     revision: record.revision(),
                     labels_count: record.labels as usize,
                     extensions_count: record.extensions as usize,
-                    spec_bytes: record.spec_bytes as usize,
+                    spec_bytes: record.spec.bytes as usize,
+                    spec_seals: record.spec.seals,
                 });
             }
             Part::Label(name) => self.labels.entry(name.to_vec()).or_default().push(place),
@@ -173,10 +171,7 @@ impl Remains {
                 let places = self.extensions.entry(name.to_vec()).or_default();
                 places.push(place);
             }
-            Part::Spec => {
-                let spec_bytes = AnyContent::decode(key, value).ok()?.value_bytes();
-                self.specs.push(SpecPlace { place, spec_bytes });
-            }
+            Part::Spec(number) => self.specs.entry(*number).or_default().push(place),
         }
         Some(())
     }

@@ -1,14 +1,14 @@
 //! Which of the rows that were found of a container belong together.
 //!
-//! Only the record tells: its revision, how many labels and extensions the container has, and how
-//! long its spec is. Labels, extensions and specs do not say of which revision they are. So, for
-//! one record:
+//! Only the record tells: its revision, how many labels and extensions the container has, and which
+//! rows its spec has (see [`spec`]). Labels and extensions do not say of which revision they are. So,
+//! for one record:
 //!
 //! - Rows in the record's own page are of the same moment as the record: redb copies a page when
 //!   it changes anything in it. If they are as many as the record counts, they are the ones.
 //! - Otherwise, if there are exactly as many names in the whole file as the record counts, these
 //!   are the names; where a name had several values, the one in the record's page, or any.
-//! - A spec of the right length in the record's page is the one; otherwise any in the file.
+//! - The spec is the one that the record knows; no other is taken.
 //!
 //! The highest revision for which this gives a complete container is the one that is taken. It may
 //! be older than the last one that was committed, if that is lost; younger, if a transaction that
@@ -19,12 +19,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{Place, RecordPlace, Remains, gone};
+use super::{Place, RecordPlace, Remains, gone, spec};
+use crate::any::Any;
 use crate::container::{Container, Extensions};
 use crate::engine::pages::Source;
 use crate::error::Result;
 use crate::identifier::{ContainerId, NamespaceName};
 use crate::labels::Labels;
+use crate::pieces;
 use crate::record::{AnyContent, Record, text, unseal_text};
 use crate::revision::Revision;
 use crate::schema::ContainerKey;
@@ -67,7 +69,7 @@ struct Chosen<'r> {
     record: &'r RecordPlace,
     labels: Named<'r>,
     extensions: Named<'r>,
-    spec: Place,
+    spec: Vec<Place>,
     fit: Fit,
 }
 
@@ -86,7 +88,7 @@ impl Remains {
         for same in records.chunk_by(|a, b| a.revision == b.revision) {
             let mut fitting = Vec::new();
             for record in same {
-                match self.choose(record) {
+                match self.choose(record, &key) {
                     Ok(chosen) => fitting.push(chosen),
                     Err(what) => missing = missing.or(Some(what)),
                 }
@@ -105,7 +107,11 @@ impl Remains {
         Err(missing.unwrap_or_else(|| "its record is damaged or gone".to_owned()))
     }
 
-    fn choose<'r>(&'r self, record: &'r RecordPlace) -> std::result::Result<Chosen<'r>, String> {
+    fn choose<'r>(
+        &'r self,
+        record: &'r RecordPlace,
+        key: &ContainerKey,
+    ) -> std::result::Result<Chosen<'r>, String> {
         let page_at = record.place.page_at;
         let (labels, labels_fit) = choose_named(&self.labels, record.labels_count, page_at)
             .ok_or_else(|| self.wrong_count("labels", record.labels_count, self.labels.len()))?;
@@ -113,13 +119,12 @@ impl Remains {
             choose_named(&self.extensions, record.extensions_count, page_at).ok_or_else(|| {
                 self.wrong_count("extensions", record.extensions_count, self.extensions.len())
             })?;
-        let specs: Vec<_> = self
-            .specs
-            .iter()
-            .filter(|spec| spec.spec_bytes == record.spec_bytes)
-            .map(|spec| spec.place)
-            .collect();
-        let (spec, spec_fit) = choose_one(&specs, page_at).ok_or("its spec is damaged or gone")?;
+        let spec = spec::choose(&self.specs, record, key);
+        let spec = spec.ok_or("its spec is damaged or gone")?;
+        let spec_fit = match spec.iter().all(|place| place.page_at == page_at) {
+            true => Fit::OnePage,
+            false => Fit::OnlyOne,
+        };
         Ok(Chosen {
             record,
             labels,
@@ -193,7 +198,10 @@ impl Chosen<'_> {
     ) -> std::result::Result<Container, String> {
         let mut read = |place: &Place| source.read(place.value_at, place.value_bytes).map_err(gone);
         let record = read(&self.record.place)?;
-        let spec = read(&self.spec)?;
+        let mut spec = Vec::new();
+        for (number, place) in (0..=u8::MAX).zip(&self.spec) {
+            spec.push((key.spec(number), read(place)?));
+        }
         let mut labels = Vec::new();
         for (name, place) in &self.labels {
             labels.push((*name, read(place)?));
@@ -217,9 +225,13 @@ impl Chosen<'_> {
                 Ok((name.to_owned(), any))
             });
             let extensions = extensions.collect::<Result<Extensions>>()?;
-            let spec = AnyContent::decode(&key.spec(), &spec)?.to_any();
-            let header =
-                Record::decode(key.record(), &record)?.to_header(id.as_str().to_owned(), labels)?;
+            let record = Record::decode(key.record(), &record)?;
+            let rows = spec
+                .iter()
+                .map(|(key, value)| (key.as_slice(), value.as_slice()));
+            let value = pieces::join(rows, record.spec.bytes, record.spec.seals)?;
+            let spec = Any::new(record.spec.type_url, value);
+            let header = record.to_header(id.as_str().to_owned(), labels)?;
             Container::of_parts(header, Some(spec), extensions)
                 .check_stored(Revision::new(u64::MAX))
         };

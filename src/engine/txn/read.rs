@@ -218,8 +218,8 @@ impl ReadNamespace<'_> {
         }
     }
 
-    /// Calls `visit` for each container that matches, until it breaks, without copying anything out
-    /// of the file: for counting, summing up, or passing on what is read at once.
+    /// Calls `visit` for each container that matches, until it breaks, without making an owned
+    /// [`Container`] of it: for counting, summing up, or passing on what is read at once.
     ///
     /// # Errors
     ///
