@@ -27,16 +27,26 @@ fn check(what: &str, text: &str) -> Result<(), Error> {
             "the {what} {text:?} is too long: {length} bytes of at most {IDENTIFIER_MAX_BYTES}"
         )));
     }
-    let runs_hold = text
-        .split(['.', '_', '-'])
-        .all(|run| !run.is_empty() && run.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-    if runs_hold {
+    if is_runs(text.as_bytes()) {
         Ok(())
     } else {
         Err(Error::invalid(format!(
             "the {what} {text:?} is not an identifier: it {RULE}, 1 to {IDENTIFIER_MAX_BYTES} bytes"
         )))
     }
+}
+
+/// Whether these are runs of letters and digits, joined by single separators.
+fn is_runs(text: &[u8]) -> bool {
+    let mut is_in_run = false;
+    for byte in text {
+        match byte {
+            b'.' | b'_' | b'-' if is_in_run => is_in_run = false,
+            _ if byte.is_ascii_alphanumeric() => is_in_run = true,
+            _ => return false,
+        }
+    }
+    is_in_run
 }
 
 macro_rules! identifier {
