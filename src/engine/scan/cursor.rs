@@ -210,7 +210,7 @@ impl<'t, C: Containers> Cursor<'t, C> {
     }
 
     /// Leaves the container entered, of which so many labels, all extensions and the spec are
-    /// still ahead: what is not read costs nothing, least of all the pages of a large spec.
+    /// still ahead. A descent goes to the last page of the container at worst, past all larger ones.
     fn leave(&mut self, head: &Head, record: &Record<'_>, labels: u32) -> Result<()> {
         let spec_rows = if record.spec.is_cut() { 2 } else { 1 };
         let rows = u64::from(labels) + u64::from(record.extensions) + spec_rows;
