@@ -268,7 +268,7 @@ impl ReadStore for Namespace {
     }
 
     fn get(&self, id: &str) -> Result<Container> {
-        ReadTxn::begin_for_look_up(&self.db.shared)
+        ReadTxn::begin(&self.db.shared)
             .map_err(|error| error.during(Operation::Get).of(id).in_namespace(&self.name))?
             .of(self.name.clone())
             .get(id)

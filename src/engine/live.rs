@@ -6,8 +6,9 @@
 //! and [`Live::confirms`] look for that.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use redb::{ReadOnlyTable, ReadTransaction, ReadableTableMetadata};
+use redb::ReadableTableMetadata;
 
 use crate::container::Container;
 use crate::engine::check::{reserved_revisions, used_namespaces};
@@ -15,20 +16,18 @@ use crate::engine::fault::{OrFault, check_order, contained};
 use crate::engine::plan::Plan;
 use crate::engine::scan::{self, Batch};
 use crate::engine::shared::{Settings, Shared};
+use crate::engine::snapshot::Snapshot;
 use crate::engine::{file, namespaces};
 use crate::error::{Error, ErrorKind, Result};
 use crate::filter::Filters;
 use crate::identifier::{ContainerId, NamespaceName};
 use crate::labels::Labels;
 use crate::record::Record;
-use crate::schema::{self, ContainerKey};
-
-type Table = ReadOnlyTable<&'static [u8], &'static [u8]>;
+use crate::schema::ContainerKey;
 
 /// A file that redb could open, and one snapshot of it.
 pub(crate) struct Live {
-    txn: ReadTransaction,
-    containers: Table,
+    snapshot: Arc<Snapshot>,
     pub(crate) shared: Shared,
     /// Whether every page was verified.
     pub(crate) is_verified: bool,
@@ -57,11 +56,8 @@ impl Live {
                 } else {
                     file::inspect(path, &settings)?
                 };
-                let txn = shared.begin_read()?;
-                let containers = txn.open_table(schema::CONTAINERS).or_fault()?;
                 Ok(Self {
-                    txn,
-                    containers,
+                    snapshot: shared.snapshot()?,
                     shared,
                     is_verified,
                 })
@@ -77,13 +73,13 @@ impl Live {
 
     /// The bound of the revisions, as the file has it.
     pub(crate) fn revisions_below(&self) -> Result<u64> {
-        contained(|| reserved_revisions(&self.txn.open_table(schema::META).or_fault()?))
+        contained(|| reserved_revisions(&self.snapshot.meta()?))
     }
 
     /// The namespaces that exist.
     pub(crate) fn named(&self) -> Result<NamedNamespaces> {
         contained(|| {
-            let table = self.txn.open_table(schema::NAMESPACES).or_fault()?;
+            let table = self.snapshot.namespaces()?;
             let names = namespaces::list(&table)?.into_iter();
             Ok(names
                 .map(|name| {
@@ -96,7 +92,7 @@ impl Live {
 
     /// The namespaces that there are containers under.
     pub(crate) fn used(&self) -> Result<Vec<NamespaceName>> {
-        let used = contained(|| used_namespaces(&self.containers))?;
+        let used = contained(|| used_namespaces(&self.snapshot.containers))?;
         Ok(used
             .into_iter()
             .filter_map(|name| NamespaceName::new(String::from_utf8(name).ok()?).ok())
@@ -110,19 +106,28 @@ impl Live {
         after: Option<&[u8]>,
     ) -> Result<Batch<Container>> {
         let (all, most) = (Filters::all(), usize::MAX);
-        contained(|| scan::batch(&self.containers, name, after, most, &all, &Plan::All))
+        contained(|| {
+            scan::batch(
+                &self.snapshot.containers,
+                name,
+                after,
+                most,
+                &all,
+                &Plan::All,
+            )
+        })
     }
 
     /// One container, if it is there.
     pub(crate) fn get(&self, name: &NamespaceName, id: &ContainerId) -> Result<Option<Container>> {
-        contained(|| scan::get(&self.containers, name, id))
+        contained(|| scan::get(&self.snapshot.containers, name, id))
     }
 
     /// Whether a container was delivered under its own key.
     pub(crate) fn confirms(&self, name: &NamespaceName, container: &Container) -> bool {
         let look = || {
             let key = ContainerKey::new(name, &ContainerId::new(container.id.as_str())?);
-            match self.containers.get(key.record()).or_fault()? {
+            match self.snapshot.containers.get(key.record()).or_fault()? {
                 Some(value) => Ok(Some(
                     Record::decode(key.record(), value.value())?.revision(),
                 )),
@@ -139,13 +144,13 @@ impl Live {
         let walk = || {
             let mut count = 0;
             let mut last = Vec::new();
-            for row in self.containers.range::<&[u8]>(..).or_fault()? {
+            for row in self.snapshot.containers.range::<&[u8]>(..).or_fault()? {
                 let (key, _) = row.or_fault()?;
                 check_order(count == 0 || key.value() > last.as_slice())?;
                 last = key.value().to_vec();
                 count += 1;
             }
-            Ok(count == self.containers.len().or_fault()?)
+            Ok(count == self.snapshot.containers.len().or_fault()?)
         };
         contained(walk).unwrap_or(false)
     }

@@ -22,6 +22,7 @@ pub(crate) mod plan;
 pub(crate) mod remains;
 pub(crate) mod scan;
 pub(crate) mod shared;
+pub(crate) mod snapshot;
 pub(crate) mod txn;
 
 #[cfg(test)]

@@ -107,9 +107,9 @@ impl NewStore {
         })?;
         let reopened = file::open(temporary.path(), &settings)?;
         let report = contained(|| {
-            let snapshot = reopened.begin_read()?;
-            let report = check(&snapshot)?.into_result()?;
-            verify(&snapshot, &report)?;
+            let snapshot = reopened.snapshot()?;
+            let report = check(&snapshot.txn)?.into_result()?;
+            verify(&snapshot.txn, &report)?;
             Ok(report)
         })?;
         drop(reopened);

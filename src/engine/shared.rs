@@ -13,6 +13,7 @@ use redb::{ReadOnlyDatabase, ReadTransaction, ReadableDatabase, WriteTransaction
 
 use crate::engine::fault::{Closing, OrFault, contained};
 use crate::engine::index::Index;
+use crate::engine::snapshot::Snapshot;
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::Identity;
 use crate::revision::Revision;
@@ -81,6 +82,13 @@ impl File {
 
 /// An open store.
 pub(crate) struct Shared {
+    /// What the last commit left, for all who read; none until somebody does.
+    ///
+    /// That it is kept until the next commit keeps redb from freeing the pages which a commit replaces
+    /// right after it, in a second commit that is not synced: they are freed with the next one.
+    /// Measured: creates are 5 to 10 % faster; and while redb holds pages that are not synced,
+    /// each read that misses its cache looks for them in 131 places, which took half of its time.
+    latest: Mutex<Option<Arc<Snapshot>>>,
     file: File,
     pub(crate) path: Option<PathBuf>,
     pub(crate) rules: Rules,
@@ -121,6 +129,7 @@ impl Shared {
         };
         let pages_verified = settings.check_integrity && !matches!(file, File::ReadOnly(_));
         Self {
+            latest: Mutex::default(),
             file,
             path,
             rules,
@@ -138,6 +147,7 @@ impl Shared {
 
     /// The database of redb, if it may be written.
     pub(crate) fn into_database(self) -> Option<Database> {
+        drop(self.latest);
         match self.file {
             File::ReadWrite(db) => db.into_inner(),
             File::ReadOnly(_) | File::Inspected(_) => None,
@@ -152,8 +162,36 @@ impl Shared {
         !matches!(self.file, File::ReadWrite(_))
     }
 
-    pub(crate) fn begin_read(&self) -> Result<ReadTransaction> {
-        self.file.begin_read()
+    /// What the last commit left.
+    pub(crate) fn snapshot(&self) -> Result<Arc<Snapshot>> {
+        if matches!(self.file, File::ReadOnly(_)) {
+            // Another process commits.
+            return contained(|| self.take_snapshot()).map(Arc::new);
+        }
+        let mut latest = self.latest();
+        if let Some(snapshot) = &*latest {
+            return Ok(Arc::clone(snapshot));
+        }
+        // Nobody is committing: who does has seen to it that there is one.
+        let snapshot = Arc::new(contained(|| self.take_snapshot())?);
+        *latest = Some(Arc::clone(&snapshot));
+        Ok(snapshot)
+    }
+
+    /// Shows what was just committed to all who read from now on. The index has heard of it.
+    pub(crate) fn renew_snapshot(&self) {
+        // If it cannot be taken, the next reader is told.
+        let new = contained(|| self.take_snapshot()).ok().map(Arc::new);
+        let old = std::mem::replace(&mut *self.latest(), new);
+        drop(old); // Not while others wait for the lock.
+    }
+
+    fn take_snapshot(&self) -> Result<Snapshot> {
+        Snapshot::of(self.file.begin_read()?, self.index.version())
+    }
+
+    fn latest(&self) -> MutexGuard<'_, Option<Arc<Snapshot>>> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The time, without the second that a leap second has twice.
@@ -174,6 +212,7 @@ impl Shared {
         let begun = contained(|| {
             // The one before may just have failed.
             self.check_writable()?;
+            self.snapshot()?;
             db.begin_write().or_fault()
         });
         if begun.is_err() {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bayplan::{Any, Container, Db, ErrorKind, FieldMask, Namespaces, SalvageReport, Store};
+use bayplan::{
+    Any, Container, Db, ErrorKind, FieldMask, Namespace, Namespaces, SalvageReport, Store,
+};
 
 use crate::tools::{Numbers, assert_private, container, content, dump, files, fill};
 
@@ -109,6 +111,19 @@ fn key(namespace: &str, id: &str) -> (String, String) {
     (namespace.to_owned(), id.to_owned())
 }
 
+/// Work that leaves pages which nobody has overwritten yet: others are free that come first.
+fn with_spare_pages(db: &Db, work: impl FnOnce(&Namespace)) {
+    let store = db.namespace("default").unwrap();
+    for id in ["spare-1", "spare-2", "spare-3"] {
+        store.create(with_spec(id, 0xee, 50_000)).unwrap();
+    }
+    store.create(container("behind", 0)).unwrap();
+    for id in ["spare-1", "spare-2", "spare-3"] {
+        store.delete(id).unwrap();
+    }
+    work(&store);
+}
+
 fn with_spec(id: &str, filler: u8, bytes: usize) -> Container {
     let mut it = container(id, 0);
     it.spec = Some(Any::new("spec", vec![filler; bytes]));
@@ -163,13 +178,14 @@ fn a_flipped_byte_in_a_spec_costs_no_other_container() {
 #[test]
 fn an_older_complete_version_is_taken_where_the_newest_is_damaged() {
     let mut broken = Broken::of(|db| {
-        fill(db, 5, 100);
-        let store = db.namespace("default").unwrap();
-        store.create(with_spec("hit", 0xaa, 9000)).unwrap();
-        let change = with_spec("hit", 0xbb, 9001);
-        store
-            .update(change, &FieldMask::parse(["spec"]).unwrap())
-            .unwrap();
+        with_spare_pages(db, |store| {
+            fill(db, 5, 100);
+            store.create(with_spec("hit", 0xaa, 9000)).unwrap();
+            let change = with_spec("hit", 0xbb, 9001);
+            store
+                .update(change, &FieldMask::parse(["spec"]).unwrap())
+                .unwrap();
+        });
     });
     let place = broken.find(&[0xbb; 8000])[0];
     broken.bytes[place + 5000] ^= 1;
@@ -256,12 +272,15 @@ fn of_half_a_file_comes_what_was_in_that_half() {
 fn deleted_containers_come_back_only_where_nobody_can_tell() {
     let make = |db: &Db| {
         let store = db.namespace("default").unwrap();
+        store.create(with_spec("spare", 0xee, 100_000)).unwrap();
         for n in 0..20 {
             store.create(container(&format!("c{n:02}"), 2000)).unwrap();
         }
         store.create(with_spec("gone", 0xcc, 9000)).unwrap();
         store.create(with_spec("hit", 0xaa, 9000)).unwrap();
         store.delete("gone").unwrap();
+        // Its pages are the first to be used again.
+        store.delete("spare").unwrap();
     };
     // The structure can be followed: it is known to be deleted.
     let mut broken = Broken::of(make);

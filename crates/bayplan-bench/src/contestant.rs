@@ -60,6 +60,8 @@ pub(crate) enum Work<'a> {
     Reopen(usize, Opening),
     /// Opens a copy of the files of the open store, as after a kill, and reads this one.
     Killed(usize),
+    /// The same after a rest, without looking at the whole file.
+    KilledIdle(usize),
     /// Creates these from several threads, each durable.
     Threads(&'a Crowd),
 }

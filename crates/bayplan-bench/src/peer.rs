@@ -55,6 +55,11 @@ pub(crate) trait Peer: Sized + Send + Sync {
         Ok(None)
     }
 
+    /// Does what it does when nothing is written for a while; false if that is nothing.
+    fn rest(&self) -> Result<bool> {
+        Ok(false)
+    }
+
     /// Whether [`Opening::Unchecked`] is anything but the usual.
     fn can_skip_check() -> bool {
         false
@@ -89,12 +94,12 @@ impl<P: Peer> Timed<P> {
         Ok(Some(samples))
     }
 
-    fn killed(&self, number: usize) -> Result<Samples> {
+    fn killed(&self, number: usize, opening: Opening) -> Result<Samples> {
         let id = id(number);
         let copy = self.directory.with_extension("killed");
         copy_live(&self.directory, &copy)?;
         let start = Instant::now();
-        let store = P::open(&copy, Opening::Usual)?;
+        let store = P::open(&copy, opening)?;
         store.get(&id)?;
         let samples = one(start);
         drop(store);
@@ -145,7 +150,11 @@ impl<P: Peer> Contestant for Timed<P> {
             Work::List(times) => listings(*times, || store.list().map(Some)),
             Work::Headers(times) => listings(*times, || store.headers()),
             Work::Filter(filter, times) => listings(*times, || store.filter(filter)),
-            Work::Killed(number) => self.killed(*number).map(Some),
+            Work::Killed(number) => self.killed(*number, Opening::Usual).map(Some),
+            Work::KilledIdle(number) => match store.rest()? {
+                true => self.killed(*number, Opening::Unchecked).map(Some),
+                false => Ok(None),
+            },
             Work::Threads(crowd) => threads(store, crowd),
             Work::Reopen(..) => Ok(None),
         }

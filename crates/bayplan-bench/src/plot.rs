@@ -7,19 +7,21 @@ use crate::svg::{Figure, Line, Panel};
 use crate::table::{self, size};
 
 /// The operations whose time is drawn against the size of the store.
-const OVER_SIZE: [Op; 12] = [
+const OVER_SIZE: [Op; 14] = [
     Op::Create,
     Op::Update,
     Op::Delete,
     Op::Get,
     Op::List,
     Op::Headers,
+    Op::FilterFirst,
     Op::FilterLabel,
     Op::FilterId,
     Op::FilterRegex,
     Op::Reopen,
     Op::ReopenUnchecked,
     Op::ReopenKilled,
+    Op::ReopenIdle,
 ];
 
 /// The style of Bayplan without group commit.

@@ -137,12 +137,18 @@ impl<'a> Field<'a> {
         self.all(round, Op::Headers, &Work::Headers(listings))?;
         let id = Filter::Id(dice.number(self.n));
         for (op, filter) in [
+            // Each round ends with reopening: this is the first filter that a store sees.
+            (Op::FilterFirst, &Filter::Label),
             (Op::FilterLabel, &Filter::Label),
             (Op::FilterId, &id),
             (Op::FilterRegex, &Filter::Regex),
         ] {
             // What is read once is read from the disk: a look at one container is over too soon.
-            let times = if op == Op::FilterId { 5 } else { listings };
+            let times = match op {
+                Op::FilterFirst => 1,
+                Op::FilterId => 5,
+                _ => listings,
+            };
             self.all(round, op, &Work::Filter(filter, times))?;
         }
         self.crowds(round, amounts.crowd)?;
@@ -156,6 +162,7 @@ impl<'a> Field<'a> {
             self.each(round, &Work::Update(&[one], "killed"), |_, _| Ok(()))?;
             self.all(round, Op::ReopenKilled, &Work::Killed(one))?;
         }
+        self.all(round, Op::ReopenIdle, &Work::KilledIdle(one))?;
         Ok(())
     }
 
@@ -247,7 +254,7 @@ impl<'a> Field<'a> {
         };
         let expected = match op {
             Op::List | Op::Headers => self.n,
-            Op::FilterLabel | Op::FilterRegex => self.n.div_ceil(100),
+            Op::FilterFirst | Op::FilterLabel | Op::FilterRegex => self.n.div_ceil(100),
             Op::FilterId => 1,
             _ => samples.found,
         };

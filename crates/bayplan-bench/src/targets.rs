@@ -80,6 +80,7 @@ fn targets() -> Vec<Target> {
             EachThousand(MILLISECOND_US, "ms per 1k containers"),
         ),
         target(Op::ReopenUnchecked, AtMost(1.0), Unit(MILLISECOND_US, "ms")),
+        target(Op::ReopenIdle, AtMost(15.0), Unit(MILLISECOND_US, "ms")),
         crowd(AtLeast(4.0), Own(Op::ThreadsApart)),
         crowd(AtLeast(6.0), Contestant("containerd")),
         crowd(AtMost(20.0), Tail(MILLISECOND_US, "ms p99")),

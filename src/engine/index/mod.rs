@@ -5,10 +5,8 @@
 //! index can be slow or missing, but never wrong: what it leaves out does not match, and what it
 //! names is still read and matched.
 //!
-//! How a snapshot knows its version: redb makes a commit visible before the committing thread can
-//! say so here. While a commit is under way, it is announced with a witness, a container that the
-//! commit changes. A snapshot taken meanwhile looks for the witness: if it does not find it as the
-//! commit leaves it, the commit is not in the snapshot. If it does, the snapshot has no version.
+//! A commit is first told to the index, then shown to readers, by one thread at a time: so a
+//! snapshot is of the version that the index has when it is taken.
 //!
 //! Topics such as "the label app in k8s.io" are kept as 64-bit hashes with a random key: two that
 //! collide name candidates too many, which do not match.
@@ -54,8 +52,6 @@ pub(crate) struct Index {
 struct State {
     /// Counts the commits that changed containers.
     version: u64,
-    /// The commit that is under way.
-    pending: Option<Arc<Change>>,
     stage: Stage,
 }
 
@@ -64,7 +60,7 @@ enum Stage {
     /// A build from the snapshot of the version `from`, and what was committed since it began.
     Building {
         from: u64,
-        log: Vec<Arc<Change>>,
+        log: Vec<Change>,
     },
     Ready(Holders),
     /// Not to be built: switched off, too large, or the store is damaged.
@@ -87,10 +83,8 @@ type Value = (u64, Arc<str>);
 /// What one transaction has changed so far.
 #[derive(Debug)]
 pub(crate) struct Changes {
-    /// All changes; none if they are too many, or if there is no index to tell.
-    all: Option<Vec<Arc<Change>>>,
-    /// The last one.
-    last: Option<Arc<Change>>,
+    /// All changes; none if they are too many.
+    all: Option<Vec<Change>>,
 }
 
 impl Changes {
@@ -120,8 +114,6 @@ impl Changes {
     }
 
     fn push(&mut self, change: Change) {
-        let change = Arc::new(change);
-        self.last = Some(Arc::clone(&change));
         match &mut self.all {
             Some(all) if all.len() < CHANGES_MAX_COUNT => all.push(change),
             _ => self.all = None,
@@ -133,7 +125,6 @@ impl Default for Changes {
     fn default() -> Self {
         Self {
             all: Some(Vec::new()),
-            last: None,
         }
     }
 }
@@ -158,11 +149,7 @@ impl Index {
         Self {
             hasher: RandomState::new(),
             max_bytes,
-            state: RwLock::new(State {
-                version: 0,
-                pending: None,
-                stage,
-            }),
+            state: RwLock::new(State { version: 0, stage }),
         }
     }
 
@@ -179,30 +166,10 @@ impl Index {
         matches!(self.read().stage, Stage::Off)
     }
 
-    /// The version before a snapshot is taken.
-    pub(crate) fn version(&self) -> u64 {
-        self.read().version
-    }
-
-    /// The version of a snapshot that was taken after [`Index::version`] was `before`; none if it
-    /// cannot be told. `has_change` looks into the snapshot for a container as a commit leaves it.
-    pub(crate) fn version_of_snapshot<E>(
-        &self,
-        before: u64,
-        has_change: impl FnOnce(&Change) -> Result<bool, E>,
-    ) -> Result<Option<u64>, E> {
-        let (version, pending) = {
-            let state = self.read();
-            (state.version, state.pending.clone())
-        };
-        if version != before {
-            return Ok(None);
-        }
-        let is_later = match pending {
-            None => false,
-            Some(change) => has_change(&change)?,
-        };
-        Ok((!is_later).then_some(version))
+    /// The version of a snapshot that is taken now; none if there is no index to answer for it.
+    pub(crate) fn version(&self) -> Option<u64> {
+        let state = self.read();
+        (!matches!(state.stage, Stage::Off)).then_some(state.version)
     }
 
     /// How to find what may match in a snapshot of this version.
@@ -317,22 +284,14 @@ impl Index {
         }
     }
 
-    /// A commit of these changes is about to be made.
-    pub(crate) fn announce(&self, changes: &Changes) {
-        if let Some(last) = &changes.last {
-            self.write().pending = Some(Arc::clone(last));
-        }
-    }
-
-    /// The commit is made, or was given up; `None` if nobody knows.
-    pub(crate) fn settle(&self, changes: Changes, committed: Option<bool>) {
-        let mut state = self.write();
-        state.pending = None;
-        if committed == Some(false) || changes.last.is_none() {
+    /// A commit of these changes is made; or, if that is not known, may have been.
+    pub(crate) fn settle(&self, changes: Changes, is_known: bool) {
+        if changes.all.as_ref().is_some_and(Vec::is_empty) {
             return;
         }
+        let mut state = self.write();
         state.version += 1;
-        if committed.is_none() {
+        if !is_known {
             state.stage = Stage::Off;
         }
         let Some(changes) = changes.all else {
@@ -423,7 +382,7 @@ impl Build<'_> {
     }
 
     /// What was committed meanwhile, if this is still the build that goes on.
-    fn log<'s>(&self, state: &'s mut State) -> Option<&'s mut Vec<Arc<Change>>> {
+    fn log<'s>(&self, state: &'s mut State) -> Option<&'s mut Vec<Change>> {
         match &mut state.stage {
             Stage::Building { from, log } if *from == self.from => Some(log),
             _ => None,
@@ -476,7 +435,7 @@ mod tests {
         for number in 0..=CHANGES_MAX_COUNT {
             changes.stored(&index, &name, &container(number));
         }
-        index.settle(changes, Some(true));
+        index.settle(changes, true);
         let mut next = index.build(1).unwrap();
         overtaken.finish();
         for number in 0..=CHANGES_MAX_COUNT {

@@ -5,26 +5,24 @@ use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
-use redb::{ReadOnlyTable, ReadTransaction};
+use redb::ReadTransaction;
 
 use super::listing::{found, list_lenient, read_store, strictly, walk};
 use crate::borrowed::ContainerRef;
 use crate::container::{Container, ContainerHeader};
-use crate::engine::fault::{OrFault, contained};
-use crate::engine::index::{Answer, Change};
+use crate::engine::fault::contained;
+use crate::engine::index::Answer;
 use crate::engine::plan::Plan;
 use crate::engine::scan::{self, Batch, Shape};
 use crate::engine::shared::Shared;
+use crate::engine::snapshot::Snapshot;
 use crate::engine::{check, namespaces};
 use crate::error::{Error, Operation, Result};
 use crate::filter::Filters;
 use crate::identifier::{ContainerId, NamespaceName};
 use crate::labels::Labels;
 use crate::revision::Revision;
-use crate::schema;
 use crate::store::{Damaged, Listing, Page, ReadNamespaces, ReadStore};
-
-type Table = ReadOnlyTable<&'static [u8], &'static [u8]>;
 
 /// A snapshot of the store: what was committed when it was opened, whatever is written later.
 ///
@@ -44,47 +42,19 @@ type Table = ReadOnlyTable<&'static [u8], &'static [u8]>;
 /// # }
 /// ```
 pub struct ReadTxn {
+    snapshot: Arc<Snapshot>,
     shared: Arc<Shared>,
-    txn: ReadTransaction,
-    containers: Arc<Table>,
-    /// The version of the store that this is a snapshot of, if known; see `engine::index`.
-    version: Option<u64>,
 }
 
 impl ReadTxn {
-    /// A snapshot that knows which version of the store it is, as far as that can be told.
     pub(crate) fn begin(shared: &Arc<Shared>) -> Result<Self> {
-        let index = &shared.index;
-        let before = index.version();
-        let mut txn = Self::begin_for_look_up(shared)?;
-        let has_change = |change: &Change| contained(|| txn.has(change));
-        // If the container cannot be read, whoever lists it will be told.
-        txn.version = index
-            .version_of_snapshot(before, has_change)
-            .unwrap_or_default();
-        Ok(txn)
-    }
-
-    /// A snapshot in which nothing will be looked for by filters.
-    pub(crate) fn begin_for_look_up(shared: &Arc<Shared>) -> Result<Self> {
-        let begin = || {
-            let txn = shared.begin_read()?;
-            let containers = Arc::new(txn.open_table(schema::CONTAINERS).or_fault()?);
-            Ok(Self {
-                shared: Arc::clone(shared),
-                txn,
-                containers,
-                version: None,
-            })
-        };
-        contained(begin).map_err(|error| error.during(Operation::BeginRead).at(shared.path()))
-    }
-
-    /// Whether a container is as a change leaves it.
-    fn has(&self, change: &Change) -> Result<bool> {
-        let id = ContainerId::new(change.id.as_str())?;
-        let stored = scan::get::<ContainerHeader>(&*self.containers, &change.namespace, &id)?;
-        Ok(stored.map(|header| header.revision) == change.revision)
+        let snapshot = shared
+            .snapshot()
+            .map_err(|error| error.during(Operation::BeginRead).at(shared.path()))?;
+        Ok(Self {
+            snapshot,
+            shared: Arc::clone(shared),
+        })
     }
 
     /// Builds the index from this snapshot. If something is damaged there will be none, and the
@@ -135,21 +105,18 @@ impl ReadTxn {
     }
 
     pub(crate) fn check(&self) -> Result<check::CheckReport> {
-        contained(|| check::check(&self.txn))
+        contained(|| check::check(&self.snapshot.txn))
             .map_err(|error| error.during(Operation::Check).at(self.shared.path()))
     }
 
     /// The bound of the revisions, as the file has it.
     pub(crate) fn revisions_below(&self) -> Result<Revision> {
-        contained(|| {
-            check::reserved_revisions(&self.txn.open_table(schema::META).or_fault()?)
-                .map(Revision::new)
-        })
+        contained(|| check::reserved_revisions(&self.snapshot.meta()?).map(Revision::new))
     }
 
     /// A namespace that holds containers and is not among those that exist, which are `named`.
     pub(crate) fn stray_namespace(&self, named: &[NamespaceName]) -> Result<Option<String>> {
-        let used = contained(|| check::used_namespaces(&self.containers))?;
+        let used = contained(|| check::used_namespaces(&self.snapshot.containers))?;
         let mut used = used.iter().map(|name| String::from_utf8_lossy(name));
         let stray = used.find(|used| !named.iter().any(|name| name.as_str() == used));
         Ok(stray.map(|name| name.into_owned()))
@@ -157,15 +124,11 @@ impl ReadTxn {
 
     /// The transaction of redb beneath, for the tools that read whole tables.
     pub(crate) fn snapshot(&self) -> &ReadTransaction {
-        &self.txn
+        &self.snapshot.txn
     }
 
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
-    }
-
-    fn namespaces(&self) -> Result<Table> {
-        self.txn.open_table(schema::NAMESPACES).or_fault()
     }
 }
 
@@ -179,7 +142,7 @@ impl fmt::Debug for ReadTxn {
 
 impl ReadNamespaces for ReadTxn {
     fn list_namespaces(&self) -> Result<Vec<NamespaceName>> {
-        contained(|| namespaces::list(&self.namespaces()?))
+        contained(|| namespaces::list(&self.snapshot.namespaces()?))
             .map_err(|error| error.during(Operation::ListNamespaces))
     }
 
@@ -187,7 +150,7 @@ impl ReadNamespaces for ReadTxn {
         let Ok(parsed) = NamespaceName::new(name) else {
             return Ok(Labels::new());
         };
-        contained(|| namespaces::labels(&self.namespaces()?, &parsed))
+        contained(|| namespaces::labels(&self.snapshot.namespaces()?, &parsed))
             .map_err(|error| error.during(Operation::NamespaceLabels).in_namespace(name))
     }
 }
@@ -209,8 +172,8 @@ impl ReadNamespace<'_> {
     pub fn iter(&self, filters: &Filters) -> Containers {
         Containers {
             plan: self.plan(filters).unwrap_or(Plan::All),
+            snapshot: Arc::clone(&self.txn.snapshot),
             _shared: Arc::clone(&self.txn.shared),
-            table: Arc::clone(&self.txn.containers),
             name: self.name.clone(),
             filters: filters.clone(),
             state: State::More(None),
@@ -256,7 +219,7 @@ impl ReadNamespace<'_> {
                 ControlFlow::Break(())
             })
         };
-        let table = &*self.txn.containers;
+        let table = &self.txn.snapshot.containers;
         let visited = self.plan(filters).and_then(|plan| {
             contained(|| scan::visit(table, &self.name, None, filters, &plan, visit))
         });
@@ -267,7 +230,7 @@ impl ReadNamespace<'_> {
     }
 
     fn look_up(&self, id: &ContainerId) -> Result<Option<Container>> {
-        contained(|| scan::get(&*self.txn.containers, &self.name, id))
+        contained(|| scan::get(&self.txn.snapshot.containers, &self.name, id))
     }
 
     fn batch<T: Shape>(
@@ -277,12 +240,12 @@ impl ReadNamespace<'_> {
         filters: &Filters,
         plan: &Plan,
     ) -> Result<Batch<T>> {
-        let table = &*self.txn.containers;
+        let table = &self.txn.snapshot.containers;
         contained(|| scan::batch(table, &self.name, after, limit, filters, plan))
     }
 
     fn plan(&self, filters: &Filters) -> Result<Plan> {
-        let Some(version) = self.txn.version else {
+        let Some(version) = self.txn.snapshot.version else {
             return Ok(Plan::of(filters));
         };
         let index = &self.txn.shared.index;
@@ -303,14 +266,14 @@ read_store!(ReadNamespace<'_>);
 
 /// The containers of a namespace in one snapshot, in order. Made by [`ReadNamespace::iter`].
 pub struct Containers {
-    /// Keeps the file open.
-    _shared: Arc<Shared>,
-    table: Arc<Table>,
+    snapshot: Arc<Snapshot>,
     name: NamespaceName,
     filters: Filters,
     plan: Plan,
     state: State,
     items: std::vec::IntoIter<Result<Container, Damaged>>,
+    /// Keeps the file open.
+    _shared: Arc<Shared>,
 }
 
 enum State {
@@ -326,7 +289,7 @@ impl Containers {
         let batch = contained(|| {
             let after = after.as_deref();
             scan::batch(
-                &*self.table,
+                &self.snapshot.containers,
                 &self.name,
                 after,
                 usize::MAX,
@@ -407,27 +370,5 @@ mod tests {
         store.delete("c7").unwrap();
         assert_eq!(plan(&txn, "labels.n==7"), Plan::All, "the snapshot is old");
         assert_eq!(plan(&db.read().unwrap(), "labels.n==7"), ids(&[]));
-    }
-
-    #[test]
-    fn a_snapshot_taken_while_a_commit_is_under_way_has_a_version_if_it_lacks_the_commit() {
-        let db = Db::in_memory().unwrap();
-        let txn = db.read().unwrap();
-        let index = &txn.shared.index;
-        let mut changes = crate::engine::index::Changes::default();
-        let mut container = Container::new("web", Runtime::new("runc"), Any::default());
-        container.revision = crate::Revision::new(7);
-        changes.stored(index, &NamespaceName::new("a").unwrap(), &container);
-        index.announce(&changes);
-        let before = index.version();
-        let seen = |has| {
-            index
-                .version_of_snapshot(before, |_| Ok::<_, Error>(has))
-                .unwrap()
-        };
-        assert_eq!(seen(false), Some(before));
-        assert_eq!(seen(true), None);
-        index.settle(changes, Some(true));
-        assert_eq!(seen(false), None, "the version has moved on");
     }
 }

@@ -128,18 +128,16 @@ impl WriteTxn {
             return contained(|| txn.abort().or_fault());
         }
         let changes = self.changes.take();
-        self.shared.index.announce(&changes);
         // A panic while committing leaves the outcome as unknown as an error does.
         let committed = contained(|| match txn.commit() {
             Err(CommitError::TransactionPoisoned) => Ok(false),
             other => other.or_fault().map(|()| true),
         });
-        self.shared
-            .index
-            .settle(changes, committed.as_ref().ok().copied());
         match committed {
             Ok(true) => {
                 self.shared.reserved(self.reserved.get());
+                self.shared.index.settle(changes, true);
+                self.shared.renew_snapshot();
                 Ok(())
             }
             Ok(false) => Err(Error::precondition(
@@ -147,6 +145,7 @@ impl WriteTxn {
             )),
             Err(error) => {
                 self.shared.break_writes();
+                self.shared.index.settle(changes, false);
                 tracing::error!(%error, path = ?self.shared.path(), "commit failed");
                 let message = "the outcome is unknown, all or nothing of it may be in the file: \
                                open the store again and look";

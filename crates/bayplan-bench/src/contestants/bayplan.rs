@@ -123,6 +123,11 @@ impl Peer for Bayplan {
         Ok(Some(()))
     }
 
+    fn rest(&self) -> Result<bool> {
+        self.db.checkpoint()?;
+        Ok(true)
+    }
+
     fn can_skip_check() -> bool {
         true
     }

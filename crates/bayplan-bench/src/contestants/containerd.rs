@@ -208,7 +208,9 @@ impl Contestant for Containerd {
             Work::Threads(crowd) if !crowd.apart => {
                 self.threads(crowd.threads, crowd.each, crowd.from)
             }
-            Work::Threads(_) | Work::Headers(_) | Work::Reopen(..) => Ok(None),
+            Work::Threads(_) | Work::Headers(_) | Work::Reopen(..) | Work::KilledIdle(_) => {
+                Ok(None)
+            }
         }
     }
 

@@ -20,7 +20,7 @@ fn hollow() -> Place {
     .unwrap();
     db.write(|txn| {
         let store = txn.namespace("default")?;
-        (1..500).try_for_each(|number| store.delete(&format!("container-{number}")))
+        (1..499).try_for_each(|number| store.delete(&format!("container-{number}")))
     })
     .unwrap();
     drop(db);
