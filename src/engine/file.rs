@@ -10,6 +10,7 @@ use redb::{Builder, ConcurrencyMode, Database, ReadTransaction, ReadableDatabase
 use crate::engine::backend::{Access, gated};
 use crate::engine::check::reserved_revisions;
 use crate::engine::fault::{Closing, OrFault, OrIo, contained};
+use crate::engine::migrate::Target;
 use crate::engine::shared::{File, Settings, Shared};
 use crate::engine::{holder, migrate};
 use crate::error::{Error, ErrorKind, Result};
@@ -94,7 +95,7 @@ pub(crate) fn inspect_verified(path: &Path, settings: &Settings) -> Result<Share
     let file = existing(path, OpenOptions::new().read(true))?;
     let backend = FileBackend::new(file).or_fault()?;
     let file = File::Inspected(repair_in_memory(backend, &settings, Some(path))?);
-    check_identity(&file.begin_read()?, &settings)?;
+    check_identity(&file.begin_read()?, &settings, FORMAT_VERSION)?;
     share(file, Some(path), &settings)
 }
 
@@ -118,16 +119,26 @@ pub(crate) fn open_backend(
     settings: &Settings,
     path: Option<&Path>,
 ) -> Result<Shared> {
+    open_and_migrate(backend, settings, path, migrate::CURRENT)
+}
+
+/// The same, brought to the version of `target` if it is older.
+pub(crate) fn open_and_migrate(
+    backend: impl StorageBackend,
+    settings: &Settings,
+    path: Option<&Path>,
+    target: Target,
+) -> Result<Shared> {
     let (backend, gate) = gated(backend, Access::Write);
     let db = open_behind(backend, settings, path)?;
     let snapshot = db.begin_read().or_fault()?;
-    let version = check_identity(&snapshot, settings)?;
+    let version = check_identity(&snapshot, settings, target.version)?;
     drop(snapshot);
     gate.open().or_io()?;
-    if version < FORMAT_VERSION {
-        tracing::info!(?path, from = version, to = FORMAT_VERSION, "migrate");
+    if version < target.version {
+        tracing::info!(?path, from = version, to = target.version, "migrate");
         let txn = db.begin_write().or_fault()?;
-        migrate::run(&txn, migrate::STEPS, FORMAT_VERSION)?;
+        migrate::run(&txn, target)?;
         txn.commit().or_fault()?;
     }
     share(File::ReadWrite(db), path, settings)
@@ -159,7 +170,7 @@ pub(crate) fn inspect_backend<B: StorageBackend>(
         }
     }?;
     let snapshot = file.begin_read()?;
-    check_identity(&snapshot, settings)?;
+    check_identity(&snapshot, settings, FORMAT_VERSION)?;
     drop(snapshot);
     share(file, path, settings)
 }
@@ -281,9 +292,9 @@ fn initialize(db: &Database, settings: &Settings) -> Result<()> {
     txn.commit().or_fault()
 }
 
-/// Whether the file is a store, of a version that can be read, and the one that is expected; its
+/// Whether the file is a store, of a version up to `newest`, and the one that is expected; its
 /// version.
-fn check_identity(snapshot: &ReadTransaction, settings: &Settings) -> Result<u32> {
+fn check_identity(snapshot: &ReadTransaction, settings: &Settings, newest: u32) -> Result<u32> {
     contained(|| {
         let table = match snapshot.open_table(schema::META) {
             Ok(table) => table,
@@ -298,7 +309,7 @@ fn check_identity(snapshot: &ReadTransaction, settings: &Settings) -> Result<u32
                 "a file of redb without a format version of ours",
             ));
         };
-        let version = migrate::version(value.value())?;
+        let version = migrate::version(value.value(), newest)?;
         settings.check_expected(identity(snapshot)?.uuid)?;
         Ok(version)
     })

@@ -6,6 +6,7 @@ mod disk;
 mod faults;
 mod gate;
 mod images;
+mod migration;
 #[allow(dead_code, reason = "the tests outside use all of it")]
 #[path = "../../../tests/it/sample.rs"]
 mod sample;
