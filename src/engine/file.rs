@@ -1,6 +1,6 @@
 //! Making a store's file, opening it, and telling it from what is none.
 
-use std::fs::{self, File as OsFile, OpenOptions};
+use std::fs::{File as OsFile, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -11,6 +11,7 @@ use crate::engine::backend::{Access, gated};
 use crate::engine::check::reserved_revisions;
 use crate::engine::fault::{Closing, OrFault, OrIo, contained};
 use crate::engine::migrate::Target;
+use crate::engine::new_file::NewFile;
 use crate::engine::shared::{File, Settings, Shared};
 use crate::engine::{holder, migrate};
 use crate::error::{Error, ErrorKind, Result};
@@ -38,32 +39,13 @@ pub(crate) fn in_memory(settings: &Settings) -> Result<Shared> {
 
 /// A new store in a new file.
 ///
-/// The file is made under another name beside its place and moved there when it is whole: a crash
-/// leaves a store or no file. It can be read and written by its owner only.
+/// The file gets its name when it is whole: a crash leaves a store or no file. It can be read and
+/// written by its owner only.
 pub(crate) fn create(path: &Path, settings: &Settings) -> Result<Shared> {
-    if path.symlink_metadata().is_ok() {
-        return Err(Error::already_exists());
-    }
-    let directory = parent(path);
-    let temporary = tempfile::Builder::new()
-        .prefix(".bayplan-")
-        .suffix(".new")
-        .tempfile_in(directory)
-        .or_io()
-        .map_err(|error| match error.kind() {
-            ErrorKind::NotFound => {
-                Error::new(ErrorKind::NotFound, "there is no such directory").caused_by(error)
-            }
-            _ => error,
-        })?;
-    let file = temporary.as_file().try_clone().or_io()?;
-    let backend = FileBackend::new(file).or_fault()?;
+    let new = NewFile::begin(path)?;
+    let backend = FileBackend::new(new.file()?).or_fault()?;
     let shared = create_backend(backend, settings, Some(path))?;
-    temporary
-        .persist_noclobber(path)
-        .map_err(|error| error.error)
-        .or_io()?;
-    sync_directory(directory)?;
+    new.finish()?;
     Ok(shared)
 }
 
@@ -334,18 +316,4 @@ fn share(file: File, path: Option<&Path>, settings: &Settings) -> Result<Shared>
     };
     let path = path.map(Path::to_owned);
     Ok(Shared::new(file, path, rules, settings, identity, reserved))
-}
-
-pub(crate) fn parent(path: &Path) -> &Path {
-    match path.parent() {
-        Some(directory) if !directory.as_os_str().is_empty() => directory,
-        _ => Path::new("."),
-    }
-}
-
-/// Makes the new name itself durable.
-pub(crate) fn sync_directory(directory: &Path) -> Result<()> {
-    fs::File::open(directory)
-        .and_then(|directory| directory.sync_all())
-        .or_io()
 }
