@@ -60,7 +60,8 @@ impl Db {
     /// - [`NotFound`](crate::ErrorKind::NotFound): its directory does not exist.
     /// - [`Corrupt`](crate::ErrorKind::Corrupt), naming the container: something is damaged;
     ///   [`Builder::salvage`] saves the rest.
-    /// - [`Io`](crate::ErrorKind::Io).
+    /// - [`Io`](crate::ErrorKind::Io). If only the sync of the name fails, a whole store is there,
+    ///   and the error says so.
     ///
     /// # Examples
     ///
