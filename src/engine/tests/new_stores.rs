@@ -188,3 +188,18 @@ fn a_fault_in_any_call_while_a_store_is_copied_leaves_nothing_at_its_path() {
     ));
     assert!(failed > 30);
 }
+
+/// A test that cannot fail proves nothing.
+#[test]
+#[should_panic(expected = "only the source")]
+fn a_file_that_is_left_behind_is_noticed() {
+    let bench = Bench::new();
+    fs::write(bench.directory.path().join(".bayplan-1.new"), "").unwrap();
+    let fault = Fault {
+        call: Call::Sync,
+        nth: 0,
+        times: 1,
+        how: How::Device,
+    };
+    let _ = bench.copy(&Disk::default(), fault);
+}

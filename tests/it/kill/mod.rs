@@ -19,6 +19,7 @@ use model::Model;
 use running::{Delay, Running, random_delay};
 use told::Told;
 
+mod calls;
 mod child;
 mod model;
 mod running;
