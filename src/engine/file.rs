@@ -1,6 +1,6 @@
 //! Making a store's file, opening it, and telling it from what is none.
 
-use std::fs::{self, File as OsFile, OpenOptions};
+use std::fs::{File as OsFile, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -10,6 +10,8 @@ use redb::{Builder, ConcurrencyMode, Database, ReadTransaction, ReadableDatabase
 use crate::engine::backend::{Access, gated};
 use crate::engine::check::reserved_revisions;
 use crate::engine::fault::{Closing, OrFault, OrIo, contained};
+use crate::engine::migrate::Target;
+use crate::engine::new_file::NewFile;
 use crate::engine::shared::{File, Settings, Shared};
 use crate::engine::{holder, migrate};
 use crate::error::{Error, ErrorKind, Result};
@@ -37,32 +39,13 @@ pub(crate) fn in_memory(settings: &Settings) -> Result<Shared> {
 
 /// A new store in a new file.
 ///
-/// The file is made under another name beside its place and moved there when it is whole: a crash
-/// leaves a store or no file. It can be read and written by its owner only.
+/// The file gets its name when it is whole: a crash leaves a store or no file. It can be read and
+/// written by its owner only.
 pub(crate) fn create(path: &Path, settings: &Settings) -> Result<Shared> {
-    if path.symlink_metadata().is_ok() {
-        return Err(Error::already_exists());
-    }
-    let directory = parent(path);
-    let temporary = tempfile::Builder::new()
-        .prefix(".bayplan-")
-        .suffix(".new")
-        .tempfile_in(directory)
-        .or_io()
-        .map_err(|error| match error.kind() {
-            ErrorKind::NotFound => {
-                Error::new(ErrorKind::NotFound, "there is no such directory").caused_by(error)
-            }
-            _ => error,
-        })?;
-    let file = temporary.as_file().try_clone().or_io()?;
-    let backend = FileBackend::new(file).or_fault()?;
+    let new = NewFile::begin(path)?;
+    let backend = FileBackend::new(new.file()?).or_fault()?;
     let shared = create_backend(backend, settings, Some(path))?;
-    temporary
-        .persist_noclobber(path)
-        .map_err(|error| error.error)
-        .or_io()?;
-    sync_directory(directory)?;
+    new.finish()?;
     Ok(shared)
 }
 
@@ -94,7 +77,7 @@ pub(crate) fn inspect_verified(path: &Path, settings: &Settings) -> Result<Share
     let file = existing(path, OpenOptions::new().read(true))?;
     let backend = FileBackend::new(file).or_fault()?;
     let file = File::Inspected(repair_in_memory(backend, &settings, Some(path))?);
-    check_identity(&file.begin_read()?, &settings)?;
+    check_identity(&file.begin_read()?, &settings, FORMAT_VERSION)?;
     share(file, Some(path), &settings)
 }
 
@@ -118,16 +101,26 @@ pub(crate) fn open_backend(
     settings: &Settings,
     path: Option<&Path>,
 ) -> Result<Shared> {
+    open_and_migrate(backend, settings, path, migrate::CURRENT)
+}
+
+/// The same, brought to the version of `target` if it is older.
+pub(crate) fn open_and_migrate(
+    backend: impl StorageBackend,
+    settings: &Settings,
+    path: Option<&Path>,
+    target: Target,
+) -> Result<Shared> {
     let (backend, gate) = gated(backend, Access::Write);
     let db = open_behind(backend, settings, path)?;
     let snapshot = db.begin_read().or_fault()?;
-    let version = check_identity(&snapshot, settings)?;
+    let version = check_identity(&snapshot, settings, target.version)?;
     drop(snapshot);
     gate.open().or_io()?;
-    if version < FORMAT_VERSION {
-        tracing::info!(?path, from = version, to = FORMAT_VERSION, "migrate");
+    if version < target.version {
+        tracing::info!(?path, from = version, to = target.version, "migrate");
         let txn = db.begin_write().or_fault()?;
-        migrate::run(&txn, migrate::STEPS, FORMAT_VERSION)?;
+        migrate::run(&txn, target)?;
         txn.commit().or_fault()?;
     }
     share(File::ReadWrite(db), path, settings)
@@ -159,7 +152,7 @@ pub(crate) fn inspect_backend<B: StorageBackend>(
         }
     }?;
     let snapshot = file.begin_read()?;
-    check_identity(&snapshot, settings)?;
+    check_identity(&snapshot, settings, FORMAT_VERSION)?;
     drop(snapshot);
     share(file, path, settings)
 }
@@ -281,9 +274,9 @@ fn initialize(db: &Database, settings: &Settings) -> Result<()> {
     txn.commit().or_fault()
 }
 
-/// Whether the file is a store, of a version that can be read, and the one that is expected; its
+/// Whether the file is a store, of a version up to `newest`, and the one that is expected; its
 /// version.
-fn check_identity(snapshot: &ReadTransaction, settings: &Settings) -> Result<u32> {
+fn check_identity(snapshot: &ReadTransaction, settings: &Settings, newest: u32) -> Result<u32> {
     contained(|| {
         let table = match snapshot.open_table(schema::META) {
             Ok(table) => table,
@@ -298,7 +291,7 @@ fn check_identity(snapshot: &ReadTransaction, settings: &Settings) -> Result<u32
                 "a file of redb without a format version of ours",
             ));
         };
-        let version = migrate::version(value.value())?;
+        let version = migrate::version(value.value(), newest)?;
         settings.check_expected(identity(snapshot)?.uuid)?;
         Ok(version)
     })
@@ -323,18 +316,4 @@ fn share(file: File, path: Option<&Path>, settings: &Settings) -> Result<Shared>
     };
     let path = path.map(Path::to_owned);
     Ok(Shared::new(file, path, rules, settings, identity, reserved))
-}
-
-pub(crate) fn parent(path: &Path) -> &Path {
-    match path.parent() {
-        Some(directory) if !directory.as_os_str().is_empty() => directory,
-        _ => Path::new("."),
-    }
-}
-
-/// Makes the new name itself durable.
-pub(crate) fn sync_directory(directory: &Path) -> Result<()> {
-    fs::File::open(directory)
-        .and_then(|directory| directory.sync_all())
-        .or_io()
 }

@@ -20,33 +20,44 @@ pub(crate) struct Step {
     pub(crate) run: fn(&WriteTransaction) -> Result<()>,
 }
 
-/// Every step that there ever was, oldest first.
-pub(crate) const STEPS: &[Step] = &[];
+/// A version, and the way there from every older one.
+#[derive(Clone, Copy)]
+pub(crate) struct Target {
+    pub(crate) version: u32,
+    /// Oldest first.
+    pub(crate) steps: &'static [Step],
+}
+
+/// Every step that there ever was, up to what this library writes.
+pub(crate) const CURRENT: Target = Target {
+    version: FORMAT_VERSION,
+    steps: &[],
+};
 
 /// The version of a file, from the value under [`meta::FORMAT`].
 ///
 /// # Errors
 ///
-/// `IncompatibleFormat` if it is newer than what this library writes.
-pub(crate) fn version(value: &[u8]) -> Result<u32> {
+/// `IncompatibleFormat` if it is newer than `newest`.
+pub(crate) fn version(value: &[u8], newest: u32) -> Result<u32> {
     let version = unseal_number(meta::FORMAT, value)?;
     match u32::try_from(version) {
         Ok(0) => Err(Error::corrupt(
             "the file has format version 0, which never was",
         )),
-        Ok(version) if version <= FORMAT_VERSION => Ok(version),
+        Ok(version) if version <= newest => Ok(version),
         _ => Err(Error::new(
             ErrorKind::IncompatibleFormat,
             format!(
-                "the file has format version {version}, and this program knows up to \
-                 {FORMAT_VERSION}: use a newer one"
+                "the file has format version {version}, and this program knows up to {newest}: \
+                 use a newer one"
             ),
         )),
     }
 }
 
-/// Runs the steps that lie between the file's version and `to`. Nothing is committed here.
-pub(crate) fn run(txn: &WriteTransaction, steps: &[Step], to: u32) -> Result<()> {
+/// Runs the steps that lie between the file's version and the target. Nothing is committed here.
+pub(crate) fn run(txn: &WriteTransaction, target: Target) -> Result<()> {
     let stored = {
         let table = txn.open_table(schema::META).or_fault()?;
         let value = table.get(meta::FORMAT).or_fault()?;
@@ -57,13 +68,13 @@ pub(crate) fn run(txn: &WriteTransaction, steps: &[Step], to: u32) -> Result<()>
     let Some(stored) = stored else {
         return Err(Error::corrupt("the file has no format version"));
     };
-    for step in steps {
-        if u64::from(step.to) > stored && step.to <= to {
+    for step in target.steps {
+        if u64::from(step.to) > stored && step.to <= target.version {
             (step.run)(txn)?;
         }
     }
     let mut table = txn.open_table(schema::META).or_fault()?;
-    let value = seal(meta::FORMAT, &u64::from(to))?;
+    let value = seal(meta::FORMAT, &u64::from(target.version))?;
     table.insert(meta::FORMAT, value.as_slice()).or_fault()?;
     Ok(())
 }
@@ -71,7 +82,7 @@ pub(crate) fn run(txn: &WriteTransaction, steps: &[Step], to: u32) -> Result<()>
 /// The steps as they must be: one for each version after the first, in order, with no gap.
 const _: () = {
     assert!(
-        STEPS.len() + 1 == FORMAT_VERSION as usize,
+        CURRENT.steps.len() + 1 == FORMAT_VERSION as usize,
         "each version after 1 has one step"
     );
 };
@@ -122,6 +133,13 @@ mod tests {
         },
     ];
 
+    fn target(version: u32) -> Target {
+        Target {
+            version,
+            steps: TEST_STEPS,
+        }
+    }
+
     fn notes(db: &Database) -> Vec<u32> {
         use redb::ReadableDatabase;
         let table = db.begin_read().unwrap().open_table(NOTES).unwrap();
@@ -143,7 +161,7 @@ mod tests {
         for (from, expected) in [(1, vec![2, 3]), (2, vec![3]), (3, vec![])] {
             let db = file_of_version(from);
             let txn = db.begin_write().unwrap();
-            run(&txn, TEST_STEPS, 3).unwrap();
+            run(&txn, target(3)).unwrap();
             txn.commit().unwrap();
             assert_eq!(notes(&db), expected);
             assert_eq!(stored_version(&db), 3);
@@ -154,7 +172,7 @@ mod tests {
     fn a_step_that_fails_leaves_the_file_as_it_was() {
         let db = file_of_version(1);
         let txn = db.begin_write().unwrap();
-        assert!(run(&txn, TEST_STEPS, 4).is_err());
+        assert!(run(&txn, target(4)).is_err());
         drop(txn);
         assert_eq!(notes(&db), Vec::<u32>::new());
         assert_eq!(stored_version(&db), 1);
@@ -163,14 +181,14 @@ mod tests {
     #[test]
     fn a_newer_version_is_refused_and_zero_is_damage() {
         let value = seal(meta::FORMAT, &(u64::from(FORMAT_VERSION) + 1)).unwrap();
-        let error = version(&value).unwrap_err();
+        let error = version(&value, FORMAT_VERSION).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::IncompatibleFormat);
         assert_eq!(
             error.to_string(),
             "the file has format version 2, and this program knows up to 1: use a newer one"
         );
         assert!(
-            version(&seal(meta::FORMAT, &0u64).unwrap())
+            version(&seal(meta::FORMAT, &0u64).unwrap(), FORMAT_VERSION)
                 .unwrap_err()
                 .is_corrupt()
         );

@@ -16,6 +16,7 @@ pub(crate) mod live;
 pub(crate) mod measure;
 pub(crate) mod migrate;
 pub(crate) mod namespaces;
+pub(crate) mod new_file;
 pub(crate) mod new_store;
 pub(crate) mod pages;
 pub(crate) mod plan;

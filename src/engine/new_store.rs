@@ -1,57 +1,63 @@
 //! A store that is made as a whole: by a backup, a load or a salvage.
 //!
-//! Like a new one it is made under another name beside its place, readable and writable by its
-//! owner only. It is moved to its place when it is complete, was closed, opened again with its
-//! pages verified, and checked; nothing is ever replaced. Before that, dropping it removes it.
+//! Like a new one it gets its name when it is complete, and not before it was closed, opened again
+//! with its pages verified, and checked; nothing is ever replaced. Before that, dropping it removes
+//! it.
 
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::Path;
 
 use redb::backends::FileBackend;
-use redb::{Database, ReadTransaction};
-use tempfile::NamedTempFile;
+use redb::{Database, ReadTransaction, StorageBackend};
 
 use crate::engine::check::{CheckReport, check};
 use crate::engine::fault::{OrFault, OrIo, contained};
 use crate::engine::file;
-use crate::engine::shared::Settings;
-use crate::error::{Error, Result};
+use crate::engine::new_file::NewFile;
+use crate::engine::shared::{Settings, Shared};
+use crate::error::Result;
 use crate::record::{Identity, seal};
 use crate::schema::{self, FORMAT_VERSION, meta};
 
 /// See the head of this file.
 pub(crate) struct NewStore {
     db: Database,
-    temporary: NamedTempFile,
-    path: PathBuf,
+    new: NewFile,
     settings: Settings,
+    reopen: Box<Reopen>,
 }
+
+type Reopen = dyn Fn(File, &Settings) -> Result<Shared>;
 
 impl NewStore {
     /// An empty file of redb, without any table.
     pub(crate) fn begin(path: &Path, settings: &Settings) -> Result<Self> {
-        if path.symlink_metadata().is_ok() {
-            return Err(Error::already_exists());
-        }
-        let temporary = tempfile::Builder::new()
-            .prefix(".bayplan-")
-            .suffix(".new")
-            .tempfile_in(file::parent(path))
-            .or_io()?;
+        Self::begin_on(path, settings, |file| FileBackend::new(file).or_fault())
+    }
+
+    /// The same, where `backend` stands before the file.
+    pub(crate) fn begin_on<B: StorageBackend>(
+        path: &Path,
+        settings: &Settings,
+        backend: impl Fn(File) -> Result<B> + 'static,
+    ) -> Result<Self> {
+        let new = NewFile::begin(path)?;
         let settings = Settings {
             check_integrity: true,
             live_readers: false,
             expected_uuid: None,
             ..settings.clone()
         };
-        let file = temporary.as_file().try_clone().or_io()?;
         let db = file::redb_builder(&settings)
-            .create_with_backend(FileBackend::new(file).or_fault()?)
+            .create_with_backend(backend(new.file()?)?)
             .or_fault()?;
         Ok(Self {
             db,
-            temporary,
-            path: path.to_owned(),
+            new,
             settings,
+            reopen: Box::new(move |file, settings| {
+                file::open_backend(backend(file)?, settings, None)
+            }),
         })
     }
 
@@ -97,29 +103,27 @@ impl NewStore {
     ) -> Result<(CheckReport, u64)> {
         let Self {
             db,
-            temporary,
-            path,
+            new,
             settings,
+            reopen,
         } = self;
-        contained(move || {
-            drop(db);
-            Ok(())
-        })?;
-        let reopened = file::open(temporary.path(), &settings)?;
+        close(db)?;
+        let reopened = reopen(new.file()?, &settings)?;
         let report = contained(|| {
             let snapshot = reopened.snapshot()?;
             let report = check(&snapshot.txn)?.into_result()?;
             verify(&snapshot.txn, &report)?;
             Ok(report)
         })?;
-        drop(reopened);
-        temporary.as_file().sync_all().or_io()?;
-        let bytes = temporary.as_file().metadata().or_io()?.len();
-        temporary
-            .persist_noclobber(&path)
-            .map_err(|error| error.error)
-            .or_io()?;
-        file::sync_directory(file::parent(&path))?;
+        reopened.into_database().map_or(Ok(()), close)?;
+        let bytes = new.file()?.metadata().or_io()?.len();
+        new.finish()?;
         Ok((report, bytes))
     }
+}
+
+/// Closes the file, and tells if that fails, which dropping it does not. The system tells of a
+/// failed write once: a later sync would succeed without it.
+fn close(db: Database) -> Result<()> {
+    contained(move || db.close().or_fault())
 }

@@ -9,7 +9,6 @@ use crate::engine::copy::{self, Walk};
 use crate::engine::fault::contained;
 use crate::engine::file;
 use crate::engine::new_store::NewStore;
-use crate::engine::shared::Settings;
 use crate::engine::txn::ReadTxn;
 use crate::error::{Error, Operation, Result};
 use crate::info::StoreId;
@@ -61,7 +60,8 @@ impl Db {
     /// - [`NotFound`](crate::ErrorKind::NotFound): its directory does not exist.
     /// - [`Corrupt`](crate::ErrorKind::Corrupt), naming the container: something is damaged;
     ///   [`Builder::salvage`] saves the rest.
-    /// - [`Io`](crate::ErrorKind::Io).
+    /// - [`Io`](crate::ErrorKind::Io). If only the sync of the name fails, a whole store is there,
+    ///   and the error says so.
     ///
     /// # Examples
     ///
@@ -90,7 +90,9 @@ impl Db {
     ) -> Result<BackupReport> {
         let path = path.as_ref();
         let builder = Builder::default();
-        copy(&self.read()?, path, builder.settings(), progress)
+        let from = self.read()?;
+        NewStore::begin(path, builder.settings())
+            .and_then(|new| copy(&from, new, progress))
             .map_err(|error| error.during(Operation::Backup).at(Some(path)))
     }
 }
@@ -120,19 +122,19 @@ impl Builder {
         let backup = self
             .check_integrity(true)
             .opened(from.as_ref(), file::inspect_verified)?;
-        copy(&backup.read()?, to, &settings, progress)
+        let from = backup.read()?;
+        NewStore::begin(to, &settings)
+            .and_then(|new| copy(&from, new, progress))
             .map_err(|error| error.during(Operation::Restore).at(Some(to)))
     }
 }
 
-fn copy(
+pub(crate) fn copy(
     from: &ReadTxn,
-    to: &Path,
-    settings: &Settings,
+    new: NewStore,
     mut progress: impl FnMut(Progress),
 ) -> Result<BackupReport> {
     let total = contained(|| copy::count(from.snapshot()))?;
-    let new = NewStore::begin(to, settings)?;
     let mut walk = Walk::new(from.snapshot());
     while contained(|| walk.copy_some(new.db()))? {
         progress(Progress::new(walk.digest.keys_count, Some(total)));

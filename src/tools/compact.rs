@@ -122,7 +122,6 @@ pub(crate) fn compact(db: Db) -> Result<()> {
     contained(move || {
         // It goes on until there is no more to gain.
         database.compact().or_fault()?;
-        drop(database);
-        Ok(())
+        database.close().or_fault()
     })
 }

@@ -173,7 +173,8 @@ impl Builder {
     /// - [`AlreadyExists`](crate::ErrorKind::AlreadyExists): there is anything at `path`.
     /// - [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition): it is another store than
     ///   [`Builder::expect_id`] says.
-    /// - [`Io`](crate::ErrorKind::Io): `input` or the system failed.
+    /// - [`Io`](crate::ErrorKind::Io): `input` or the system failed. If only the sync of the name
+    ///   does, a whole store is there, and the error says so.
     pub fn load(
         self,
         path: impl AsRef<Path>,

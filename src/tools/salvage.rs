@@ -105,7 +105,8 @@ impl Builder {
     /// - [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition): it is another store than
     ///   [`Builder::expect_id`] says.
     /// - [`AlreadyExists`](crate::ErrorKind::AlreadyExists): there is anything at `to`.
-    /// - [`NotFound`](crate::ErrorKind::NotFound), [`Io`](crate::ErrorKind::Io).
+    /// - [`NotFound`](crate::ErrorKind::NotFound), [`Io`](crate::ErrorKind::Io). If only the sync of
+    ///   the name fails, a whole store is there, and the error says so.
     ///
     /// # Examples
     ///

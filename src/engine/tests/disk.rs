@@ -45,7 +45,7 @@ pub(super) enum How {
 }
 
 impl How {
-    fn error(self) -> io::Error {
+    pub(super) fn error(self) -> io::Error {
         io::Error::from_raw_os_error(match self {
             Self::Device | Self::Half => 5, // EIO
             Self::Full => 28,               // ENOSPC
@@ -104,7 +104,7 @@ impl Disk {
     }
 
     /// Counts a call, and tells how it fails if it does.
-    fn called(&self, call: Call) -> Option<How> {
+    pub(super) fn called(&self, call: Call) -> Option<How> {
         let mut state = self.state();
         let fault = state.fault.filter(|fault| fault.call == call)?;
         let number = state.calls;

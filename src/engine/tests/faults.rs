@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use bayplan::{Db, Error, ErrorKind, Namespaces, ReadStore, Store};
+use bayplan::{Db, Error, ErrorKind, Namespaces, ReadStore, Result, Store};
 
 use super::disk::{Call, Disk, Event, Fault, How, apply};
 use super::sample::plain;
@@ -179,6 +179,60 @@ fn a_fault_in_any_call_while_working_loses_nothing_that_was_acknowledged() {
     assert!(tally.uncertain > 0);
 }
 
+/// Does one thing that changes no content while calls fail, at every call; what was there stays.
+fn at_every_fault(what: &str, run: impl Fn(Db) -> Result<()>) {
+    let mut seed = Seed::from_env();
+    let first_seed = seed.get();
+    let mut tally = Tally::default();
+    for live_readers in [false, true] {
+        let (start, model) = stored(live_readers, &mut seed);
+        for of_first in faults(0) {
+            for nth in 0.. {
+                let fault = Fault { nth, ..of_first };
+                let disk = Disk::holding(start.clone());
+                let mut settings = settings(true, live_readers);
+                settings.cache_bytes = 0; // So that there is something to read.
+                let db = work::open(&disk, &settings).unwrap();
+                let already = disk.log_len();
+                disk.fail(fault);
+                if let Err(error) = run(db) {
+                    tally.note(&error, fault);
+                    assert!(disk.failed() > 0, "{fault:?}: {error:#}");
+                    tally.uncertain += usize::from(error.kind() == ErrorKind::CommitUncertain);
+                }
+                if disk.failed() == 0 {
+                    assert!(disk.log_len() > already, "nothing was done");
+                    break;
+                }
+                tally.faults += 1;
+                let allowed = [model.clone()];
+                reopens(&disk, &allowed, &mut seed, fault);
+                let cut = after_a_power_cut(&start, &disk);
+                reopens(&cut, &allowed, &mut seed, fault);
+            }
+        }
+    }
+    tally.tell(what, first_seed);
+}
+
+#[test]
+fn a_fault_in_any_call_while_compacting_is_an_error_and_leaves_the_store_whole() {
+    at_every_fault("faults-while-compacting", work::compact);
+}
+
+#[test]
+fn a_fault_in_any_call_of_a_checkpoint_is_an_error_and_leaves_the_store_whole() {
+    at_every_fault("faults-of-checkpoints", |db| {
+        let done = db.checkpoint();
+        if let Err(error) = &done
+            && error.kind() == ErrorKind::CommitUncertain
+        {
+            refuses_writes(&db);
+        }
+        done
+    });
+}
+
 #[test]
 fn a_failed_sync_of_a_commit_leaves_its_outcome_uncertain() {
     for live_readers in [false, true] {
@@ -336,4 +390,15 @@ fn who_is_told_of_what_a_failed_batch_left_behind_is_told_of_the_failure() {
             assert_eq!(error.kind(), ErrorKind::CommitUncertain, "{error:#}");
         }
     });
+}
+
+/// A test that cannot fail proves nothing.
+#[test]
+#[should_panic(expected = "Model {")]
+fn a_store_that_lost_something_is_noticed() {
+    let mut seed = Seed::new(1);
+    let (bytes, mut model) = stored(false, &mut seed);
+    model.containers.pop_first().unwrap();
+    let fault = faults(0).next().unwrap();
+    reopens(&Disk::holding(bytes), &[model], &mut seed, fault);
 }

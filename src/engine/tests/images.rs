@@ -1,6 +1,7 @@
 //! Whatever of the unsynced writes survives a power cut, the last acknowledged state does.
 //!
-//! A workload is recorded, and cut off at any of its writes. What was written since the last sync
+//! A workload (single operations, transactions, commits that threads share, checkpoints, closing,
+//! compacting) is recorded, and cut off at any of its writes. What was written since the last sync
 //! may have reached the disk or not: completely, in part, in any order, torn. Each such image is
 //! opened as a store, and must hold what was acknowledged last, or one commit more. The opening
 //! writes as well, and is cut off in the same way.
@@ -22,7 +23,7 @@ const DEPTH_MAX: usize = 3;
 
 /// What may be in the file from one acknowledgement on until the next.
 #[derive(Clone)]
-struct Period {
+pub(super) struct Period {
     /// How much of the log there was at its begin.
     begins: usize,
     /// What was acknowledged last, and what may be there before the next acknowledgement.
@@ -30,11 +31,11 @@ struct Period {
 }
 
 /// What was done to a disk, and what its file may hold at each moment.
-struct Recording {
-    start: Vec<u8>,
-    log: Vec<Event>,
+pub(super) struct Recording {
+    pub(super) start: Vec<u8>,
+    pub(super) log: Vec<Event>,
     /// Empty as long as there need not be a store.
-    periods: Vec<Period>,
+    pub(super) periods: Vec<Period>,
 }
 
 impl Recording {
@@ -112,7 +113,12 @@ impl Recorder {
 }
 
 /// The disk after a power cut.
-fn image(recording: &Recording, cut: usize, survival: Survival, seed: &mut Seed) -> Vec<u8> {
+pub(super) fn image(
+    recording: &Recording,
+    cut: usize,
+    survival: Survival,
+    seed: &mut Seed,
+) -> Vec<u8> {
     let log = &recording.log[..cut];
     let synced = log
         .iter()

@@ -6,6 +6,8 @@ mod disk;
 mod faults;
 mod gate;
 mod images;
+mod migration;
+mod new_stores;
 #[allow(dead_code, reason = "the tests outside use all of it")]
 #[path = "../../../tests/it/sample.rs"]
 mod sample;

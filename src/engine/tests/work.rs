@@ -12,6 +12,7 @@ use super::disk::Disk;
 use super::sample::{Contents, marked, without_stamps};
 use super::seed::Seed;
 use crate::engine::file;
+use crate::engine::migrate::Target;
 use crate::engine::shared::Settings;
 
 const NAMESPACES: [&str; 2] = ["default", "k8s.io"];
@@ -129,9 +130,10 @@ pub(super) struct Step {
 
 /// Does something that fits the model.
 pub(super) fn step(db: &Db, before: &Model, seed: &mut Seed) -> Step {
-    match seed.below(6) {
-        0 | 1 => transaction(db, before, seed),
-        2 => together(db, before, seed),
+    match seed.below(13) {
+        0..4 => transaction(db, before, seed),
+        4 | 5 => together(db, before, seed),
+        6 => checkpoint(db, before),
         _ => {
             let change = Change::random(before, seed);
             Step {
@@ -163,6 +165,15 @@ fn transaction(db: &Db, before: &Model, seed: &mut Seed) -> Step {
     Step {
         outcome,
         after,
+        possible: Vec::new(),
+    }
+}
+
+/// A commit that changes nothing but how the file is opened next.
+pub(super) fn checkpoint(db: &Db, before: &Model) -> Step {
+    Step {
+        outcome: db.checkpoint(),
+        after: before.clone(),
         possible: Vec::new(),
     }
 }
@@ -229,6 +240,11 @@ pub(super) fn settings(check_integrity: bool, live_readers: bool) -> Settings {
 
 pub(super) fn create(disk: &Disk, settings: &Settings) -> Result<Db> {
     file::create_backend(disk.clone(), settings, None).map(Db::new)
+}
+
+/// Opens a store, and brings it to another version.
+pub(super) fn migrate(disk: &Disk, settings: &Settings, target: Target) -> Result<Db> {
+    file::open_and_migrate(disk.clone(), settings, None, target).map(Db::new)
 }
 
 pub(super) fn open(disk: &Disk, settings: &Settings) -> Result<Db> {

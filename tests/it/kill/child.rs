@@ -9,6 +9,7 @@ use bayplan::{Builder, Db, FieldMask, Namespaces, ReadStore, Result, Store};
 
 use super::model::{self, Marks};
 use super::told::{Change, Told};
+use super::tools;
 use super::{CHILD_FILE, CHILD_ROLE, CHILD_SEED, NAMESPACES, SPEC_MAX_BYTES};
 use crate::sample::{Contents, marked};
 use crate::seed::Seed;
@@ -47,13 +48,14 @@ fn works_until_it_is_killed() {
             thread::sleep(Duration::from_secs(10));
         }
         "reads" => read_beside(&path, &mut seed),
-        _ => match options(&mut seed).open(&path) {
+        "works" => match options(&mut seed).open(&path) {
             Ok(db) => {
                 Told::Ready.tell();
                 work(&db, &mut seed);
             }
             Err(error) => Told::Failed(format!("{error:#}")).tell(),
         },
+        tool => tools::work(tool, path.as_ref()),
     }
 }
 

@@ -1,0 +1,204 @@
+//! A file that gets its name when it is whole.
+//!
+//! Until then it has none, where the system can do that: whatever becomes of the process, nothing
+//! is left. Elsewhere (most network file systems, other systems than Linux) it has another name
+//! beside its place, which a process that is killed leaves behind. It is never removed for it: a
+//! file of that name may be what another process writes just now.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempPath;
+
+use crate::engine::fault::OrIo;
+use crate::error::{Error, ErrorKind, Result};
+
+/// A new file, readable and writable by its owner only. Dropping it removes it.
+pub(crate) struct NewFile {
+    file: File,
+    /// The name it has until it gets its own, if it needs any.
+    name: Option<TempPath>,
+    path: PathBuf,
+    /// Opened before anything is done, so that this cannot fail when all is done.
+    directory: File,
+}
+
+impl NewFile {
+    /// A file for `path`, where there must be nothing.
+    pub(crate) fn begin(path: &Path) -> Result<Self> {
+        Self::begin_in(path, unnamed)
+    }
+
+    fn begin_in(path: &Path, unnamed: impl Fn(&Path) -> Option<File>) -> Result<Self> {
+        if path.symlink_metadata().is_ok() {
+            return Err(Error::already_exists());
+        }
+        let parent = parent(path);
+        let directory = File::open(parent)
+            .or_io()
+            .map_err(|error| match error.kind() {
+                ErrorKind::NotFound => {
+                    Error::new(ErrorKind::NotFound, "there is no such directory").caused_by(error)
+                }
+                _ => error,
+            })?;
+        let (file, name) = match unnamed(parent) {
+            Some(file) => (file, None),
+            None => {
+                let named = tempfile::Builder::new()
+                    .prefix(".bayplan-")
+                    .suffix(".new")
+                    .tempfile_in(parent)
+                    .or_io()?;
+                let (file, name) = named.into_parts();
+                (file, Some(name))
+            }
+        };
+        Ok(Self {
+            file,
+            name,
+            path: path.to_owned(),
+            directory,
+        })
+    }
+
+    /// The file, to write it.
+    pub(crate) fn file(&self) -> Result<File> {
+        self.file.try_clone().or_io()
+    }
+
+    /// Gives the file its name, without replacing anything, and makes both durable.
+    ///
+    /// If only what comes after the naming fails, the whole file is there, and the error says so.
+    pub(crate) fn finish(self) -> Result<()> {
+        self.file.sync_all().or_io()?;
+        match self.name {
+            Some(name) => name
+                .persist_noclobber(&self.path)
+                .map_err(|error| error.error)
+                .or_io()?,
+            None => link(&self.file, &self.path).or_io()?,
+        }
+        self.file
+            .sync_all()
+            .and_then(|()| self.directory.sync_all())
+            .or_io()
+            .map_err(|error| {
+                let what = "the store is whole, but a power cut may take its name away";
+                Error::new(error.kind(), what).caused_by(error)
+            })
+    }
+}
+
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(directory) if !directory.as_os_str().is_empty() => directory,
+        _ => Path::new("."),
+    }
+}
+
+/// A file in the directory without a name, if it can be given one later.
+#[cfg(target_os = "linux")]
+fn unnamed(directory: &Path) -> Option<File> {
+    use rustix::fs::{Mode, OFlags};
+    use std::os::unix::fs::MetadataExt;
+
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(directory, flags, Mode::RUSR | Mode::WUSR).ok()?);
+    let (own, found) = (file.metadata().ok()?, handle(&file).metadata().ok()?);
+    ((own.dev(), own.ino()) == (found.dev(), found.ino())).then_some(file)
+}
+
+/// Where the system shows an open file; only there can it be named without special rights.
+#[cfg(target_os = "linux")]
+fn handle(file: &File) -> PathBuf {
+    use std::os::fd::AsRawFd;
+
+    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
+}
+
+#[cfg(target_os = "linux")]
+fn link(file: &File, path: &Path) -> io::Result<()> {
+    use rustix::fs::{AtFlags, CWD};
+
+    let follow = AtFlags::SYMLINK_FOLLOW;
+    Ok(rustix::fs::linkat(CWD, handle(file), CWD, path, follow)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn unnamed(_directory: &Path) -> Option<File> {
+    None
+}
+
+#[cfg(not(target_os = "linux"))]
+fn link(_file: &File, _path: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write;
+
+    use super::*;
+
+    /// The ways to make a file: as the system can, and as every system can.
+    const WAYS: [fn(&Path) -> Option<File>; 2] = [unnamed, |_| None];
+
+    fn names(directory: &Path) -> Vec<String> {
+        let entries = fs::read_dir(directory).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.collect()
+    }
+
+    #[test]
+    fn a_file_has_its_name_when_it_is_finished_and_not_before() {
+        for way in WAYS {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("a");
+            let new = NewFile::begin_in(&path, way).unwrap();
+            new.file().unwrap().write_all(b"whole").unwrap();
+            assert!(!path.exists());
+            assert_eq!(
+                names(directory.path()).len(),
+                usize::from(new.name.is_some())
+            );
+            new.finish().unwrap();
+            assert_eq!(names(directory.path()), ["a"]);
+            assert_eq!(fs::read(&path).unwrap(), b"whole");
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::PermissionsExt;
+                let mode = fs::metadata(&path).unwrap().permissions().mode();
+                assert_eq!(mode & 0o777, 0o600);
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_replaced_and_nothing_is_left() {
+        for way in WAYS {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("a");
+            drop(NewFile::begin_in(&path, way).unwrap());
+            assert!(names(directory.path()).is_empty());
+
+            let new = NewFile::begin_in(&path, way).unwrap();
+            fs::write(&path, "of somebody else").unwrap();
+            let error = new.finish().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+            let error = NewFile::begin_in(&path, way).err().unwrap();
+            assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+            assert_eq!(fs::read(&path).unwrap(), b"of somebody else");
+            assert_eq!(names(directory.path()), ["a"]);
+        }
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_told() {
+        let error = NewFile::begin(Path::new("/nowhere/at/all")).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert_eq!(error.to_string(), "there is no such directory");
+    }
+}
