@@ -20,14 +20,68 @@
 //! are adjacent, in the order of their ids; and no key of one container or namespace can be taken
 //! for one of another. Labels may hold any byte: they stand last in their keys.
 
+use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::ops::Range;
 
-use redb::TableDefinition;
+use redb::{Key, TableDefinition, TypeName, Value};
 
 use crate::identifier::{ContainerId, NamespaceName};
 
 /// A table from bytes to bytes.
-pub(crate) type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
+pub(crate) type Table = TableDefinition<'static, Bytes, Bytes>;
+
+/// Bytes, as keys and values: redb's own type, but for what stands between two pages.
+///
+/// redb keeps the shortest bytes there that are not below the last key of one page and below the
+/// first of the next. Behind a piece of a spec these are some first bytes of the next container's
+/// id. Who goes from a container's labels to whatever follows it, looks for the first key that is
+/// not its own, and would end in the page of its last piece. With the whole key of the piece there,
+/// it ends in the page behind.
+#[derive(Debug)]
+pub(crate) struct Bytes;
+
+impl Value for Bytes {
+    type SelfType<'a> = &'a [u8];
+    type AsBytes<'a> = &'a [u8];
+
+    fn fixed_width() -> Option<usize> {
+        None
+    }
+
+    fn from_bytes<'a>(data: &'a [u8]) -> &'a [u8]
+    where
+        Self: 'a,
+    {
+        data
+    }
+
+    fn as_bytes<'a, 'b: 'a>(value: &'a &'b [u8]) -> &'a [u8]
+    where
+        Self: 'b,
+    {
+        value
+    }
+
+    fn type_name() -> TypeName {
+        TypeName::new("bayplan::Bytes")
+    }
+}
+
+impl Key for Bytes {
+    fn compare(one: &[u8], other: &[u8]) -> Ordering {
+        one.cmp(other)
+    }
+
+    fn separator<'a>(left: &'a [u8], right: &'a [u8]) -> Cow<'a, [u8]> {
+        let is_piece = Row::parse(left).is_some_and(|(_, row)| row.part.is_piece());
+        if is_piece {
+            Cow::Borrowed(left)
+        } else {
+            <&[u8] as Key>::separator(left, right)
+        }
+    }
+}
 
 /// The containers, with their labels, extensions and specs.
 pub(crate) const CONTAINERS: Table = Table::new("containers");
@@ -161,6 +215,11 @@ impl<'a> Row<'a> {
 }
 
 impl<'a> Part<'a> {
+    /// Whether it is a row of the spec that has pages of its own.
+    fn is_piece(&self) -> bool {
+        matches!(self, Self::Spec(1..))
+    }
+
     /// What the rest of a key says that follows the id; `None` for what cannot follow one.
     pub(crate) fn parse(rest: &'a [u8]) -> Option<Self> {
         match rest.split_first() {
@@ -321,6 +380,18 @@ mod tests {
             let found = all.iter().filter(|key| range.contains(*key)).count();
             assert_eq!(found, left, "after {after:?}");
         }
+    }
+
+    #[test]
+    fn what_stands_behind_a_piece_is_below_what_is_looked_for_behind_its_container() {
+        let (a, b) = (key("n", "a5"), key("n", "a7-x"));
+        let left = a.spec(1);
+        let separator = Bytes::separator(&left, b.record());
+        assert!(*left <= *separator && *separator < *behind(a.record()));
+        let left = a.label("l");
+        let separator = Bytes::separator(&left, b.record());
+        assert!(*left <= *separator && *separator < *b.record());
+        assert!(separator.len() < left.len(), "as short as can be");
     }
 
     #[test]

@@ -107,22 +107,43 @@ const NAMESPACE_LABEL: u8 = 2 | LABEL;
 const META: u8 = 3;
 const REMOVED: u8 = 0x80;
 
-/// The record of a container with so many labels and extensions, and a spec of so many bytes.
-fn record(labels: u8, extensions: u8, spec_bytes: u8) -> Vec<u8> {
+/// The record of the container under a key with so many labels and extensions, and this spec.
+fn record(key: &[u8], labels: u8, extensions: u8, spec: &[&[u8]]) -> Vec<u8> {
     let texts = b"\x05image\x04runc\x01\x01o\x02\x00\xff\x09overlayfs\x01k\x03pod";
     // Two times, two seconds apart, in zigzag encoding; and the revision.
-    let rest = [200, 0, 204, 0, 9, labels, extensions, spec_bytes];
-    [&texts[..], &rest].concat()
+    let rest = [200, 0, 204, 0, 9, labels, extensions];
+    let bytes: usize = spec.iter().map(|row| row.len()).sum();
+    let head = [&b"\x04spec"[..], &[u8::try_from(bytes).unwrap(), 0xfc]].concat();
+    let mut seals = crc32fast::Hasher::new();
+    for (number, row) in (0_u8..).zip(spec) {
+        let row_key = [key, &[0, 3], &[number][..usize::from(number.min(1))]].concat();
+        seals.update(&seal(&row_key, row));
+    }
+    [&texts[..], &rest, &head, &seals.finalize().to_le_bytes()].concat()
+}
+
+/// The checksum of a value under a key; see docs/FORMAT.md.
+fn seal(key: &[u8], content: &[u8]) -> [u8; 4] {
+    let mut hasher = crc32fast::Hasher::new_with_initial(u32::try_from(key.len()).unwrap());
+    hasher.update(key);
+    hasher.update(&[1]);
+    hasher.update(content);
+    hasher.finalize().to_le_bytes()
 }
 
 fn rows() -> Vec<Vec<u8>> {
     let any = b"\x04spec\x02{}";
     let web = 2; // c2 of the first namespace, which is not there yet
+    let web_key = b"default\0c2";
+    let pieces: [&[u8]; 3] = [b"{\"a\":", b"1,\"b\":", b"2}"];
+    let [piece_1, piece_2] = [web | 1 << 2, web | 2 << 2];
     let whole = [
-        row(RECORD, &[web], &record(1, 1, 2)),
+        row(RECORD, &[web], &record(web_key, 1, 1, &pieces)),
         row(LABEL, &[web, 3, b'a', b'p', b'p'], b"nginx"),
         row(EXTENSION, &[web, 1, b'x'], any),
-        row(SPEC, &[web], any),
+        row(SPEC, &[web], pieces[0]),
+        row(SPEC, &[piece_1], pieces[1]),
+        row(SPEC, &[piece_2], pieces[2]),
     ];
     let mut seeds = vec![Vec::new(), whole.concat()];
     for missing in 0..whole.len() {
@@ -132,8 +153,14 @@ fn rows() -> Vec<Vec<u8>> {
     }
     let mut with = |rows: &[Vec<u8>]| seeds.push(rows.concat());
     with(&[
-        row(RECORD, &[web], &record(0, 0, 0)),
-        row(SPEC, &[web], b"\x00\x00"),
+        row(RECORD, &[web], &record(web_key, 0, 0, &[b""])),
+        row(SPEC, &[web], b""),
+    ]);
+    with(&[
+        row(RECORD, &[web], &record(web_key, 0, 0, &pieces)),
+        row(SPEC, &[web], pieces[0]),
+        row(SPEC, &[piece_1], pieces[2]),
+        row(SPEC, &[piece_2], pieces[1]),
     ]);
     with(&[row(RECORD, &[web], &[0xfd; 40])]);
     with(&[row(LABEL, &[0, 0], b"empty key")]);
@@ -167,8 +194,8 @@ fn rows() -> Vec<Vec<u8>> {
         let key = [no_id, kind].concat();
         [&[u8::try_from(key.len()).unwrap()][..], &key].concat()
     };
-    let spec = row(0x20, &key(&[0, 3]), any);
-    with(&[row(0x20, &key(&[]), &record(0, 0, 2)), spec]);
+    let spec = row(0x20, &key(&[0, 3]), b"{}");
+    with(&[row(0x20, &key(&[]), &record(no_id, 0, 0, &[b"{}"])), spec]);
     seeds
 }
 

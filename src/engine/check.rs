@@ -17,7 +17,7 @@ use crate::revision::Revision;
 use crate::schema::{self, Row, meta};
 use crate::store::Damaged;
 
-type Table = ReadOnlyTable<&'static [u8], &'static [u8]>;
+type Table = ReadOnlyTable<schema::Bytes, schema::Bytes>;
 
 /// What a check of the whole store found.
 #[derive(Clone, Debug, Default)]

@@ -12,9 +12,9 @@ use crate::engine::fault::OrFault;
 use crate::error::{Error, Result};
 use crate::pieces::{self, Rows};
 use crate::record::{Record, SpecSeals, seal, seal_any, seal_bytes};
-use crate::schema::ContainerKey;
+use crate::schema::{Bytes, ContainerKey};
 
-type Containers<'t> = Table<'t, &'static [u8], &'static [u8]>;
+type Containers<'t> = Table<'t, Bytes, Bytes>;
 
 /// What stands where a container would be stored.
 #[derive(Debug, PartialEq, Eq)]

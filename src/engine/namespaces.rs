@@ -9,12 +9,12 @@ use crate::labels::Labels;
 use crate::record::{seal_bytes, text, unseal, unseal_text};
 use crate::schema;
 
-type Writable<'t> = Table<'t, &'static [u8], &'static [u8]>;
+type Writable<'t> = Table<'t, schema::Bytes, schema::Bytes>;
 
 /// The table of namespaces, in a transaction of either kind.
-pub(crate) trait Readable: ReadableTable<&'static [u8], &'static [u8]> {}
+pub(crate) trait Readable: ReadableTable<schema::Bytes, schema::Bytes> {}
 
-impl<T: ReadableTable<&'static [u8], &'static [u8]>> Readable for T {}
+impl<T: ReadableTable<schema::Bytes, schema::Bytes>> Readable for T {}
 
 /// Whether a namespace exists.
 pub(crate) fn exists(table: &impl Readable, name: &NamespaceName) -> Result<bool> {

@@ -6,7 +6,7 @@ use crate::engine::fault::OrFault;
 use crate::error::Result;
 use crate::schema;
 
-type Table = ReadOnlyTable<&'static [u8], &'static [u8]>;
+type Table = ReadOnlyTable<schema::Bytes, schema::Bytes>;
 
 /// A read transaction of redb, with the table that nearly everybody reads.
 pub(crate) struct Snapshot {

@@ -10,7 +10,7 @@ use crate::seed::{Seed, count_from_env, tell};
 use harness::{Canary, TARGETS};
 
 #[path = "../../fuzz/src/harness/mod.rs"]
-mod harness;
+pub(crate) mod harness;
 
 /// A kept input is small: it is read by people.
 const INPUT_MAX_BYTES: u64 = 4096;

@@ -13,11 +13,10 @@ use bayplan::{
 use redb::{Database, TableDefinition};
 use tempfile::TempDir;
 
+use crate::corpus::harness::bytes::Bytes;
 use crate::quiet::{panics_inside, quietly};
 use crate::sample::{Contents, plain, populate};
 use crate::seed::{Progress, Seed, count_from_env, tell};
-
-type Bytes = &'static [u8];
 
 const META: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("meta");
 
@@ -686,7 +685,7 @@ fn a_file_of_redb_with_our_names_for_other_tables_is_not_a_store() {
     }
     let files = place.made_by_redb(|db| {
         let txn = db.begin_write().unwrap();
-        let (key, value): (Bytes, Bytes) = (b"version", b"7");
+        let (key, value): (&[u8], &[u8]) = (b"version", b"7");
         txn.open_table(META).unwrap().insert(key, value).unwrap();
         txn.commit().unwrap();
     });

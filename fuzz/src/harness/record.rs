@@ -8,10 +8,11 @@ use bayplan::{ContainerId, Db, ErrorKind, Filters, ReadNamespaces, ReadStore};
 use redb::{Database, TableDefinition};
 
 use super::Canary;
+use super::bytes::Bytes;
 use super::input::Input;
 use super::sample::{Place, load_dump, without_panics_inside};
 
-type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
+type Table = TableDefinition<'static, Bytes, Bytes>;
 
 const CONTAINERS: Table = Table::new("containers");
 const NAMESPACES: Table = Table::new("namespaces");
@@ -88,7 +89,10 @@ fn key(kind: u8, input: &mut Input<'_>) -> Vec<u8> {
         (0 | 1, 0) => container(&[]),
         (0 | 1, 1) => [&container(&[0, 1])[..], part()].concat(),
         (0 | 1, 2) => [&container(&[0, 2])[..], part()].concat(),
-        (0 | 1, _) => container(&[0, 3]),
+        (0 | 1, _) => match number >> 2 & 3 {
+            0 => container(&[0, 3]),
+            piece => container(&[0, 3, piece]),
+        },
         (2, 0) => name.as_bytes().to_vec(),
         (2, _) => [name.as_bytes(), &[0], part()].concat(),
         (_, kind) => {

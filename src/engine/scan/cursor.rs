@@ -2,15 +2,15 @@
 
 use std::ops::Range;
 
+use super::Containers;
 use super::parts::{Pair, Parts, View};
 use super::shape::{Loaded, Shape, Want};
-use super::{Bytes, Containers};
 use crate::engine::fault::{OrFault, check_order};
 use crate::error::{Error, Result};
 use crate::filter::Filters;
 use crate::identifier::{ContainerId, NamespaceName};
 use crate::record::{Record, text};
-use crate::schema::{self, Part, Row};
+use crate::schema::{self, Bytes, Part, Row};
 use crate::store::Damaged;
 
 /// Stepping over more rows than this costs more than a new descent from the root of the tree.
@@ -210,7 +210,7 @@ impl<'t, C: Containers> Cursor<'t, C> {
     }
 
     /// Leaves the container entered, of which so many labels, all extensions and the spec are
-    /// still ahead. A descent goes to the last page of the container at worst, past all larger ones.
+    /// still ahead. A descent reads none of them; see [`schema::Bytes`].
     fn leave(&mut self, head: &Head, record: &Record<'_>, labels: u32) -> Result<()> {
         let spec_rows = if record.spec.is_cut() { 2 } else { 1 };
         let rows = u64::from(labels) + u64::from(record.extensions) + spec_rows;

@@ -16,10 +16,8 @@ use crate::engine::plan::Plan;
 use crate::error::Result;
 use crate::filter::Filters;
 use crate::identifier::{ContainerId, NamespaceName};
-use crate::schema::{self, ContainerKey};
+use crate::schema::{self, Bytes, ContainerKey};
 use crate::store::Damaged;
-
-type Bytes = &'static [u8];
 
 /// The table of containers, in a transaction of either kind.
 pub(crate) trait Containers: ReadableTable<Bytes, Bytes> {}
@@ -70,8 +68,12 @@ pub(crate) fn batch<T: Shape>(
     filters: &Filters,
     plan: &Plan,
 ) -> Result<Batch<T>> {
+    let most = match plan {
+        Plan::Ids(ids) => ids.len(),
+        Plan::All => BATCH_MAX_COUNT,
+    };
     let mut batch = Batch {
-        items: Vec::new(),
+        items: Vec::with_capacity(most.min(limit).min(BATCH_MAX_COUNT)),
         rest_after: None,
     };
     let mut size = 0;

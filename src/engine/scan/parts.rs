@@ -2,14 +2,13 @@
 
 use redb::AccessGuard;
 
-use super::Bytes;
 use super::cursor::Head;
 use super::shape::Want;
 use crate::error::{Error, Result};
 use crate::field::Field;
 use crate::filter::Subject;
 use crate::record::{AnyContent, Record, text, unseal_text};
-use crate::schema::Part;
+use crate::schema::{Bytes, Part};
 
 type Guard<'t> = AccessGuard<'t, Bytes>;
 

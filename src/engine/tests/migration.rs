@@ -5,7 +5,7 @@
 //! which tells old from new, and then migrated, which is cut off again.
 
 use bayplan::ErrorKind;
-use redb::{ReadableTable, TableDefinition, TableError, WriteTransaction};
+use redb::{ReadableTable, TableError, WriteTransaction};
 
 use super::disk::{Call, Disk, Event, Fault, How};
 use super::images::{Recording, image};
@@ -15,11 +15,11 @@ use super::work::{self, Model, settings};
 use crate::engine::fault::OrFault;
 use crate::engine::migrate::{Step, Target};
 use crate::error::Result;
-use crate::schema::{CONTAINERS, FORMAT_VERSION};
+use crate::schema::{Bytes, CONTAINERS, FORMAT_VERSION, Table};
 
 type Rows = Vec<(Vec<u8>, Vec<u8>)>;
 
-const COPIES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("copies");
+const COPIES: Table = Table::new("copies");
 
 const TARGET: Target = Target {
     version: FORMAT_VERSION + 2,
@@ -35,7 +35,7 @@ const TARGET: Target = Target {
     ],
 };
 
-fn rows(table: &impl ReadableTable<&'static [u8], &'static [u8]>) -> Result<Rows> {
+fn rows(table: &impl ReadableTable<Bytes, Bytes>) -> Result<Rows> {
     let rows = table.iter().or_fault()?;
     rows.map(|row| {
         let (key, value) = row.or_fault()?;

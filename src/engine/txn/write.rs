@@ -29,7 +29,7 @@ use crate::schema::{self, ContainerKey, meta};
 use crate::store::{Damaged, Listing, Namespaces, Page, ReadNamespaces, ReadStore, Store};
 use crate::update;
 
-type Writable<'t> = Table<'t, &'static [u8], &'static [u8]>;
+type Writable<'t> = Table<'t, schema::Bytes, schema::Bytes>;
 
 /// How many ids the error names when a namespace is not empty.
 const IDS_NAMED: usize = 3;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bayplan::Db;
 
+use crate::bytes::Bytes;
 use crate::util::Place;
 
 #[test]
@@ -157,7 +158,7 @@ fn write_format(place: &Place, version: u8) {
     checksum.update(&[1, version]);
     let value = [&checksum.finalize().to_le_bytes()[..], &[1, version]].concat();
 
-    let meta = redb::TableDefinition::<&[u8], &[u8]>::new("meta");
+    let meta = redb::TableDefinition::<Bytes, Bytes>::new("meta");
     let db = redb::Database::open(place.db()).unwrap();
     let txn = db.begin_write().unwrap();
     txn.open_table(meta)
