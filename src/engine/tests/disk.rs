@@ -61,6 +61,7 @@ pub(super) struct Disk(Arc<Mutex<State>>);
 struct State {
     bytes: Vec<u8>,
     log: Vec<Event>,
+    read_bytes: usize,
     fault: Option<Fault>,
     /// How many calls of the kind that fails there were, and how many failed.
     calls: usize,
@@ -80,6 +81,11 @@ impl Disk {
 
     pub(super) fn log(&self) -> Vec<Event> {
         self.state().log.clone()
+    }
+
+    /// The bytes of all reads so far.
+    pub(super) fn read_bytes(&self) -> usize {
+        self.state().read_bytes
     }
 
     pub(super) fn log_len(&self) -> usize {
@@ -140,7 +146,7 @@ impl StorageBackend for Disk {
         if let Some(how) = self.called(Call::Read) {
             return Err(how.error());
         }
-        let state = self.state();
+        let mut state = self.state();
         let start = usize::try_from(offset).unwrap();
         let bytes = state
             .bytes
@@ -148,6 +154,7 @@ impl StorageBackend for Disk {
             .and_then(|rest| rest.get(..out.len()))
             .ok_or(io::ErrorKind::UnexpectedEof)?;
         out.copy_from_slice(bytes);
+        state.read_bytes += out.len();
         Ok(())
     }
 
