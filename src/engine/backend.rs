@@ -91,8 +91,8 @@ impl State {
 /// What was written behind the closed gate.
 #[derive(Debug, Default)]
 struct Overlay {
-    /// The length, and how much of the file below still shows through; of the file itself until
-    /// it is changed.
+    /// The length, and how much of the file below still shows through. Nobody else changes the
+    /// file: it is locked.
     lens: Option<Lens>,
     blocks: BTreeMap<u64, Vec<u8>>,
     held: Vec<Held>,
@@ -112,10 +112,13 @@ enum Held {
 }
 
 impl Overlay {
-    fn lens(&self, inner: &dyn StorageBackend) -> io::Result<Lens> {
+    fn lens(&mut self, inner: &dyn StorageBackend) -> io::Result<Lens> {
         match self.lens {
             Some(lens) => Ok(lens),
-            None => inner.len().map(|len| Lens { len, shown: len }),
+            None => {
+                let len = inner.len()?;
+                Ok(*self.lens.insert(Lens { len, shown: len }))
+            }
         }
     }
 
@@ -135,7 +138,7 @@ impl Overlay {
     }
 
     /// One block as it is now.
-    fn block(&self, inner: &dyn StorageBackend, block: u64) -> io::Result<Vec<u8>> {
+    fn block(&mut self, inner: &dyn StorageBackend, block: u64) -> io::Result<Vec<u8>> {
         if let Some(bytes) = self.blocks.get(&block) {
             return Ok(bytes.clone());
         }
@@ -153,12 +156,19 @@ impl Overlay {
         Ok(bytes)
     }
 
-    fn read(&self, inner: &dyn StorageBackend, offset: u64, out: &mut [u8]) -> io::Result<()> {
+    fn read(&mut self, inner: &dyn StorageBackend, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let end = offset
             .checked_add(out.len() as u64)
             .ok_or(io::ErrorKind::InvalidInput)?;
-        if end > self.lens(inner)?.len {
+        let lens = self.lens(inner)?;
+        if end > lens.len {
             return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let mut covering = self
+            .blocks
+            .range(offset / BLOCK_BYTES..end.div_ceil(BLOCK_BYTES));
+        if end <= lens.shown && covering.next().is_none() {
+            return inner.read(offset, out);
         }
         let mut at = offset;
         let mut rest = out;
