@@ -254,6 +254,18 @@ impl Error {
         self.kind() == ErrorKind::Locked
     }
 
+    /// Whether this is [`ErrorKind::CommitUncertain`].
+    #[must_use]
+    pub fn is_commit_uncertain(&self) -> bool {
+        self.kind() == ErrorKind::CommitUncertain
+    }
+
+    /// Whether this is [`ErrorKind::Unavailable`].
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        self.kind() == ErrorKind::Unavailable
+    }
+
     /// Whether the disk, or the caller's share of it, is full.
     #[must_use]
     pub fn is_storage_full(&self) -> bool {

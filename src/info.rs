@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::error::Error;
 use crate::update::Rules;
@@ -65,6 +65,12 @@ impl From<StoreId> for String {
     }
 }
 
+fn lossy<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    path.as_ref()
+        .map(|path| path.to_string_lossy())
+        .serialize(serializer)
+}
+
 /// What a store tells about itself; see [`Db::info`](crate::Db::info).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -77,7 +83,8 @@ pub struct StoreInfo {
     pub format_version: u32,
     /// The rules that apply to this handle.
     pub rules: Rules,
-    /// The file; none for a store in memory.
+    /// The file; none for a store in memory. In JSON, what is not UTF-8 in it is replaced.
+    #[serde(serialize_with = "lossy")]
     pub path: Option<PathBuf>,
     /// Whether it is open for reading only.
     pub read_only: bool,

@@ -62,11 +62,7 @@ impl FromStr for FieldPath {
             None => (path, None),
         };
         match (field, key) {
-            (name::LABELS | name::EXTENSIONS, Some("")) => Err(FieldMaskError::new(
-                path,
-                path.len(),
-                format!("expected a key of `{field}`"),
-            )),
+            (name::LABELS | name::EXTENSIONS, Some("")) => Err(FieldMaskError::no_key(field)),
             (name::LABELS, None) => Ok(Self::Labels),
             (name::LABELS, Some(key)) => Ok(Self::Label(key.to_owned())),
             (name::EXTENSIONS, None) => Ok(Self::Extensions),
@@ -141,11 +137,25 @@ impl FieldMask {
     }
 
     /// The mask of these paths; of none, [`FieldMask::full`].
+    ///
+    /// A label or an extension without a name is refused by the update, as with
+    /// [`FieldMask::deferred`].
     pub fn of(paths: impl IntoIterator<Item = FieldPath>) -> Self {
-        Self {
-            paths: paths.into_iter().collect(),
-            refused: None,
+        let mut mask = Self::default();
+        for path in paths {
+            let refused = match &path {
+                FieldPath::Label(key) if key.is_empty() => Some(name::LABELS),
+                FieldPath::Extension(key) if key.is_empty() => Some(name::EXTENSIONS),
+                _ => None,
+            };
+            match refused {
+                Some(field) => {
+                    mask.refused.get_or_insert(FieldMaskError::no_key(field));
+                }
+                None => mask.paths.push(path),
+            }
         }
+        mask
     }
 
     /// Parses the paths.
@@ -230,6 +240,12 @@ impl FieldMaskError {
         }
     }
 
+    fn no_key(field: &str) -> Self {
+        let path = format!("{field}.");
+        let message = format!("expected a key of `{field}`");
+        Self::new(&path, path.len(), message)
+    }
+
     /// The whole path.
     #[must_use]
     pub fn path(&self) -> &str {
@@ -261,5 +277,26 @@ impl std::error::Error for FieldMaskError {}
 impl From<FieldMaskError> for Error {
     fn from(error: FieldMaskError) -> Self {
         Error::invalid(format!("invalid field path {:?}", error.path)).caused_by(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_without_a_key_is_refused_however_it_was_made() {
+        for (path, text) in [
+            (FieldPath::Label(String::new()), "labels."),
+            (FieldPath::Extension(String::new()), "extensions."),
+        ] {
+            let made = FieldMask::of([FieldPath::Spec, path]);
+            assert!(made.check().unwrap_err().is_invalid_argument());
+            assert_eq!(
+                made.refused.as_ref(),
+                FieldMask::parse([text]).as_ref().err()
+            );
+            assert!(!made.is_full());
+        }
     }
 }

@@ -634,3 +634,18 @@ fn what_a_store_open_for_reading_refuses_tells_the_operation_and_the_file() {
         format!("begin a write transaction {path}: {why}")
     );
 }
+
+#[test]
+fn what_a_store_tells_about_itself_can_be_written_whatever_its_name_is() {
+    use std::os::unix::ffi::OsStrExt;
+    let directory = tempfile::tempdir().unwrap();
+    let name = std::ffi::OsStr::from_bytes(b"me\xffta.redb");
+    let db = Db::create(directory.path().join(name)).unwrap();
+    let told = serde_json::to_value(db.info()).unwrap();
+    assert!(
+        told["path"]
+            .as_str()
+            .unwrap()
+            .ends_with("me\u{fffd}ta.redb")
+    );
+}
