@@ -44,7 +44,7 @@ pub struct ContainerRef<'a> {
     pub spec: AnyRef<'a>,
 }
 
-/// An [`Any`](crate::Any) in the file's own bytes.
+/// An [`Any`] in the file's own bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct AnyRef<'a> {

@@ -13,10 +13,10 @@
 //!   such as `\p{Grek}` are accepted as well.
 //! - `\pC` includes unassigned code points, as in Go from 1.25 on.
 //! - Tables (categories, scripts, letter case) are of the crate's version of Unicode, not Go's.
-//! - Groups and repetitions nest at most [`PATTERN_DEPTH_MAX`](super::PATTERN_DEPTH_MAX) deep; in
+//! - Groups and repetitions nest at most [`PATTERN_DEPTH_MAX`] deep; in
 //!   Go about 1000.
 //! - An expression that compiles to more than
-//!   [`PATTERN_COMPILED_MAX_BYTES`](super::PATTERN_COMPILED_MAX_BYTES) is an error. Go's limit is
+//!   [`PATTERN_COMPILED_MAX_BYTES`] is an error. Go's limit is
 //!   higher: a counted repetition of a large class such as `\pL{200}` passes there.
 //! - Go reads each byte of a value that is not UTF-8 as U+FFFD; here no class matches such a byte.
 //!   Stored values are always UTF-8.
