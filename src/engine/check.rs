@@ -152,6 +152,24 @@ fn named_namespaces(table: &Table, report: &mut CheckReport) -> Result<BTreeSet<
     Ok(named)
 }
 
+/// Walks all rows, which must be in order; counts them.
+pub(crate) fn walk(table: &Table) -> Result<u64> {
+    let mut count = 0;
+    let mut last: Option<Vec<u8>> = None;
+    for row in table.range::<&[u8]>(..).or_fault()? {
+        let (key, _) = row.or_fault()?;
+        check_order(
+            last.as_ref()
+                .is_none_or(|last| key.value() > last.as_slice()),
+        )?;
+        let last = last.get_or_insert_default();
+        last.clear();
+        last.extend_from_slice(key.value());
+        count += 1;
+    }
+    Ok(count)
+}
+
 /// The namespaces under which there are keys of containers: a look at the first key of each.
 pub(crate) fn used_namespaces(table: &Table) -> Result<Vec<Vec<u8>>> {
     let mut names = Vec::new();

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use redb::ReadableTableMetadata;
 
 use crate::container::Container;
-use crate::engine::check::{reserved_revisions, used_namespaces};
-use crate::engine::fault::{OrFault, check_order, contained};
+use crate::engine::check::{reserved_revisions, used_namespaces, walk};
+use crate::engine::fault::{OrFault, contained};
 use crate::engine::plan::Plan;
 use crate::engine::scan::{self, Batch};
 use crate::engine::shared::{Settings, Shared};
@@ -141,17 +141,8 @@ impl Live {
     /// Whether all rows of the containers can be read, in order and in their number: nothing that
     /// is not among them is in the store.
     pub(crate) fn is_whole(&self) -> bool {
-        let walk = || {
-            let mut count = 0;
-            let mut last = Vec::new();
-            for row in self.snapshot.containers.range::<&[u8]>(..).or_fault()? {
-                let (key, _) = row.or_fault()?;
-                check_order(count == 0 || key.value() > last.as_slice())?;
-                last = key.value().to_vec();
-                count += 1;
-            }
-            Ok(count == self.snapshot.containers.len().or_fault()?)
-        };
+        let table = &self.snapshot.containers;
+        let walk = || Ok(walk(table)? == table.len().or_fault()?);
         contained(walk).unwrap_or(false)
     }
 }

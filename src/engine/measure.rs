@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use redb::{ReadTransaction, ReadableTableMetadata, TableHandle};
 
-use crate::engine::check::{reserved_revisions, used_namespaces};
+use crate::engine::check::{self, reserved_revisions, used_namespaces};
 use crate::engine::fault::OrFault;
 use crate::engine::plan::Plan;
 use crate::engine::{namespaces, scan};
@@ -23,7 +23,10 @@ pub(crate) struct Measured {
 }
 
 /// Counts and measures what one snapshot holds.
-pub(crate) fn measure(txn: &ReadTransaction) -> Result<Measured> {
+///
+/// redb measures a tree by calling itself for each page below another, as deep as it goes: pages that
+/// lead in circles would end the process. Where they were not verified, all rows are walked first.
+pub(crate) fn measure(txn: &ReadTransaction, pages_verified: bool) -> Result<Measured> {
     let containers = txn.open_table(schema::CONTAINERS).or_fault()?;
     let mut measured = Measured {
         revisions_below: Revision::new(reserved_revisions(
@@ -40,6 +43,9 @@ pub(crate) fn measure(txn: &ReadTransaction) -> Result<Measured> {
     }
     for definition in [schema::CONTAINERS, schema::META, schema::NAMESPACES] {
         let table = txn.open_table(definition).or_fault()?;
+        if !pages_verified {
+            check::walk(&table)?;
+        }
         let stats = table.stats().or_fault()?;
         measured.tables.push(TableStats {
             name: definition.name().to_owned(),

@@ -42,7 +42,8 @@ impl Db {
         let snapshot = self.read()?;
         let shared = snapshot.shared();
         let in_context = |error: crate::Error| error.during(Operation::Measure).at(shared.path());
-        let measured = contained(|| measure(snapshot.snapshot())).map_err(in_context)?;
+        let measured = contained(|| measure(snapshot.snapshot(), shared.pages_verified))
+            .map_err(in_context)?;
         let file_bytes = match shared.path() {
             Some(path) => Some(path.metadata().or_io().map_err(in_context)?.len()),
             None => None,

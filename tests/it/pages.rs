@@ -24,13 +24,17 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A store with several namespaces of containers on many pages, as a file.
 fn file() -> Vec<u8> {
+    file_with_specs(400)
+}
+
+fn file_with_specs(spec_bytes: usize) -> Vec<u8> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("meta.redb");
     let db = Db::create(&path).unwrap();
     db.write(|txn| {
         for number in 0..400u64 {
             let store = txn.namespace(&format!("ns{}", number % 5))?;
-            bayplan::Store::create(&store, marked(&format!("c{number}"), number, 400))?;
+            bayplan::Store::create(&store, marked(&format!("c{number}"), number, spec_bytes))?;
         }
         Ok::<_, bayplan::Error>(())
     })
@@ -121,6 +125,44 @@ fn a_page_number_beyond_the_file_is_told_as_damage_first() {
             std::fs::write(&path, &bytes).unwrap();
             let errors = errors(&path);
             if let Some(first) = errors.first() {
+                assert_eq!(*first, ErrorKind::Corrupt, "page {page}, child {child}");
+                damaged += 1;
+            }
+        }
+    }
+    assert!(damaged > 20, "{damaged}");
+}
+
+#[test]
+fn a_page_that_leads_to_itself_ends_no_process() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("damaged.redb");
+    // Some pages hold nothing but a piece of a spec, which a count does not look at.
+    let healthy = file_with_specs(5_000);
+    let number_at = |page: usize, count: usize, child: usize| {
+        page + BRANCH_HEAD_BYTES + CHECKSUM_BYTES * (count + 1) + PAGE_NUMBER_BYTES * child
+    };
+    // The lowest bytes of a page's number count pages, from some page on.
+    let index = |at: usize| usize::from(u16::from_le_bytes([healthy[at], healthy[at + 1]]));
+    let branches = pages(&healthy, BRANCH);
+    let is_first = |first: &usize| {
+        branches.iter().all(|(page, count)| {
+            (0..=*count).all(|child| {
+                let at = (index(number_at(*page, *count, child)) + first) * PAGE_BYTES;
+                matches!(healthy.get(at), Some(&LEAF | &BRANCH))
+            })
+        })
+    };
+    let first = (0..100).find(is_first).unwrap();
+    let mut damaged = 0;
+    for (page, count) in &branches {
+        for child in 0..=*count {
+            let mut bytes = healthy.clone();
+            let own = u16::try_from(page / PAGE_BYTES - first).unwrap();
+            let at = number_at(*page, *count, child);
+            bytes[at..at + 2].copy_from_slice(&own.to_le_bytes());
+            std::fs::write(&path, &bytes).unwrap();
+            if let Some(first) = errors(&path).first() {
                 assert_eq!(*first, ErrorKind::Corrupt, "page {page}, child {child}");
                 damaged += 1;
             }
