@@ -29,8 +29,12 @@ use crate::filter::{Filter, Filters, Required};
 use crate::identifier::NamespaceName;
 use crate::revision::Revision;
 
-/// A query for which more than this share of all containers are candidates reads all of them.
-const CANDIDATES_MAX_SHARE: usize = 4;
+/// A query for which more than this share of all containers are candidates reads all of them: where
+/// one in eight matches, counting by the index took as long as reading.
+const CANDIDATES_MAX_SHARE: usize = 8;
+
+/// How many candidates are collected in the time that it takes to read one container.
+const COLLECTED_WHILE_READ: usize = 4;
 
 /// Candidates so few that a regular expression need not make them fewer.
 const FEW: usize = 64;
@@ -173,7 +177,15 @@ impl Index {
     }
 
     /// How to find what may match in a snapshot of this version.
-    pub(crate) fn ask(&self, version: u64, namespace: &NamespaceName, filters: &Filters) -> Answer {
+    ///
+    /// `limit` is how many are asked for: a few of many are found sooner by reading.
+    pub(crate) fn ask(
+        &self,
+        version: u64,
+        namespace: &NamespaceName,
+        filters: &Filters,
+        limit: usize,
+    ) -> Answer {
         if let Plan::Ids(ids) = Plan::of(filters) {
             return Answer::Look(Plan::Ids(ids));
         }
@@ -187,28 +199,45 @@ impl Index {
         match &state.stage {
             Stage::Unbuilt => Answer::Build,
             Stage::Building { .. } | Stage::Off => Answer::Look(Plan::All),
-            Stage::Ready(holders) => Answer::Look(self.candidates(holders, namespace, filters)),
+            Stage::Ready(holders) => {
+                Answer::Look(self.candidates(holders, namespace, filters, limit))
+            }
         }
     }
 
-    fn candidates(&self, holders: &Holders, name: &NamespaceName, filters: &Filters) -> Plan {
-        let most = holders.len() / CANDIDATES_MAX_SHARE;
-        let mut ids = BTreeSet::new();
+    fn candidates(
+        &self,
+        holders: &Holders,
+        name: &NamespaceName,
+        filters: &Filters,
+        limit: usize,
+    ) -> Plan {
+        let mut all = Vec::new();
         let mut count = 0;
         for filter in filters.iter() {
-            match self.fewest(holders, name, filter) {
-                Some(Few::Id(id)) => {
-                    ids.insert(id.to_owned());
+            let Some(few) = self.fewest(holders, name, filter) else {
+                return Plan::All;
+            };
+            count += few.len();
+            all.push(few);
+        }
+        // About how many are read until `limit` are found, if the candidates are spread evenly.
+        let read_count = limit.saturating_mul(holders.len() / count.max(1));
+        if count > holders.len() / CANDIDATES_MAX_SHARE
+            || count > FEW && read_count < count / COLLECTED_WHILE_READ
+        {
+            return Plan::All;
+        }
+        let mut ids = BTreeSet::new();
+        for few in &all {
+            match few {
+                Few::Id(id) => {
+                    ids.insert((*id).to_owned());
                 }
-                Some(Few::Holders(few)) => {
-                    count += few.iter().map(|slots| slots.len()).sum::<usize>();
-                    if count > most {
-                        return Plan::All;
-                    }
+                Few::Holders(few) => {
                     let few = few.iter().flat_map(|slots| slots.iter());
                     ids.extend(few.filter_map(|slot| holders.id(slot)).map(str::to_owned));
                 }
-                None => return Plan::All,
             }
         }
         Plan::Ids(ids)
@@ -304,7 +333,10 @@ impl Index {
             Stage::Unbuilt | Stage::Off => true,
             Stage::Building { log, .. } => {
                 log.extend(changes);
-                log.len() <= CHANGES_MAX_COUNT
+                if log.len() > CHANGES_MAX_COUNT {
+                    state.stage = Stage::Unbuilt;
+                }
+                true
             }
             Stage::Ready(holders) => {
                 changes.iter().all(|change| holders.apply(change))
@@ -392,8 +424,11 @@ impl Build<'_> {
 
 impl Drop for Build<'_> {
     fn drop(&mut self) {
-        if !self.done {
-            let mut state = self.index.write();
+        if self.done {
+            return;
+        }
+        let mut state = self.index.write();
+        if self.log(&mut state).is_some() {
             self.index
                 .give_up(&mut state, "it is too large, or a container is damaged");
         }
@@ -443,8 +478,58 @@ mod tests {
         }
         next.finish();
         assert_eq!(
-            index.ask(1, &name, &Filters::parse(["labels.n==7"]).unwrap()),
+            index.ask(
+                1,
+                &name,
+                &Filters::parse(["labels.n==7"]).unwrap(),
+                usize::MAX
+            ),
             Answer::Look(Plan::Ids(["c7".to_owned()].into()))
         );
+    }
+
+    #[test]
+    fn what_is_stored_while_it_is_built_never_switches_it_off() {
+        let index = Index::new(usize::MAX);
+        let name = NamespaceName::new("a").unwrap();
+        let filters = Filters::parse(["labels.n==7"]).unwrap();
+        let overtaken = index.build(0).unwrap();
+        // Many transactions, together more than the log holds.
+        for number in 0..=CHANGES_MAX_COUNT {
+            let container =
+                Container::new(format!("c{number}"), Runtime::new("runc"), Any::default());
+            let mut changes = Changes::default();
+            changes.stored(&index, &name, &container);
+            index.settle(changes, true);
+        }
+        let version = index.version().unwrap();
+        assert_eq!(index.ask(version, &name, &filters, 1), Answer::Build);
+        let next = index.build(version).unwrap();
+        // The one that was overtaken gives up its own build only.
+        drop(overtaken);
+        next.finish();
+        let nothing = Answer::Look(Plan::Ids(BTreeSet::new()));
+        assert_eq!(index.ask(version, &name, &filters, 1), nothing);
+    }
+
+    #[test]
+    fn a_short_page_of_many_candidates_is_read_and_not_collected() {
+        let index = Index::new(usize::MAX);
+        let name = NamespaceName::new("a").unwrap();
+        let mut build = index.build(0).unwrap();
+        for number in 0..20_000 {
+            let id = format!("c{number:05}");
+            let container = Container::new(id, Runtime::new("runc"), Any::default());
+            let tenth = if number % 10 == 0 { "yes" } else { "no" };
+            assert!(build.add(&name, &container.label("tenth", tenth)));
+        }
+        build.finish();
+        let filters = Filters::parse(["labels.tenth==yes"]).unwrap();
+        let is_collected = |limit| match index.ask(0, &name, &filters, limit) {
+            Answer::Look(Plan::Ids(ids)) => ids.len() == 2_000,
+            _ => false,
+        };
+        assert!(!is_collected(10));
+        assert!(is_collected(1_000) && is_collected(usize::MAX));
     }
 }

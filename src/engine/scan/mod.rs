@@ -12,7 +12,7 @@ use self::cursor::{Cursor, Head};
 pub(crate) use self::shape::Shape;
 use self::shape::{Loaded, Want};
 use crate::borrowed::ContainerRef;
-use crate::engine::plan::Plan;
+use crate::engine::plan::{Plan, ids_after};
 use crate::error::Result;
 use crate::filter::Filters;
 use crate::identifier::{ContainerId, NamespaceName};
@@ -80,17 +80,11 @@ pub(crate) fn batch<T: Shape>(
     let mut head = Head::default();
     let open = |keys| Cursor::new(table, namespace, keys);
     if let Plan::Ids(ids) = plan {
-        for id in ids
-            .iter()
-            .filter(|id| after.is_none_or(|after| id.as_bytes() > after))
-        {
+        for id in ids_after(ids, after) {
             if batch.is_full(limit, size) {
                 return Ok(batch);
             }
-            batch.rest_after = Some(id.as_bytes().to_vec());
-            let Ok(id) = ContainerId::new(id.as_str()) else {
-                continue;
-            };
+            batch.rest_after = Some(id.as_str().as_bytes().to_vec());
             let mut cursor = open(ContainerKey::new(namespace, &id).all())?;
             if cursor.enter(&mut head) {
                 size += cursor.take_into(&mut batch.items, &head, filters)?;
@@ -140,13 +134,7 @@ pub(crate) fn visit(
     let Plan::Ids(ids) = plan else {
         return visit_all(schema::containers_of(namespace, after)).map(|_| ());
     };
-    for id in ids
-        .iter()
-        .filter(|id| after.is_none_or(|after| id.as_bytes() > after))
-    {
-        let Ok(id) = ContainerId::new(id.as_str()) else {
-            continue;
-        };
+    for id in ids_after(ids, after) {
         if visit_all(ContainerKey::new(namespace, &id).all())?.is_break() {
             break;
         }

@@ -86,7 +86,7 @@ macro_rules! read_store {
                         visit,
                     )
                 };
-                self.plan(filters)
+                self.plan(filters, page.most())
                     .and_then(read)
                     .map_err(|error| error.during(operation).in_namespace(&self.name))
             }

@@ -171,7 +171,7 @@ impl ReadNamespace<'_> {
     #[must_use]
     pub fn iter(&self, filters: &Filters) -> Containers {
         Containers {
-            plan: self.plan(filters).unwrap_or(Plan::All),
+            plan: self.plan(filters, usize::MAX).unwrap_or(Plan::All),
             snapshot: Arc::clone(&self.txn.snapshot),
             _shared: Arc::clone(&self.txn.shared),
             name: self.name.clone(),
@@ -220,7 +220,7 @@ impl ReadNamespace<'_> {
             })
         };
         let table = &self.txn.snapshot.containers;
-        let visited = self.plan(filters).and_then(|plan| {
+        let visited = self.plan(filters, usize::MAX).and_then(|plan| {
             contained(|| scan::visit(table, &self.name, None, filters, &plan, visit))
         });
         if let Some(panic) = panic {
@@ -244,16 +244,16 @@ impl ReadNamespace<'_> {
         contained(|| scan::batch(table, &self.name, after, limit, filters, plan))
     }
 
-    fn plan(&self, filters: &Filters) -> Result<Plan> {
+    fn plan(&self, filters: &Filters, limit: usize) -> Result<Plan> {
         let Some(version) = self.txn.snapshot.version else {
             return Ok(Plan::of(filters));
         };
         let index = &self.txn.shared.index;
-        match index.ask(version, &self.name, filters) {
+        match index.ask(version, &self.name, filters, limit) {
             Answer::Look(plan) => Ok(plan),
             Answer::Build => {
                 self.txn.build_index(version)?;
-                match index.ask(version, &self.name, filters) {
+                match index.ask(version, &self.name, filters, limit) {
                     Answer::Look(plan) => Ok(plan),
                     Answer::Build => Ok(Plan::All),
                 }
@@ -339,7 +339,7 @@ mod tests {
     fn plan(txn: &ReadTxn, filter: &str) -> Plan {
         let name = NamespaceName::new("a").unwrap();
         txn.of(name)
-            .plan(&Filters::parse([filter]).unwrap())
+            .plan(&Filters::parse([filter]).unwrap(), usize::MAX)
             .unwrap()
     }
 

@@ -467,7 +467,7 @@ impl WriteNamespace<'_> {
     }
 
     /// The index does not know what this transaction has changed.
-    fn plan(&self, filters: &Filters) -> Result<Plan> {
+    fn plan(&self, filters: &Filters, _limit: usize) -> Result<Plan> {
         Ok(Plan::of(filters))
     }
 }
