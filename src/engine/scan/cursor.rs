@@ -13,8 +13,8 @@ use crate::record::{Record, text};
 use crate::schema::{self, Bytes, Part, Row};
 use crate::store::Damaged;
 
-/// Stepping over more rows than this costs more than a new descent from the root of the tree.
-const STEPS_MAX_COUNT: u64 = 2;
+/// Stepping over more labels and extensions costs more than a new descent from the root of the tree.
+const STEPS_MAX_COUNT: u64 = 1;
 
 /// The key of a container's record: namespace, separator, id.
 #[derive(Default)]
@@ -212,9 +212,8 @@ impl<'t, C: Containers> Cursor<'t, C> {
     /// Leaves the container entered, of which so many labels, all extensions and the spec are
     /// still ahead. A descent reads none of them; see [`schema::Bytes`].
     fn leave(&mut self, head: &Head, record: &Record<'_>, labels: u32) -> Result<()> {
-        let spec_rows = if record.spec.is_cut() { 2 } else { 1 };
-        let rows = u64::from(labels) + u64::from(record.extensions) + spec_rows;
-        if rows > STEPS_MAX_COUNT {
+        let small_rows = u64::from(labels) + u64::from(record.extensions);
+        if record.spec.is_cut() || small_rows > STEPS_MAX_COUNT {
             return self.seek_behind(head);
         }
         while self.is_inside {
