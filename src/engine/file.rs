@@ -91,7 +91,12 @@ pub(crate) fn create_backend(
         .create_with_backend(backend)
         .or_fault()
         .map(Closing::new)?;
-    initialize(&db, settings)?;
+    let identity = Identity::new(
+        *uuid::Uuid::new_v4().as_bytes(),
+        (settings.clock)(),
+        settings.rules.unwrap_or_default(),
+    );
+    initialize(&db, &identity, 0)?;
     share(File::ReadWrite(db), path, settings)
 }
 
@@ -248,12 +253,7 @@ fn not_a_store(what: &str) -> Error {
 }
 
 /// Writes what makes an empty file a store.
-fn initialize(db: &Database, settings: &Settings) -> Result<()> {
-    let identity = Identity::new(
-        *uuid::Uuid::new_v4().as_bytes(),
-        (settings.clock)(),
-        settings.rules.unwrap_or_default(),
-    );
+pub(crate) fn initialize(db: &Database, identity: &Identity, revisions_below: u64) -> Result<()> {
     let txn = db.begin_write().or_fault()?;
     txn.open_table(schema::CONTAINERS).or_fault()?;
     txn.open_table(schema::NAMESPACES).or_fault()?;
@@ -264,8 +264,8 @@ fn initialize(db: &Database, settings: &Settings) -> Result<()> {
                 meta::FORMAT,
                 seal(meta::FORMAT, &u64::from(FORMAT_VERSION))?,
             ),
-            (meta::IDENTITY, seal(meta::IDENTITY, &identity)?),
-            (meta::REVISION, seal(meta::REVISION, &0u64)?),
+            (meta::IDENTITY, seal(meta::IDENTITY, identity)?),
+            (meta::REVISION, seal(meta::REVISION, &revisions_below)?),
         ];
         for (key, value) in values {
             table.insert(key, value.as_slice()).or_fault()?;

@@ -34,15 +34,18 @@ impl NewFile {
         if path.symlink_metadata().is_ok() {
             return Err(Error::already_exists());
         }
+        if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+            return Err(Error::invalid("the path ends in '/': name a file"));
+        }
         let parent = parent(path);
-        let directory = File::open(parent)
-            .or_io()
-            .map_err(|error| match error.kind() {
-                ErrorKind::NotFound => {
-                    Error::new(ErrorKind::NotFound, "there is no such directory").caused_by(error)
-                }
-                _ => error,
-            })?;
+        let no_directory = || Error::new(ErrorKind::NotFound, "there is no such directory");
+        let directory = match File::open(parent) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(no_directory()),
+            opened => opened.or_io()?,
+        };
+        if !directory.metadata().or_io()?.is_dir() {
+            return Err(no_directory());
+        }
         let (file, name) = match unnamed(parent) {
             Some(file) => (file, None),
             None => {
@@ -50,6 +53,8 @@ impl NewFile {
                     .prefix(".bayplan-")
                     .suffix(".new")
                     .tempfile_in(parent)
+                    // Its name is of no use to anybody.
+                    .map_err(|error| io::Error::from(error.kind()))
                     .or_io()?;
                 let (file, name) = named.into_parts();
                 (file, Some(name))
@@ -200,5 +205,10 @@ mod tests {
         let error = NewFile::begin(Path::new("/nowhere/at/all")).err().unwrap();
         assert_eq!(error.kind(), ErrorKind::NotFound);
         assert_eq!(error.to_string(), "there is no such directory");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = NewFile::begin(&file.path().join("a")).err().unwrap();
+        assert_eq!(error.to_string(), "there is no such directory");
+        let error = NewFile::begin(Path::new("a/")).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
     }
 }

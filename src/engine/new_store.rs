@@ -17,7 +17,7 @@ use crate::engine::new_file::NewFile;
 use crate::engine::shared::{Settings, Shared};
 use crate::error::Result;
 use crate::record::{Identity, seal};
-use crate::schema::{self, FORMAT_VERSION, meta};
+use crate::schema::{self, meta};
 
 /// See the head of this file.
 pub(crate) struct NewStore {
@@ -67,22 +67,7 @@ impl NewStore {
 
     /// Makes the tables, and says which store it is.
     pub(crate) fn initialize(&self, identity: &Identity, revisions_below: u64) -> Result<()> {
-        let txn = self.db.begin_write().or_fault()?;
-        txn.open_table(schema::CONTAINERS).or_fault()?;
-        txn.open_table(schema::NAMESPACES).or_fault()?;
-        {
-            let mut table = txn.open_table(schema::META).or_fault()?;
-            let format = seal(meta::FORMAT, &u64::from(FORMAT_VERSION))?;
-            let values = [
-                (meta::FORMAT, format),
-                (meta::IDENTITY, seal(meta::IDENTITY, identity)?),
-                (meta::REVISION, seal(meta::REVISION, &revisions_below)?),
-            ];
-            for (key, value) in values {
-                table.insert(key, value.as_slice()).or_fault()?;
-            }
-        }
-        txn.commit().or_fault()
+        file::initialize(&self.db, identity, revisions_below)
     }
 
     /// Moves the bound of revisions.

@@ -54,8 +54,8 @@ fn init_needs_the_directory() {
     let place = Place::bare();
     let run = place.run(&["init", "--db", "nowhere/meta.redb"]);
     assert_eq!(run.code, 1);
-    let text = "bayplan: create store nowhere/meta.redb: there is no such directory\n  ";
-    assert!(run.err.starts_with(text), "{}", run.err);
+    let text = "bayplan: create store nowhere/meta.redb: there is no such directory\n";
+    assert_eq!(run.err, text);
 }
 
 #[test]
