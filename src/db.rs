@@ -86,8 +86,9 @@ impl Db {
 
     /// Runs a write transaction: commits it if `work` returns `Ok`, rolls it back otherwise.
     ///
-    /// Other writers wait while `work` runs. Inside, use the transaction: an operation on the
-    /// `Db` itself is an error there ([`FailedPrecondition`](crate::ErrorKind::FailedPrecondition)).
+    /// Other writers wait while `work` runs. Inside, use the transaction: a write by the `Db` itself
+    /// is an error there ([`FailedPrecondition`](crate::ErrorKind::FailedPrecondition)), and a read
+    /// by it does not see what the transaction has done.
     ///
     /// The error may be of any type that is made from [`Error`]. Where the compiler cannot know
     /// which, as in a closure that ends with `Ok(())`, say it: `|txn| -> bayplan::Result<()> { .. }`.

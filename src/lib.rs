@@ -35,7 +35,9 @@
 //!   place, and builders that escape.
 //! - [Revisions](Revision), to update only what has not changed since it was read.
 //! - Checksums over every value and its key, verified at every read. Damage is an error that
-//!   names the container, never a panic and never other data.
+//!   names the container, never a panic and never other data. (redb may panic over pages that were
+//!   not verified: that is caught, after the panic hook was called, and so not in a program that
+//!   is built with `panic = "abort"`.)
 //!
 //! # What it does not do
 //!

@@ -65,8 +65,8 @@ pub struct NamespaceStats {
 pub struct TableStats {
     /// Its name; `docs/FORMAT.md` tells what is in it.
     pub name: String,
-    /// How many keys it has: a container has one for itself, one for its spec, and one for each
-    /// label and extension.
+    /// How many keys it has: a container has one for itself, one for each label and extension, and
+    /// one or more for its spec.
     pub keys_count: u64,
     /// How many pages are read to find a key.
     pub depth_pages: u32,

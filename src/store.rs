@@ -36,7 +36,7 @@ pub trait ReadStore {
 
     /// Calls `visit` for each container that matches, until it breaks.
     ///
-    /// One container is in memory at a time. Everything is read from one snapshot of the store.
+    /// A few containers are in memory at a time. Everything is read from one snapshot of the store.
     ///
     /// # Errors
     ///

@@ -92,7 +92,7 @@ impl<T> OrIo<T> for io::Result<T> {
 /// Runs `work`, which calls redb, and turns a panic in it into [`ErrorKind::Corrupt`].
 ///
 /// redb trusts the pages of a file that was closed cleanly and panics where they are not what it
-/// wrote. No caller's code may run inside.
+/// wrote. A caller's code that runs inside must keep its own panics apart.
 pub(crate) fn contained<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(result) => result,

@@ -84,12 +84,14 @@ impl Builder {
     ///    remains, also of older versions. Of a container that is not whole, the newest version is
     ///    taken of which all parts are there. These are in [`SalvageReport::uncertain`]: there may
     ///    have been a newer version, the container may have been deleted, and parts that were
-    ///    found apart may be of different versions with the same number of labels and extensions
-    ///    and the same length of the spec. Look at them before they are used.
+    ///    found apart may be of different versions with the same number of labels and extensions.
+    ///    Look at them before they are used.
     ///
     /// What is not known to have existed cannot be named: a container of which nothing is left is
-    /// in no list, and [`SalvageReport::is_complete`] is false where there may be any. Somebody who could choose the content of the damaged file chooses what is
-    /// found: checksums are not signatures.
+    /// in no list, and [`SalvageReport::is_complete`] is false where there may be any.
+    ///
+    /// Who could choose the content of the damaged file chooses what is found: checksums are not
+    /// signatures.
     ///
     /// The new file can be read and written by its owner only, is verified before it gets its name
     /// and keeps the id, the rules, times and revisions, where they are left. If nothing is
