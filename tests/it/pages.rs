@@ -6,7 +6,9 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use bayplan::{Db, ErrorKind, Filters, ReadNamespaces, ReadStore, Result};
+use bayplan::{
+    Container, Db, ErrorKind, FieldMask, Filters, ReadNamespaces, ReadStore, Result, Store,
+};
 
 use crate::sample::marked;
 
@@ -34,7 +36,7 @@ fn file_with_specs(spec_bytes: usize) -> Vec<u8> {
     db.write(|txn| {
         for number in 0..400u64 {
             let store = txn.namespace(&format!("ns{}", number % 5))?;
-            bayplan::Store::create(&store, marked(&format!("c{number}"), number, spec_bytes))?;
+            Store::create(&store, marked(&format!("c{number}"), number, spec_bytes))?;
         }
         Ok::<_, bayplan::Error>(())
     })
@@ -84,6 +86,37 @@ fn read_all(path: &Path) -> Vec<ErrorKind> {
     let backup = path.with_extension("backup");
     note(db.backup(&backup, |_| {}).map(|_| ()));
     let _ = std::fs::remove_file(backup);
+    drop(db);
+    errors.extend(write_some(path));
+    errors
+}
+
+/// The kinds of the errors of what writes beside damage.
+fn write_some(path: &Path) -> Vec<ErrorKind> {
+    let db = match Db::builder().check_integrity(false).open(path) {
+        Ok(db) => db,
+        Err(error) => return vec![error.kind()],
+    };
+    let mut errors = Vec::new();
+    for number in 0..100u64 {
+        let store = db.namespace(&format!("ns{}", number % 5)).unwrap();
+        let mut note = |result: Result<()>| errors.extend(result.err().map(|error| error.kind()));
+        let id = format!("c{}", number * 7);
+        match number % 3 {
+            0 => note(Store::delete(&store, &id)),
+            1 => note(
+                store
+                    .create(marked(&format!("new{number}"), number, 5_000))
+                    .map(drop),
+            ),
+            _ => {
+                let change = Container::with_id(id).label("new", "x");
+                let mask = FieldMask::parse(["labels.new"]).unwrap();
+                note(store.update(change, &mask).map(drop));
+            }
+        }
+    }
+    errors.retain(|kind| *kind != ErrorKind::NotFound);
     errors
 }
 
