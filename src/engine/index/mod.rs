@@ -19,8 +19,8 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use self::holders::Holders;
-use self::slots::Slots;
+use self::inverted::Inverted;
+use self::postings::Postings;
 pub(crate) use self::terms::Described;
 use self::terms::{Topic, is_served};
 use crate::engine::plan::Plan;
@@ -42,8 +42,8 @@ const FEW: usize = 64;
 /// A transaction that changes more containers than this makes the index be built anew.
 const CHANGES_MAX_COUNT: usize = 16_384;
 
-mod holders;
-mod slots;
+mod inverted;
+mod postings;
 mod terms;
 
 /// The index of one open store.
@@ -66,7 +66,7 @@ enum Stage {
         from: u64,
         log: Vec<Change>,
     },
-    Ready(Holders),
+    Ready(Inverted),
     /// Not to be built: switched off, too large, or the store is damaged.
     Off,
 }
@@ -199,15 +199,15 @@ impl Index {
         match &state.stage {
             Stage::Unbuilt => Answer::Build,
             Stage::Building { .. } | Stage::Off => Answer::Look(Plan::All),
-            Stage::Ready(holders) => {
-                Answer::Look(self.candidates(holders, namespace, filters, limit))
+            Stage::Ready(inverted) => {
+                Answer::Look(self.candidates(inverted, namespace, filters, limit))
             }
         }
     }
 
     fn candidates(
         &self,
-        holders: &Holders,
+        inverted: &Inverted,
         name: &NamespaceName,
         filters: &Filters,
         limit: usize,
@@ -215,28 +215,32 @@ impl Index {
         let mut all = Vec::new();
         let mut count = 0;
         for filter in filters.iter() {
-            let Some(few) = self.fewest(holders, name, filter) else {
+            let Some(candidates) = self.fewest(inverted, name, filter) else {
                 return Plan::All;
             };
-            count += few.len();
-            all.push(few);
+            count += candidates.len();
+            all.push(candidates);
         }
         // About how many are read until `limit` are found, if the candidates are spread evenly.
-        let read_count = limit.saturating_mul(holders.len() / count.max(1));
-        if count > holders.len() / CANDIDATES_MAX_SHARE
+        let read_count = limit.saturating_mul(inverted.len() / count.max(1));
+        if count > inverted.len() / CANDIDATES_MAX_SHARE
             || count > FEW && read_count < count / COLLECTED_WHILE_READ
         {
             return Plan::All;
         }
         let mut ids = BTreeSet::new();
-        for few in &all {
-            match few {
-                Few::Id(id) => {
+        for candidates in &all {
+            match candidates {
+                Candidates::Id(id) => {
                     ids.insert((*id).to_owned());
                 }
-                Few::Holders(few) => {
-                    let few = few.iter().flat_map(|slots| slots.iter());
-                    ids.extend(few.filter_map(|slot| holders.id(slot)).map(str::to_owned));
+                Candidates::Postings(all) => {
+                    let numbers = all.iter().flat_map(|postings| postings.iter());
+                    ids.extend(
+                        numbers
+                            .filter_map(|number| inverted.id(number))
+                            .map(str::to_owned),
+                    );
                 }
             }
         }
@@ -246,50 +250,53 @@ impl Index {
     /// What a filter requires that the fewest containers have.
     fn fewest<'a>(
         &self,
-        holders: &'a Holders,
+        inverted: &'a Inverted,
         name: &NamespaceName,
         filter: &'a Filter,
-    ) -> Option<Few<'a>> {
-        let of = |required| self.few(holders, name, required);
+    ) -> Option<Candidates<'a>> {
+        let of = |required| self.candidates_of(inverted, name, required);
         // Regular expressions are tried on every value: only where nothing else narrows down.
         let is_pattern = |required: &Required<'_>| matches!(required, Required::Matches(..));
         let plain = filter
             .required()
             .filter(|required| !is_pattern(required))
             .filter_map(of);
-        let plain = plain.min_by_key(Few::len);
+        let plain = plain.min_by_key(Candidates::len);
         if plain.as_ref().is_some_and(|few| few.len() <= FEW) {
             return plain;
         }
         let patterns = filter.required().filter(is_pattern).filter_map(of);
-        patterns.chain(plain).min_by_key(Few::len)
+        patterns.chain(plain).min_by_key(Candidates::len)
     }
 
-    fn few<'a>(
+    fn candidates_of<'a>(
         &self,
-        holders: &'a Holders,
+        inverted: &'a Inverted,
         name: &NamespaceName,
         required: Required<'a>,
-    ) -> Option<Few<'a>> {
+    ) -> Option<Candidates<'a>> {
         let topic = |field| Topic::of(field).map(|topic| self.topic(name, &topic));
-        let found: Vec<&Slots> = match required {
+        let found: Vec<&Postings> = match required {
             Required::Equals(Field::Id, id) => {
-                return Some(str::from_utf8(id).map_or_else(|_| Few::Holders(Vec::new()), Few::Id));
+                return Some(
+                    str::from_utf8(id)
+                        .map_or_else(|_| Candidates::Postings(Vec::new()), Candidates::Id),
+                );
             }
             Required::Equals(field, value) => {
                 let topic = topic(field)?;
                 let value = str::from_utf8(value).ok();
                 value
-                    .and_then(|value| holders.of_value(topic, value))
+                    .and_then(|value| inverted.of_value(topic, value))
                     .into_iter()
                     .collect()
             }
-            Required::Present(field) => holders.of_topic(topic(field)?).into_iter().collect(),
+            Required::Present(field) => inverted.of_topic(topic(field)?).into_iter().collect(),
             Required::Matches(field, pattern) => {
-                holders.of_passing(topic(field)?, |value| pattern.is_match(value.as_bytes()))
+                inverted.of_passing(topic(field)?, |value| pattern.is_match(value.as_bytes()))
             }
         };
-        Some(Few::Holders(found))
+        Some(Candidates::Postings(found))
     }
 
     fn topic(&self, namespace: &NamespaceName, topic: &Topic<'_>) -> u64 {
@@ -338,9 +345,9 @@ impl Index {
                 }
                 true
             }
-            Stage::Ready(holders) => {
-                changes.iter().all(|change| holders.apply(change))
-                    && holders.bytes() <= self.max_bytes
+            Stage::Ready(inverted) => {
+                changes.iter().all(|change| inverted.apply(change))
+                    && inverted.bytes() <= self.max_bytes
             }
         };
         if !fits {
@@ -371,7 +378,7 @@ impl Index {
         Some(Build {
             index: self,
             from: version,
-            holders: Holders::default(),
+            inverted: Inverted::default(),
             done: false,
         })
     }
@@ -385,7 +392,7 @@ pub(crate) struct Build<'a> {
     index: &'a Index,
     /// The version that it is built from. No two builds have the same.
     from: u64,
-    holders: Holders,
+    inverted: Inverted,
     done: bool,
 }
 
@@ -396,8 +403,9 @@ impl Build<'_> {
         namespace: &NamespaceName,
         container: impl Into<Described<'b>>,
     ) -> bool {
-        self.holders.apply(&self.index.stored(namespace, container))
-            && self.holders.bytes() <= self.index.max_bytes
+        self.inverted
+            .apply(&self.index.stored(namespace, container))
+            && self.inverted.bytes() <= self.index.max_bytes
     }
 
     /// Adds what was committed meanwhile, and lets the index answer.
@@ -405,10 +413,10 @@ impl Build<'_> {
         let mut state = self.index.write();
         if let Some(log) = self.log(&mut state) {
             let log = std::mem::take(log);
-            if !log.iter().all(|change| self.holders.apply(change)) {
+            if !log.iter().all(|change| self.inverted.apply(change)) {
                 return;
             }
-            state.stage = Stage::Ready(std::mem::take(&mut self.holders));
+            state.stage = Stage::Ready(std::mem::take(&mut self.inverted));
         }
         self.done = true;
     }
@@ -435,17 +443,17 @@ impl Drop for Build<'_> {
     }
 }
 
-/// Few containers.
-enum Few<'a> {
+/// The containers that may match one filter.
+enum Candidates<'a> {
     Id(&'a str),
-    Holders(Vec<&'a Slots>),
+    Postings(Vec<&'a Postings>),
 }
 
-impl Few<'_> {
+impl Candidates<'_> {
     fn len(&self) -> usize {
         match self {
             Self::Id(_) => 1,
-            Self::Holders(found) => found.iter().map(|slots| slots.len()).sum(),
+            Self::Postings(found) => found.iter().map(|postings| postings.len()).sum(),
         }
     }
 }

@@ -1,18 +1,18 @@
-//! Sets of containers, by their numbers: most of them have one.
+//! Posting lists: containers by their numbers. Most lists have one.
 
 use std::collections::HashSet;
 
-/// Some containers.
-pub(super) enum Slots {
+/// The containers of one list.
+pub(super) enum Postings {
     One(u32),
     Many(HashSet<u32>),
 }
 
-impl Slots {
+impl Postings {
     pub(super) fn len(&self) -> usize {
         match self {
             Self::One(_) => 1,
-            Self::Many(slots) => slots.len(),
+            Self::Many(numbers) => numbers.len(),
         }
     }
 
@@ -20,8 +20,8 @@ impl Slots {
         match self {
             Self::One(one) if *one == number => {}
             Self::One(one) => *self = Self::Many(HashSet::from([*one, number])),
-            Self::Many(slots) => {
-                slots.insert(number);
+            Self::Many(numbers) => {
+                numbers.insert(number);
             }
         }
     }
@@ -30,9 +30,9 @@ impl Slots {
     pub(super) fn remove(&mut self, number: u32) -> bool {
         match self {
             Self::One(one) => *one == number,
-            Self::Many(slots) => {
-                slots.remove(&number);
-                slots.is_empty()
+            Self::Many(numbers) => {
+                numbers.remove(&number);
+                numbers.is_empty()
             }
         }
     }
@@ -40,7 +40,7 @@ impl Slots {
     pub(super) fn iter(&self) -> impl Iterator<Item = u32> {
         let (one, many) = match self {
             Self::One(one) => (Some(*one), None),
-            Self::Many(slots) => (None, Some(slots.iter().copied())),
+            Self::Many(numbers) => (None, Some(numbers.iter().copied())),
         };
         one.into_iter().chain(many.into_iter().flatten())
     }

@@ -1,9 +1,9 @@
-//! The tables of the index: which containers have which values.
+//! The inverted index itself: the containers that have a value, by the value.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::slots::Slots;
+use super::postings::Postings;
 use super::{Change, Value};
 use crate::identifier::NamespaceName;
 
@@ -20,7 +20,7 @@ type Name = (NamespaceName, String);
 
 /// Which containers have which values.
 #[derive(Default)]
-pub(super) struct Holders {
+pub(super) struct Inverted {
     topics: HashMap<u64, Topic>,
     slots: Vec<Option<Slot>>,
     free: Vec<u32>,
@@ -30,8 +30,8 @@ pub(super) struct Holders {
 
 /// The containers that have a value of one topic, all together and by the value.
 struct Topic {
-    all: Slots,
-    by_value: HashMap<Arc<str>, Slots>,
+    all: Postings,
+    by_value: HashMap<Arc<str>, Postings>,
 }
 
 struct Slot {
@@ -39,7 +39,7 @@ struct Slot {
     values: Vec<Value>,
 }
 
-impl Holders {
+impl Inverted {
     /// How many containers there are.
     pub(super) fn len(&self) -> usize {
         self.by_name.len()
@@ -51,17 +51,17 @@ impl Holders {
     }
 
     /// The containers that have any value of a topic.
-    pub(super) fn of_topic(&self, topic: u64) -> Option<&Slots> {
+    pub(super) fn of_topic(&self, topic: u64) -> Option<&Postings> {
         self.topics.get(&topic).map(|topic| &topic.all)
     }
 
     /// The containers that have this value of a topic.
-    pub(super) fn of_value(&self, topic: u64, value: &str) -> Option<&Slots> {
+    pub(super) fn of_value(&self, topic: u64, value: &str) -> Option<&Postings> {
         self.topics.get(&topic)?.by_value.get(value)
     }
 
     /// The containers that have a value of a topic that passes, by value.
-    pub(super) fn of_passing(&self, topic: u64, pass: impl Fn(&str) -> bool) -> Vec<&Slots> {
+    pub(super) fn of_passing(&self, topic: u64, pass: impl Fn(&str) -> bool) -> Vec<&Postings> {
         let by_value = self
             .topics
             .get(&topic)
@@ -69,7 +69,7 @@ impl Holders {
             .flat_map(|topic| &topic.by_value);
         by_value
             .filter(|(value, _)| pass(value))
-            .map(|(_, slots)| slots)
+            .map(|(_, postings)| postings)
             .collect()
     }
 
@@ -118,20 +118,20 @@ impl Holders {
     /// Notes that a container has a value; the value, shared with all who have it.
     fn hold(&mut self, number: u32, (topic, value): &Value) -> Value {
         let holding = self.topics.entry(*topic).or_insert_with(|| Topic {
-            all: Slots::One(number),
+            all: Postings::One(number),
             by_value: HashMap::new(),
         });
         holding.all.insert(number);
         if let Some((shared, _)) = holding.by_value.get_key_value(value) {
             let shared = Arc::clone(shared);
-            if let Some(slots) = holding.by_value.get_mut(value) {
-                slots.insert(number);
+            if let Some(postings) = holding.by_value.get_mut(value) {
+                postings.insert(number);
             }
             return (*topic, shared);
         }
         holding
             .by_value
-            .insert(Arc::clone(value), Slots::One(number));
+            .insert(Arc::clone(value), Postings::One(number));
         self.bytes += DISTINCT_BYTES + value.len();
         (*topic, Arc::clone(value))
     }
@@ -155,7 +155,7 @@ impl Holders {
             if holding
                 .by_value
                 .get_mut(value)
-                .is_some_and(|slots| slots.remove(number))
+                .is_some_and(|postings| postings.remove(number))
             {
                 holding.by_value.remove(value);
                 self.bytes -= DISTINCT_BYTES + value.len();
