@@ -105,7 +105,8 @@ impl Builder {
     ///
     /// It reads the whole file, a few milliseconds per thousand containers. Without it, damage to
     /// what is stored of a container is found when that is read, but damage to the pages that lead
-    /// there may hide containers. [`Builder::open_read_only`] does not check a file that another
+    /// there may hide containers; and in a rare case writing to such a file ends the process, in redb,
+    /// with nothing committed. [`Builder::open_read_only`] does not check a file that another
     /// process is writing.
     pub fn check_integrity(mut self, check: bool) -> Self {
         self.settings.check_integrity = check;
