@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use bayplan::StoreId;
+use bayplan::{BackupReport, StoreId};
 
 use crate::text::visible;
 
@@ -24,7 +24,18 @@ pub(crate) struct Made<'a> {
     pub(crate) bytes: u64,
 }
 
-impl Made<'_> {
+impl<'a> Made<'a> {
+    /// A backup, or what was restored of one.
+    pub(crate) fn by_backup(path: &'a Path, report: &BackupReport) -> Self {
+        Self {
+            path,
+            id: report.id,
+            namespaces: report.namespaces_count,
+            containers: report.containers_count,
+            bytes: report.file_bytes,
+        }
+    }
+
     pub(crate) fn rows(&self) -> Vec<(&'static str, String)> {
         vec![
             ("file", self.path.display().to_string()),

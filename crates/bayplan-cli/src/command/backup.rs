@@ -32,13 +32,6 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
         .backup(&args.file, |progress| meter.show(progress))
         .map_err(|error| Failure::from(error).if_damaged(ADVICE))?;
     drop(meter);
-    let made = Made {
-        path: &args.file,
-        id: report.id,
-        namespaces: report.namespaces_count,
-        containers: report.containers_count,
-        bytes: report.file_bytes,
-    };
-    made.write(io.out)?;
+    Made::by_backup(&args.file, &report).write(io.out)?;
     Ok(Exit::Done)
 }
