@@ -143,63 +143,61 @@ fn keys_that_are_out_of_order_lead_nobody_in_circles() {
     assert!(damaged > 20, "{damaged}");
 }
 
-#[test]
-fn a_page_number_beyond_the_file_is_told_as_damage_first() {
+/// Where the number of each child of each branch page is, with the place of its page.
+fn child_numbers(bytes: &[u8]) -> Vec<(usize, usize)> {
+    let of_page = |(page, count): (usize, usize)| {
+        let numbers = page + BRANCH_HEAD_BYTES + CHECKSUM_BYTES * (count + 1);
+        (0..=count).map(move |child| (page, numbers + PAGE_NUMBER_BYTES * child))
+    };
+    let branches = pages(bytes, BRANCH);
+    branches.into_iter().flat_map(of_page).collect()
+}
+
+/// Changes where each branch leads, one child at a time. If anything is wrong then, which is not so
+/// with pages that are free, the first error must tell of damage.
+fn damaged_children_are_told(healthy: &[u8], damage: impl Fn(&mut [u8], usize, usize)) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("damaged.redb");
-    let healthy = file();
     let mut damaged = 0;
-    for (page, count) in pages(&healthy, BRANCH) {
-        for child in 0..=count {
-            let numbers = page + BRANCH_HEAD_BYTES + CHECKSUM_BYTES * (count + 1);
-            let mut bytes = healthy.clone();
-            // The second of the bytes that say which page of its region it is.
-            bytes[numbers + PAGE_NUMBER_BYTES * child + 1] = 0x7f;
-            std::fs::write(&path, &bytes).unwrap();
-            let errors = errors(&path);
-            if let Some(first) = errors.first() {
-                assert_eq!(*first, ErrorKind::Corrupt, "page {page}, child {child}");
-                damaged += 1;
-            }
+    for (page, number_at) in child_numbers(healthy) {
+        let mut bytes = healthy.to_vec();
+        damage(&mut bytes, page, number_at);
+        std::fs::write(&path, &bytes).unwrap();
+        if let Some(first) = errors(&path).first() {
+            assert_eq!(
+                *first,
+                ErrorKind::Corrupt,
+                "page {page}, number at {number_at}"
+            );
+            damaged += 1;
         }
     }
     assert!(damaged > 20, "{damaged}");
 }
 
 #[test]
+fn a_page_number_beyond_the_file_is_told_as_damage_first() {
+    damaged_children_are_told(&file(), |bytes, _, number_at| {
+        // The second of the bytes that say which page of its region it is.
+        bytes[number_at + 1] = 0x7f;
+    });
+}
+
+#[test]
 fn a_page_that_leads_to_itself_ends_no_process() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("damaged.redb");
     // Some pages hold nothing but a piece of a spec, which a count does not look at.
     let healthy = file_with_specs(5_000);
-    let number_at = |page: usize, count: usize, child: usize| {
-        page + BRANCH_HEAD_BYTES + CHECKSUM_BYTES * (count + 1) + PAGE_NUMBER_BYTES * child
-    };
     // The lowest bytes of a page's number count pages, from some page on.
     let index = |at: usize| usize::from(u16::from_le_bytes([healthy[at], healthy[at + 1]]));
-    let branches = pages(&healthy, BRANCH);
     let is_first = |first: &usize| {
-        branches.iter().all(|(page, count)| {
-            (0..=*count).all(|child| {
-                let at = (index(number_at(*page, *count, child)) + first) * PAGE_BYTES;
-                matches!(healthy.get(at), Some(&LEAF | &BRANCH))
-            })
+        child_numbers(&healthy).into_iter().all(|(_, number_at)| {
+            let at = (index(number_at) + first) * PAGE_BYTES;
+            matches!(healthy.get(at), Some(&LEAF | &BRANCH))
         })
     };
     let first = (0..100).find(is_first).unwrap();
-    let mut damaged = 0;
-    for (page, count) in &branches {
-        for child in 0..=*count {
-            let mut bytes = healthy.clone();
-            let own = u16::try_from(page / PAGE_BYTES - first).unwrap();
-            let at = number_at(*page, *count, child);
-            bytes[at..at + 2].copy_from_slice(&own.to_le_bytes());
-            std::fs::write(&path, &bytes).unwrap();
-            if let Some(first) = errors(&path).first() {
-                assert_eq!(*first, ErrorKind::Corrupt, "page {page}, child {child}");
-                damaged += 1;
-            }
-        }
-    }
-    assert!(damaged > 20, "{damaged}");
+    damaged_children_are_told(&healthy, |bytes, page, number_at| {
+        let own = u16::try_from(page / PAGE_BYTES - first).unwrap();
+        bytes[number_at..number_at + 2].copy_from_slice(&own.to_le_bytes());
+    });
 }
