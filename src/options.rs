@@ -84,9 +84,9 @@ impl Builder {
     /// How much memory the index of labels, images, runtimes, snapshotters and sandbox ids may
     /// take, about; 256 MiB by default, and no index with 0.
     ///
-    /// The index is built at the first query that it can serve, takes about 1.4 KB for a container
-    /// with six labels, and is given up if it would become larger than this. Queries
-    /// then read every record and label of the namespace, and find the same.
+    /// The index is built at the first query that it can serve, counts as about 1 KB for a container
+    /// with six labels, and is given up if it would become larger than this. Queries then read
+    /// every record and label of the namespace, and find the same.
     pub fn index_bytes(mut self, bytes: usize) -> Self {
         self.settings.index_bytes = bytes;
         self

@@ -6,8 +6,8 @@
 //! a row and a leaf of its own, which redb neither shares nor rewrites when its neighbours change;
 //! and what is left over, less than a page, which stands first and shares the leaf of the record.
 //!
-//! Measured with containers of 7.1 KB and specs of 6 KiB: 8.4 KB of file for each container, where
-//! a spec in one row made it 12.6 KB.
+//! Measured with 10,000 containers of 7.1 KB with specs of 6 KiB: 9.3 KB of file for each container,
+//! where a spec in one row made it 12.8 KB.
 
 use std::borrow::Cow;
 

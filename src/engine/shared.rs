@@ -86,8 +86,9 @@ pub(crate) struct Shared {
     ///
     /// That it is kept until the next commit keeps redb from freeing the pages which a commit replaces
     /// right after it, in a second commit that is not synced: they are freed with the next one.
-    /// Measured: creates are 5 to 10 % faster; and while redb holds pages that are not synced,
-    /// each read that misses its cache looks for them in 131 places, which took half of its time.
+    /// Measured: creates are 2 to 11 % faster; and while redb holds pages that are not synced, each
+    /// read that misses its cache looks for them in 131 places: reads of a store larger than the
+    /// cache take 35 to 46 % less time.
     latest: Mutex<Option<Arc<Snapshot>>>,
     file: File,
     pub(crate) path: Option<PathBuf>,

@@ -30,10 +30,11 @@ use crate::identifier::NamespaceName;
 use crate::revision::Revision;
 
 /// A query for which more than this share of all containers are candidates reads all of them: where
-/// one in eight matches, counting by the index took as long as reading.
+/// one in five matched, counting by the index took nearly twice as long as reading.
 const CANDIDATES_MAX_SHARE: usize = 8;
 
-/// How many candidates are collected in the time that it takes to read one container.
+/// A page is read if fewer containers are likely to be read for it than this share of its candidates.
+/// The share is chosen, not measured.
 const COLLECTED_WHILE_READ: usize = 4;
 
 /// Candidates so few that a regular expression need not make them fewer.
