@@ -5,24 +5,39 @@
 //! a file that turns out to be foreign, or of a newer version, is left as it was; and a file can be
 //! inspected, repaired in memory, where nothing may be written at all. When the gate opens, the
 //! writes and syncs that were held back reach the file in their order.
+//!
+//! Where redb is not to verify the pages, the gate verifies those that it must not take as they are
+//! ([`trees`](crate::engine::trees)): when redb, which has locked the file by then, reads its first page.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use redb::{BackendError, StorageBackend};
+
+use crate::engine::layout::{Commit, PAGE_BYTES};
+use crate::engine::trees::{self, ReadAt};
+use crate::error::Result;
 
 const BLOCK_BYTES: u64 = 4096;
 
 /// The backend to hand to redb, and the gate to open later.
-pub(crate) fn gated(inner: impl StorageBackend, access: Access) -> (GatedBackend, Gate) {
+pub(crate) fn gated(
+    inner: impl StorageBackend,
+    access: Access,
+    pages: Pages,
+) -> (GatedBackend, Gate) {
     let gate = Gate(Arc::new(State {
         inner: Box::new(inner),
         access,
         open: AtomicBool::new(false),
         overlay: Mutex::new(Overlay::default()),
+        unseen: match pages {
+            Pages::Verified => OnceLock::from(Ok(None)),
+            Pages::Unverified => OnceLock::new(),
+        },
     }));
     (GatedBackend(Arc::clone(&gate.0)), gate)
 }
@@ -34,6 +49,15 @@ pub(crate) enum Access {
     Write,
     /// The file is never written: locks are taken shared, and the gate stays closed.
     Inspect,
+}
+
+/// Who verifies the pages of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pages {
+    /// redb does, while it opens the file.
+    Verified,
+    /// redb does only where the file was not closed well.
+    Unverified,
 }
 
 /// Opens the way to the file.
@@ -64,6 +88,32 @@ impl Gate {
         state.open.store(true, Ordering::Release);
         Ok(())
     }
+
+    /// The trees that redb took as they are, if it did.
+    pub(crate) fn unverified(&self) -> Option<Unverified> {
+        match self.0.unseen.get() {
+            Some(Ok(Some(commit))) => Some(Unverified {
+                file: Arc::clone(&self.0),
+                commit: *commit,
+            }),
+            _ => None,
+        }
+    }
+}
+
+/// A file whose pages nobody has verified but those that redb needs to open and close it.
+#[derive(Debug)]
+pub(crate) struct Unverified {
+    file: Arc<State>,
+    commit: Commit,
+}
+
+impl Unverified {
+    /// Verifies the pages that lead to others. Nothing may have been committed since the file was
+    /// opened.
+    pub(crate) fn verify_branches(&self) -> Result<u64> {
+        trees::verify_branches(&*self.file, &self.commit)
+    }
 }
 
 /// See the head of this file.
@@ -76,9 +126,19 @@ struct State {
     access: Access,
     open: AtomicBool,
     overlay: Mutex<Overlay>,
+    /// What redb takes unseen; not known before it reads its first page.
+    unseen: OnceLock<Result<Option<Commit>>>,
 }
 
 impl State {
+    /// Lets no page through before what redb takes unseen is verified.
+    fn before_page(&self) -> io::Result<()> {
+        match self.unseen.get_or_init(|| trees::unseen(self)) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(io::Error::other(error.clone())),
+        }
+    }
+
     fn is_open(&self) -> bool {
         self.open.load(Ordering::Acquire)
     }
@@ -209,21 +269,32 @@ impl Overlay {
     }
 }
 
+impl ReadAt for State {
+    fn len(&self) -> io::Result<u64> {
+        if self.is_open() {
+            return self.inner.len();
+        }
+        self.overlay().lens(&*self.inner).map(|lens| lens.len)
+    }
+
+    fn read(&self, at: u64, out: &mut [u8]) -> io::Result<()> {
+        if self.is_open() {
+            return self.inner.read(at, out);
+        }
+        self.overlay().read(&*self.inner, at, out)
+    }
+}
+
 impl StorageBackend for GatedBackend {
     fn len(&self) -> io::Result<u64> {
-        let state = &self.0;
-        if state.is_open() {
-            return state.inner.len();
-        }
-        state.overlay().lens(&*state.inner).map(|lens| lens.len)
+        self.0.len()
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let state = &self.0;
-        if state.is_open() {
-            return state.inner.read(offset, out);
+        if offset >= PAGE_BYTES {
+            self.0.before_page()?;
         }
-        state.overlay().read(&*state.inner, offset, out)
+        self.0.read(offset, out)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {

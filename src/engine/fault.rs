@@ -64,6 +64,11 @@ fn fault(error: redb::Error) -> Error {
 }
 
 fn io_fault(error: io::Error) -> Error {
+    // What the gate before the file has found.
+    let error = match error.downcast::<Error>() {
+        Ok(ours) => return ours,
+        Err(error) => error,
+    };
     let message = match error.kind() {
         io::ErrorKind::StorageFull => "the disk is full",
         io::ErrorKind::QuotaExceeded => "the disk quota is used up",

@@ -3,16 +3,18 @@
 use std::fs::{File as OsFile, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{Builder, ConcurrencyMode, Database, ReadTransaction, ReadableDatabase, StorageBackend};
 
-use crate::engine::backend::{Access, gated};
+use crate::engine::backend::{Access, Gate, GatedBackend, Pages, gated};
 use crate::engine::check::reserved_revisions;
 use crate::engine::fault::{Closing, OrFault, OrIo, contained};
 use crate::engine::migrate::Target;
 use crate::engine::new_file::NewFile;
-use crate::engine::shared::{File, Settings, Shared};
+use crate::engine::shared::{File, Opened, Settings, Shared};
 use crate::engine::{holder, migrate};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Identity, seal};
@@ -97,7 +99,7 @@ pub(crate) fn create_backend(
         settings.rules.unwrap_or_default(),
     );
     initialize(&db, &identity, 0)?;
-    share(File::ReadWrite(db), path, settings)
+    share(File::ReadWrite(Opened::new(db, None)), path, settings)
 }
 
 /// The store in a backend. Nothing is written to it before it is known to be one.
@@ -116,19 +118,20 @@ pub(crate) fn open_and_migrate(
     path: Option<&Path>,
     target: Target,
 ) -> Result<Shared> {
-    let (backend, gate) = gated(backend, Access::Write);
-    let db = open_behind(backend, settings, path)?;
-    let snapshot = db.begin_read().or_fault()?;
+    let (backend, gate) = gated(backend, Access::Write, pages(settings));
+    let opened = open_behind(backend, &gate, settings, path)?;
+    let snapshot = opened.db.begin_read().or_fault()?;
     let version = check_identity(&snapshot, settings, target.version)?;
     drop(snapshot);
     gate.open().or_io()?;
     if version < target.version {
         tracing::info!(?path, from = version, to = target.version, "migrate");
-        let txn = db.begin_write().or_fault()?;
+        opened.verify_branches()?;
+        let txn = opened.db.begin_write().or_fault()?;
         migrate::run(&txn, target)?;
         txn.commit().or_fault()?;
     }
-    share(File::ReadWrite(db), path, settings)
+    share(File::ReadWrite(opened), path, settings)
 }
 
 /// The store in a backend that is never written; `open` gives the backend anew each time.
@@ -182,33 +185,51 @@ fn repair_in_memory(
     backend: impl StorageBackend,
     settings: &Settings,
     path: Option<&Path>,
-) -> Result<Closing<Database>> {
-    let (backend, _never_opened) = gated(backend, Access::Inspect);
+) -> Result<Opened> {
+    let (backend, never_opened) = gated(backend, Access::Inspect, pages(settings));
     let settings = Settings {
         live_readers: false,
         ..settings.clone()
     };
-    open_behind(backend, &settings, path)
+    open_behind(backend, &never_opened, &settings, path)
 }
 
+fn pages(settings: &Settings) -> Pages {
+    match settings.check_integrity {
+        true => Pages::Verified,
+        false => Pages::Unverified,
+    }
+}
+
+/// The database behind a gate, and what of it was taken unseen.
 fn open_behind(
-    backend: impl StorageBackend,
+    backend: GatedBackend,
+    gate: &Gate,
     settings: &Settings,
     path: Option<&Path>,
-) -> Result<Closing<Database>> {
+) -> Result<Opened> {
     let mut builder = redb_builder(settings);
     let reported = path.map(Path::to_owned);
     let on_repair = settings.on_repair.clone();
+    // A repair verifies all pages.
+    let is_repaired = Arc::new(AtomicBool::new(false));
+    let repairing = Arc::clone(&is_repaired);
     builder.set_repair_callback(move |session| {
+        repairing.store(true, Ordering::Relaxed);
         let percent = session.progress() * 100.0;
         tracing::info!(path = ?reported, percent, "check or repair");
         if let Some(on_repair) = &on_repair {
             on_repair(session.progress());
         }
     });
-    contained(|| builder.create_with_backend(backend).or_fault())
+    let db = contained(|| builder.create_with_backend(backend).or_fault())
         .map(Closing::new)
-        .map_err(|error| naming_the_holder(error, path))
+        .map_err(|error| naming_the_holder(error, path))?;
+    let unverified = match is_repaired.load(Ordering::Relaxed) {
+        true => None,
+        false => gate.unverified(),
+    };
+    Ok(Opened::new(db, unverified))
 }
 
 /// Adds who holds the lock, where the system tells.

@@ -12,18 +12,21 @@ pub(crate) mod fault;
 pub(crate) mod file;
 pub(crate) mod holder;
 pub(crate) mod index;
+pub(crate) mod layout;
 pub(crate) mod live;
 pub(crate) mod measure;
 pub(crate) mod migrate;
 pub(crate) mod namespaces;
 pub(crate) mod new_file;
 pub(crate) mod new_store;
+pub(crate) mod page;
 pub(crate) mod pages;
 pub(crate) mod plan;
 pub(crate) mod remains;
 pub(crate) mod scan;
 pub(crate) mod shared;
 pub(crate) mod snapshot;
+pub(crate) mod trees;
 pub(crate) mod txn;
 
 #[cfg(test)]

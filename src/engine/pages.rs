@@ -1,17 +1,9 @@
 //! Looking for leaf pages of redb in a file whose tree cannot be followed.
 //!
 //! redb allocates pages at multiples of 4 KiB, and a leaf page that is no longer in the tree keeps
-//! its bytes until its place is used again. So every place is looked at as if a leaf page began
-//! there (redb's design document, "Leaf page"; our tables have keys and values of any length):
-//!
-//! ```text
-//! byte 0          01: a leaf
-//! byte 1          reserved
-//! bytes 2-3       n: number of pairs (little endian, as all numbers)
-//! 4 bytes x n     where key i ends, from the beginning of the page
-//! 4 bytes x n     where value i ends
-//! keys, values    without gaps; a page of a large value spans several times 4 KiB
-//! ```
+//! its bytes until its place is used again. So every place is looked at as if a leaf page of our
+//! tables, whose keys and values are of any length, began there ([`page`](crate::engine::page)). That
+//! of a large value spans several times 4 KiB.
 //!
 //! What only looks like a pair is told apart by its seal: no value is believed here. Pairs are
 //! taken one by one, so that a damaged offset costs no more than the pairs beside it.
@@ -20,15 +12,10 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
+use crate::engine::page::{LEAF, LEAF_HEAD_BYTES};
 use crate::limits::{
     ENCODED_MAX_BYTES, EXTENSION_NAME_MAX_BYTES, IDENTIFIER_MAX_BYTES, LABEL_MAX_BYTES,
 };
-
-/// What pages begin at multiples of.
-pub(crate) const PAGE_BYTES: u64 = 4096;
-
-const LEAF: u8 = 1;
-const HEAD_BYTES: usize = 4;
 
 /// Longest key of any table: identifiers, separators, a tag and the longest name.
 const KEY_MAX_BYTES: usize = 2 * IDENTIFIER_MAX_BYTES + 3 + LABEL_MAX_BYTES;
@@ -68,14 +55,14 @@ impl Source {
 
     /// The pairs of the leaf page that begins at `at`; none if no such page does.
     pub(crate) fn leaf(&mut self, at: u64) -> Vec<Pair> {
-        let Ok(head) = self.read(at, HEAD_BYTES) else {
+        let Ok(head) = self.read(at, LEAF_HEAD_BYTES) else {
             return Vec::new();
         };
         let &[LEAF, _, low, high] = head.as_slice() else {
             return Vec::new();
         };
         let count = usize::from(u16::from_le_bytes([low, high]));
-        let Ok(ends) = self.read(at + HEAD_BYTES as u64, count * 8) else {
+        let Ok(ends) = self.read(at + LEAF_HEAD_BYTES as u64, count * 8) else {
             return Vec::new();
         };
         let ends: Vec<usize> = ends
@@ -87,7 +74,7 @@ impl Source {
         let Some((key_ends, value_ends)) = ends.split_at_checked(count) else {
             return Vec::new();
         };
-        let keys_at = HEAD_BYTES + count * 8;
+        let keys_at = LEAF_HEAD_BYTES + count * 8;
         let values_at = key_ends.last().copied().unwrap_or(keys_at);
         let keys = ranges(keys_at, key_ends);
         keys.zip(ranges(values_at, value_ends))

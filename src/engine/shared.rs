@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 pub(crate) use redb::Database;
 use redb::{ReadOnlyDatabase, ReadTransaction, ReadableDatabase, WriteTransaction};
 
+use crate::engine::backend::Unverified;
 use crate::engine::fault::{Closing, OrFault, contained};
 use crate::engine::index::Index;
 use crate::engine::snapshot::Snapshot;
@@ -64,19 +65,60 @@ impl Settings {
 
 /// The file, as far as it may be used.
 pub(crate) enum File {
-    ReadWrite(Closing<Database>),
+    ReadWrite(Opened),
     ReadOnly(Closing<ReadOnlyDatabase>),
     /// Repaired in memory, never written.
-    Inspected(Closing<Database>),
+    Inspected(Opened),
 }
 
 impl File {
     pub(crate) fn begin_read(&self) -> Result<ReadTransaction> {
         match self {
-            Self::ReadWrite(db) | Self::Inspected(db) => db.begin_read(),
+            Self::ReadWrite(opened) | Self::Inspected(opened) => opened.db.begin_read(),
             Self::ReadOnly(db) => db.begin_read(),
         }
         .or_fault()
+    }
+
+    /// Whether every page was verified when the file was opened.
+    fn pages_verified(&self) -> bool {
+        match self {
+            Self::ReadWrite(opened) | Self::Inspected(opened) => opened.lock_unverified().is_none(),
+            Self::ReadOnly(_) => false,
+        }
+    }
+}
+
+/// A database of redb, and what of its pages nobody has verified.
+pub(crate) struct Opened {
+    pub(crate) db: Closing<Database>,
+    /// None if all pages were verified, or those that a write relies on.
+    unverified: Mutex<Option<Unverified>>,
+}
+
+impl Opened {
+    pub(crate) fn new(db: Closing<Database>, unverified: Option<Unverified>) -> Self {
+        Self {
+            db,
+            unverified: Mutex::new(unverified),
+        }
+    }
+
+    /// Verifies the pages that a write relies on, before the first one.
+    pub(crate) fn verify_branches(&self) -> Result<()> {
+        let mut unverified = self.lock_unverified();
+        if let Some(pages) = &*unverified {
+            let pages_count = pages.verify_branches()?;
+            tracing::debug!(pages_count, "verified the pages that lead to others");
+        }
+        *unverified = None;
+        Ok(())
+    }
+
+    fn lock_unverified(&self) -> MutexGuard<'_, Option<Unverified>> {
+        self.unverified
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -128,13 +170,12 @@ impl Shared {
             File::ReadWrite(_) => settings.index_bytes,
             File::ReadOnly(_) | File::Inspected(_) => 0,
         };
-        let pages_verified = settings.check_integrity && !matches!(file, File::ReadOnly(_));
         Self {
             latest: Mutex::default(),
-            file,
             path,
             rules,
-            pages_verified,
+            pages_verified: file.pages_verified(),
+            file,
             index: Index::new(index_bytes),
             clock: settings.clock.clone(),
             identity,
@@ -150,7 +191,7 @@ impl Shared {
     pub(crate) fn into_database(self) -> Option<Database> {
         drop(self.latest);
         match self.file {
-            File::ReadWrite(db) => db.into_inner(),
+            File::ReadWrite(opened) => opened.db.into_inner(),
             File::ReadOnly(_) | File::Inspected(_) => None,
         }
     }
@@ -205,7 +246,7 @@ impl Shared {
     /// Waits for the turn of any other thread to end, and begins a write transaction. This
     /// thread's turn lasts until [`Shared::end_write`].
     pub(crate) fn begin_write(&self) -> Result<WriteTransaction> {
-        let File::ReadWrite(db) = &self.file else {
+        let File::ReadWrite(opened) = &self.file else {
             return Err(Error::precondition("the store is open for reading only"));
         };
         self.check_writable()?;
@@ -213,8 +254,9 @@ impl Shared {
         let begun = contained(|| {
             // The one before may just have failed.
             self.check_writable()?;
+            opened.verify_branches()?;
             self.snapshot()?;
-            db.begin_write().or_fault()
+            opened.db.begin_write().or_fault()
         });
         if begun.is_err() {
             self.end_write();

@@ -176,6 +176,41 @@ fn damaged_children_are_told(healthy: &[u8], damage: impl Fn(&mut [u8], usize, u
 }
 
 #[test]
+fn nothing_is_written_where_a_branch_leads_to_a_page_that_is_free() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("damaged.redb");
+    let healthy = file();
+    let mut damaged = 0;
+    for (nth, (page, number_at)) in child_numbers(&healthy).into_iter().enumerate() {
+        let number = number_at..number_at + 2;
+        // The lowest pages are taken first when something is written.
+        let low = u16::try_from(nth % 20).unwrap().to_le_bytes();
+        if healthy[number.clone()] == low {
+            continue;
+        }
+        let mut bytes = healthy.clone();
+        bytes[number.clone()].copy_from_slice(&low);
+        std::fs::write(&path, &bytes).unwrap();
+        let errors = write_some(&path);
+        let is_corrupt = |kind: &ErrorKind| *kind == ErrorKind::Corrupt;
+        let what = format!("page {page}, at {number_at} to {low:?}");
+        assert!(
+            !errors.is_empty() && errors.iter().all(is_corrupt),
+            "{what}: {errors:?}"
+        );
+        // Put right again, the file is what it was.
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[number.clone()].copy_from_slice(&healthy[number]);
+        std::fs::write(&path, &bytes).unwrap();
+        let report = Db::open(&path).unwrap().check().unwrap();
+        assert!(report.is_healthy(), "{what}: {report:?}");
+        assert_eq!(report.containers, 400, "{what}");
+        damaged += 1;
+    }
+    assert!(damaged > 20, "{damaged}");
+}
+
+#[test]
 fn a_page_number_beyond_the_file_is_told_as_damage_first() {
     damaged_children_are_told(&file(), |bytes, _, number_at| {
         // The second of the bytes that say which page of its region it is.

@@ -11,7 +11,8 @@ mod version;
 use std::collections::BTreeMap;
 use std::io;
 
-use crate::engine::pages::{PAGE_BYTES, Pair, Source};
+use crate::engine::layout::PAGE_BYTES;
+use crate::engine::pages::{Pair, Source};
 use crate::identifier::{ContainerId, NamespaceName};
 use crate::record::{Identity, Record, SpecSeals, unseal, unseal_number, unseal_text};
 use crate::schema::{Part, Row, meta, parse_namespace};

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use redb::StorageBackend;
 
 use super::disk::{Call, Disk, Event, Fault, How, apply};
-use crate::engine::backend::{Access, gated};
+use crate::engine::backend::{Access, Pages, gated};
 
 #[derive(Clone, Debug)]
 enum Action {
@@ -93,7 +93,7 @@ proptest! {
     ) {
         for access in [Access::Write, Access::Inspect] {
             let disk = Disk::holding(bytes.clone());
-            let (backend, _gate) = gated(disk.clone(), access);
+            let (backend, _gate) = gated(disk.clone(), access, Pages::Verified);
             let mut model = bytes.clone();
             for action in &within(bytes.clone(), actions.clone()).0 {
                 run(action, &backend, &mut model);
@@ -111,7 +111,7 @@ proptest! {
         later in actions(),
     ) {
         let disk = Disk::holding(bytes.clone());
-        let (backend, gate) = gated(disk.clone(), Access::Write);
+        let (backend, gate) = gated(disk.clone(), Access::Write, Pages::Verified);
         let mut model = bytes.clone();
         let (actions, after) = within(bytes, actions);
         for action in &actions {
@@ -130,7 +130,7 @@ proptest! {
     #[test]
     fn a_gate_that_may_only_inspect_never_writes(bytes in start(), actions in actions()) {
         let disk = Disk::holding(bytes.clone());
-        let (backend, gate) = gated(disk.clone(), Access::Inspect);
+        let (backend, gate) = gated(disk.clone(), Access::Inspect, Pages::Verified);
         let mut model = bytes.clone();
         let (actions, after) = within(bytes.clone(), actions);
         for action in &actions {
@@ -153,7 +153,7 @@ proptest! {
         nth in 0..8usize,
     ) {
         let disk = Disk::holding(bytes.clone());
-        let (backend, gate) = gated(disk.clone(), Access::Write);
+        let (backend, gate) = gated(disk.clone(), Access::Write, Pages::Verified);
         let mut model = bytes.clone();
         let actions = within(bytes.clone(), actions).0;
         for action in &actions {

@@ -21,7 +21,7 @@ type Rows = Vec<(Vec<u8>, Vec<u8>)>;
 
 const COPIES: Table = Table::new("copies");
 
-const TARGET: Target = Target {
+pub(super) const TARGET: Target = Target {
     version: FORMAT_VERSION + 2,
     steps: &[
         Step {

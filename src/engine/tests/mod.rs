@@ -15,4 +15,5 @@ mod sample;
 #[path = "../../../tests/it/seed.rs"]
 mod seed;
 mod survival;
+mod unverified;
 mod work;

@@ -1,0 +1,155 @@
+//! The header of redb's file: where its pages are, and which trees the last commit left.
+//!
+//! ```text
+//! bytes 0-8       redb's magic number
+//! byte 9          flags: 1 the newest commit is in slot 1, 4 it was written in two phases
+//! bytes 12-15     bytes of a page (little endian, as all numbers): 4096
+//! bytes 16-19     pages before the data of each region
+//! bytes 20-23     pages of data in a full region
+//! bytes 64-191    commit slot 0
+//! bytes 192-319   commit slot 1
+//!
+//! in a slot:
+//! byte 0          version of the format: 3
+//! byte 1, 2       whether there is a tree of our tables, and one of redb's own
+//! bytes 8-39      root of our tables: number of its page, checksum, number of tables
+//! bytes 40-71     root of redb's own tables
+//! bytes 112-127   checksum over all bytes of the slot before it
+//! ```
+//!
+//! A page is named by a number: 20 bits for its place in its region, 20 bits for the region, and, in
+//! the highest 5 bits, its order: it takes 4096 x 2^order bytes. (redb's design document, "Database
+//! header" and "Commit slot"; and its source, for the bits of a number.)
+
+use std::ops::Range;
+
+use twox_hash::XxHash3_128;
+
+/// What pages begin at multiples of, and the smallest of them take.
+pub(crate) const PAGE_BYTES: u64 = 4096;
+
+/// How much of a file the header takes.
+pub(crate) const HEADER_BYTES: usize = 320;
+
+const FLAGS_AT: usize = 9;
+const FLAG_SECOND_SLOT: u8 = 1;
+const FLAG_TWO_PHASES: u8 = 4;
+const PAGE_BYTES_AT: usize = 12;
+const REGION_HEAD_PAGES_AT: usize = 16;
+const REGION_DATA_PAGES_AT: usize = 20;
+const SLOTS_AT: usize = 64;
+const SLOT_BYTES: usize = 128;
+const SLOT_CHECKSUM_AT: usize = SLOT_BYTES - CHECKSUM_BYTES;
+const FORMAT_OF_REDB: u8 = 3;
+
+/// What a checksum takes.
+pub(crate) const CHECKSUM_BYTES: usize = 16;
+/// What the number of a page takes.
+pub(crate) const NUMBER_BYTES: usize = 8;
+/// What the root of a tree takes: the number of its page, its checksum, how much is in it.
+pub(crate) const ROOT_BYTES: usize = NUMBER_BYTES + CHECKSUM_BYTES + 8;
+
+const INDEX_BITS: u32 = 20;
+const ORDER_BITS: u32 = 5;
+
+/// A page as its parent names it: where it is, and what it must hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PageRef {
+    number: u64,
+    checksum: u128,
+}
+
+impl PageRef {
+    pub(crate) fn new(number: [u8; NUMBER_BYTES], checksum: [u8; CHECKSUM_BYTES]) -> Self {
+        Self {
+            number: u64::from_le_bytes(number),
+            checksum: u128::from_le_bytes(checksum),
+        }
+    }
+
+    /// The root of a tree as it is written in `bytes`; what is behind it is not looked at.
+    pub(crate) fn root(bytes: &[u8]) -> Option<Self> {
+        let (number, rest) = bytes.split_first_chunk()?;
+        Some(Self::new(*number, *rest.first_chunk()?))
+    }
+
+    /// Whether these are the bytes that redb wrote.
+    pub(crate) fn holds(&self, used: &[u8]) -> bool {
+        XxHash3_128::oneshot(used) == self.checksum
+    }
+}
+
+/// Where the pages of a file are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Layout {
+    region_head_pages: u32,
+    region_data_pages: u32,
+}
+
+impl Layout {
+    /// Where a page is in the file; none if no file could hold it.
+    pub(crate) fn place(&self, page: &PageRef) -> Option<Range<u64>> {
+        let order = page.number >> (u64::BITS - ORDER_BITS);
+        let field = (1 << INDEX_BITS) - 1;
+        // A larger page has a smaller index; the bits that are free so are reserved.
+        let index = page.number & (field >> order);
+        let region = (page.number >> INDEX_BITS) & field;
+        let bytes = PAGE_BYTES.checked_shl(u32::try_from(order).ok()?)?;
+        let head_bytes = u64::from(self.region_head_pages) * PAGE_BYTES;
+        let region_bytes = head_bytes + u64::from(self.region_data_pages) * PAGE_BYTES;
+        let start = PAGE_BYTES
+            .checked_add(region.checked_mul(region_bytes)?)?
+            .checked_add(head_bytes)?
+            .checked_add(index.checked_mul(bytes)?)?;
+        Some(start..start.checked_add(bytes)?)
+    }
+}
+
+/// What the last commit left, as the header tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Commit {
+    pub(crate) layout: Layout,
+    /// The tree of our tables.
+    pub(crate) tables: Option<PageRef>,
+    /// The tree of redb's own tables: free pages, and those to be freed.
+    pub(crate) own_tables: Option<PageRef>,
+}
+
+impl Commit {
+    /// The commit that redb takes unseen; none if there is none. redb reads the header itself, and
+    /// refuses what is wrong with it.
+    ///
+    /// It must have been written in two phases, as the last one before a file is closed is, and any
+    /// checkpoint. Others may have been cut short, so redb verifies all pages then.
+    pub(crate) fn taken_unseen(header: &[u8; HEADER_BYTES]) -> Option<Self> {
+        let flags = *header.get(FLAGS_AT)?;
+        if flags & FLAG_TWO_PHASES == 0 || u64::from(number(header, PAGE_BYTES_AT)?) != PAGE_BYTES {
+            return None;
+        }
+        let slot = usize::from(flags & FLAG_SECOND_SLOT != 0);
+        let slot = header
+            .get(SLOTS_AT + slot * SLOT_BYTES..)?
+            .first_chunk::<SLOT_BYTES>()?;
+        let (content, checksum) = slot.split_at_checked(SLOT_CHECKSUM_AT)?;
+        let checksum = u128::from_le_bytes(*checksum.first_chunk()?);
+        if XxHash3_128::oneshot(content) != checksum {
+            return None;
+        }
+        let &[FORMAT_OF_REDB, has_tables, has_own_tables, ..] = slot else {
+            return None;
+        };
+        let [tables, own_tables] = [8, 8 + ROOT_BYTES].map(|at| PageRef::root(content.get(at..)?));
+        Some(Self {
+            layout: Layout {
+                region_head_pages: number(header, REGION_HEAD_PAGES_AT)?,
+                region_data_pages: number(header, REGION_DATA_PAGES_AT)?,
+            },
+            tables: tables.filter(|_| has_tables != 0),
+            own_tables: own_tables.filter(|_| has_own_tables != 0),
+        })
+    }
+}
+
+fn number(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
+}

@@ -1,0 +1,443 @@
+//! Verifying the pages of a file that redb would take as they are.
+//!
+//! Where a file was closed well and its pages are not verified when it is opened, redb believes two
+//! things in it that damage can turn against it:
+//!
+//! - which pages are free, and which are to be freed, in tables of its own. It would write over pages
+//!   that are in use.
+//! - where a branch page leads. If that is to a free page, redb would write there what stands above
+//!   it: the page becomes its own descendant. redb's commit panics on it while it holds a lock, its
+//!   clean-up panics over that lock, and two panics at once end the process.
+//!
+//! So its own tables, which it uses when it opens and when it closes a file, are verified before it reads
+//! any page; and the branch pages of our tables before the first write. Leaves are not: who reads a
+//! value verifies its seal.
+
+use std::io;
+use std::ops::Range;
+
+use crate::engine::fault::OrIo;
+use crate::engine::layout::{Commit, HEADER_BYTES, Layout, PAGE_BYTES, PageRef, ROOT_BYTES};
+use crate::engine::page::{LEAF, Page, Widths};
+use crate::error::{Error, Result};
+
+/// A file that can be read anywhere.
+pub(crate) trait ReadAt {
+    fn len(&self) -> io::Result<u64>;
+    fn read(&self, at: u64, out: &mut [u8]) -> io::Result<()>;
+}
+
+/// The commit that redb takes unseen, if there is one, with its own tables verified.
+///
+/// # Errors
+///
+/// `Corrupt` if they are damaged; `Io`.
+pub(crate) fn unseen(file: &impl ReadAt) -> Result<Option<Commit>> {
+    let mut header = [0; HEADER_BYTES];
+    if file.len().or_io()? < header.len() as u64 {
+        return Ok(None);
+    }
+    file.read(0, &mut header).or_io()?;
+    let Some(commit) = Commit::taken_unseen(&header) else {
+        return Ok(None);
+    };
+    let mut walk = Walk::new(file, commit.layout)?;
+    for table in walk.tables(commit.own_tables)? {
+        walk.all_pages(table.root, table.widths, |_| Ok(()))?;
+    }
+    Ok(Some(commit))
+}
+
+/// Verifies all pages that lead to others, in our tables; how many pages were looked at.
+///
+/// # Errors
+///
+/// `Corrupt` if one is damaged; `Io`.
+pub(crate) fn verify_branches(file: &impl ReadAt, commit: &Commit) -> Result<u64> {
+    let mut walk = Walk::new(file, commit.layout)?;
+    let budget = walk.budget;
+    for table in walk.tables(commit.tables)? {
+        walk.branches(table.root, table.widths)?;
+    }
+    Ok(budget - walk.budget)
+}
+
+struct Table {
+    root: Option<PageRef>,
+    widths: Widths,
+}
+
+impl Table {
+    /// What redb writes of a table: its kind (03: not a multimap), how many pairs it has, whether it
+    /// has a root, and that; then, of keys and of values, whether they have one width, and which.
+    /// (redb's source, `InternalTableDefinition`.)
+    fn parse(definition: &[u8]) -> Option<Self> {
+        let (&[3, ..], rest) = definition.split_first_chunk::<9>()? else {
+            return None;
+        };
+        let (has_root, rest) = rest.split_first()?;
+        let (root, rest) = rest.split_at_checked(ROOT_BYTES)?;
+        let (key_bytes, rest) = width(rest)?;
+        let (value_bytes, _) = width(rest)?;
+        Some(Self {
+            root: PageRef::root(root).filter(|_| *has_root != 0),
+            widths: Widths {
+                key_bytes,
+                value_bytes,
+            },
+        })
+    }
+}
+
+fn width(bytes: &[u8]) -> Option<(Option<usize>, &[u8])> {
+    let (is_fixed, rest) = bytes.split_first()?;
+    let (width, rest) = rest.split_first_chunk()?;
+    let width = usize::try_from(u32::from_le_bytes(*width)).ok()?;
+    Some(((*is_fixed != 0).then_some(width), rest))
+}
+
+/// A walk over the trees of one commit.
+struct Walk<'f, F> {
+    file: &'f F,
+    layout: Layout,
+    file_bytes: u64,
+    /// How many more pages there can be: a forged file must not lead in circles.
+    budget: u64,
+}
+
+impl<'f, F: ReadAt> Walk<'f, F> {
+    fn new(file: &'f F, layout: Layout) -> Result<Self> {
+        let file_bytes = file.len().or_io()?;
+        Ok(Self {
+            file,
+            layout,
+            file_bytes,
+            budget: file_bytes / PAGE_BYTES,
+        })
+    }
+
+    /// The tables of a tree of tables, all pages of which are verified.
+    fn tables(&mut self, root: Option<PageRef>) -> Result<Vec<Table>> {
+        let mut tables = Vec::new();
+        self.all_pages(root, Widths::default(), |page| {
+            for definition in page.values() {
+                let table = definition.and_then(Table::parse);
+                tables.push(table.ok_or_else(|| {
+                    Error::corrupt("the file is damaged: the list of its tables is none")
+                })?);
+            }
+            Ok(())
+        })?;
+        Ok(tables)
+    }
+
+    /// Verifies all pages of a tree, and shows its leaves.
+    fn all_pages(
+        &mut self,
+        root: Option<PageRef>,
+        widths: Widths,
+        mut leaf: impl FnMut(&Page) -> Result<()>,
+    ) -> Result<()> {
+        let mut next = Vec::from_iter(root);
+        while let Some(page) = next.pop() {
+            let page = self.verified(&page, widths)?;
+            if page.is_leaf() {
+                leaf(&page)?;
+            }
+            next.extend(page.children());
+        }
+        Ok(())
+    }
+
+    /// Verifies all branch pages of a tree.
+    ///
+    /// All that a branch leads to is of one kind. So where everything begins as a leaf does, it is
+    /// taken for leaves; where anything else is among it, all of it is verified.
+    fn branches(&mut self, root: Option<PageRef>, widths: Widths) -> Result<()> {
+        let mut next = Vec::from_iter(root);
+        while let Some(page) = next.pop() {
+            let children = self.verified(&page, widths)?.children();
+            for child in &children {
+                if self.first_byte(child)? != LEAF {
+                    next.extend(children);
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn first_byte(&mut self, page: &PageRef) -> Result<u8> {
+        let mut byte = [0];
+        let at = self.place(page)?.start;
+        self.file.read(at, &mut byte).or_io()?;
+        Ok(byte[0])
+    }
+
+    /// A page that holds what it should.
+    fn verified(&mut self, page: &PageRef, widths: Widths) -> Result<Page> {
+        let place = self.place(page)?;
+        let damaged = || {
+            Error::corrupt(format!(
+                "the file is damaged: the page at byte {} is not what was written there",
+                place.start
+            ))
+        };
+        self.budget = self.budget.checked_sub(1).ok_or_else(damaged)?;
+        let bytes = usize::try_from(place.end - place.start).map_err(|_| damaged())?;
+        let mut read = vec![0; bytes];
+        self.file.read(place.start, &mut read).or_io()?;
+        let read = Page::new(read, widths);
+        match read.used() {
+            Some(used) if page.holds(used) => Ok(read),
+            _ => Err(damaged()),
+        }
+    }
+
+    fn place(&self, page: &PageRef) -> Result<Range<u64>> {
+        self.layout
+            .place(page)
+            .filter(|place| place.end <= self.file_bytes)
+            .ok_or_else(|| Error::corrupt("the file is damaged: it leads to a page beyond its end"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use redb::backends::InMemoryBackend;
+    use redb::{Builder, ReadableDatabase, ReadableTableMetadata, StorageBackend, TableHandle};
+
+    use super::*;
+    use crate::engine::page::BRANCH;
+    use crate::schema;
+
+    impl ReadAt for Vec<u8> {
+        fn len(&self) -> io::Result<u64> {
+            Ok(self.len() as u64)
+        }
+
+        fn read(&self, at: u64, out: &mut [u8]) -> io::Result<()> {
+            let at = usize::try_from(at).unwrap();
+            let bytes = self.get(at..at + out.len());
+            out.copy_from_slice(bytes.ok_or(io::ErrorKind::UnexpectedEof)?);
+            Ok(())
+        }
+    }
+
+    /// A file that lives on when redb has closed it.
+    #[derive(Clone, Debug, Default)]
+    struct Kept(std::sync::Arc<InMemoryBackend>);
+
+    impl StorageBackend for Kept {
+        fn len(&self) -> io::Result<u64> {
+            self.0.len()
+        }
+        fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+            self.0.read(offset, out)
+        }
+        fn set_len(&self, len: u64) -> io::Result<()> {
+            self.0.set_len(len)
+        }
+        fn sync_data(&self) -> io::Result<()> {
+            self.0.sync_data()
+        }
+        fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+            self.0.write(offset, data)
+        }
+    }
+
+    impl Kept {
+        fn bytes(&self) -> Vec<u8> {
+            let mut bytes = vec![0; usize::try_from(self.0.len().unwrap()).unwrap()];
+            self.0.read(0, &mut bytes).unwrap();
+            bytes
+        }
+    }
+
+    const TABLES: [schema::Table; 2] = [schema::CONTAINERS, schema::META];
+
+    /// A file of two tables with that many rows in the first, of which every third was removed again;
+    /// closed.
+    fn closed(rows: u32, value_bytes: usize) -> (Kept, Vec<u8>) {
+        let kept = Kept::default();
+        let db = Builder::new().create_with_backend(kept.clone()).unwrap();
+        let key = |row: u32| format!("{:0>120}", row.wrapping_mul(2_654_435_761));
+        for step in [1, 3] {
+            let txn = db.begin_write().unwrap();
+            txn.open_table(TABLES[1]).unwrap();
+            {
+                let mut table = txn.open_table(TABLES[0]).unwrap();
+                for row in (0..rows).step_by(step) {
+                    let key = key(row);
+                    match step {
+                        1 => {
+                            let value = vec![7; value_bytes * (1 + row as usize % 3)];
+                            table.insert(key.as_bytes(), value.as_slice()).unwrap()
+                        }
+                        _ => table.remove(key.as_bytes()).unwrap(),
+                    };
+                }
+            }
+            txn.commit().unwrap();
+        }
+        drop(db);
+        let bytes = kept.bytes();
+        (kept, bytes)
+    }
+
+    /// Where the checksummed part of each page is, of redb's own tables or of ours.
+    fn pages(file: &Vec<u8>, own: bool) -> Vec<Range<usize>> {
+        let commit = unseen(file).unwrap().unwrap();
+        let mut walk = Walk::new(file, commit.layout).unwrap();
+        let mut next: Vec<_> = match own {
+            true => commit.own_tables,
+            false => commit.tables,
+        }
+        .map(|root| (root, Widths::default()))
+        .into_iter()
+        .collect();
+        let tables = walk.tables(next.first().map(|(root, _)| *root)).unwrap();
+        next.extend(
+            tables
+                .iter()
+                .filter_map(|table| Some((table.root?, table.widths))),
+        );
+        let mut pages = Vec::new();
+        while let Some((page, widths)) = next.pop() {
+            let start = usize::try_from(walk.place(&page).unwrap().start).unwrap();
+            let page = walk.verified(&page, widths).unwrap();
+            pages.push(start..start + page.used().unwrap().len());
+            next.extend(page.children().into_iter().map(|child| (child, widths)));
+        }
+        pages
+    }
+
+    /// Whether what redb takes unseen is refused.
+    fn is_refused(file: &Vec<u8>) -> bool {
+        let verified = unseen(file).and_then(|commit| match commit {
+            Some(commit) => verify_branches(file, &commit).map(|_| ()),
+            None => Ok(()),
+        });
+        verified.is_err_and(|error| {
+            assert!(error.is_corrupt(), "{error:#}");
+            true
+        })
+    }
+
+    #[test]
+    fn every_branch_of_a_healthy_file_is_looked_at_and_no_alarm_is_raised() {
+        for (rows, value_bytes) in [
+            (0, 0),
+            (1, 10),
+            (40, 10),
+            (3_000, 0),
+            (3_000, 30),
+            (900, 3_000),
+        ] {
+            let (kept, file) = closed(rows, value_bytes);
+            let commit = unseen(&file).unwrap().unwrap();
+            let looked_at = verify_branches(&file, &commit).unwrap();
+            let db = Builder::new().create_with_backend(kept).unwrap();
+            let txn = db.begin_read().unwrap();
+            let mut branches = 1; // the list of the tables, one leaf
+            for table in TABLES {
+                let stats = txn.open_table(table).unwrap().stats().unwrap();
+                let is_leaf_alone = stats.tree_height() == 1;
+                branches += stats.branch_pages() + u64::from(is_leaf_alone);
+            }
+            assert_eq!(looked_at, branches, "{rows} rows of {value_bytes} bytes");
+        }
+    }
+
+    #[test]
+    fn a_flipped_byte_in_a_branch_or_in_a_table_of_redb_is_corrupt() {
+        let (_, file) = closed(2_000, 300);
+        let branches = pages(&file, false);
+        let branches = branches.iter().filter(|page| file[page.start] == BRANCH);
+        let own = pages(&file, true);
+        let (mut flips, mut pages) = (0, 0);
+        for page in branches.chain(&own) {
+            pages += 1;
+            // The byte behind the first one is reserved, the checksum covers it all the same.
+            for at in page.clone().step_by(1 + page.len() / 50) {
+                let mut damaged = file.clone();
+                damaged[at] ^= 1 << (at % 8);
+                assert!(is_refused(&damaged), "byte {at} of the page at {page:?}");
+                flips += 1;
+            }
+        }
+        assert!(pages > 20 && flips > 1_000, "{pages} {flips}");
+    }
+
+    #[test]
+    fn a_leaf_that_is_none_is_corrupt_and_what_stands_in_a_leaf_is_not_looked_at() {
+        let (_, file) = closed(300, 300);
+        let pages = pages(&file, false);
+        let leaves: Vec<_> = pages
+            .iter()
+            .filter(|page| file[page.start] == LEAF)
+            .collect();
+        assert!(leaves.len() > 20);
+        // All but the list of the tables and a root that is a leaf.
+        let name = schema::CONTAINERS.name().as_bytes();
+        for page in leaves {
+            let is_list = file[page.clone()]
+                .windows(name.len())
+                .any(|part| part == name);
+            for kind in [0, BRANCH, 3, 0xff] {
+                let mut damaged = file.clone();
+                damaged[page.start] = kind;
+                assert!(is_refused(&damaged), "kind {kind} at {page:?}");
+            }
+            let mut damaged = file.clone();
+            damaged[page.end - 1] ^= 1;
+            assert_eq!(is_refused(&damaged), is_list, "the last byte of {page:?}");
+        }
+    }
+
+    #[test]
+    fn a_child_that_is_another_page_of_the_file_is_corrupt() {
+        let (_, file) = closed(900, 300);
+        let mut moved = 0;
+        for page in pages(&file, false) {
+            if file[page.start] != BRANCH {
+                continue;
+            }
+            let children = usize::from(file[page.start + 2]) + 1;
+            let numbers = page.start + 8 + 16 * children;
+            for child in 0..children.min(5) {
+                for to in 0..file.len() / 4096 {
+                    let mut damaged = file.clone();
+                    let number = u32::try_from(to).unwrap().to_le_bytes();
+                    let at = numbers + 8 * child;
+                    if damaged[at..at + 2] != number[..2] {
+                        damaged[at..at + 2].copy_from_slice(&number[..2]);
+                        assert!(is_refused(&damaged), "child {child} of {page:?} to {to}");
+                        moved += 1;
+                    }
+                }
+            }
+        }
+        assert!(moved > 500, "{moved}");
+    }
+
+    #[test]
+    fn a_file_that_was_not_closed_is_left_to_redb() {
+        let kept = Kept::default();
+        let db = Builder::new().create_with_backend(kept.clone()).unwrap();
+        let new = unseen(&kept.bytes()).unwrap().unwrap();
+        assert_eq!((new.tables, new.own_tables), (None, None));
+        let txn = db.begin_write().unwrap();
+        txn.open_table(TABLES[0]).unwrap();
+        txn.commit().unwrap();
+        assert_eq!(unseen(&kept.bytes()).unwrap(), None);
+        let mut txn = db.begin_write().unwrap();
+        txn.set_quick_repair(true);
+        txn.open_table(TABLES[1]).unwrap();
+        txn.commit().unwrap();
+        assert!(unseen(&kept.bytes()).unwrap().is_some(), "a checkpoint");
+        for short in [0, 1, 319] {
+            assert_eq!(unseen(&vec![0; short]).unwrap(), None);
+        }
+    }
+}
