@@ -58,6 +58,8 @@ pub(crate) enum Work<'a> {
     Filter(&'a Filter, usize),
     /// Closes the store, opens it and reads this one; only the closing is not timed.
     Reopen(usize, Opening),
+    /// The same without looking at the whole file, and sets the label [`CHANGED`] of this one.
+    ReopenToWrite(usize),
     /// Opens a copy of the files of the open store, as after a kill, and reads this one.
     Killed(usize),
     /// The same after a rest, without looking at the whole file.

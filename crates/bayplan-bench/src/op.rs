@@ -20,6 +20,7 @@ pub(crate) enum Op {
     FilterRegex,
     Reopen,
     ReopenUnchecked,
+    ReopenToWrite,
     ReopenKilled,
     ReopenIdle,
     Threads,
@@ -44,7 +45,7 @@ pub(crate) enum Unit {
 
 impl Op {
     /// All, in the order of the table.
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::Create,
         Self::Update,
         Self::Delete,
@@ -57,6 +58,7 @@ impl Op {
         Self::FilterRegex,
         Self::Reopen,
         Self::ReopenUnchecked,
+        Self::ReopenToWrite,
         Self::ReopenKilled,
         Self::ReopenIdle,
         Self::Threads,
@@ -80,6 +82,7 @@ impl Op {
             Self::FilterRegex => "filter-regex",
             Self::Reopen => "reopen",
             Self::ReopenUnchecked => "reopen-unchecked",
+            Self::ReopenToWrite => "reopen-unchecked-write",
             Self::ReopenKilled => "reopen-killed",
             Self::ReopenIdle => "reopen-killed-idle",
             Self::Threads => "create-threads",

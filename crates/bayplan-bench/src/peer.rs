@@ -85,13 +85,31 @@ impl<P: Peer> Timed<P> {
             return Ok(None);
         }
         let id = id(number);
+        self.reopened(opening, |store| store.get(&id)).map(Some)
+    }
+
+    fn reopen_to_write(&mut self, number: usize) -> Result<Option<Samples>> {
+        if !P::can_skip_check() {
+            return Ok(None);
+        }
+        let change = P::change(number, "reopened")?;
+        self.reopened(Opening::Unchecked, |store| store.update(change))
+            .map(Some)
+    }
+
+    /// Closes the store, and times opening it and the first work with it.
+    fn reopened(
+        &mut self,
+        opening: Opening,
+        first: impl FnOnce(&P) -> Result<()>,
+    ) -> Result<Samples> {
         self.store = None;
         let start = Instant::now();
         let store = P::open(&self.directory, opening)?;
-        store.get(&id)?;
+        first(&store)?;
         let samples = one(start);
         self.store = Some(store);
-        Ok(Some(samples))
+        Ok(samples)
     }
 
     fn killed(&self, number: usize, opening: Opening) -> Result<Samples> {
@@ -132,6 +150,9 @@ impl<P: Peer> Contestant for Timed<P> {
         if let Work::Reopen(number, opening) = work {
             return self.reopen(*number, *opening);
         }
+        if let Work::ReopenToWrite(number) = work {
+            return self.reopen_to_write(*number);
+        }
         let store = self.store.as_ref().context("the store is closed")?;
         let ids = |numbers: &[usize]| numbers.iter().map(|n| Ok(id(*n))).collect::<Vec<_>>();
         match work {
@@ -156,7 +177,7 @@ impl<P: Peer> Contestant for Timed<P> {
                 false => Ok(None),
             },
             Work::Threads(crowd) => threads(store, crowd),
-            Work::Reopen(..) => Ok(None),
+            Work::Reopen(..) | Work::ReopenToWrite(_) => Ok(None),
         }
     }
 

@@ -157,6 +157,7 @@ impl<'a> Field<'a> {
         self.all(round, Op::Reopen, &reopen)?;
         let reopen = Work::Reopen(one, Opening::Unchecked);
         self.all(round, Op::ReopenUnchecked, &reopen)?;
+        self.all(round, Op::ReopenToWrite, &Work::ReopenToWrite(one))?;
         // The last of all that was written, so that the copy is of a store at work.
         if self.wants(Op::ReopenKilled) {
             self.each(round, &Work::Update(&[one], "killed"), |_, _| Ok(()))?;

@@ -208,9 +208,11 @@ impl Contestant for Containerd {
             Work::Threads(crowd) if !crowd.apart => {
                 self.threads(crowd.threads, crowd.each, crowd.from)
             }
-            Work::Threads(_) | Work::Headers(_) | Work::Reopen(..) | Work::KilledIdle(_) => {
-                Ok(None)
-            }
+            Work::Threads(_)
+            | Work::Headers(_)
+            | Work::Reopen(..)
+            | Work::ReopenToWrite(_)
+            | Work::KilledIdle(_) => Ok(None),
         }
     }
 
