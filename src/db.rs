@@ -164,6 +164,41 @@ impl Db {
         self.read().map_err(|error| error.during(operation))
     }
 
+    /// Closes the store, and tells whether that worked. `self` must be its last handle.
+    ///
+    /// Dropping the last handle closes the store as well, but a failure of that is only logged. No
+    /// failure loses anything that was acknowledged: the next opening repairs the file, which takes
+    /// longer.
+    ///
+    /// # Errors
+    ///
+    /// - [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition): there are clones of it, namespaces or
+    ///   transactions. The store is closed with the last of them.
+    /// - [`Io`](crate::ErrorKind::Io): the file reported an error; it is let go all the same.
+    /// - [`Unavailable`](crate::ErrorKind::Unavailable): it had reported one before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bayplan::Db;
+    ///
+    /// # fn main() -> bayplan::Result<()> {
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("meta.redb");
+    /// let db = Db::create(&path)?;
+    /// db.close()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn close(self) -> Result<()> {
+        let path = self.shared.path.clone();
+        let in_use =
+            "the store is still in use: by a clone of this handle, a namespace or a transaction";
+        Arc::into_inner(self.shared)
+            .map_or_else(|| Err(Error::precondition(in_use)), Shared::close)
+            .map_err(|error| error.during(Operation::CloseStore).at(path.as_deref()))
+    }
+
     /// The database of redb, if this is the last handle of a store that is open for writing.
     pub(crate) fn into_database(self) -> Option<Database> {
         Arc::into_inner(self.shared)?.into_database()

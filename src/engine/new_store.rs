@@ -92,7 +92,7 @@ impl NewStore {
             settings,
             reopen,
         } = self;
-        close(db)?;
+        contained(move || db.close().or_fault())?;
         let reopened = reopen(new.file()?, &settings)?;
         let report = contained(|| {
             let snapshot = reopened.snapshot()?;
@@ -100,15 +100,9 @@ impl NewStore {
             verify(&snapshot.txn, &report)?;
             Ok(report)
         })?;
-        reopened.into_database().map_or(Ok(()), close)?;
+        reopened.close()?;
         let bytes = new.file()?.metadata().or_io()?.len();
         new.finish()?;
         Ok((report, bytes))
     }
-}
-
-/// Closes the file, and tells if that fails, which dropping it does not. The system tells of a
-/// failed write once: a later sync would succeed without it.
-fn close(db: Database) -> Result<()> {
-    contained(move || db.close().or_fault())
 }

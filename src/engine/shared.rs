@@ -196,6 +196,21 @@ impl Shared {
         }
     }
 
+    /// Closes the file, and tells if that fails, which dropping it does not. The system tells of a
+    /// failed write once: a later sync would succeed without it.
+    pub(crate) fn close(self) -> Result<()> {
+        drop(self.latest);
+        contained(move || {
+            match self.file {
+                File::ReadWrite(opened) | File::Inspected(opened) => {
+                    opened.db.into_inner().map_or(Ok(()), Database::close)
+                }
+                File::ReadOnly(db) => db.into_inner().map_or(Ok(()), ReadOnlyDatabase::close),
+            }
+            .or_fault()
+        })
+    }
+
     pub(crate) fn path(&self) -> Option<&Path> {
         self.path.as_deref()
     }

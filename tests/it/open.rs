@@ -649,3 +649,32 @@ fn what_a_store_tells_about_itself_can_be_written_whatever_its_name_is() {
             .ends_with("me\u{fffd}ta.redb")
     );
 }
+
+#[test]
+fn closing_is_refused_while_there_are_other_handles_and_lets_the_file_go() {
+    let place = Place::new();
+    let path = place.path();
+    let db = Db::create(&path).unwrap();
+    let namespace = db.namespace("default").unwrap();
+    let error = db.close().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::FailedPrecondition);
+    let text = error.to_string();
+    assert!(text.starts_with("close store "), "{text}");
+    assert!(text.contains("still in use"), "{text}");
+    assert!(Db::open(&path).unwrap_err().is_locked());
+    drop(namespace);
+
+    let db = Db::open(&path).unwrap();
+    let snapshot = db.read().unwrap();
+    assert_eq!(
+        db.close().unwrap_err().kind(),
+        ErrorKind::FailedPrecondition
+    );
+    drop(snapshot);
+    Db::open(&path).unwrap().close().unwrap();
+    Db::open_read_only(&path).unwrap().close().unwrap();
+    let unverified = || Db::builder().check_integrity(false);
+    unverified().open_read_only(&path).unwrap().close().unwrap();
+    unverified().open(&path).unwrap().close().unwrap();
+    Db::builder().in_memory().unwrap().close().unwrap();
+}

@@ -234,6 +234,31 @@ fn a_fault_in_any_call_of_a_checkpoint_is_an_error_and_leaves_the_store_whole() 
 }
 
 #[test]
+fn a_fault_in_any_call_while_closing_leaves_the_store_whole() {
+    at_every_fault("faults-while-closing", Db::close);
+}
+
+#[test]
+fn a_failed_write_or_sync_while_closing_is_told() {
+    for call in [Call::Write, Call::Sync] {
+        let disk = Disk::default();
+        let db = work::create(&disk, &settings(true, false)).unwrap();
+        disk.fail(Fault {
+            call,
+            nth: 0,
+            times: 1,
+            how: How::Device,
+        });
+        let error = db.close().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Io, "{error:#}");
+        work::open(&disk, &settings(true, false))
+            .unwrap()
+            .close()
+            .unwrap();
+    }
+}
+
+#[test]
 fn a_failed_sync_of_a_commit_leaves_its_outcome_uncertain() {
     for live_readers in [false, true] {
         let disk = Disk::default();
