@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::limits::{ANY_MAX_BYTES, TEXT_MAX_BYTES};
 
 mod json;
+mod value;
 
 /// A value of some type: the type's URL and the encoded bytes, as in `google.protobuf.Any`.
 ///

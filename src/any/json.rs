@@ -2,9 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Any;
+use super::value::Value;
 
 /// The deepest nesting of a value that is shown as JSON; the rest of the parser's 128 levels is
 /// for what the value stands in.
@@ -20,30 +21,30 @@ pub(super) struct Form {
         skip_serializing_if = "Option::is_none",
         deserialize_with = "present"
     )]
-    json: Option<Compact>,
+    json: Option<Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     base64: Option<String>,
 }
 
 /// What stands there, also if it is `null`.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Compact>, D::Error> {
-    Compact::deserialize(deserializer).map(Some)
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 impl From<Any> for Form {
     fn from(any: Any) -> Self {
         let Any { type_url, value } = any;
-        let json = Compact::of(&value).filter(Compact::reads_back);
-        let exact = json.as_ref().is_some_and(|json| json.0 == value);
-        let base64 = if exact {
-            None
-        } else {
-            Some(BASE64.encode(&value))
-        };
+        // What nests too deeply would be beyond the parser's limit of 128 inside of something else.
+        let json = serde_json::from_slice(&value)
+            .ok()
+            .filter(|json: &Value| json.depth() <= SHOWN_MAX_DEPTH);
+        let is_exact = json
+            .as_ref()
+            .is_some_and(|json| compact(json).is_ok_and(|bytes| bytes == value));
         Self {
             type_url,
             json,
-            base64,
+            base64: (!is_exact).then(|| BASE64.encode(&value)),
         }
     }
 }
@@ -57,6 +58,7 @@ impl TryFrom<Form> for Any {
             json,
             base64,
         } = form;
+        let json = json.as_ref().map(compact).transpose()?;
         let bytes = match base64 {
             Some(text) => Some(
                 BASE64
@@ -67,9 +69,9 @@ impl TryFrom<Form> for Any {
         };
         let value = match (bytes, json) {
             (None, None) => return Err("a value needs `json` or `base64`".to_owned()),
-            (None, Some(json)) => json.0,
+            (None, Some(json)) => json,
             (Some(bytes), None) => bytes,
-            (Some(bytes), Some(json)) if Compact::of(&bytes).as_ref() == Some(&json) => bytes,
+            (Some(bytes), Some(json)) if compact_form(&bytes).as_ref() == Some(&json) => bytes,
             (Some(_), Some(_)) => {
                 return Err(
                     "`json` and `base64` disagree: leave out `base64` to set the value \
@@ -82,68 +84,14 @@ impl TryFrom<Form> for Any {
     }
 }
 
-/// JSON in compact form: no white space, the order of keys kept.
-#[derive(PartialEq, Eq)]
-struct Compact(Vec<u8>);
-
-impl Compact {
-    /// The compact form of `bytes`, if they are JSON.
-    fn of(bytes: &[u8]) -> Option<Self> {
-        let mut source = serde_json::Deserializer::from_slice(bytes);
-        let compact = Self::transcode(&mut source).ok()?;
-        source.end().ok()?;
-        Some(compact)
-    }
-
-    /// Whether what is shown reads back as it is, wherever the value stands.
-    ///
-    /// A number may not: the parser rounds one with many digits to a neighbour at times. And a
-    /// value that is nested too deeply would be beyond the parser's limit of 128 inside another.
-    fn reads_back(&self) -> bool {
-        self.depth() <= SHOWN_MAX_DEPTH && Self::of(&self.0).as_ref() == Some(self)
-    }
-
-    /// How deep arrays and objects nest.
-    fn depth(&self) -> usize {
-        let (mut depth, mut deepest): (usize, usize) = (0, 0);
-        let (mut in_text, mut escaped) = (false, false);
-        for byte in &self.0 {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' if in_text => escaped = true,
-                b'"' => in_text = !in_text,
-                _ if in_text => {}
-                b'[' | b'{' => {
-                    depth += 1;
-                    deepest = deepest.max(depth);
-                }
-                b']' | b'}' => depth = depth.saturating_sub(1),
-                _ => {}
-            }
-        }
-        deepest
-    }
-
-    fn transcode<'de, D: Deserializer<'de>>(source: D) -> Result<Self, serde_json::Error> {
-        let mut compact = Vec::new();
-        serde_transcode::transcode(source, &mut serde_json::Serializer::new(&mut compact))?;
-        Ok(Self(compact))
-    }
+/// A value without white space, the order of its keys kept. It reads back as the same.
+fn compact(json: &Value) -> Result<Vec<u8>, String> {
+    serde_json::to_vec(json).map_err(|error| format!("json: {error}"))
 }
 
-impl Serialize for Compact {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serde_transcode::transcode(
-            &mut serde_json::Deserializer::from_slice(&self.0),
-            serializer,
-        )
-    }
-}
-
-impl<'de> Deserialize<'de> for Compact {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::transcode(deserializer).map_err(serde::de::Error::custom)
-    }
+/// The compact form of `bytes`, if they are JSON.
+fn compact_form(bytes: &[u8]) -> Option<Vec<u8>> {
+    compact(&serde_json::from_slice(bytes).ok()?).ok()
 }
 
 #[cfg(test)]
