@@ -88,7 +88,7 @@ pub struct StoreInfo {
     pub path: Option<PathBuf>,
     /// Whether it is open for reading only.
     pub read_only: bool,
-    /// Whether the checksum of every page of the file was verified when it was opened; not if that
-    /// was switched off, nor while another process writes the file.
+    /// Whether the checksum of every page of the file was verified when it was opened: not while
+    /// another process writes the file, nor if that was switched off, unless a crash had left it.
     pub pages_verified: bool,
 }

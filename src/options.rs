@@ -107,9 +107,9 @@ impl Builder {
     /// what is stored of a container is found when that is read, but damage to the pages that lead
     /// there may hide containers from those who read. Nothing is written by such pages: what redb keeps
     /// of free pages is verified in any case, and the first write verifies the pages that lead to
-    /// others, which takes about a fifth of the time, and is [`Corrupt`](crate::ErrorKind::Corrupt) as
-    /// long as one is damaged. [`Builder::open_read_only`] does not check a file that another process
-    /// is writing.
+    /// others, which takes about two thirds of the time, and is
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) as long as one is damaged. [`Builder::open_read_only`]
+    /// does not check a file that another process is writing.
     pub fn check_integrity(mut self, check: bool) -> Self {
         self.settings.check_integrity = check;
         self

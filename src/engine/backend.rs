@@ -6,10 +6,11 @@
 //! inspected, repaired in memory, where nothing may be written at all. When the gate opens, the
 //! writes and syncs that were held back reach the file in their order.
 //!
-//! Where redb is not to verify the pages, the gate verifies those that it must not take as they are
-//! ([`trees`](crate::engine::trees)): when redb, which has locked the file by then, reads its first page.
+//! The gate also verifies the pages that redb takes as they are ([`trees`](crate::engine::trees)): when
+//! redb, which has locked the file by then, reads its first page.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,26 +19,26 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use redb::{BackendError, StorageBackend};
 
 use crate::engine::layout::{Commit, PAGE_BYTES};
-use crate::engine::trees::{self, ReadAt};
+use crate::engine::trees::{self, Extent, ReadAt};
 use crate::error::Result;
 
 const BLOCK_BYTES: u64 = 4096;
 
-/// The backend to hand to redb, and the gate to open later.
+/// The backend to hand to redb, and the gate to open later. `told` hears how far verifying is.
 pub(crate) fn gated(
     inner: impl StorageBackend,
     access: Access,
-    pages: Pages,
+    extent: Extent,
+    told: impl Fn(f64) + Send + Sync + 'static,
 ) -> (GatedBackend, Gate) {
     let gate = Gate(Arc::new(State {
         inner: Box::new(inner),
         access,
         open: AtomicBool::new(false),
         overlay: Mutex::new(Overlay::default()),
-        unseen: match pages {
-            Pages::Verified => OnceLock::from(Ok(None)),
-            Pages::Unverified => OnceLock::new(),
-        },
+        extent,
+        told: Told(Box::new(told)),
+        unseen: OnceLock::new(),
     }));
     (GatedBackend(Arc::clone(&gate.0)), gate)
 }
@@ -49,15 +50,6 @@ pub(crate) enum Access {
     Write,
     /// The file is never written: locks are taken shared, and the gate stays closed.
     Inspect,
-}
-
-/// Who verifies the pages of the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pages {
-    /// redb does, while it opens the file.
-    Verified,
-    /// redb does only where the file was not closed well.
-    Unverified,
 }
 
 /// Opens the way to the file.
@@ -89,10 +81,10 @@ impl Gate {
         Ok(())
     }
 
-    /// The trees that redb took as they are, if it did.
+    /// What redb took as it is without its pages being verified, if it did.
     pub(crate) fn unverified(&self) -> Option<Unverified> {
-        match self.0.unseen.get() {
-            Some(Ok(Some(commit))) => Some(Unverified {
+        match (self.0.extent, self.0.unseen.get()) {
+            (Extent::OwnTables, Some(Ok(Some(commit)))) => Some(Unverified {
                 file: Arc::clone(&self.0),
                 commit: *commit,
             }),
@@ -111,7 +103,7 @@ pub(crate) struct Unverified {
 impl Unverified {
     /// Verifies the pages that lead to others. Nothing may have been committed since the file was
     /// opened.
-    pub(crate) fn verify_branches(&self) -> Result<u64> {
+    pub(crate) fn verify_branches(&self) -> Result<()> {
         trees::verify_branches(&*self.file, &self.commit)
     }
 }
@@ -126,14 +118,26 @@ struct State {
     access: Access,
     open: AtomicBool,
     overlay: Mutex<Overlay>,
+    extent: Extent,
+    told: Told,
     /// What redb takes unseen; not known before it reads its first page.
     unseen: OnceLock<Result<Option<Commit>>>,
+}
+
+/// Hears how far verifying is.
+struct Told(Box<dyn Fn(f64) + Send + Sync>);
+
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Told")
+    }
 }
 
 impl State {
     /// Lets no page through before what redb takes unseen is verified.
     fn before_page(&self) -> io::Result<()> {
-        match self.unseen.get_or_init(|| trees::unseen(self)) {
+        let verify = || trees::verify_unseen(self, self.extent, &self.told.0);
+        match self.unseen.get_or_init(verify) {
             Ok(_) => Ok(()),
             Err(error) => Err(io::Error::other(error.clone())),
         }

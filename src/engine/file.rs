@@ -9,12 +9,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{Builder, ConcurrencyMode, Database, ReadTransaction, ReadableDatabase, StorageBackend};
 
-use crate::engine::backend::{Access, Gate, GatedBackend, Pages, gated};
+use crate::engine::backend::{Access, Gate, gated};
 use crate::engine::check::reserved_revisions;
 use crate::engine::fault::{Closing, OrFault, OrIo, contained};
 use crate::engine::migrate::Target;
 use crate::engine::new_file::NewFile;
 use crate::engine::shared::{File, Opened, Settings, Shared};
+use crate::engine::trees::Extent;
 use crate::engine::{holder, migrate};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Identity, seal};
@@ -27,7 +28,6 @@ pub(crate) const REDB_MAGIC: [u8; 9] = [b'r', b'e', b'd', b'b', 0x1a, 0x0a, 0xa9
 pub(crate) fn redb_builder(settings: &Settings) -> Builder {
     let mut builder = Builder::new();
     builder.set_cache_size(settings.cache_bytes);
-    builder.set_check_integrity_on_open(settings.check_integrity);
     if settings.live_readers {
         builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
     }
@@ -118,8 +118,7 @@ pub(crate) fn open_and_migrate(
     path: Option<&Path>,
     target: Target,
 ) -> Result<Shared> {
-    let (backend, gate) = gated(backend, Access::Write, pages(settings));
-    let opened = open_behind(backend, &gate, settings, path)?;
+    let (opened, gate) = open_behind(backend, Access::Write, settings, path)?;
     let snapshot = opened.db.begin_read().or_fault()?;
     let version = check_identity(&snapshot, settings, target.version)?;
     drop(snapshot);
@@ -136,8 +135,8 @@ pub(crate) fn open_and_migrate(
 
 /// The store in a backend that is never written; `open` gives the backend anew each time.
 ///
-/// redb checks the integrity of a file only where it may write, so that is done in memory, and what
-/// was checked is what is read. A file that a process has open for writing cannot be checked.
+/// A file is verified, and if need be repaired, behind a gate that stays closed, so that what was
+/// verified is what is read. One that a process has open for writing cannot be verified.
 pub(crate) fn inspect_backend<B: StorageBackend>(
     open: impl Fn() -> Result<B>,
     settings: &Settings,
@@ -186,41 +185,46 @@ fn repair_in_memory(
     settings: &Settings,
     path: Option<&Path>,
 ) -> Result<Opened> {
-    let (backend, never_opened) = gated(backend, Access::Inspect, pages(settings));
     let settings = Settings {
         live_readers: false,
         ..settings.clone()
     };
-    open_behind(backend, &never_opened, &settings, path)
+    open_behind(backend, Access::Inspect, &settings, path).map(|(opened, _never_opened)| opened)
 }
 
-fn pages(settings: &Settings) -> Pages {
-    match settings.check_integrity {
-        true => Pages::Verified,
-        false => Pages::Unverified,
-    }
-}
-
-/// The database behind a gate, and what of it was taken unseen.
+/// The database behind a gate.
 fn open_behind(
-    backend: GatedBackend,
-    gate: &Gate,
+    backend: impl StorageBackend,
+    access: Access,
     settings: &Settings,
     path: Option<&Path>,
-) -> Result<Opened> {
-    let mut builder = redb_builder(settings);
+) -> Result<(Opened, Gate)> {
     let reported = path.map(Path::to_owned);
     let on_repair = settings.on_repair.clone();
+    let tell = Arc::new(move |done: f64| {
+        let percent = done * 100.0;
+        tracing::info!(path = ?reported, percent, "check or repair");
+        if let Some(on_repair) = &on_repair {
+            on_repair(done);
+        }
+    });
+    let extent = match settings.check_integrity {
+        true => Extent::AllPages,
+        false => Extent::OwnTables,
+    };
+    let verifying = Arc::clone(&tell);
+    let (backend, gate) = gated(backend, access, extent, move |done| {
+        if extent == Extent::AllPages {
+            verifying(done);
+        }
+    });
     // A repair verifies all pages.
     let is_repaired = Arc::new(AtomicBool::new(false));
     let repairing = Arc::clone(&is_repaired);
+    let mut builder = redb_builder(settings);
     builder.set_repair_callback(move |session| {
         repairing.store(true, Ordering::Relaxed);
-        let percent = session.progress() * 100.0;
-        tracing::info!(path = ?reported, percent, "check or repair");
-        if let Some(on_repair) = &on_repair {
-            on_repair(session.progress());
-        }
+        tell(session.progress());
     });
     let db = contained(|| builder.create_with_backend(backend).or_fault())
         .map(Closing::new)
@@ -229,7 +233,7 @@ fn open_behind(
         true => None,
         false => gate.unverified(),
     };
-    Ok(Opened::new(db, unverified))
+    Ok((Opened::new(db, unverified), gate))
 }
 
 /// Adds who holds the lock, where the system tells.

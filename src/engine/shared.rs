@@ -108,8 +108,7 @@ impl Opened {
     pub(crate) fn verify_branches(&self) -> Result<()> {
         let mut unverified = self.lock_unverified();
         if let Some(pages) = &*unverified {
-            let pages_count = pages.verify_branches()?;
-            tracing::debug!(pages_count, "verified the pages that lead to others");
+            pages.verify_branches()?;
         }
         *unverified = None;
         Ok(())

@@ -1,7 +1,10 @@
 //! Verifying the pages of a file that redb would take as they are.
 //!
-//! Where a file was closed well and its pages are not verified when it is opened, redb believes two
-//! things in it that damage can turn against it:
+//! redb verifies all pages of a file that a crash has left, to find out which of them are in use. A file
+//! that was closed well tells that, and redb takes it as it is; so it is verified here, before redb
+//! reads its first page. It takes one walk over all pages, where redb's own check takes three.
+//!
+//! Where that is not wanted, redb still believes two things in the file that damage can turn against it:
 //!
 //! - which pages are free, and which are to be freed, in tables of its own. It would write over pages
 //!   that are in use.
@@ -9,15 +12,15 @@
 //!   it: the page becomes its own descendant. redb's commit panics on it while it holds a lock, its
 //!   clean-up panics over that lock, and two panics at once end the process.
 //!
-//! So its own tables, which it uses when it opens and when it closes a file, are verified before it reads
-//! any page; and the branch pages of our tables before the first write. Leaves are not: who reads a
+//! So its own tables, which it uses when it opens and when it closes a file, are verified in any case;
+//! and the branch pages of our tables before the first write. Leaves are not: who reads a
 //! value verifies its seal.
 
 use std::io;
 use std::ops::Range;
 
 use crate::engine::fault::OrIo;
-use crate::engine::layout::{Commit, HEADER_BYTES, Layout, PAGE_BYTES, PageRef, ROOT_BYTES};
+use crate::engine::layout::{Commit, HEADER_BYTES, Layout, PageRef, ROOT_BYTES};
 use crate::engine::page::{LEAF, Page, Widths};
 use crate::error::{Error, Result};
 
@@ -27,12 +30,26 @@ pub(crate) trait ReadAt {
     fn read(&self, at: u64, out: &mut [u8]) -> io::Result<()>;
 }
 
-/// The commit that redb takes unseen, if there is one, with its own tables verified.
+/// How much is verified before redb reads a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// The pages of redb's own tables.
+    OwnTables,
+    /// All pages in use.
+    AllPages,
+}
+
+/// The commit that redb takes unseen, if there is one, with its pages verified; `told` hears how far
+/// that is, from 0 to 1.
 ///
 /// # Errors
 ///
-/// `Corrupt` if they are damaged; `Io`.
-pub(crate) fn unseen(file: &impl ReadAt) -> Result<Option<Commit>> {
+/// `Corrupt` if one is damaged; `Io`.
+pub(crate) fn verify_unseen(
+    file: &impl ReadAt,
+    extent: Extent,
+    told: &dyn Fn(f64),
+) -> Result<Option<Commit>> {
     let mut header = [0; HEADER_BYTES];
     if file.len().or_io()? < header.len() as u64 {
         return Ok(None);
@@ -41,25 +58,29 @@ pub(crate) fn unseen(file: &impl ReadAt) -> Result<Option<Commit>> {
     let Some(commit) = Commit::taken_unseen(&header) else {
         return Ok(None);
     };
-    let mut walk = Walk::new(file, commit.layout)?;
+    let mut walk = Walk::new(file, commit.layout, told)?;
     for table in walk.tables(commit.own_tables)? {
         walk.all_pages(table.root, table.widths, |_| Ok(()))?;
+    }
+    if extent == Extent::AllPages {
+        for table in walk.tables(commit.tables)? {
+            walk.all_pages(table.root, table.widths, |_| Ok(()))?;
+        }
     }
     Ok(Some(commit))
 }
 
-/// Verifies all pages that lead to others, in our tables; how many pages were looked at.
+/// Verifies all pages that lead to others, in our tables.
 ///
 /// # Errors
 ///
 /// `Corrupt` if one is damaged; `Io`.
-pub(crate) fn verify_branches(file: &impl ReadAt, commit: &Commit) -> Result<u64> {
-    let mut walk = Walk::new(file, commit.layout)?;
-    let budget = walk.budget;
+pub(crate) fn verify_branches(file: &impl ReadAt, commit: &Commit) -> Result<()> {
+    let mut walk = Walk::new(file, commit.layout, &|_| {})?;
     for table in walk.tables(commit.tables)? {
         walk.branches(table.root, table.widths)?;
     }
-    Ok(budget - walk.budget)
+    Ok(())
 }
 
 struct Table {
@@ -101,18 +122,20 @@ struct Walk<'f, F> {
     file: &'f F,
     layout: Layout,
     file_bytes: u64,
-    /// How many more pages there can be: a forged file must not lead in circles.
-    budget: u64,
+    /// The bytes of the pages so far. They are never more than there are: a forged file must not lead
+    /// in circles.
+    seen_bytes: u64,
+    told: &'f dyn Fn(f64),
 }
 
 impl<'f, F: ReadAt> Walk<'f, F> {
-    fn new(file: &'f F, layout: Layout) -> Result<Self> {
-        let file_bytes = file.len().or_io()?;
+    fn new(file: &'f F, layout: Layout, told: &'f dyn Fn(f64)) -> Result<Self> {
         Ok(Self {
             file,
             layout,
-            file_bytes,
-            budget: file_bytes / PAGE_BYTES,
+            file_bytes: file.len().or_io()?,
+            seen_bytes: 0,
+            told,
         })
     }
 
@@ -183,7 +206,7 @@ impl<'f, F: ReadAt> Walk<'f, F> {
                 place.start
             ))
         };
-        self.budget = self.budget.checked_sub(1).ok_or_else(damaged)?;
+        self.count(place.end - place.start).ok_or_else(damaged)?;
         let bytes = usize::try_from(place.end - place.start).map_err(|_| damaged())?;
         let mut read = vec![0; bytes];
         self.file.read(place.start, &mut read).or_io()?;
@@ -192,6 +215,17 @@ impl<'f, F: ReadAt> Walk<'f, F> {
             Some(used) if page.holds(used) => Ok(read),
             _ => Err(damaged()),
         }
+    }
+
+    /// Counts a page, and tells of each hundredth of the file; none if there cannot be so many.
+    fn count(&mut self, bytes: u64) -> Option<()> {
+        let hundredths = |seen: u64| seen / (self.file_bytes / 100).max(1);
+        let seen = self.seen_bytes.checked_add(bytes)?;
+        if self.seen_bytes == 0 || hundredths(seen) > hundredths(self.seen_bytes) {
+            (self.told)(self.seen_bytes as f64 / self.file_bytes as f64);
+        }
+        self.seen_bytes = seen;
+        (seen <= self.file_bytes).then_some(())
     }
 
     fn place(&self, page: &PageRef) -> Result<Range<u64>> {
@@ -208,6 +242,7 @@ mod tests {
     use redb::{Builder, ReadableDatabase, ReadableTableMetadata, StorageBackend, TableHandle};
 
     use super::*;
+    use crate::engine::layout::PAGE_BYTES;
     use crate::engine::page::BRANCH;
     use crate::schema;
 
@@ -254,6 +289,10 @@ mod tests {
         }
     }
 
+    fn unseen(file: &Vec<u8>) -> Result<Option<Commit>> {
+        verify_unseen(file, Extent::OwnTables, &|_| {})
+    }
+
     const TABLES: [schema::Table; 2] = [schema::CONTAINERS, schema::META];
 
     /// A file of two tables with that many rows in the first, of which every third was removed again;
@@ -288,7 +327,7 @@ mod tests {
     /// Where the checksummed part of each page is, of redb's own tables or of ours.
     fn pages(file: &Vec<u8>, own: bool) -> Vec<Range<usize>> {
         let commit = unseen(file).unwrap().unwrap();
-        let mut walk = Walk::new(file, commit.layout).unwrap();
+        let mut walk = Walk::new(file, commit.layout, &|_| {}).unwrap();
         let mut next: Vec<_> = match own {
             true => commit.own_tables,
             false => commit.tables,
@@ -336,7 +375,12 @@ mod tests {
         ] {
             let (kept, file) = closed(rows, value_bytes);
             let commit = unseen(&file).unwrap().unwrap();
-            let looked_at = verify_branches(&file, &commit).unwrap();
+            verify_branches(&file, &commit).unwrap();
+            let mut walk = Walk::new(&file, commit.layout, &|_| {}).unwrap();
+            for table in walk.tables(commit.tables).unwrap() {
+                walk.branches(table.root, table.widths).unwrap();
+            }
+            let looked_at = walk.seen_bytes / PAGE_BYTES;
             let db = Builder::new().create_with_backend(kept).unwrap();
             let txn = db.begin_read().unwrap();
             let mut branches = 1; // the list of the tables, one leaf
@@ -419,6 +463,34 @@ mod tests {
             }
         }
         assert!(moved > 500, "{moved}");
+    }
+
+    #[test]
+    fn where_all_pages_are_verified_a_flipped_byte_in_any_of_them_is_corrupt() {
+        let (_, file) = closed(700, 300);
+        let verify = |file: &Vec<u8>| verify_unseen(file, Extent::AllPages, &|_| {});
+        assert_eq!(verify(&file).unwrap(), unseen(&file).unwrap());
+        let pages = [pages(&file, false), pages(&file, true)].concat();
+        assert!(pages.len() > 100, "{}", pages.len());
+        for (nth, page) in pages.iter().enumerate() {
+            for at in [page.start, page.start + nth % page.len(), page.end - 1] {
+                let mut damaged = file.clone();
+                damaged[at] ^= 1 << (nth % 8);
+                let error = verify(&damaged).unwrap_err();
+                assert!(error.is_corrupt(), "byte {at} of {page:?}: {error:#}");
+            }
+        }
+    }
+
+    #[test]
+    fn how_far_verifying_is_rises_from_nothing_towards_all() {
+        let (_, file) = closed(2_000, 300);
+        let told = std::cell::RefCell::new(Vec::new());
+        let tell = |done| told.borrow_mut().push(done);
+        verify_unseen(&file, Extent::AllPages, &tell).unwrap();
+        let told = told.take();
+        assert!(told.first() == Some(&0.0) && told.len() > 20, "{told:?}");
+        assert!(told.is_sorted() && told.last() < Some(&1.0), "{told:?}");
     }
 
     #[test]

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use redb::StorageBackend;
 
 use super::disk::{Call, Disk, Event, Fault, How, apply};
-use crate::engine::backend::{Access, Pages, gated};
+use crate::engine::backend::{Access, gated};
+use crate::engine::trees::Extent;
 
 #[derive(Clone, Debug)]
 enum Action {
@@ -93,7 +94,7 @@ proptest! {
     ) {
         for access in [Access::Write, Access::Inspect] {
             let disk = Disk::holding(bytes.clone());
-            let (backend, _gate) = gated(disk.clone(), access, Pages::Verified);
+            let (backend, _gate) = gated(disk.clone(), access, Extent::OwnTables, |_| {});
             let mut model = bytes.clone();
             for action in &within(bytes.clone(), actions.clone()).0 {
                 run(action, &backend, &mut model);
@@ -111,7 +112,7 @@ proptest! {
         later in actions(),
     ) {
         let disk = Disk::holding(bytes.clone());
-        let (backend, gate) = gated(disk.clone(), Access::Write, Pages::Verified);
+        let (backend, gate) = gated(disk.clone(), Access::Write, Extent::OwnTables, |_| {});
         let mut model = bytes.clone();
         let (actions, after) = within(bytes, actions);
         for action in &actions {
@@ -130,7 +131,7 @@ proptest! {
     #[test]
     fn a_gate_that_may_only_inspect_never_writes(bytes in start(), actions in actions()) {
         let disk = Disk::holding(bytes.clone());
-        let (backend, gate) = gated(disk.clone(), Access::Inspect, Pages::Verified);
+        let (backend, gate) = gated(disk.clone(), Access::Inspect, Extent::OwnTables, |_| {});
         let mut model = bytes.clone();
         let (actions, after) = within(bytes.clone(), actions);
         for action in &actions {
@@ -153,7 +154,7 @@ proptest! {
         nth in 0..8usize,
     ) {
         let disk = Disk::holding(bytes.clone());
-        let (backend, gate) = gated(disk.clone(), Access::Write, Pages::Verified);
+        let (backend, gate) = gated(disk.clone(), Access::Write, Extent::OwnTables, |_| {});
         let mut model = bytes.clone();
         let actions = within(bytes.clone(), actions).0;
         for action in &actions {
