@@ -13,8 +13,8 @@
 //!   clean-up panics over that lock, and two panics at once end the process.
 //!
 //! So its own tables, which it uses when it opens and when it closes a file, are verified in any case;
-//! and the branch pages of our tables before the first write. Leaves are not: who reads a
-//! value verifies its seal.
+//! and the branch pages of our tables before the first write. Leaves are not: who reads a value
+//! verifies its seal.
 
 use std::io;
 use std::ops::Range;
@@ -83,17 +83,22 @@ pub(crate) fn verify_branches(file: &impl ReadAt, commit: &Commit) -> Result<()>
     Ok(())
 }
 
+/// What begins the definition of a table.
+const TABLE: u8 = 3;
+/// What begins that of a multimap.
+const MULTIMAP: u8 = 4;
+
 struct Table {
     root: Option<PageRef>,
     widths: Widths,
 }
 
 impl Table {
-    /// What redb writes of a table: its kind (03: not a multimap), how many pairs it has, whether it
-    /// has a root, and that; then, of keys and of values, whether they have one width, and which.
+    /// What redb writes of a table: its kind, how many pairs it has, whether it has a root, and that;
+    /// then, of keys and of values, whether they have one width, and which.
     /// (redb's source, `InternalTableDefinition`.)
     fn parse(definition: &[u8]) -> Option<Self> {
-        let (&[3, ..], rest) = definition.split_first_chunk::<9>()? else {
+        let (&[TABLE, ..], rest) = definition.split_first_chunk::<9>()? else {
             return None;
         };
         let (has_root, rest) = rest.split_first()?;
@@ -140,14 +145,17 @@ impl<'f, F: ReadAt> Walk<'f, F> {
     }
 
     /// The tables of a tree of tables, all pages of which are verified.
+    ///
+    /// Multimaps are passed over: no store has one, and what is no store is told later.
     fn tables(&mut self, root: Option<PageRef>) -> Result<Vec<Table>> {
+        let damaged = || Error::corrupt("the file is damaged: the list of its tables is none");
         let mut tables = Vec::new();
         self.all_pages(root, Widths::default(), |page| {
             for definition in page.values() {
-                let table = definition.and_then(Table::parse);
-                tables.push(table.ok_or_else(|| {
-                    Error::corrupt("the file is damaged: the list of its tables is none")
-                })?);
+                let definition = definition.ok_or_else(damaged)?;
+                if definition.first() != Some(&MULTIMAP) {
+                    tables.push(Table::parse(definition).ok_or_else(damaged)?);
+                }
             }
             Ok(())
         })?;

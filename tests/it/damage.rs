@@ -10,7 +10,7 @@ use bayplan::{
     Any, Builder, Db, ErrorKind, Filters, Labels, Namespaces, ReadNamespaces, ReadStore, Result,
     Store,
 };
-use redb::{Database, TableDefinition};
+use redb::{Database, MultimapTableDefinition, TableDefinition};
 use tempfile::TempDir;
 
 use crate::corpus::harness::bytes::Bytes;
@@ -662,6 +662,21 @@ fn a_file_of_redb_with_other_tables_is_not_a_store_and_stays_as_it_is() {
     let files = place.made_by_redb(|db| {
         let txn = db.begin_write().unwrap();
         txn.open_table(WORDS).unwrap().insert("one", 1).unwrap();
+        txn.commit().unwrap();
+    });
+    for path in files {
+        assert_refused(&path, ErrorKind::NotAStore);
+    }
+    const NUMBERS: MultimapTableDefinition<'_, u64, &str> = MultimapTableDefinition::new("numbers");
+    let files = place.made_by_redb(|db| {
+        let txn = db.begin_write().unwrap();
+        let mut table = txn.open_multimap_table(NUMBERS).unwrap();
+        for number in 0..2_000 {
+            table
+                .insert(number % 3, number.to_string().as_str())
+                .unwrap();
+        }
+        drop(table);
         txn.commit().unwrap();
     });
     for path in files {
