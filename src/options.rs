@@ -103,13 +103,12 @@ impl Builder {
 
     /// Whether opening verifies the checksum of every page of the file; yes by default.
     ///
-    /// It reads the whole file, a few milliseconds per thousand containers. Without it, damage to
-    /// what is stored of a container is found when that is read, but damage to the pages that lead
-    /// there may hide containers from those who read. Nothing is written by such pages: what redb keeps
-    /// of free pages is verified in any case, and the first write verifies the pages that lead to
-    /// others, which takes about two thirds of the time, and is
-    /// [`Corrupt`](crate::ErrorKind::Corrupt) as long as one is damaged. [`Builder::open_read_only`]
-    /// does not check a file that another process is writing.
+    /// It reads the whole file, a few milliseconds per thousand containers where that is in memory
+    /// already. Without it, the first write does that, and is [`Corrupt`](crate::ErrorKind::Corrupt) if
+    /// a page is damaged: nothing is written to such a file. Reading works before and beside that.
+    /// Damage to a value is found when it is read; damage to keys, or to pages that lead to others, may
+    /// hide containers from who lists them, and is found by [`Db::check`], [`Db::dump`] and
+    /// [`Db::stats`]. [`Builder::open_read_only`] does not verify a file that another process is writing.
     pub fn check_integrity(mut self, check: bool) -> Self {
         self.settings.check_integrity = check;
         self
@@ -141,7 +140,8 @@ impl Builder {
     /// large file takes seconds.
     ///
     /// It is called from the thread that opens, and not at all where nothing takes long: for a
-    /// file that was closed cleanly and is not verified.
+    /// file that was closed cleanly and is not verified. Where a file is verified and then repaired
+    /// as well, it begins anew. It must not panic: the file would be called damaged.
     pub fn on_repair(mut self, told: impl Fn(f64) + Send + Sync + 'static) -> Self {
         self.settings.on_repair = Some(Arc::new(told));
         self

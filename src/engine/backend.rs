@@ -101,10 +101,9 @@ pub(crate) struct Unverified {
 }
 
 impl Unverified {
-    /// Verifies the pages that lead to others. Nothing may have been committed since the file was
-    /// opened.
-    pub(crate) fn verify_branches(&self) -> Result<()> {
-        trees::verify_branches(&*self.file, &self.commit)
+    /// Verifies the rest. Nothing may have been committed since the file was opened.
+    pub(crate) fn verify(&self) -> Result<()> {
+        trees::verify_tables(&*self.file, &self.commit)
     }
 }
 

@@ -119,16 +119,18 @@ pub(crate) fn open_and_migrate(
     target: Target,
 ) -> Result<Shared> {
     let (opened, gate) = open_behind(backend, Access::Write, settings, path)?;
-    let snapshot = opened.db.begin_read().or_fault()?;
+    let snapshot = contained(|| opened.db.begin_read().or_fault())?;
     let version = check_identity(&snapshot, settings, target.version)?;
     drop(snapshot);
     gate.open().or_io()?;
     if version < target.version {
         tracing::info!(?path, from = version, to = target.version, "migrate");
-        opened.verify_branches()?;
-        let txn = opened.db.begin_write().or_fault()?;
-        migrate::run(&txn, target)?;
-        txn.commit().or_fault()?;
+        opened.verify_pages()?;
+        contained(|| {
+            let txn = opened.db.begin_write().or_fault()?;
+            migrate::run(&txn, target)?;
+            txn.commit().or_fault()
+        })?;
     }
     share(File::ReadWrite(opened), path, settings)
 }
@@ -331,10 +333,11 @@ fn identity(snapshot: &ReadTransaction) -> Result<Identity> {
 }
 
 fn share(file: File, path: Option<&Path>, settings: &Settings) -> Result<Shared> {
-    let snapshot = file.begin_read()?;
-    let identity = identity(&snapshot)?;
-    let reserved = reserved_revisions(&snapshot.open_table(schema::META).or_fault()?)?;
-    drop(snapshot);
+    let (identity, reserved) = contained(|| {
+        let snapshot = file.begin_read()?;
+        let table = snapshot.open_table(schema::META).or_fault()?;
+        Ok((identity(&snapshot)?, reserved_revisions(&table)?))
+    })?;
     let rules = match settings.rules {
         Some(rules) => rules,
         None => identity.rules()?,

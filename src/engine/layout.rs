@@ -51,6 +51,8 @@ pub(crate) const ROOT_BYTES: usize = NUMBER_BYTES + CHECKSUM_BYTES + 8;
 
 const INDEX_BITS: u32 = 20;
 const ORDER_BITS: u32 = 5;
+/// The order of the largest page: all of a region.
+const ORDER_MAX: u64 = 20;
 
 /// A page as its parent names it: where it is, and what it must hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +92,9 @@ impl Layout {
     /// Where a page is in the file; none if no file could hold it.
     pub(crate) fn place(&self, page: &PageRef) -> Option<Range<u64>> {
         let order = page.number >> (u64::BITS - ORDER_BITS);
+        if order > ORDER_MAX {
+            return None;
+        }
         let field = (1 << INDEX_BITS) - 1;
         // A larger page has a smaller index; the bits that are free so are reserved.
         let index = page.number & (field >> order);

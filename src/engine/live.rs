@@ -8,10 +8,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use redb::ReadableTableMetadata;
-
 use crate::container::Container;
-use crate::engine::check::{reserved_revisions, used_namespaces, walk};
+use crate::engine::check::{check_rows_of, reserved_revisions, used_namespaces};
 use crate::engine::fault::{OrFault, contained};
 use crate::engine::plan::Plan;
 use crate::engine::scan::{self, Batch};
@@ -141,9 +139,7 @@ impl Live {
     /// Whether all rows of the containers can be read, in order and in their number: nothing that
     /// is not among them is in the store.
     pub(crate) fn is_whole(&self) -> bool {
-        let table = &self.snapshot.containers;
-        let walk = || Ok(walk(table)? == table.len().or_fault()?);
-        contained(walk).unwrap_or(false)
+        contained(|| check_rows_of(&self.snapshot.containers)).is_ok()
     }
 }
 

@@ -44,7 +44,7 @@ pub(crate) fn measure(txn: &ReadTransaction, pages_verified: bool) -> Result<Mea
     for definition in [schema::CONTAINERS, schema::META, schema::NAMESPACES] {
         let table = txn.open_table(definition).or_fault()?;
         if !pages_verified {
-            check::walk(&table)?;
+            check::check_rows_of(&table)?;
         }
         let stats = table.stats().or_fault()?;
         measured.tables.push(TableStats {

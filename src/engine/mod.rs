@@ -12,6 +12,7 @@ pub(crate) mod fault;
 pub(crate) mod file;
 pub(crate) mod holder;
 pub(crate) mod index;
+pub(crate) mod intact;
 pub(crate) mod layout;
 pub(crate) mod live;
 pub(crate) mod measure;

@@ -26,6 +26,10 @@ pub(crate) const BRANCH: u8 = 2;
 /// What stands before the ends of a leaf page.
 pub(crate) const LEAF_HEAD_BYTES: usize = 4;
 
+/// Within this many bytes from its beginning, a page tells where all of its parts end.
+pub(crate) const HEAD_MAX_BYTES: u64 = 2 << 20;
+const _: () = assert!(HEAD_MAX_BYTES >= 8 + (16 + 8) * (1 << 16) + 4 * (1 << 16));
+
 const BRANCH_HEAD_BYTES: usize = 8;
 const COUNT_AT: usize = 2;
 const END_BYTES: usize = 4;
@@ -52,15 +56,20 @@ impl Page {
         self.bytes.first() == Some(&LEAF)
     }
 
-    /// What the page's checksum covers; none if it is no page of a tree.
+    /// What the page's checksum covers; none if it is no page of a tree, or was not read so far.
     pub(crate) fn used(&self) -> Option<&[u8]> {
+        self.bytes.get(..usize::try_from(self.used_bytes()?).ok()?)
+    }
+
+    /// How much that is. The ends of all pairs must have been read.
+    pub(crate) fn used_bytes(&self) -> Option<u64> {
         let last = self.count()?.checked_sub(1)?;
         let end = match *self.bytes.first()? {
             LEAF => self.value_end(last)?,
             BRANCH => self.branch_key_end(last)?,
             _ => return None,
         };
-        self.bytes.get(..end)
+        u64::try_from(end).ok()
     }
 
     /// The pages that a branch leads to; of a leaf none.
@@ -84,16 +93,27 @@ impl Page {
         )
     }
 
-    /// The values of a leaf; none in the place of one that does not fit in.
-    pub(crate) fn values(&self) -> impl Iterator<Item = Option<&[u8]>> {
+    /// The pairs of a leaf; none in the place of one that does not fit in.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = Option<(&[u8], &[u8])>> {
         let count = self.count().filter(|_| self.is_leaf()).unwrap_or(0);
-        (0..count).map(|value| self.bytes.get(self.value(value)?))
+        (0..count).map(|pair| {
+            let key = self.bytes.get(self.key(pair)?)?;
+            Some((key, self.bytes.get(self.value(pair)?)?))
+        })
+    }
+
+    fn key(&self, key: usize) -> Option<Range<usize>> {
+        let start = match key.checked_sub(1) {
+            Some(before) => self.leaf_key_end(before)?,
+            None => self.leaf_keys_at()?,
+        };
+        Some(start..self.leaf_key_end(key)?)
     }
 
     fn value(&self, value: usize) -> Option<Range<usize>> {
         let start = match value.checked_sub(1) {
             Some(before) => self.value_end(before)?,
-            None => self.leaf_keys_end()?,
+            None => self.leaf_key_end(self.count()?.checked_sub(1)?)?,
         };
         Some(start..self.value_end(value)?)
     }
@@ -116,18 +136,19 @@ impl Page {
         Some(LEAF_HEAD_BYTES + END_BYTES * ends * self.count()?)
     }
 
-    fn leaf_keys_end(&self) -> Option<usize> {
-        let count = self.count()?;
+    fn leaf_key_end(&self, key: usize) -> Option<usize> {
         match self.widths.key_bytes {
-            Some(width) => self.leaf_keys_at()?.checked_add(width.checked_mul(count)?),
-            None => self.end(LEAF_HEAD_BYTES + END_BYTES * count.checked_sub(1)?),
+            Some(width) => self
+                .leaf_keys_at()?
+                .checked_add(width.checked_mul(key + 1)?),
+            None => self.end(LEAF_HEAD_BYTES + END_BYTES * key),
         }
     }
 
     fn value_end(&self, value: usize) -> Option<usize> {
         if let Some(width) = self.widths.value_bytes {
             return self
-                .leaf_keys_end()?
+                .leaf_key_end(self.count()?.checked_sub(1)?)?
                 .checked_add(width.checked_mul(value + 1)?);
         }
         let before = match self.widths.key_bytes {

@@ -73,17 +73,19 @@ pub(crate) enum File {
 
 impl File {
     pub(crate) fn begin_read(&self) -> Result<ReadTransaction> {
-        match self {
-            Self::ReadWrite(opened) | Self::Inspected(opened) => opened.db.begin_read(),
-            Self::ReadOnly(db) => db.begin_read(),
-        }
-        .or_fault()
+        contained(|| {
+            match self {
+                Self::ReadWrite(opened) | Self::Inspected(opened) => opened.db.begin_read(),
+                Self::ReadOnly(db) => db.begin_read(),
+            }
+            .or_fault()
+        })
     }
 
     /// Whether every page was verified when the file was opened.
     fn pages_verified(&self) -> bool {
         match self {
-            Self::ReadWrite(opened) | Self::Inspected(opened) => opened.lock_unverified().is_none(),
+            Self::ReadWrite(opened) | Self::Inspected(opened) => opened.are_pages_verified(),
             Self::ReadOnly(_) => false,
         }
     }
@@ -92,32 +94,47 @@ impl File {
 /// A database of redb, and what of its pages nobody has verified.
 pub(crate) struct Opened {
     pub(crate) db: Closing<Database>,
-    /// None if all pages were verified, or those that a write relies on.
-    unverified: Mutex<Option<Unverified>>,
+    pages: Mutex<Pages>,
+}
+
+/// Who has verified the pages of a file.
+enum Pages {
+    Verified,
+    /// Nobody but those that redb opens and closes it by.
+    Unverified(Unverified),
+    Damaged(Error),
 }
 
 impl Opened {
     pub(crate) fn new(db: Closing<Database>, unverified: Option<Unverified>) -> Self {
         Self {
             db,
-            unverified: Mutex::new(unverified),
+            pages: Mutex::new(unverified.map_or(Pages::Verified, Pages::Unverified)),
         }
     }
 
-    /// Verifies the pages that a write relies on, before the first one.
-    pub(crate) fn verify_branches(&self) -> Result<()> {
-        let mut unverified = self.lock_unverified();
-        if let Some(pages) = &*unverified {
-            pages.verify_branches()?;
-        }
-        *unverified = None;
-        Ok(())
+    fn are_pages_verified(&self) -> bool {
+        matches!(*self.lock_pages(), Pages::Verified)
     }
 
-    fn lock_unverified(&self) -> MutexGuard<'_, Option<Unverified>> {
-        self.unverified
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    /// Verifies all pages, before the first write, if nobody has. What is damaged stays so.
+    pub(crate) fn verify_pages(&self) -> Result<()> {
+        let mut pages = self.lock_pages();
+        let verified = match &*pages {
+            Pages::Verified => return Ok(()),
+            Pages::Damaged(error) => return Err(error.clone()),
+            Pages::Unverified(unverified) => unverified.verify(),
+        };
+        match &verified {
+            Ok(()) => *pages = Pages::Verified,
+            Err(error) if error.is_corrupt() => *pages = Pages::Damaged(error.clone()),
+            Err(_) => {}
+        }
+        verified
+    }
+
+    fn lock_pages(&self) -> MutexGuard<'_, Pages> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -135,7 +152,7 @@ pub(crate) struct Shared {
     pub(crate) path: Option<PathBuf>,
     pub(crate) rules: Rules,
     pub(crate) index: Index,
-    /// Whether redb has verified every page.
+    /// Whether every page was verified when the file was opened.
     pub(crate) pages_verified: bool,
     clock: Clock,
     pub(crate) identity: Identity,
@@ -268,7 +285,7 @@ impl Shared {
         let begun = contained(|| {
             // The one before may just have failed.
             self.check_writable()?;
-            opened.verify_branches()?;
+            opened.verify_pages()?;
             self.snapshot()?;
             opened.db.begin_write().or_fault()
         });

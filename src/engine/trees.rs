@@ -4,24 +4,22 @@
 //! that was closed well tells that, and redb takes it as it is; so it is verified here, before redb
 //! reads its first page. It takes one walk over all pages, where redb's own check takes three.
 //!
-//! Where that is not wanted, redb still believes two things in the file that damage can turn against it:
+//! Where that is not wanted, our tables are verified before the first write all the same, and redb's own
+//! tables, which it uses when it opens and when it closes a file, at once. Damage there would spread:
 //!
-//! - which pages are free, and which are to be freed, in tables of its own. It would write over pages
-//!   that are in use.
-//! - where a branch page leads. If that is to a free page, redb would write there what stands above
-//!   it: the page becomes its own descendant. redb's commit panics on it while it holds a lock, its
-//!   clean-up panics over that lock, and two panics at once end the process.
-//!
-//! So its own tables, which it uses when it opens and when it closes a file, are verified in any case;
-//! and the branch pages of our tables before the first write. Leaves are not: who reads a value
-//! verifies its seal.
+//! - redb would write over pages that are in use, if those that are free were told wrongly;
+//! - a page that is damaged, or is an old one since its last write was lost, would be written anew, with
+//!   checksums that hold, and what it hides would be gone for good;
+//! - where a branch page leads to a free page, redb would write there what stands above it: the page
+//!   becomes its own descendant. redb's commit panics on it while it holds a lock, its clean-up panics
+//!   over that lock, and two panics at once end the process.
 
 use std::io;
 use std::ops::Range;
 
 use crate::engine::fault::OrIo;
-use crate::engine::layout::{Commit, HEADER_BYTES, Layout, PageRef, ROOT_BYTES};
-use crate::engine::page::{LEAF, Page, Widths};
+use crate::engine::layout::{Commit, HEADER_BYTES, Layout, PAGE_BYTES, PageRef, ROOT_BYTES};
+use crate::engine::page::{HEAD_MAX_BYTES, Page, Widths};
 use crate::error::{Error, Result};
 
 /// A file that can be read anywhere.
@@ -50,37 +48,67 @@ pub(crate) fn verify_unseen(
     extent: Extent,
     told: &dyn Fn(f64),
 ) -> Result<Option<Commit>> {
+    let Some(commit) = taken_unseen(file)? else {
+        return Ok(None);
+    };
+    let mut walk = Walk::new(file, commit.layout, told)?;
+    walk.all_tables(commit.own_tables)?;
+    if extent == Extent::AllPages {
+        walk.all_tables(commit.tables)?;
+    }
+    Ok(Some(commit))
+}
+
+/// Verifies all pages of our tables.
+///
+/// # Errors
+///
+/// `Corrupt` if one is damaged; `Io`.
+pub(crate) fn verify_tables(file: &impl ReadAt, commit: &Commit) -> Result<()> {
+    Walk::new(file, commit.layout, &|_| {})?.all_tables(commit.tables)
+}
+
+/// Shows all pairs of one of our tables that stand in pages which hold what was written, as far as such
+/// pages lead there. What is damaged is passed over.
+///
+/// # Errors
+///
+/// `Corrupt` if there is no commit to begin with, or the list of its tables is damaged; `Io`.
+pub(crate) fn visit_intact(
+    file: &impl ReadAt,
+    table: &str,
+    visit: &mut dyn FnMut(&[u8], &[u8]),
+) -> Result<()> {
+    let commit = taken_unseen(file)?
+        .ok_or_else(|| Error::corrupt("the header does not tell which commit was the last"))?;
+    let mut walk = Walk::new(file, commit.layout, &|_| {})?;
+    let tables = walk.tables(commit.tables)?;
+    for found in tables.iter().filter(|found| found.name == table.as_bytes()) {
+        let mut next = Vec::from_iter(found.root);
+        while let Some(page) = next.pop() {
+            match walk.verified(&page, found.widths) {
+                Ok(page) => {
+                    page.pairs()
+                        .flatten()
+                        .for_each(|(key, value)| visit(key, value));
+                    next.extend(page.children());
+                }
+                Err(error) if error.is_corrupt() => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The commit that redb takes unseen, if there is one.
+fn taken_unseen(file: &impl ReadAt) -> Result<Option<Commit>> {
     let mut header = [0; HEADER_BYTES];
     if file.len().or_io()? < header.len() as u64 {
         return Ok(None);
     }
     file.read(0, &mut header).or_io()?;
-    let Some(commit) = Commit::taken_unseen(&header) else {
-        return Ok(None);
-    };
-    let mut walk = Walk::new(file, commit.layout, told)?;
-    for table in walk.tables(commit.own_tables)? {
-        walk.all_pages(table.root, table.widths, |_| Ok(()))?;
-    }
-    if extent == Extent::AllPages {
-        for table in walk.tables(commit.tables)? {
-            walk.all_pages(table.root, table.widths, |_| Ok(()))?;
-        }
-    }
-    Ok(Some(commit))
-}
-
-/// Verifies all pages that lead to others, in our tables.
-///
-/// # Errors
-///
-/// `Corrupt` if one is damaged; `Io`.
-pub(crate) fn verify_branches(file: &impl ReadAt, commit: &Commit) -> Result<()> {
-    let mut walk = Walk::new(file, commit.layout, &|_| {})?;
-    for table in walk.tables(commit.tables)? {
-        walk.branches(table.root, table.widths)?;
-    }
-    Ok(())
+    Ok(Commit::taken_unseen(&header))
 }
 
 /// What begins the definition of a table.
@@ -89,6 +117,7 @@ const TABLE: u8 = 3;
 const MULTIMAP: u8 = 4;
 
 struct Table {
+    name: Vec<u8>,
     root: Option<PageRef>,
     widths: Widths,
 }
@@ -97,7 +126,7 @@ impl Table {
     /// What redb writes of a table: its kind, how many pairs it has, whether it has a root, and that;
     /// then, of keys and of values, whether they have one width, and which.
     /// (redb's source, `InternalTableDefinition`.)
-    fn parse(definition: &[u8]) -> Option<Self> {
+    fn parse(name: &[u8], definition: &[u8]) -> Option<Self> {
         let (&[TABLE, ..], rest) = definition.split_first_chunk::<9>()? else {
             return None;
         };
@@ -106,6 +135,7 @@ impl Table {
         let (key_bytes, rest) = width(rest)?;
         let (value_bytes, _) = width(rest)?;
         Some(Self {
+            name: name.to_vec(),
             root: PageRef::root(root).filter(|_| *has_root != 0),
             widths: Widths {
                 key_bytes,
@@ -144,17 +174,25 @@ impl<'f, F: ReadAt> Walk<'f, F> {
         })
     }
 
+    /// Verifies all pages of a tree of tables, and of its tables.
+    fn all_tables(&mut self, root: Option<PageRef>) -> Result<()> {
+        for table in self.tables(root)? {
+            self.all_pages(table.root, table.widths, |_| Ok(()))?;
+        }
+        Ok(())
+    }
+
     /// The tables of a tree of tables, all pages of which are verified.
     ///
     /// Multimaps are passed over: no store has one, and what is no store is told later.
     fn tables(&mut self, root: Option<PageRef>) -> Result<Vec<Table>> {
-        let damaged = || Error::corrupt("the file is damaged: the list of its tables is none");
+        let damaged = || Error::corrupt("the file is damaged: its list of tables cannot be read");
         let mut tables = Vec::new();
         self.all_pages(root, Widths::default(), |page| {
-            for definition in page.values() {
-                let definition = definition.ok_or_else(damaged)?;
+            for pair in page.pairs() {
+                let (name, definition) = pair.ok_or_else(damaged)?;
                 if definition.first() != Some(&MULTIMAP) {
-                    tables.push(Table::parse(definition).ok_or_else(damaged)?);
+                    tables.push(Table::parse(name, definition).ok_or_else(damaged)?);
                 }
             }
             Ok(())
@@ -180,32 +218,9 @@ impl<'f, F: ReadAt> Walk<'f, F> {
         Ok(())
     }
 
-    /// Verifies all branch pages of a tree.
-    ///
-    /// All that a branch leads to is of one kind. So where everything begins as a leaf does, it is
-    /// taken for leaves; where anything else is among it, all of it is verified.
-    fn branches(&mut self, root: Option<PageRef>, widths: Widths) -> Result<()> {
-        let mut next = Vec::from_iter(root);
-        while let Some(page) = next.pop() {
-            let children = self.verified(&page, widths)?.children();
-            for child in &children {
-                if self.first_byte(child)? != LEAF {
-                    next.extend(children);
-                    break;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn first_byte(&mut self, page: &PageRef) -> Result<u8> {
-        let mut byte = [0];
-        let at = self.place(page)?.start;
-        self.file.read(at, &mut byte).or_io()?;
-        Ok(byte[0])
-    }
-
     /// A page that holds what it should.
+    ///
+    /// No more of it is read than its own head says is in use, and no more than there is of the file.
     fn verified(&mut self, page: &PageRef, widths: Widths) -> Result<Page> {
         let place = self.place(page)?;
         let damaged = || {
@@ -215,14 +230,26 @@ impl<'f, F: ReadAt> Walk<'f, F> {
             ))
         };
         self.count(place.end - place.start).ok_or_else(damaged)?;
-        let bytes = usize::try_from(place.end - place.start).map_err(|_| damaged())?;
-        let mut read = vec![0; bytes];
-        self.file.read(place.start, &mut read).or_io()?;
-        let read = Page::new(read, widths);
+        let mut read = Page::new(self.bytes(&place, PAGE_BYTES)?, widths);
+        if read.used_bytes().is_none() {
+            read = Page::new(self.bytes(&place, HEAD_MAX_BYTES)?, widths);
+        }
+        let used_bytes = read.used_bytes().ok_or_else(damaged)?;
+        if read.used().is_none() {
+            read = Page::new(self.bytes(&place, used_bytes)?, widths);
+        }
         match read.used() {
             Some(used) if page.holds(used) => Ok(read),
             _ => Err(damaged()),
         }
+    }
+
+    /// The first bytes of a page, as far as it goes.
+    fn bytes(&self, place: &Range<u64>, bytes: u64) -> Result<Vec<u8>> {
+        let bytes = bytes.min(place.end - place.start);
+        let mut read = vec![0; usize::try_from(bytes).unwrap_or(0)];
+        self.file.read(place.start, &mut read).or_io()?;
+        Ok(read)
     }
 
     /// Counts a page, and tells of each hundredth of the file; none if there cannot be so many.
@@ -247,10 +274,9 @@ impl<'f, F: ReadAt> Walk<'f, F> {
 #[cfg(test)]
 mod tests {
     use redb::backends::InMemoryBackend;
-    use redb::{Builder, ReadableDatabase, ReadableTableMetadata, StorageBackend, TableHandle};
+    use redb::{Builder, ReadableDatabase, ReadableTableMetadata, StorageBackend};
 
     use super::*;
-    use crate::engine::layout::PAGE_BYTES;
     use crate::engine::page::BRANCH;
     use crate::schema;
 
@@ -362,7 +388,7 @@ mod tests {
     /// Whether what redb takes unseen is refused.
     fn is_refused(file: &Vec<u8>) -> bool {
         let verified = unseen(file).and_then(|commit| match commit {
-            Some(commit) => verify_branches(file, &commit).map(|_| ()),
+            Some(commit) => verify_tables(file, &commit),
             None => Ok(()),
         });
         verified.is_err_and(|error| {
@@ -372,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn every_branch_of_a_healthy_file_is_looked_at_and_no_alarm_is_raised() {
+    fn every_page_of_a_healthy_file_is_looked_at_and_no_alarm_is_raised() {
         for (rows, value_bytes) in [
             (0, 0),
             (1, 10),
@@ -383,67 +409,52 @@ mod tests {
         ] {
             let (kept, file) = closed(rows, value_bytes);
             let commit = unseen(&file).unwrap().unwrap();
-            verify_branches(&file, &commit).unwrap();
+            verify_tables(&file, &commit).unwrap();
             let mut walk = Walk::new(&file, commit.layout, &|_| {}).unwrap();
-            for table in walk.tables(commit.tables).unwrap() {
-                walk.branches(table.root, table.widths).unwrap();
-            }
-            let looked_at = walk.seen_bytes / PAGE_BYTES;
+            walk.all_tables(commit.tables).unwrap();
             let db = Builder::new().create_with_backend(kept).unwrap();
             let txn = db.begin_read().unwrap();
-            let mut branches = 1; // the list of the tables, one leaf
+            let mut pages_bytes = PAGE_BYTES; // the list of the tables, one leaf
             for table in TABLES {
                 let stats = txn.open_table(table).unwrap().stats().unwrap();
-                let is_leaf_alone = stats.tree_height() == 1;
-                branches += stats.branch_pages() + u64::from(is_leaf_alone);
+                pages_bytes +=
+                    stats.stored_bytes() + stats.metadata_bytes() + stats.fragmented_bytes();
             }
-            assert_eq!(looked_at, branches, "{rows} rows of {value_bytes} bytes");
+            assert_eq!(
+                walk.seen_bytes, pages_bytes,
+                "{rows} rows of {value_bytes} bytes"
+            );
         }
     }
 
     #[test]
-    fn a_flipped_byte_in_a_branch_or_in_a_table_of_redb_is_corrupt() {
-        let (_, file) = closed(2_000, 300);
-        let branches = pages(&file, false);
-        let branches = branches.iter().filter(|page| file[page.start] == BRANCH);
-        let own = pages(&file, true);
-        let (mut flips, mut pages) = (0, 0);
-        for page in branches.chain(&own) {
-            pages += 1;
-            // The byte behind the first one is reserved, the checksum covers it all the same.
-            for at in page.clone().step_by(1 + page.len() / 50) {
+    fn a_flipped_byte_in_any_page_is_corrupt() {
+        let (_, file) = closed(900, 300);
+        let (own, ours) = (pages(&file, true), pages(&file, false));
+        assert!(own.len() > 3 && ours.len() > 100, "{own:?} {}", ours.len());
+        for (nth, page) in own.iter().chain(&ours).enumerate() {
+            let inside = page.start + (nth * 37) % page.len();
+            for at in [page.start, inside, page.end - 1] {
                 let mut damaged = file.clone();
-                damaged[at] ^= 1 << (at % 8);
+                damaged[at] ^= 1 << (nth % 8);
                 assert!(is_refused(&damaged), "byte {at} of the page at {page:?}");
-                flips += 1;
+                let verified = verify_unseen(&damaged, Extent::AllPages, &|_| {});
+                assert!(verified.unwrap_err().is_corrupt(), "byte {at}");
+                let is_own = nth < own.len();
+                assert_eq!(unseen(&damaged).is_err(), is_own, "byte {at} of {page:?}");
             }
         }
-        assert!(pages > 20 && flips > 1_000, "{pages} {flips}");
     }
 
     #[test]
-    fn a_leaf_that_is_none_is_corrupt_and_what_stands_in_a_leaf_is_not_looked_at() {
-        let (_, file) = closed(300, 300);
-        let pages = pages(&file, false);
-        let leaves: Vec<_> = pages
-            .iter()
-            .filter(|page| file[page.start] == LEAF)
-            .collect();
-        assert!(leaves.len() > 20);
-        // All but the list of the tables and a root that is a leaf.
-        let name = schema::CONTAINERS.name().as_bytes();
-        for page in leaves {
-            let is_list = file[page.clone()]
-                .windows(name.len())
-                .any(|part| part == name);
-            for kind in [0, BRANCH, 3, 0xff] {
-                let mut damaged = file.clone();
-                damaged[page.start] = kind;
-                assert!(is_refused(&damaged), "kind {kind} at {page:?}");
-            }
+    fn a_page_that_holds_what_another_held_or_itself_before_is_corrupt() {
+        let (_, file) = closed(900, 300);
+        let ours = pages(&file, false);
+        for pair in ours.windows(2) {
+            let (page, other) = (pair[0].start, pair[1].start);
             let mut damaged = file.clone();
-            damaged[page.end - 1] ^= 1;
-            assert_eq!(is_refused(&damaged), is_list, "the last byte of {page:?}");
+            damaged.copy_within(other..other + 4096, page);
+            assert!(is_refused(&damaged), "{other} at {page}");
         }
     }
 
@@ -471,23 +482,6 @@ mod tests {
             }
         }
         assert!(moved > 500, "{moved}");
-    }
-
-    #[test]
-    fn where_all_pages_are_verified_a_flipped_byte_in_any_of_them_is_corrupt() {
-        let (_, file) = closed(700, 300);
-        let verify = |file: &Vec<u8>| verify_unseen(file, Extent::AllPages, &|_| {});
-        assert_eq!(verify(&file).unwrap(), unseen(&file).unwrap());
-        let pages = [pages(&file, false), pages(&file, true)].concat();
-        assert!(pages.len() > 100, "{}", pages.len());
-        for (nth, page) in pages.iter().enumerate() {
-            for at in [page.start, page.start + nth % page.len(), page.end - 1] {
-                let mut damaged = file.clone();
-                damaged[at] ^= 1 << (nth % 8);
-                let error = verify(&damaged).unwrap_err();
-                assert!(error.is_corrupt(), "byte {at} of {page:?}: {error:#}");
-            }
-        }
     }
 
     #[test]

@@ -112,6 +112,7 @@ fn dump(
     out: impl Write,
     mut progress: impl FnMut(Progress),
 ) -> Result<DumpReport> {
+    snapshot.check_rows()?;
     let store = store_line(snapshot)?;
     let (id, revisions_below) = (store.id, store.revisions_below);
     let names = snapshot.list_namespaces()?;

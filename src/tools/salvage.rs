@@ -79,7 +79,7 @@ impl Builder {
     /// [`Builder::open`] accepts. Each value is taken only if its checksum holds under its key.
     ///
     /// 1. As far as the file's structure can be followed, containers are read as always. Those
-    ///    that are whole are certain.
+    ///    that are whole are certain, if their pages are: another one may be older than it should be.
     /// 2. If the structure is damaged, or a container is, all places of the file are searched for
     ///    remains, also of older versions. Of a container that is not whole, the newest version is
     ///    taken of which all parts are there. These are in [`SalvageReport::uncertain`]: there may

@@ -404,3 +404,42 @@ fn whatever_is_flipped_what_is_certain_is_true() {
     }
     assert!(lost + uncertain > 0, "30 damaged files lost nothing");
 }
+
+#[test]
+fn what_a_page_holds_whose_last_write_was_lost_is_not_certain() {
+    const PAGE_BYTES: usize = 4096;
+    let leaf_of = |page: &&[u8]| page[0] == 1 && page.windows(10).any(|key| key == b"default\0c1");
+    let mut old = Vec::new();
+    let mut broken = Broken::of(|db| {
+        let store = db.namespace("default").unwrap();
+        for id in ["c1", "c2", "c3"] {
+            store.create(container(id, 10).label("v", "old")).unwrap();
+        }
+        let path = db.info().path.unwrap();
+        let bytes = fs::read(path).unwrap();
+        old = bytes.chunks(PAGE_BYTES).rfind(leaf_of).unwrap().to_vec();
+        let mask = FieldMask::parse(["labels.v"]).unwrap();
+        for value in ["new", "newer", "newest"] {
+            for id in ["c1", "c2", "c3"] {
+                let change = Container::with_id(id).label("v", value);
+                store.update(change, &mask).unwrap();
+            }
+        }
+    });
+    let mut uncertain = 0;
+    let pages: Vec<usize> = (0..broken.bytes.len()).step_by(PAGE_BYTES).collect();
+    for at in pages {
+        let page = at..at + PAGE_BYTES;
+        if !leaf_of(&&broken.bytes[page.clone()]) {
+            continue;
+        }
+        let healthy = broken.bytes[page.clone()].to_vec();
+        broken.bytes[page.clone()].copy_from_slice(&old);
+        // It asserts that what is certain is what it was.
+        let (report, after) = broken.salvage();
+        assert_eq!(after.len(), 3);
+        uncertain += report.uncertain.len();
+        broken.bytes[page].copy_from_slice(&healthy);
+    }
+    assert_eq!(uncertain, 3, "one of the pages is in use");
+}

@@ -11,11 +11,12 @@ mod version;
 use std::collections::BTreeMap;
 use std::io;
 
+use crate::engine::intact::name_and_part;
 use crate::engine::layout::PAGE_BYTES;
 use crate::engine::pages::{Pair, Source};
 use crate::identifier::{ContainerId, NamespaceName};
 use crate::record::{Identity, Record, SpecSeals, unseal, unseal_number, unseal_text};
-use crate::schema::{Part, Row, meta, parse_namespace};
+use crate::schema::{Part, meta, parse_namespace};
 
 /// A row whose seal holds, and where it is.
 #[derive(Clone, Copy, Debug)]
@@ -98,7 +99,7 @@ impl Found {
     /// Takes a row if its seal holds; tells where its value ends.
     fn take(&mut self, source: &mut Source, page_at: u64, pair: &Pair, names: bool) -> Option<u64> {
         let key = pair.key.as_slice();
-        let part = if names { None } else { part(key) };
+        let part = if names { None } else { name_and_part(key) };
         if part.is_none() && !is_name(key) {
             return None;
         }
@@ -176,14 +177,6 @@ impl Remains {
         }
         Some(())
     }
-}
-
-/// Of which container, and which part of it, a key of the table `containers` is.
-fn part(key: &[u8]) -> Option<((NamespaceName, ContainerId), Part<'_>)> {
-    let (namespace, row) = Row::parse(key)?;
-    let namespace = NamespaceName::new(std::str::from_utf8(namespace).ok()?).ok()?;
-    let id = ContainerId::new(std::str::from_utf8(row.id).ok()?).ok()?;
-    Some(((namespace, id), row.part))
 }
 
 /// Whether a key can be one of a namespace or of its label, or one of the table `meta`, whose keys

@@ -1,5 +1,5 @@
-//! Files whose pages redb does not verify: what it takes unseen is verified before it reads or writes
-//! anything by it.
+//! Files whose pages are not verified at opening: those that redb opens and closes them by are all the
+//! same, and the others before the first write.
 
 use bayplan::ErrorKind;
 
@@ -8,7 +8,7 @@ use super::migration::TARGET;
 use super::sample::{marked, plain};
 use super::work::{self, settings};
 use crate::db::Db;
-use crate::engine::page::BRANCH;
+use crate::engine::page::{BRANCH, LEAF};
 use crate::filter::Filters;
 use crate::store::{ReadStore, Store};
 
@@ -73,7 +73,7 @@ fn damage_to_what_redb_keeps_of_free_pages_is_refused_at_opening_and_the_file_st
 }
 
 #[test]
-fn the_first_write_is_refused_where_a_branch_is_damaged_and_reading_goes_on() {
+fn every_write_is_refused_where_a_branch_is_damaged_and_reading_goes_on() {
     let disk = Disk::holding(with_a_damaged_branch(closed()));
     let db = open(&disk).unwrap();
     let store = db.namespace("ns").unwrap();
@@ -84,11 +84,55 @@ fn the_first_write_is_refused_where_a_branch_is_damaged_and_reading_goes_on() {
         let text = error.to_string();
         assert!(text.contains("is not what was written there"), "{text}");
     }
+    let read_bytes = disk.read_bytes();
+    store.create(plain("new")).unwrap_err();
+    assert_eq!(disk.read_bytes(), read_bytes, "what is damaged stays so");
     let error = db.checkpoint().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:#}");
     assert_eq!(disk.log_len(), before);
     // Only a checksum of what a branch leads to was hit, which reading does not look at.
     assert_eq!(store.count(&Filters::all()).unwrap(), CONTAINERS);
+}
+
+#[test]
+fn a_page_whose_last_write_was_lost_is_never_written_anew() {
+    let disk = Disk::default();
+    let db = work::create(&disk, &settings(true, false)).unwrap();
+    let store = db.namespace("ns").unwrap();
+    store.create(plain("a")).unwrap();
+    let old = disk.bytes();
+    store.create(plain("b")).unwrap();
+    drop((store, db));
+    let new = disk.bytes();
+    // The leaf that holds both, put back to one that holds the first.
+    let holds = |bytes: &[u8], id: &[u8]| bytes.windows(id.len()).any(|part| part == id);
+    let pages = |bytes: &[u8]| {
+        bytes
+            .chunks(PAGE_BYTES)
+            .map(<[u8]>::to_vec)
+            .collect::<Vec<_>>()
+    };
+    let is_leaf = |page: &&Vec<u8>| page[0] == LEAF && holds(page, b"ns\0a");
+    let before = pages(&old).into_iter().find(|page| is_leaf(&page)).unwrap();
+    let mut damaged = pages(&new);
+    for page in damaged.iter_mut().filter(|page| is_leaf(&&**page)) {
+        page.clone_from(&before);
+    }
+    let disk = Disk::holding(damaged.concat());
+    assert!(work::open(&disk, &settings(true, false)).is_err());
+    let db = open(&disk).unwrap();
+    let store = db.namespace("ns").unwrap();
+    assert_eq!(
+        store.count(&Filters::all()).unwrap(),
+        1,
+        "seen only by who verifies"
+    );
+    assert!(store.create(plain("c")).unwrap_err().is_corrupt());
+    drop((store, db));
+    assert!(
+        work::open(&disk, &settings(true, false)).is_err(),
+        "still told"
+    );
 }
 
 #[test]

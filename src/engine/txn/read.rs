@@ -105,8 +105,16 @@ impl ReadTxn {
     }
 
     pub(crate) fn check(&self) -> Result<check::CheckReport> {
-        contained(|| check::check(&self.snapshot.txn))
+        contained(|| check::check(&self.snapshot.txn, self.shared.pages_verified))
             .map_err(|error| error.during(Operation::Check).at(self.shared.path()))
+    }
+
+    /// Whether nothing is hidden by damage, where pages were not verified.
+    pub(crate) fn check_rows(&self) -> Result<()> {
+        match self.shared.pages_verified {
+            true => Ok(()),
+            false => contained(|| check::check_rows(&self.snapshot.txn)),
+        }
     }
 
     /// The bound of the revisions, as the file has it.

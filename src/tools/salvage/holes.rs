@@ -28,11 +28,11 @@ impl Work<'_> {
         let mut at = 0;
         while let Some(name) = names.get(at) {
             match look_up(&live, name) {
-                Ok(Some(container)) => {
+                Ok(Some(container)) if self.is_intact(name) => {
                     self.keep(bulk, name.clone(), &container, progress)?;
                     at += 1;
                 }
-                Ok(None) => at += 1,
+                Ok(_) => at += 1,
                 Err(_) => at = end_of_hole(&live, names, at),
             }
         }

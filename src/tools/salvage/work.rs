@@ -1,6 +1,7 @@
 //! The steps of a salvage, and what is decided in them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::fs::File;
 use std::path::Path;
 
@@ -8,6 +9,7 @@ use super::{LostContainer, SalvageReport, UncertainContainer};
 use crate::container::Container;
 use crate::engine::bulk::Bulk;
 use crate::engine::fault::{OrIo, contained};
+use crate::engine::intact;
 use crate::engine::live::Live;
 use crate::engine::new_store::NewStore;
 use crate::engine::pages::Source;
@@ -23,6 +25,23 @@ use crate::store::Damaged;
 /// How many containers are done between two calls of a progress callback.
 const PROGRESS_EVERY_COUNT: u64 = 64;
 
+/// Why what can be read by its place is not taken for what was stored last.
+enum Doubt {
+    /// It cannot be read.
+    Damaged(Error),
+    /// It can, but a page that it stands in does not hold what it should: it may be an older one.
+    OlderPage,
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Damaged(error) => write!(f, "what was stored last is damaged ({error})"),
+            Self::OlderPage => f.write_str("a page that it stands in is damaged, or an older one"),
+        }
+    }
+}
+
 /// A container, by its names.
 pub(super) type Name = (NamespaceName, ContainerId);
 
@@ -33,10 +52,12 @@ pub(super) struct Work<'s> {
     pub(super) settings: &'s Settings,
     /// What the whole file was searched for, once that was necessary.
     pub(super) found: Option<Found>,
+    /// The containers that stand in pages which hold what was written last; all do, if this is none.
+    intact: Option<BTreeSet<Name>>,
     /// Whether a container that cannot be read by its place is known not to be in the store.
     absence_is_known: bool,
     done: BTreeSet<Name>,
-    damaged: BTreeMap<Name, Error>,
+    damaged: BTreeMap<Name, Doubt>,
     pub(super) used: BTreeSet<NamespaceName>,
     pub(super) highest: Revision,
     uncertain: Vec<UncertainContainer>,
@@ -55,6 +76,7 @@ impl<'s> Work<'s> {
             live,
             settings,
             found: None,
+            intact: None,
             absence_is_known,
             done: BTreeSet::new(),
             damaged: BTreeMap::new(),
@@ -64,9 +86,14 @@ impl<'s> Work<'s> {
             lost: Vec::new(),
             uncertain_namespaces: Vec::new(),
         };
-        if work.live.is_none() && work.search().is_empty() {
-            let what = "not a store: nothing that a store writes was found in the file";
-            return Err(Error::new(ErrorKind::NotAStore, what));
+        match work.live.as_ref().map(|live| live.is_verified) {
+            Some(true) => {}
+            Some(false) => work.intact = Some(intact::containers(&mut work.source)),
+            None if work.search().is_empty() => {
+                let what = "not a store: nothing that a store writes was found in the file";
+                return Err(Error::new(ErrorKind::NotAStore, what));
+            }
+            None => {}
         }
         Ok(work)
     }
@@ -204,12 +231,20 @@ impl<'s> Work<'s> {
             }
         });
         match item {
-            Ok(container) => self.keep(bulk, name, &container, progress),
-            Err(error) => {
-                self.damaged.insert(name, error);
-                Ok(())
+            Ok(container) if self.is_intact(&name) => {
+                return self.keep(bulk, name, &container, progress);
             }
-        }
+            Ok(_) => self.damaged.insert(name, Doubt::OlderPage),
+            Err(error) => self.damaged.insert(name, Doubt::Damaged(error)),
+        };
+        Ok(())
+    }
+
+    /// Whether a container that was read is what was stored last.
+    pub(super) fn is_intact(&self, name: &Name) -> bool {
+        self.intact
+            .as_ref()
+            .is_none_or(|intact| intact.contains(name))
     }
 
     /// What was found anywhere in the file.
@@ -241,7 +276,7 @@ impl<'s> Work<'s> {
             }
             let (namespace, id) = &name;
             let why = match &damage {
-                Some(error) => format!("what was stored last is damaged ({error})"),
+                Some(doubt) => doubt.to_string(),
                 None => "it was found, but not by its place".to_owned(),
             };
             match remains.newest(namespace, id, &mut self.source) {
@@ -261,8 +296,12 @@ impl<'s> Work<'s> {
             }
         }
         self.found = Some(found);
-        for ((namespace, id), error) in std::mem::take(&mut self.damaged) {
-            self.lose(&namespace, id.as_str(), false, error.to_string());
+        for ((namespace, id), doubt) in std::mem::take(&mut self.damaged) {
+            let reason = match doubt {
+                Doubt::Damaged(error) => error.to_string(),
+                Doubt::OlderPage => doubt.to_string(),
+            };
+            self.lose(&namespace, id.as_str(), false, reason);
         }
         Ok(())
     }

@@ -74,6 +74,7 @@ impl fmt::Display for Pages {
 fn line(damage: &Damage) -> String {
     let mut line = match &damage.id {
         Some(id) => format!("{}/{id}", damage.namespace),
+        None if damage.namespace.is_empty() => "file".to_owned(),
         None => damage.namespace.clone(),
     };
     line.push_str(&format!(": {:#}", damage.error));
