@@ -1,6 +1,6 @@
 //! The command line: what there is to say, and the help.
 
-use std::cell::Cell;
+use std::cell::OnceCell;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -77,9 +77,9 @@ pub(crate) struct Global {
     #[arg(long, value_name = "RULES", global = true)]
     pub(crate) rules: Option<Rules>,
 
-    /// Whether pages of the file turned out to be damaged.
+    /// What was told of pages of the file that turned out to be damaged.
     #[arg(skip)]
-    pub(crate) damaged: Cell<bool>,
+    pub(crate) damage: OnceCell<String>,
 }
 
 /// The library's rules, with the words for the command line.

@@ -72,6 +72,14 @@ impl Failure {
         }
     }
 
+    /// What is told first.
+    pub(crate) fn message(&self) -> String {
+        match self {
+            Self::Told { message, .. } => message.clone(),
+            Self::Output(error) => error.to_string(),
+        }
+    }
+
     /// Tells it. Nothing is left to do if that cannot be written either.
     pub(crate) fn report(&self, err: &mut dyn Write) {
         let text = match self {

@@ -58,7 +58,7 @@ fn command(cli: Cli, io: &mut Io<'_>) -> Result<Exit> {
         Command::Completions(args) => completions::run(args, io),
         Command::Man(args) => man::run(args, io),
     };
-    if !global.damaged.get() {
+    if global.damage.get().is_none() {
         return exit;
     }
     let text = "pages of the file are damaged, so something may be missing here: `bayplan check` \

@@ -69,7 +69,7 @@ impl Global {
                 let db = self.with_file(|builder, path| {
                     builder.check_integrity(false).open_read_only(path)
                 })?;
-                self.damaged.set(true);
+                self.damage.get_or_init(|| failure.message());
                 Ok(db)
             }
             opened => opened,

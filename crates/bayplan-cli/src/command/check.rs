@@ -28,7 +28,7 @@ pub(crate) fn run(_: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
     let report = db.check()?;
     let pages = match info.pages_verified {
         true => Pages::Whole,
-        false if global.damaged.get() => Pages::Damaged,
+        false if global.damage.get().is_some() => Pages::Damaged,
         false => Pages::InUse,
     };
     let path = info.path.unwrap_or_default();
@@ -45,6 +45,9 @@ pub(crate) fn run(_: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
         ("pages", pages.to_string()),
     ];
     summary::write(&rows, io.out)?;
+    if let Some(damage) = global.damage.get() {
+        writeln!(io.out, "{}", visible(damage))?;
+    }
     for damage in &report.damages {
         writeln!(io.out, "{}", visible(&line(damage)))?;
     }

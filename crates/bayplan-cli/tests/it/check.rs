@@ -51,14 +51,11 @@ fn damage_in_a_spec_is_found_by_check_and_refuses_writes() {
     let run = place.run(&["check"]);
     assert_eq!((run.code, run.err.as_str()), (2, ""));
     let damaged = "pages       damaged, something may be missing that cannot be named";
-    assert_eq!(
-        report(&run.out)[5..],
-        [
-            "damaged     1",
-            damaged,
-            "default/web: a checksum does not match"
-        ]
-    );
+    let lines = report(&run.out);
+    assert_eq!(lines[5..7], ["damaged     1", damaged]);
+    let page = "open store DIR/meta.redb: the file is damaged: the page at byte ";
+    assert!(lines[7].starts_with(page), "{}", lines[7]);
+    assert_eq!(lines[8..], ["default/web: a checksum does not match"]);
     let text = "bayplan: get container \"web\" in namespace \"default\": a checksum does not \
                 match\n";
     let text = format!("{warning}{text}");
@@ -92,6 +89,8 @@ fn a_container_that_is_gone_with_its_key_is_noticed() {
     let run = place.run(&["check"]);
     assert_eq!(run.code, 2);
     assert!(run.out.contains("pages       damaged"));
+    let text = "\nopen store DIR/meta.redb: the file is damaged: the page at byte ";
+    assert!(run.out.contains(text), "{}", run.out);
 }
 
 #[test]
