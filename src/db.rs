@@ -149,7 +149,9 @@ impl Db {
     ///
     /// As [`Db::begin_write`] and [`WriteTxn::commit`].
     pub fn checkpoint(&self) -> Result<()> {
-        self.begin_write()?.commit_as_checkpoint()
+        self.begin_write()
+            .and_then(WriteTxn::commit_as_checkpoint)
+            .map_err(|error| error.during(Operation::Checkpoint))
     }
 
     /// Reads everything that is stored and tells what is damaged.

@@ -131,7 +131,7 @@ fn named_namespaces(table: &Table, report: &mut CheckReport) -> Result<BTreeSet<
         let (name, label) = schema::parse_namespace(key.value());
         let text = String::from_utf8_lossy(name).into_owned();
         let Ok(parsed) = NamespaceName::new(text.as_str()) else {
-            report.add(&text, None, Error::corrupt("the name is none"));
+            report.add(&text, None, Error::corrupt("it is no namespace's name"));
             continue;
         };
         if label.is_none() {

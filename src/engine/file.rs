@@ -205,7 +205,7 @@ fn open_behind(
     let on_repair = settings.on_repair.clone();
     let tell = Arc::new(move |done: f64| {
         let percent = done * 100.0;
-        tracing::info!(path = ?reported, percent, "check or repair");
+        tracing::debug!(path = ?reported, percent, "check or repair");
         if let Some(on_repair) = &on_repair {
             on_repair(done);
         }

@@ -89,6 +89,8 @@ fn every_write_is_refused_where_a_branch_is_damaged_and_reading_goes_on() {
     assert_eq!(disk.read_bytes(), read_bytes, "what is damaged stays so");
     let error = db.checkpoint().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:#}");
+    let text = error.to_string();
+    assert!(text.starts_with("checkpoint store: "), "{text}");
     assert_eq!(disk.log_len(), before);
     // Only a checksum of what a branch leads to was hit, which reading does not look at.
     assert_eq!(store.count(&Filters::all()).unwrap(), CONTAINERS);
