@@ -1,5 +1,5 @@
-//! Damage to the pages that lead to others, where nothing is verified: it is told as what it is,
-//! and nobody walks in circles.
+//! Damage to pages, where opening verifies none: it is told as what it is, nobody walks in circles, and
+//! nothing is written.
 
 use std::path::Path;
 use std::sync::mpsc::channel;
@@ -10,7 +10,8 @@ use bayplan::{
     Container, Db, ErrorKind, FieldMask, Filters, ReadNamespaces, ReadStore, Result, Store,
 };
 
-use crate::sample::marked;
+use crate::quiet::quietly;
+use crate::sample::{marked, plain};
 
 // redb's pages (its design document, "Leaf pages" and "Branch pages").
 const PAGE_BYTES: usize = 4096;
@@ -235,4 +236,77 @@ fn a_page_that_leads_to_itself_ends_no_process() {
         let own = u16::try_from(page / PAGE_BYTES - first).unwrap();
         bytes[number_at..number_at + 2].copy_from_slice(&own.to_le_bytes());
     });
+}
+
+#[test]
+fn no_byte_of_what_opening_reads_makes_it_panic() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("meta.redb");
+    drop(Db::create(&path).unwrap());
+    let healthy = std::fs::read(&path).unwrap();
+    let is_meta = |page: &&[u8]| page[0] == LEAF && page.windows(8).any(|key| key == b"identity");
+    let used = |page: &[u8]| page.iter().rposition(|byte| *byte != 0).unwrap_or(0) + 1;
+    let mut flips = 0;
+    for (number, page) in healthy.chunks(PAGE_BYTES).enumerate() {
+        if !is_meta(&page) {
+            continue;
+        }
+        for at in 0..used(page) {
+            for pattern in [0x01, 0x10, 0xff] {
+                let mut bytes = healthy.clone();
+                bytes[number * PAGE_BYTES + at] ^= pattern;
+                std::fs::write(&path, &bytes).unwrap();
+                for is_reading in [true, false] {
+                    let opened = quietly(|| {
+                        let options = Db::builder().check_integrity(false);
+                        match is_reading {
+                            true => options.open_read_only(&path).map(drop),
+                            false => options.open(&path).map(drop),
+                        }
+                    });
+                    assert!(opened.is_ok(), "byte {at} ^ {pattern:#x}, {is_reading}");
+                    flips += 1;
+                }
+            }
+        }
+    }
+    assert!(flips > 500, "{flips}");
+}
+
+#[test]
+fn what_a_damaged_key_hides_is_noticed_by_check_dump_and_stats() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("meta.redb");
+    let db = Db::create(&path).unwrap();
+    db.write(|txn| {
+        let store = txn.namespace("ns1")?;
+        (0..60).try_for_each(|number| store.create(plain(&format!("c{number:03}"))).map(drop))
+    })
+    .unwrap();
+    drop(db);
+    let healthy = std::fs::read(&path).unwrap();
+    let key = b"ns1\0c030";
+    let places: Vec<_> = healthy
+        .windows(key.len())
+        .enumerate()
+        .filter_map(|(at, part)| (part == key).then_some(at))
+        .collect();
+    let mut bytes = healthy;
+    for at in &places {
+        bytes[at + 2] = b'3';
+    }
+    std::fs::write(&path, &bytes).unwrap();
+    for is_reading in [true, false] {
+        let options = Db::builder().check_integrity(false);
+        let db = match is_reading {
+            true => options.open_read_only(&path),
+            false => options.open(&path),
+        };
+        let db = db.unwrap();
+        let report = db.check();
+        let is_told = report.map_or_else(|error| error.is_corrupt(), |report| !report.is_healthy());
+        assert!(is_told);
+        assert!(db.dump(std::io::sink(), |_| {}).unwrap_err().is_corrupt());
+        assert!(db.stats().unwrap_err().is_corrupt());
+    }
 }
