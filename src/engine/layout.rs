@@ -158,3 +158,27 @@ impl Commit {
 fn number(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_where_its_number_says_and_none_is_larger_than_a_region() {
+        let layout = Layout {
+            region_head_pages: 1,
+            region_data_pages: 8,
+        };
+        let place = |order: u64, region: u64, index: u64| {
+            let number = order << 59 | region << 20 | index;
+            layout.place(&PageRef::new(number.to_le_bytes(), [0; CHECKSUM_BYTES]))
+        };
+        assert_eq!(place(0, 0, 0), Some(8192..12288));
+        assert_eq!(place(0, 2, 3), Some(4096 * 23..4096 * 24));
+        assert_eq!(place(1, 0, 1), Some(4096 * 4..4096 * 6));
+        assert_eq!(place(20, 0, 0), Some(8192..8192 + (4096 << 20)));
+        for order in 21..32 {
+            assert_eq!(place(order, 0, 0), None, "{order}");
+        }
+    }
+}
