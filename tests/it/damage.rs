@@ -14,6 +14,7 @@ use redb::{Database, MultimapTableDefinition, TableDefinition};
 use tempfile::TempDir;
 
 use crate::corpus::harness::bytes::Bytes;
+use crate::pages::open_unverified;
 use crate::quiet::{panics_inside, quietly};
 use crate::sample::{Contents, plain, populate};
 use crate::seed::{Progress, Seed, count_from_env, tell};
@@ -402,12 +403,8 @@ fn without_the_check_a_flip_in_a_value_names_the_container_and_spares_the_others
             assert!(flip_marker(&mut bytes, marker.as_bytes()) > 0, "{marker}");
             std::fs::write(&path, &bytes).unwrap();
             for is_reading in [true, false] {
-                let options = Db::builder().check_integrity(false);
-                let db = match is_reading {
-                    true => options.open_read_only(&path),
-                    false => options.open(&path),
-                };
-                names_the_damaged(&db.unwrap(), &id, &contents);
+                let db = open_unverified(&path, is_reading).unwrap();
+                names_the_damaged(&db, &id, &contents);
                 flips += 1;
             }
             let error = Db::open(&path).map(|_| ()).unwrap_err();

@@ -25,6 +25,15 @@ const PAGE_NUMBER_BYTES: usize = 8;
 /// How long all that is done to one damaged file may take at the very most.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Opens a file for reading only, or for writing too, without verifying its pages.
+pub(crate) fn open_unverified(path: &Path, is_reading: bool) -> Result<Db> {
+    let options = Db::builder().check_integrity(false);
+    match is_reading {
+        true => options.open_read_only(path),
+        false => options.open(path),
+    }
+}
+
 /// A store with several namespaces of containers on many pages, as a file.
 fn file() -> Vec<u8> {
     file_with_specs(400)
@@ -69,7 +78,7 @@ fn errors(path: &Path) -> Vec<ErrorKind> {
 }
 
 fn read_all(path: &Path) -> Vec<ErrorKind> {
-    let db = match Db::builder().check_integrity(false).open_read_only(path) {
+    let db = match open_unverified(path, true) {
         Ok(db) => db,
         Err(error) => return vec![error.kind()],
     };
@@ -94,7 +103,7 @@ fn read_all(path: &Path) -> Vec<ErrorKind> {
 
 /// The kinds of the errors of what writes beside damage.
 fn write_some(path: &Path) -> Vec<ErrorKind> {
-    let db = match Db::builder().check_integrity(false).open(path) {
+    let db = match open_unverified(path, false) {
         Ok(db) => db,
         Err(error) => return vec![error.kind()],
     };
@@ -257,13 +266,7 @@ fn no_byte_of_what_opening_reads_makes_it_panic() {
                 bytes[number * PAGE_BYTES + at] ^= pattern;
                 std::fs::write(&path, &bytes).unwrap();
                 for is_reading in [true, false] {
-                    let opened = quietly(|| {
-                        let options = Db::builder().check_integrity(false);
-                        match is_reading {
-                            true => options.open_read_only(&path).map(drop),
-                            false => options.open(&path).map(drop),
-                        }
-                    });
+                    let opened = quietly(|| open_unverified(&path, is_reading).map(drop));
                     assert!(opened.is_ok(), "byte {at} ^ {pattern:#x}, {is_reading}");
                     flips += 1;
                 }
@@ -297,12 +300,7 @@ fn what_a_damaged_key_hides_is_noticed_by_check_dump_and_stats() {
     }
     std::fs::write(&path, &bytes).unwrap();
     for is_reading in [true, false] {
-        let options = Db::builder().check_integrity(false);
-        let db = match is_reading {
-            true => options.open_read_only(&path),
-            false => options.open(&path),
-        };
-        let db = db.unwrap();
+        let db = open_unverified(&path, is_reading).unwrap();
         let report = db.check();
         let is_told = report.map_or_else(|error| error.is_corrupt(), |report| !report.is_healthy());
         assert!(is_told);
