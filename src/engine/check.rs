@@ -79,8 +79,11 @@ pub(crate) fn check(txn: &ReadTransaction, pages_verified: bool) -> Result<Check
     let table = txn.open_table(schema::NAMESPACES).or_fault()?;
     let reserved = reserved_revisions(&txn.open_table(schema::META).or_fault()?)?;
     let mut report = CheckReport::default();
-    if !pages_verified && let Err(error) = check_rows(txn) {
-        report.add("", None, error);
+    if !pages_verified {
+        match check_rows(txn) {
+            Err(error) if error.is_corrupt() => report.add("", None, error),
+            other => other?,
+        }
     }
     let named = named_namespaces(&table, &mut report)?;
     for name in used_namespaces(&containers)? {
