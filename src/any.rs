@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -43,17 +44,33 @@ mod value;
 pub struct Any {
     /// Names the type of the value.
     pub type_url: String,
-    /// The encoded value.
-    pub value: Vec<u8>,
+    /// The encoded value; a copy of it shares the bytes.
+    pub value: Bytes,
 }
 
 impl Any {
     /// A value with its type.
     #[must_use]
     pub fn new(type_url: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
+        Self::shared(type_url, Bytes::from(value.into()))
+    }
+
+    /// A value with its type, of bytes that are shared with others.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bayplan::Any;
+    /// use bytes::Bytes;
+    ///
+    /// let spec = Any::shared("example.com/Spec", Bytes::from_static(b"{}"));
+    /// assert_eq!(spec, Any::new("example.com/Spec", b"{}"));
+    /// ```
+    #[must_use]
+    pub fn shared(type_url: impl Into<String>, value: Bytes) -> Self {
         Self {
             type_url: type_url.into(),
-            value: value.into(),
+            value,
         }
     }
 

@@ -9,8 +9,11 @@ use crate::any::Any;
 use crate::error::{Error, Result};
 use crate::identifier::ContainerId;
 use crate::labels::{self, Labels};
-use crate::limits::{EXTENSION_NAME_MAX_BYTES, EXTENSIONS_MAX_COUNT, TEXT_MAX_BYTES};
-use crate::revision::Revision;
+use crate::limits::{
+    EXTENSION_NAME_MAX_BYTES, EXTENSIONS_MAX_BYTES, EXTENSIONS_MAX_COUNT, TEXT_MAX_BYTES,
+};
+use crate::policy::Policy;
+use crate::revision::{Revision, check_moment};
 
 /// Client-specified metadata of a container, by name.
 pub type Extensions = BTreeMap<String, Any>;
@@ -33,7 +36,6 @@ pub type Extensions = BTreeMap<String, Any>;
 /// assert_eq!(web.labels["app"], "nginx");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Container {
     /// Identifies the container in its namespace. Required, never changes; a
@@ -85,7 +87,6 @@ pub struct Container {
 
 /// The runtime of a container and what it is to be told.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Runtime {
     /// The runtime's name, such as `io.containerd.runc.v2`. Required.
@@ -125,6 +126,9 @@ pub struct ContainerHeader {
     pub updated_at: DateTime<Utc>,
     /// See [`Container::revision`].
     pub revision: Revision,
+    /// The extensions that the query asked for by name; see [`Container::extensions`].
+    #[serde(default, skip_serializing_if = "Extensions::is_empty")]
+    pub extensions: Extensions,
 }
 
 impl Runtime {
@@ -196,6 +200,17 @@ impl Container {
         self
     }
 
+    /// The same container with more labels, or other values for them.
+    #[must_use]
+    pub fn labels<K: Into<String>, V: Into<String>>(
+        mut self,
+        labels: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        let owned = |(key, value): (K, V)| (key.into(), value.into());
+        self.labels.extend(labels.into_iter().map(owned));
+        self
+    }
+
     /// The same container made from an image.
     #[must_use]
     pub fn image(mut self, reference: impl Into<String>) -> Self {
@@ -234,9 +249,9 @@ impl Container {
 
     /// The container as the store would keep it, its times and revision aside: checked by every
     /// rule that one container alone can break, and without labels that mean "unset".
-    pub(crate) fn settled(mut self) -> Result<Self> {
+    pub(crate) fn settled(mut self, policy: Policy) -> Result<Self> {
         ContainerId::new(self.id.as_str())?;
-        self.labels = labels::settle(self.labels)?;
+        self.labels = labels::settle(self.labels, policy)?;
         for (name, value) in &self.extensions {
             check_extension(name, value)?;
         }
@@ -244,6 +259,16 @@ impl Container {
         if count > EXTENSIONS_MAX_COUNT {
             return Err(Error::invalid(format!(
                 "there are too many extensions: {count} of at most {EXTENSIONS_MAX_COUNT}"
+            )));
+        }
+        let sizes = self.extensions.iter();
+        let size: usize = sizes
+            .map(|(name, any)| name.len() + any.type_url.len() + any.value.len())
+            .sum();
+        if size > EXTENSIONS_MAX_BYTES {
+            return Err(Error::invalid(format!(
+                "the extensions are too large: they have {size} bytes together, of at most \
+                 {EXTENSIONS_MAX_BYTES}"
             )));
         }
         if self.runtime.name.is_empty() {
@@ -288,19 +313,16 @@ impl Container {
     }
 
     /// The container, if a store in which every revision is below `revisions_below` could hold it.
-    pub(crate) fn check_stored(self, revisions_below: Revision) -> Result<Self> {
-        if self.revision == Revision::NONE || self.revision >= revisions_below {
-            return Err(Error::invalid(format!(
-                "its revision {} was never handed out: they are below {revisions_below}",
-                self.revision
-            )));
-        }
-        if self.updated_at < self.created_at {
-            return Err(Error::invalid("it was updated before it was created"));
-        }
+    pub(crate) fn check_stored(self, policy: Policy, revisions_below: Revision) -> Result<Self> {
+        check_moment(
+            self.revision,
+            self.created_at,
+            self.updated_at,
+            revisions_below,
+        )?;
         let labels = self.labels.len();
         let settled = self
-            .settled()
+            .settled(policy)
             .map_err(|error| error.prefixed("it breaks a rule of containers"))?;
         if settled.labels.len() != labels {
             return Err(Error::invalid("it has a label with an empty value"));
@@ -355,6 +377,7 @@ impl From<Container> for ContainerHeader {
             created_at: container.created_at,
             updated_at: container.updated_at,
             revision: container.revision,
+            extensions: Extensions::new(),
         }
     }
 }
@@ -369,7 +392,7 @@ mod tests {
 
     #[track_caller]
     fn refuses(container: Container, text: &str) {
-        let error = container.settled().unwrap_err();
+        let error = container.settled(Policy::default()).unwrap_err();
         assert!(error.is_invalid_argument());
         assert_eq!(error.to_string(), text);
     }
@@ -394,7 +417,12 @@ mod tests {
 
     #[test]
     fn a_spec_that_is_present_but_empty_counts_as_set() {
-        assert!(valid().spec(Any::default()).settled().is_ok());
+        assert!(
+            valid()
+                .spec(Any::default())
+                .settled(Policy::default())
+                .is_ok()
+        );
     }
 
     #[test]
@@ -403,12 +431,21 @@ mod tests {
             valid().snapshot("", "key"),
             "`snapshotter` is required if `snapshot_key` is set",
         );
-        assert!(valid().snapshot("overlayfs", "").settled().is_ok());
+        assert!(
+            valid()
+                .snapshot("overlayfs", "")
+                .settled(Policy::default())
+                .is_ok()
+        );
     }
 
     #[test]
     fn labels_with_empty_values_are_not_kept() {
-        let container = valid().label("a", "1").label("b", "").settled().unwrap();
+        let container = valid()
+            .label("a", "1")
+            .label("b", "")
+            .settled(Policy::default())
+            .unwrap();
         assert_eq!(container.labels, Labels::from([("a".into(), "1".into())]));
     }
 
@@ -429,7 +466,7 @@ mod tests {
                 .image(&at)
                 .sandbox(&at)
                 .snapshot(&at, &at)
-                .settled()
+                .settled(Policy::default())
                 .is_ok()
         );
         refuses(
@@ -456,7 +493,12 @@ mod tests {
             "`runtime.name` is too long: 65537 bytes of at most 65536",
         );
         let name = "n".repeat(EXTENSION_NAME_MAX_BYTES + 1);
-        assert!(valid().extension(name, Any::default()).settled().is_err());
+        assert!(
+            valid()
+                .extension(name, Any::default())
+                .settled(Policy::default())
+                .is_err()
+        );
     }
 
     #[test]
@@ -467,14 +509,19 @@ mod tests {
             valid()
                 .spec(at.clone())
                 .extension("x", at)
-                .settled()
+                .settled(Policy::default())
                 .is_ok()
         );
         refuses(
             valid().spec(over.clone()),
             "the spec is too large: its value has 16777217 bytes of at most 16777216",
         );
-        assert!(valid().extension("x", over).settled().is_err());
+        assert!(
+            valid()
+                .extension("x", over)
+                .settled(Policy::default())
+                .is_err()
+        );
     }
 
     const ANY_MAX: usize = crate::limits::ANY_MAX_BYTES;

@@ -41,8 +41,11 @@ struct Inner {
     kind: ErrorKind,
     operation: Option<Operation>,
     namespace: Option<String>,
+    /// The kind of the record, if it is no container.
+    record_kind: Option<String>,
     id: Option<String>,
     path: Option<PathBuf>,
+    is_immutable_field: bool,
     message: String,
     source: Option<Source>,
 }
@@ -109,9 +112,10 @@ impl fmt::Display for ErrorKind {
 pub(crate) enum Operation {
     Get,
     List,
-    Count,
     Create,
     Update,
+    Put,
+    Import,
     Delete,
     CreateNamespace,
     ListNamespaces,
@@ -142,9 +146,10 @@ impl Operation {
         match self {
             Self::Get => "get container",
             Self::List => "list containers",
-            Self::Count => "count containers",
             Self::Create => "create container",
             Self::Update => "update container",
+            Self::Put => "put container",
+            Self::Import => "import container",
             Self::Delete => "delete container",
             Self::CreateNamespace => "create namespace",
             Self::ListNamespaces => "list namespaces",
@@ -169,6 +174,20 @@ impl Operation {
             Self::Compact => "compact store",
             Self::Salvage => "salvage into",
         }
+    }
+
+    /// The same of a record that is no container.
+    fn as_record_str(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Get => "get record",
+            Self::List => "list records",
+            Self::Create => "create record",
+            Self::Update => "update record",
+            Self::Put => "put record",
+            Self::Import => "import record",
+            Self::Delete => "delete record",
+            _ => return None,
+        })
     }
 
     /// Whether an operation of a store, which is a transaction of its own, has this as a step.
@@ -201,7 +220,12 @@ impl Error {
     /// before any operation began.
     #[must_use]
     pub fn operation(&self) -> Option<&'static str> {
-        self.0.operation.map(Operation::as_str)
+        let is_of_container = self.0.record_kind.is_none();
+        let text = |operation: Operation| match operation.as_record_str() {
+            Some(text) if !is_of_container => text,
+            _ => operation.as_str(),
+        };
+        self.0.operation.map(text)
     }
 
     /// The namespace that it was about.
@@ -210,9 +234,15 @@ impl Error {
         self.0.namespace.as_deref()
     }
 
-    /// The container that it was about.
+    /// The kind of the record that it was about; none if it was a container.
     #[must_use]
-    pub fn container_id(&self) -> Option<&str> {
+    pub fn record_kind(&self) -> Option<&str> {
+        self.0.record_kind.as_deref()
+    }
+
+    /// The container, or record of another kind, that it was about.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
         self.0.id.as_deref()
     }
 
@@ -270,6 +300,13 @@ impl Error {
         self.kind() == ErrorKind::Unavailable
     }
 
+    /// Whether the reason is that a field differs which the store's [`Rules`](crate::Rules) keep. An update is
+    /// [`ErrorKind::InvalidArgument`] then, a put [`ErrorKind::FailedPrecondition`]; the text names the field.
+    #[must_use]
+    pub fn is_immutable_field(&self) -> bool {
+        self.0.is_immutable_field
+    }
+
     /// Whether the disk, or the caller's share of it, is full.
     #[must_use]
     pub fn is_storage_full(&self) -> bool {
@@ -287,6 +324,35 @@ impl Error {
     }
 }
 
+// How an implementation of the traits makes errors.
+impl Error {
+    /// An error of another implementation of [`Store`](crate::Store) or
+    /// [`Namespaces`](crate::Namespaces).
+    ///
+    /// The message is all that is printed: it tells the operation, the namespace and the container
+    /// as well.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bayplan::{Error, ErrorKind};
+    ///
+    /// let error = Error::of_kind(ErrorKind::NotFound, "get \"web\" in \"k8s.io\": not found");
+    /// assert!(error.is_not_found());
+    /// ```
+    #[must_use]
+    pub fn of_kind(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self::new(kind, message)
+    }
+
+    /// The same error, saying that a field differs which the rules keep; see [`Error::is_immutable_field`].
+    #[must_use]
+    pub fn about_immutable_field(mut self) -> Self {
+        self.0.is_immutable_field = true;
+        self
+    }
+}
+
 // How the crate makes errors.
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
@@ -294,8 +360,10 @@ impl Error {
             kind,
             operation: None,
             namespace: None,
+            record_kind: None,
             id: None,
             path: None,
+            is_immutable_field: false,
             message: message.into(),
             source: None,
         }))
@@ -346,6 +414,20 @@ impl Error {
         self
     }
 
+    /// The same error, where what keeps the caller from it is what is stored.
+    pub(crate) fn into_precondition(mut self) -> Self {
+        self.0.kind = ErrorKind::FailedPrecondition;
+        self
+    }
+
+    /// The same error, about a record of this kind; none if it is a container.
+    pub(crate) fn of_record_kind(mut self, kind: Option<&str>) -> Self {
+        if self.0.record_kind.is_none() {
+            self.0.record_kind = kind.map(str::to_owned);
+        }
+        self
+    }
+
     pub(crate) fn during(mut self, operation: Operation) -> Self {
         if self.0.operation.is_none_or(Operation::is_a_step) {
             self.0.operation = Some(operation);
@@ -374,9 +456,12 @@ impl Error {
 
     fn write_subject(&self, f: &mut fmt::Formatter<'_>, operation: Operation) -> fmt::Result {
         let inner = &self.0;
-        f.write_str(operation.as_str())?;
+        f.write_str(self.operation().unwrap_or_else(|| operation.as_str()))?;
         if let Some(id) = &inner.id {
             write!(f, " {id:?}")?;
+        }
+        if let Some(kind) = &inner.record_kind {
+            write!(f, " of kind {kind:?}")?;
         }
         match &inner.namespace {
             Some(name) if operation.is_about_a_namespace() => write!(f, " {name:?}")?,

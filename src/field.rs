@@ -25,6 +25,10 @@ pub(crate) mod name {
     pub(crate) const EXTENSIONS: &str = "extensions";
     /// The sandbox that the container belongs to.
     pub(crate) const SANDBOX_ID: &str = "sandboxid";
+    /// The value of a record that is no container.
+    pub(crate) const VALUE: &str = "value";
+    /// The type URL of a record's value.
+    pub(crate) const TYPE: &str = "type";
     /// When the container was created.
     pub(crate) const CREATED_AT: &str = "createdat";
     /// When the container was last updated.
@@ -49,6 +53,8 @@ pub(crate) enum Field {
     SnapshotKey,
     /// `sandboxid`
     SandboxId,
+    /// `type`, of a record that is no container.
+    Type,
     /// `labels.KEY`; a lone `labels` is the empty key, which no container has.
     Label(Vec<u8>),
     /// `extensions.NAME`; a lone `extensions` is the empty name, which no container has.
@@ -76,6 +82,7 @@ impl Field {
             name::SNAPSHOTTER => Field::Snapshotter,
             name::SNAPSHOT_KEY => Field::SnapshotKey,
             name::SANDBOX_ID => Field::SandboxId,
+            name::TYPE => Field::Type,
             name::LABELS => Field::Label(rest.join(&b'.')),
             name::EXTENSIONS => Field::Extension(rest.join(&b'.')),
             _ => Field::Unknown,
@@ -108,6 +115,7 @@ mod tests {
         resolves(&["snapshotter", "x"], Field::Snapshotter);
         resolves(&["snapshotkey"], Field::SnapshotKey);
         resolves(&["sandboxid"], Field::SandboxId);
+        resolves(&["type"], Field::Type);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::limits::IDENTIFIER_MAX_BYTES;
 const RULE: &str = "must be runs of ASCII letters and digits joined by single '.', '_' or '-'";
 
 /// Whether `text` is an identifier; otherwise what is wrong with it, in words.
-fn check(what: &str, text: &str) -> Result<(), Error> {
+pub(crate) fn check(what: &str, text: &str) -> Result<(), Error> {
     if text.is_empty() {
         return Err(Error::invalid(format!(
             "the {what} is empty: it must have 1 to {IDENTIFIER_MAX_BYTES} bytes and {RULE}"

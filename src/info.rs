@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::error::Error;
-use crate::update::Rules;
+use crate::policy::Rules;
 
 /// Identifies a store among all others: a random UUID, given at its creation.
 ///
@@ -83,6 +83,9 @@ pub struct StoreInfo {
     pub format_version: u32,
     /// The rules that apply to this handle.
     pub rules: Rules,
+    /// Whether labels with an empty value are kept; see
+    /// [`Builder::keep_empty_labels`](crate::Builder::keep_empty_labels).
+    pub keep_empty_labels: bool,
     /// The file; none for a store in memory. In JSON, what is not UTF-8 in it is replaced.
     #[serde(serialize_with = "lossy")]
     pub path: Option<PathBuf>,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
 use crate::limits::{LABEL_MAX_BYTES, LABELS_MAX_COUNT};
+use crate::policy::Policy;
 
 /// The labels of a container or a namespace, ordered by key.
 pub type Labels = BTreeMap<String, String>;
@@ -26,13 +27,15 @@ pub(crate) fn check_label(key: &str, value: &str) -> Result<()> {
     Ok(())
 }
 
-/// Checks all labels, and drops those that have an empty value: an empty value means "unset".
-pub(crate) fn settle(labels: Labels) -> Result<Labels> {
+/// Checks all labels, and drops those that have an empty value, which means "no label" unless the store keeps them.
+pub(crate) fn settle(labels: Labels, policy: Policy) -> Result<Labels> {
     for (key, value) in &labels {
         check_label(key, value)?;
     }
     let mut labels = labels;
-    labels.retain(|_, value| !value.is_empty());
+    if !policy.keep_empty_labels {
+        labels.retain(|_, value| !value.is_empty());
+    }
     if labels.len() > LABELS_MAX_COUNT {
         let count = labels.len();
         return Err(Error::invalid(format!(
@@ -43,9 +46,9 @@ pub(crate) fn settle(labels: Labels) -> Result<Labels> {
 }
 
 /// The labels, if they are as a store keeps them.
-pub(crate) fn check_stored(labels: Labels) -> Result<Labels> {
+pub(crate) fn check_stored(labels: Labels, policy: Policy) -> Result<Labels> {
     let count = labels.len();
-    let labels = settle(labels)?;
+    let labels = settle(labels, policy)?;
     if labels.len() != count {
         return Err(Error::invalid("a label has an empty value"));
     }
@@ -79,16 +82,22 @@ mod tests {
     #[test]
     fn a_key_is_never_empty_also_when_the_value_is() {
         assert!(check_label("", "v").unwrap_err().is_invalid_argument());
-        assert!(settle(Labels::from([(String::new(), String::new())])).is_err());
+        let unnamed = Labels::from([(String::new(), String::new())]);
+        assert!(settle(unnamed, Policy::default()).is_err());
     }
 
     #[test]
     fn an_empty_value_means_unset() {
         let labels = Labels::from([("a".into(), "1".into()), ("b".into(), String::new())]);
         assert_eq!(
-            settle(labels).unwrap(),
+            settle(labels.clone(), Policy::default()).unwrap(),
             Labels::from([("a".into(), "1".into())])
         );
+        let keeping = Policy {
+            keep_empty_labels: true,
+            ..Policy::default()
+        };
+        assert_eq!(settle(labels.clone(), keeping).unwrap(), labels);
     }
 
     #[test]
@@ -98,9 +107,9 @@ mod tests {
                 .map(|n| (n.to_string(), "x".to_owned()))
                 .collect()
         };
-        assert!(settle(many(LABELS_MAX_COUNT)).is_ok());
+        assert!(settle(many(LABELS_MAX_COUNT), Policy::default()).is_ok());
         assert!(
-            settle(many(LABELS_MAX_COUNT + 1))
+            settle(many(LABELS_MAX_COUNT + 1), Policy::default())
                 .unwrap_err()
                 .is_invalid_argument()
         );

@@ -3,7 +3,7 @@
 //! A [`Db`] is one file; a [`Namespace`] of it is a [`Store`] of [`Container`]s.
 //!
 //! ```
-//! use bayplan::{Any, Container, Db, FieldMask, Filters, ReadStore, Runtime, Store};
+//! use bayplan::{Any, Container, Db, Filters, Runtime, Update};
 //!
 //! # fn main() -> bayplan::Result<()> {
 //! # let directory = tempfile::tempdir().unwrap();
@@ -14,8 +14,7 @@
 //! store.create(Container::new("web", Runtime::new("io.containerd.runc.v2"), spec)
 //!     .label("app", "nginx"))?;
 //!
-//! let change = Container::with_id("web").label("tier", "front");
-//! store.update(change, &FieldMask::parse(["labels.tier"])?)?;
+//! store.apply(Update::new("web").set_label("tier", "front"))?;
 //! let front = store.list(&Filters::parse(["labels.app==nginx,labels.tier"])?)?;
 //! assert_eq!(front[0].id, "web");
 //! # Ok(())
@@ -56,12 +55,11 @@
 extern crate self as bayplan;
 
 mod any;
-mod borrowed;
+mod api;
 mod commit;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod container;
-mod db;
 mod dump;
 mod engine;
 mod error;
@@ -69,44 +67,52 @@ mod excerpt;
 mod field;
 mod filter;
 mod identifier;
-mod implement;
 mod info;
+mod kind;
 mod labels;
 pub mod limits;
 mod mask;
-mod options;
-mod pieces;
+mod model;
+mod policy;
 mod progress;
-mod record;
+mod query;
+mod records;
 mod revision;
-mod schema;
 mod stats;
-mod store;
 mod tools;
 mod update;
 
 pub use any::Any;
-pub use borrowed::{AnyRef, ContainerRef};
+pub use api::builder::Builder;
+pub use api::collection::{
+    Collection, Namespace, ReadNamespace, ReadRecords, Records, WriteNamespace, WriteRecords,
+};
+pub use api::db::Db;
+pub use api::query::{Detail, Found, Listing, Query, Selection};
+pub use api::source::{Sink, Source};
+pub use api::store::{Namespaces, ReadNamespaces, ReadStore, Store, Stored, Traversal};
+pub use api::update::Update;
 pub use container::{Container, ContainerHeader, Extensions, Runtime};
-pub use db::{Db, Namespace};
 pub use engine::check::{CheckReport, Damage};
-pub use engine::txn::{Containers, ReadNamespace, ReadTxn, WriteNamespace, WriteTxn};
+pub use engine::txn::{ReadTxn, WriteTxn};
 pub use error::{Error, ErrorKind, Result};
 pub use filter::{Filter, FilterError, FilterField, Filters};
 pub use identifier::{ContainerId, NamespaceName};
 pub use info::{StoreId, StoreInfo};
+pub use kind::RecordId;
 pub use labels::Labels;
 pub use mask::{FieldMask, FieldMaskError, FieldPath};
-pub use options::Builder;
+pub use model::record::{Record, RecordHeader};
+pub use policy::Rules;
 pub use progress::Progress;
+pub use query::Damaged;
 pub use revision::Revision;
 pub use stats::{NamespaceStats, Stats, TableStats};
-pub use store::{Damaged, Listing, Namespaces, Page, ReadNamespaces, ReadStore, Store};
+pub use tools::Maintenance;
 pub use tools::backup::BackupReport;
 pub use tools::compact::CompactReport;
 pub use tools::dump::{DumpReport, LoadReport};
-pub use tools::salvage::{LostContainer, SalvageReport, UncertainContainer};
-pub use update::Rules;
+pub use tools::salvage::{LostRecord, SalvageReport, UncertainRecord};
 
 /// The examples of the README compile.
 #[cfg(doctest)]

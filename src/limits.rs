@@ -6,6 +6,9 @@
 /// Longest container id or namespace name, in bytes (containerd's `identifiers` package).
 pub const IDENTIFIER_MAX_BYTES: usize = 76;
 
+/// Longest id of a record that is no container, in bytes. Image references fit.
+pub const RECORD_ID_MAX_BYTES: usize = 512;
+
 /// Largest label: key and value together, in bytes (containerd's `labels` package).
 pub const LABEL_MAX_BYTES: usize = 4096;
 
@@ -18,6 +21,10 @@ pub const EXTENSION_NAME_MAX_BYTES: usize = 4096;
 /// Most extensions on one container. containerd has no such limit.
 pub const EXTENSIONS_MAX_COUNT: usize = 4096;
 
+/// All extensions of one container together, names and type URLs included, in bytes: they are one value of the
+/// file. containerd has no such limit.
+pub const EXTENSIONS_MAX_BYTES: usize = 64 * 1024 * 1024;
+
 /// Longest single text field (`image`, `runtime.name`, `snapshotter`, `snapshot_key`,
 /// `sandbox_id`) and longest type URL of an [`Any`](crate::Any), in bytes.
 pub const TEXT_MAX_BYTES: usize = 64 * 1024;
@@ -27,7 +34,11 @@ pub const TEXT_MAX_BYTES: usize = 64 * 1024;
 pub const ANY_MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// Largest encoded value in the file, in bytes; what the decoder is allowed to allocate for.
-pub(crate) const ENCODED_MAX_BYTES: usize = ANY_MAX_BYTES + 8 * TEXT_MAX_BYTES;
+pub(crate) const ENCODED_MAX_BYTES: usize = 128 * 1024 * 1024;
+
+const _: () = assert!(ENCODED_MAX_BYTES > LABELS_MAX_COUNT * (LABEL_MAX_BYTES + 16));
+const _: () = assert!(ENCODED_MAX_BYTES > EXTENSIONS_MAX_BYTES + EXTENSIONS_MAX_COUNT * 32);
+const _: () = assert!(ENCODED_MAX_BYTES > ANY_MAX_BYTES + 8 * TEXT_MAX_BYTES);
 
 /// The longest filter, in bytes.
 pub const FILTER_MAX_BYTES: usize = 64 * 1024;
@@ -65,3 +76,5 @@ const _: () = assert!(EXTENSION_NAME_MAX_BYTES < FIELD_PATH_MAX_BYTES);
 const _: () = assert!(LABEL_MAX_BYTES < FIELD_PATH_MAX_BYTES);
 const _: () = assert!(ANY_MAX_BYTES > TEXT_MAX_BYTES);
 const _: () = assert!(DUMP_LINE_MAX_BYTES > 4 * ANY_MAX_BYTES);
+const _: () = assert!(IDENTIFIER_MAX_BYTES < RECORD_ID_MAX_BYTES);
+const _: () = assert!(EXTENSIONS_MAX_BYTES > 2 * ANY_MAX_BYTES);

@@ -32,6 +32,8 @@ pub enum FieldPath {
     Image,
     /// `snapshotkey`, under [`Rules::Containerd2`](crate::Rules::Containerd2) only.
     SnapshotKey,
+    /// `value`, of a [`Record`](crate::Record) only.
+    Value,
 }
 
 impl fmt::Display for FieldPath {
@@ -44,6 +46,7 @@ impl fmt::Display for FieldPath {
             Self::Extension(key) => write!(f, "{}.{key}", name::EXTENSIONS),
             Self::Image => f.write_str(name::IMAGE),
             Self::SnapshotKey => f.write_str(name::SNAPSHOT_KEY),
+            Self::Value => f.write_str(name::VALUE),
         }
     }
 }
@@ -70,11 +73,14 @@ impl FromStr for FieldPath {
             (name::SPEC, None) => Ok(Self::Spec),
             (name::IMAGE, None) => Ok(Self::Image),
             (name::SNAPSHOT_KEY, None) => Ok(Self::SnapshotKey),
-            (name::SPEC | name::IMAGE | name::SNAPSHOT_KEY, Some(_)) => Err(FieldMaskError::new(
-                path,
-                field.len(),
-                format!("`{field}` has no fields that can be updated one by one"),
-            )),
+            (name::VALUE, None) => Ok(Self::Value),
+            (name::SPEC | name::IMAGE | name::SNAPSHOT_KEY | name::VALUE, Some(_)) => {
+                Err(FieldMaskError::new(
+                    path,
+                    field.len(),
+                    format!("`{field}` has no fields that can be updated one by one"),
+                ))
+            }
             _ => Err(FieldMaskError::new(path, 0, unknown(field))),
         }
     }
@@ -208,8 +214,13 @@ impl FieldMask {
         self.paths.iter()
     }
 
-    /// The bad path that [`FieldMask::deferred`] kept.
-    pub(crate) fn check(&self) -> Result<()> {
+    /// Whether no path was refused by [`FieldMask::deferred`]. An implementation of an update asks this once it has
+    /// found what is to be updated.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument), naming the first path that was refused.
+    pub fn validate(&self) -> Result<()> {
         match &self.refused {
             Some(error) => Err(error.clone().into()),
             None => Ok(()),

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
 
 /// Tells one state of a container from every other state of anything in the same store.
 ///
@@ -53,4 +56,21 @@ impl fmt::Display for Revision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
+}
+/// Whether a store in which every revision is below `revisions_below` could have written something then.
+pub(crate) fn check_moment(
+    revision: Revision,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    revisions_below: Revision,
+) -> Result<()> {
+    if revision == Revision::NONE || revision >= revisions_below {
+        return Err(Error::invalid(format!(
+            "its revision {revision} was never handed out: they are below {revisions_below}"
+        )));
+    }
+    if updated_at < created_at {
+        return Err(Error::invalid("it was updated before it was created"));
+    }
+    Ok(())
 }

@@ -1,5 +1,7 @@
 //! How much a store holds, and where the bytes of its file are.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::identifier::NamespaceName;
@@ -21,7 +23,9 @@ pub struct Stats {
     pub revisions_below: Revision,
     /// How many containers there are, also damaged ones, in all namespaces.
     pub containers_count: u64,
-    /// The namespaces, in order; also those that containers are under and that do not exist, which
+    /// How many records of other kinds there are, also damaged ones, in all namespaces.
+    pub records_count: u64,
+    /// The namespaces, in order; also those that records are under and that do not exist, which
     /// is damage.
     pub namespaces: Vec<NamespaceStats>,
     /// The tables, in the order of their names.
@@ -57,6 +61,8 @@ pub struct NamespaceStats {
     pub name: NamespaceName,
     /// How many containers it has, also damaged ones.
     pub containers_count: u64,
+    /// How many records of each other kind it has, also damaged ones.
+    pub records_counts: BTreeMap<String, u64>,
 }
 
 /// Where the bytes of one table are.
@@ -65,8 +71,8 @@ pub struct NamespaceStats {
 pub struct TableStats {
     /// Its name; `docs/FORMAT.md` tells what is in it.
     pub name: String,
-    /// How many keys it has: a container has one for itself, one for each label and extension, and
-    /// one or more for its spec.
+    /// How many keys it has: a container or record has one for itself, and up to three for its labels, its
+    /// extensions, and its spec or value.
     pub keys_count: u64,
     /// How many pages are read to find a key.
     pub depth_pages: u32,

@@ -3,55 +3,92 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
 
 use crate::container::Container;
 use crate::error::{Error, Result};
 use crate::field::name;
 use crate::mask::{FieldMask, FieldPath};
-
-/// Which fields of a container may change, chosen when a store is opened.
-///
-/// | field | `Strict` | `Containerd2` |
-/// |---|---|---|
-/// | labels, spec, extensions | mutable | mutable |
-/// | image, snapshot key | immutable | mutable |
-/// | runtime's name, snapshotter | immutable | immutable |
-/// | runtime's options, sandbox id | immutable | kept, a difference is ignored |
-///
-/// "Immutable" means that a full update whose input differs is an error that names the field; no
-/// field path reaches it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Rules {
-    /// The documented words of containerd's `containers` package: image and snapshot key are
-    /// immutable, and an attempt to change what is immutable is always reported.
-    #[default]
-    Strict,
-    /// What containerd 2.x does, as its clients expect.
-    Containerd2,
-}
+use crate::model::record::Record;
+use crate::policy::{Policy, Rules};
 
 /// The container after an update of `stored` by `input`, checked; its revision is still the old one.
 pub(crate) fn apply(
     stored: &Container,
     input: Container,
     mask: &FieldMask,
-    rules: Rules,
+    policy: Policy,
     now: DateTime<Utc>,
 ) -> Result<Container> {
-    mask.check()?;
+    mask.validate()?;
     let mut updated = stored.clone();
     if mask.is_full() {
-        replace(&mut updated, input, rules)?;
+        replace(&mut updated, input, policy.rules)?;
     } else {
         for path in mask.paths() {
-            take(&mut updated, &input, path, rules)?;
+            take(&mut updated, &input, path, policy.rules)?;
         }
     }
     updated.updated_at = strictly_later(stored.updated_at, now)?;
-    updated.settled()
+    updated.settled(policy)
+}
+
+/// The container that takes the place of `stored`, with all of `input` that may change; its revision is still the
+/// old one.
+///
+/// # Errors
+///
+/// `FailedPrecondition` where a field differs that the rules keep; `InvalidArgument` if `input` breaks a rule.
+pub(crate) fn put(
+    stored: &Container,
+    input: Container,
+    policy: Policy,
+    now: DateTime<Utc>,
+) -> Result<Container> {
+    let input = input.settled(policy)?;
+    let mut updated = stored.clone();
+    replace(&mut updated, input, policy.rules).map_err(Error::into_precondition)?;
+    updated.updated_at = strictly_later(stored.updated_at, now)?;
+    updated.settled(policy)
+}
+
+/// The record after an update of `stored` by `input`, checked; its revision is still the old one.
+pub(crate) fn apply_to_record(
+    stored: &Record,
+    input: Record,
+    mask: &FieldMask,
+    policy: Policy,
+    now: DateTime<Utc>,
+) -> Result<Record> {
+    mask.validate()?;
+    let mut updated = stored.clone();
+    if mask.is_full() {
+        updated.labels = input.labels;
+        updated.value = input.value;
+    } else {
+        for path in mask.paths() {
+            match path {
+                FieldPath::Labels => updated.labels.clone_from(&input.labels),
+                FieldPath::Label(key) => take_entry(&mut updated.labels, &input.labels, key),
+                FieldPath::Value => updated.value.clone_from(&input.value),
+                FieldPath::Spec
+                | FieldPath::Extensions
+                | FieldPath::Extension(_)
+                | FieldPath::Image
+                | FieldPath::SnapshotKey => {
+                    return Err(wrong_path(
+                        path,
+                        "is one of a container; a record has `labels`, `labels.KEY` and `value`",
+                    ));
+                }
+            }
+        }
+    }
+    updated.updated_at = strictly_later(stored.updated_at, now)?;
+    updated.settled(policy)
+}
+
+fn wrong_path(path: &FieldPath, what: &str) -> Error {
+    Error::invalid(format!("the field path {:?} {what}", path.to_string()))
 }
 
 /// A full replace of the mutable fields.
@@ -83,7 +120,8 @@ fn replace(updated: &mut Container, input: Container, rules: Rules) -> Result<()
         let fields = differing.join(", ");
         return Err(Error::invalid(format!(
             "immutable, but differs from what is stored: {fields}"
-        )));
+        ))
+        .about_immutable_field());
     }
     updated.labels = input.labels;
     updated.spec = input.spec;
@@ -102,10 +140,16 @@ fn take(updated: &mut Container, input: &Container, path: &FieldPath, rules: Rul
         FieldPath::Extensions => updated.extensions.clone_from(&input.extensions),
         FieldPath::Extension(key) => take_entry(&mut updated.extensions, &input.extensions, key),
         FieldPath::Image | FieldPath::SnapshotKey if rules == Rules::Strict => {
-            return Err(Error::invalid(format!(
-                "the field path {:?} names a field that is immutable under the strict rules",
-                path.to_string()
-            )));
+            return Err(wrong_path(
+                path,
+                "names a field that is immutable under the strict rules",
+            ));
+        }
+        FieldPath::Value => {
+            return Err(wrong_path(
+                path,
+                "is one of a record; a container has `spec`",
+            ));
         }
         FieldPath::Image => updated.image.clone_from(&input.image),
         FieldPath::SnapshotKey => updated.snapshot_key.clone_from(&input.snapshot_key),

@@ -40,7 +40,7 @@ impl From<Any> for Form {
             .filter(|json: &Value| json.depth() <= SHOWN_MAX_DEPTH);
         let is_exact = json
             .as_ref()
-            .is_some_and(|json| compact(json).is_ok_and(|bytes| bytes == value));
+            .is_some_and(|json| compact(json).is_ok_and(|bytes| bytes == *value));
         Self {
             type_url,
             json,
@@ -80,7 +80,7 @@ impl TryFrom<Form> for Any {
                 );
             }
         };
-        Ok(Self { type_url, value })
+        Ok(Self::new(type_url, value))
     }
 }
 

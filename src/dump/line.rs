@@ -7,11 +7,12 @@ use crate::container::Container;
 use crate::identifier::NamespaceName;
 use crate::info::StoreId;
 use crate::labels::Labels;
+use crate::model::record::Record;
+use crate::policy::{Policy, Rules};
 use crate::revision::Revision;
-use crate::update::Rules;
 
 /// The version of the dump that this library writes.
-pub(crate) const DUMP_VERSION: u32 = 1;
+pub(crate) const DUMP_VERSION: u32 = 2;
 
 /// The first line of every version of the dump, as far as it tells the version.
 #[derive(Deserialize)]
@@ -34,7 +35,24 @@ pub(crate) struct StoreLine {
     pub(crate) id: StoreId,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) rules: Rules,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) keep_empty_labels: bool,
     pub(crate) revisions_below: Revision,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+impl StoreLine {
+    /// What the store is created with.
+    pub(crate) fn policy(&self) -> Policy {
+        Policy {
+            rules: self.rules,
+            keep_empty_labels: self.keep_empty_labels,
+        }
+    }
 }
 
 /// The line of a namespace.
@@ -51,6 +69,14 @@ pub(super) struct ContainerLine<'a> {
     pub(super) container: &'a Container,
 }
 
+/// The line of a record of another kind.
+#[derive(Serialize)]
+pub(super) struct RecordLine<'a> {
+    pub(super) namespace: &'a NamespaceName,
+    pub(super) kind: &'a str,
+    pub(super) record: &'a Record,
+}
+
 /// The last line.
 #[derive(Serialize)]
 pub(super) struct EndLine {
@@ -63,6 +89,8 @@ pub(super) struct EndLine {
 pub(super) struct End {
     pub(super) namespaces: u64,
     pub(super) containers: u64,
+    #[serde(default)]
+    pub(super) records: u64,
     /// Absent in a dump that somebody edited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) crc32: Option<String>,
@@ -78,6 +106,10 @@ pub(super) struct Body {
     pub(super) labels: Option<Labels>,
     #[serde(default)]
     pub(super) container: Option<Box<Container>>,
+    #[serde(default)]
+    pub(super) kind: Option<String>,
+    #[serde(default)]
+    pub(super) record: Option<Box<Record>>,
     #[serde(default)]
     pub(super) end: Option<End>,
 }

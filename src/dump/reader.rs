@@ -9,13 +9,16 @@ use super::lines::Lines;
 use crate::container::Container;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identifier::NamespaceName;
+use crate::kind::Kind;
 use crate::labels::{self, Labels};
 use crate::limits::DUMP_LINE_MAX_BYTES;
+use crate::model::record::Record;
 
 /// What a line after the first brings.
 pub(crate) enum Item {
     Namespace(NamespaceName, Labels),
     Container(NamespaceName, Box<Container>),
+    Record(NamespaceName, Kind, Box<Record>),
 }
 
 /// Reads the lines of a dump, and checks all that can be checked without a store.
@@ -24,9 +27,11 @@ pub(crate) struct Reader<R> {
     checksum: crc32fast::Hasher,
     store: StoreLine,
     namespace: Option<NamespaceName>,
-    last_id: Option<String>,
+    /// The kind and id of the last line.
+    last: Option<(Kind, String)>,
     pub(crate) namespaces: u64,
     pub(crate) containers: u64,
+    pub(crate) records: u64,
 }
 
 impl<R: BufRead> Reader<R> {
@@ -59,9 +64,10 @@ impl<R: BufRead> Reader<R> {
             checksum,
             store: head.store,
             namespace: None,
-            last_id: None,
+            last: None,
             namespaces: 0,
             containers: 0,
+            records: 0,
         })
     }
 
@@ -90,22 +96,37 @@ impl<R: BufRead> Reader<R> {
                 namespace: Some(name),
                 labels: Some(labels),
                 container: None,
+                kind: None,
+                record: None,
                 end: None,
             } => self.namespace(name, labels),
             Body {
                 namespace: Some(name),
                 labels: None,
                 container: Some(container),
+                kind: None,
+                record: None,
                 end: None,
             } => self.container(name, container),
+            Body {
+                namespace: Some(name),
+                labels: None,
+                container: None,
+                kind: Some(kind),
+                record: Some(record),
+                end: None,
+            } => self.record(name, &kind, record),
             Body {
                 namespace: None,
                 labels: None,
                 container: None,
+                kind: None,
+                record: None,
                 end: Some(end),
             } => return self.end(&end).map(|()| None),
             _ => Err(Error::invalid(
-                "a line is a namespace with `labels`, or with a `container`, or the `end`",
+                "a line is a namespace with `labels`, with a `container`, or with a `kind` and `record`, or \
+                 the `end`",
             )),
         };
         let item = item.map_err(|error| at_line(self.lines.number, error))?;
@@ -130,35 +151,57 @@ impl<R: BufRead> Reader<R> {
             }
             _ => {}
         }
-        let labels = labels::check_stored(labels)?;
+        let labels = labels::check_stored(labels, self.store.policy())?;
         self.namespace = Some(name.clone());
-        self.last_id = None;
+        self.last = None;
         self.namespaces += 1;
         Ok(Item::Namespace(name, labels))
     }
 
     fn container(&mut self, name: NamespaceName, container: Box<Container>) -> Result<Item> {
-        let id = &container.id;
-        if self.namespace.as_ref() != Some(&name) {
-            return Err(Error::invalid(format!(
-                "the container {id:?} does not stand below its namespace {name}"
-            )));
-        }
-        match &self.last_id {
-            Some(last) if last == id => {
-                return Err(Error::invalid(format!("the container {id:?} stands twice")));
-            }
-            Some(last) if last > id => {
-                return Err(Error::invalid(format!(
-                    "the container {id:?} is out of order: it stands after {last:?}"
-                )));
-            }
-            _ => {}
-        }
-        let container = container.check_stored(self.store.revisions_below)?;
-        self.last_id = Some(container.id.clone());
+        self.check_place(&name, &Kind::CONTAINERS, &container.id)?;
+        let (policy, below) = (self.store.policy(), self.store.revisions_below);
+        let container = container.check_stored(policy, below)?;
+        self.last = Some((Kind::CONTAINERS, container.id.clone()));
         self.containers += 1;
         Ok(Item::Container(name, Box::new(container)))
+    }
+
+    fn record(&mut self, name: NamespaceName, kind: &str, record: Box<Record>) -> Result<Item> {
+        let kind = Kind::new(kind)?;
+        self.check_place(&name, &kind, &record.id)?;
+        let (policy, below) = (self.store.policy(), self.store.revisions_below);
+        let record = record.check_stored(policy, below)?;
+        self.last = Some((kind.clone(), record.id.clone()));
+        self.records += 1;
+        Ok(Item::Record(name, kind, Box::new(record)))
+    }
+
+    /// Whether something of this kind and id may stand in the line.
+    fn check_place(&self, name: &NamespaceName, kind: &Kind, id: &str) -> Result<()> {
+        let what = match kind.of_collection() {
+            None => format!("the container {id:?}"),
+            Some(kind) => format!("the record {id:?} of kind {kind:?}"),
+        };
+        if self.namespace.as_ref() != Some(name) {
+            return Err(Error::invalid(format!(
+                "{what} does not stand below its namespace {name}"
+            )));
+        }
+        match &self.last {
+            Some((last_kind, last)) if last_kind == kind && last == id => {
+                Err(Error::invalid(format!("{what} stands twice")))
+            }
+            Some((last_kind, last)) if (last_kind, last.as_str()) > (kind, id) => Err(
+                Error::invalid(format!("{what} is out of order: it stands after {last:?}")),
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    /// How many containers and records were read.
+    pub(crate) fn done(&self) -> u64 {
+        self.containers + self.records
     }
 
     fn end(&mut self, end: &End) -> Result<()> {
@@ -173,6 +216,7 @@ impl<R: BufRead> Reader<R> {
         let counts = [
             ("namespaces", self.namespaces, end.namespaces),
             ("containers", self.containers, end.containers),
+            ("records", self.records, end.records),
         ];
         for (what, found, expected) in counts {
             if found != expected {

@@ -5,13 +5,16 @@ use std::io::{BufWriter, Write};
 use serde::Serialize;
 
 use super::line::{
-    ContainerLine, DUMP_VERSION, End, EndLine, Head, NamespaceLine, StoreLine, checksum_text,
+    ContainerLine, DUMP_VERSION, End, EndLine, Head, NamespaceLine, RecordLine, StoreLine,
+    checksum_text,
 };
 use crate::container::Container;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identifier::NamespaceName;
+use crate::kind::Kind;
 use crate::labels::Labels;
 use crate::limits::DUMP_LINE_MAX_BYTES;
+use crate::model::record::Record;
 
 /// Writes the lines of a dump in their order, and counts them.
 pub(crate) struct Writer<W: Write> {
@@ -21,6 +24,7 @@ pub(crate) struct Writer<W: Write> {
     pub(crate) bytes: u64,
     pub(crate) namespaces: u64,
     pub(crate) containers: u64,
+    pub(crate) records: u64,
 }
 
 impl<W: Write> Writer<W> {
@@ -33,6 +37,7 @@ impl<W: Write> Writer<W> {
             bytes: 0,
             namespaces: 0,
             containers: 0,
+            records: 0,
         };
         let bayplan_dump = DUMP_VERSION;
         writer.put(&Head {
@@ -60,11 +65,37 @@ impl<W: Write> Writer<W> {
         .map_err(|error| error.of(&container.id).in_namespace(namespace))
     }
 
+    pub(crate) fn record(
+        &mut self,
+        namespace: &NamespaceName,
+        kind: &Kind,
+        record: &Record,
+    ) -> Result<()> {
+        self.records += 1;
+        let line = RecordLine {
+            namespace,
+            kind: kind.as_str(),
+            record,
+        };
+        self.put(&line).map_err(|error| {
+            error
+                .of(&record.id)
+                .of_record_kind(kind.of_collection())
+                .in_namespace(namespace)
+        })
+    }
+
+    /// How many containers and records were written.
+    pub(crate) fn done(&self) -> u64 {
+        self.containers + self.records
+    }
+
     /// Ends with the last line, and hands all of it to the system.
     pub(crate) fn end(&mut self) -> Result<()> {
         let end = End {
             namespaces: self.namespaces,
             containers: self.containers,
+            records: self.records,
             crc32: Some(checksum_text(self.checksum.clone().finalize())),
         };
         self.put(&EndLine { end })?;

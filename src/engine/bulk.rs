@@ -2,19 +2,20 @@
 
 use redb::{Database, WriteTransaction};
 
-use crate::container::Container;
+use crate::engine::entity::Entity;
 use crate::engine::fault::OrFault;
-use crate::engine::{containers, namespaces};
+use crate::engine::{namespaces, rows};
 use crate::error::Result;
-use crate::identifier::{ContainerId, NamespaceName};
+use crate::identifier::NamespaceName;
+use crate::kind::Kind;
 use crate::labels::Labels;
-use crate::schema::{self, ContainerKey};
+use crate::records::keys::{self, RecordKey};
 
 /// About how many bytes one transaction writes.
 const TXN_MAX_BYTES: usize = 8 * 1024 * 1024;
 
-/// About how many bytes a container takes beside its large values.
-const CONTAINER_BYTES: usize = 512;
+/// About how many bytes a record takes beside its large values.
+const RECORD_BYTES: usize = 512;
 
 /// Writes to a store that nobody else knows yet. Nothing of it counts before `finish`.
 pub(crate) struct Bulk<'d> {
@@ -34,24 +35,23 @@ impl<'d> Bulk<'d> {
 
     /// Stores a namespace that is not there yet.
     pub(crate) fn namespace(&mut self, name: &NamespaceName, labels: &Labels) -> Result<()> {
-        self.write(CONTAINER_BYTES, |txn| {
-            let mut table = txn.open_table(schema::NAMESPACES).or_fault()?;
-            namespaces::insert(&mut table, name)?;
-            for (key, value) in labels {
-                namespaces::set_label(&mut table, name, key, value)?;
-            }
-            Ok(())
+        self.write(RECORD_BYTES, |txn| {
+            let mut table = txn.open_table(keys::NAMESPACES).or_fault()?;
+            namespaces::put(&mut table, name, labels)
         })
     }
 
-    /// Stores a container that is not there yet, with its times and its revision.
-    pub(crate) fn container(&mut self, name: &NamespaceName, container: &Container) -> Result<()> {
-        let key = ContainerKey::new(name, &ContainerId::new(container.id.as_str())?);
-        let body = container.spec.iter().chain(container.extensions.values());
-        let bytes: usize = body.map(|any| any.value.len()).sum();
-        self.write(CONTAINER_BYTES + bytes, |txn| {
-            let mut table = txn.open_table(schema::CONTAINERS).or_fault()?;
-            containers::insert(&mut table, &key, container)
+    /// Stores a container or record that is not there yet, with its times and its revision.
+    pub(crate) fn record<E: Entity>(
+        &mut self,
+        name: &NamespaceName,
+        kind: &Kind,
+        new: &E,
+    ) -> Result<()> {
+        let key = RecordKey::new(name, kind, &E::parsed_id(new.id())?);
+        self.write(RECORD_BYTES + new.size(), |txn| {
+            let mut table = txn.open_table(keys::RECORDS).or_fault()?;
+            rows::insert(&mut table, &key, new)
         })
     }
 

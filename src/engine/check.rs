@@ -1,23 +1,25 @@
-//! Checking a whole store: every value, every count, every rule.
+//! Checking a whole store: every value, every row, every rule.
 
 use std::collections::BTreeSet;
 
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTableMetadata};
 
 use crate::container::Container;
+use crate::engine::entity::Entity;
 use crate::engine::fault::{OrFault, check_order};
-use crate::engine::plan::Plan;
-use crate::engine::{namespaces, scan};
+use crate::engine::namespaces;
+use crate::engine::snapshot::revisions_below;
 use crate::error::{Error, Result};
-use crate::filter::Filters;
 use crate::identifier::NamespaceName;
+use crate::kind::Kind;
 use crate::labels;
-use crate::record::unseal_number;
+use crate::model::record::Record;
+use crate::policy::Policy;
+use crate::query::{self, Batch, Damaged, Items, Scope};
+use crate::records::keys;
 use crate::revision::Revision;
-use crate::schema::{self, Row, meta};
-use crate::store::Damaged;
 
-type Table = ReadOnlyTable<schema::Bytes, schema::Bytes>;
+type Table = ReadOnlyTable<&'static [u8], &'static [u8]>;
 
 /// What a check of the whole store found.
 #[derive(Clone, Debug, Default)]
@@ -25,8 +27,10 @@ type Table = ReadOnlyTable<schema::Bytes, schema::Bytes>;
 pub struct CheckReport {
     /// How many namespaces there are.
     pub namespaces: u64,
-    /// How many containers are whole.
+    /// How many containers are not damaged.
     pub containers: u64,
+    /// How many records of other kinds are not damaged.
+    pub records: u64,
     /// What is damaged.
     pub damages: Vec<Damage>,
 }
@@ -37,13 +41,12 @@ impl CheckReport {
     pub fn is_healthy(&self) -> bool {
         self.damages.is_empty()
     }
-}
 
-impl CheckReport {
     /// The report, if nothing is damaged; otherwise the error of the first damage.
     pub(crate) fn into_result(self) -> Result<Self> {
         let Some(Damage {
             namespace,
+            kind,
             id,
             error,
         }) = self.damages.first()
@@ -52,9 +55,18 @@ impl CheckReport {
         };
         let error = error.clone().in_namespace(namespace);
         Err(match id {
-            Some(id) => error.of(id),
+            Some(id) => error.of_record_kind(kind.as_deref()).of(id),
             None => error,
         })
+    }
+
+    fn add(&mut self, namespace: &str, error: Error) {
+        self.damages.push(Damage {
+            namespace: namespace.to_owned(),
+            kind: None,
+            id: None,
+            error,
+        });
     }
 }
 
@@ -64,7 +76,9 @@ impl CheckReport {
 pub struct Damage {
     /// The namespace, as far as it can be read; empty if it is the file that is damaged.
     pub namespace: String,
-    /// The id of the container, as far as it can be read; none if the namespace itself is damaged.
+    /// The kind of the record; none if it is a container, or no record at all.
+    pub kind: Option<String>,
+    /// The id of the container or record, as far as it can be read; none if the namespace itself is damaged.
     pub id: Option<String>,
     /// What is wrong.
     pub error: Error,
@@ -74,96 +88,109 @@ pub struct Damage {
 ///
 /// Where pages were not verified, a damaged key or page may hide others from who looks for them: all
 /// rows are walked then, and counted.
-pub(crate) fn check(txn: &ReadTransaction, pages_verified: bool) -> Result<CheckReport> {
-    let containers = txn.open_table(schema::CONTAINERS).or_fault()?;
-    let table = txn.open_table(schema::NAMESPACES).or_fault()?;
-    let reserved = reserved_revisions(&txn.open_table(schema::META).or_fault()?)?;
-    let mut report = CheckReport::default();
+pub(crate) fn check(
+    txn: &ReadTransaction,
+    policy: Policy,
+    pages_verified: bool,
+) -> Result<CheckReport> {
+    let mut check = Check {
+        records: txn.open_table(keys::RECORDS).or_fault()?,
+        policy,
+        revisions_below: Revision::new(revisions_below(txn)?),
+        report: CheckReport::default(),
+    };
     if !pages_verified {
         match check_rows(txn) {
-            Err(error) if error.is_corrupt() => report.add("", None, error),
+            Err(error) if error.is_corrupt() => check.report.add("", error),
             other => other?,
         }
     }
-    let named = named_namespaces(&table, &mut report)?;
-    for name in used_namespaces(&containers)? {
+    let named = check.namespaces(&txn.open_table(keys::NAMESPACES).or_fault()?)?;
+    for name in query::used_namespaces(&check.records)? {
         let text = String::from_utf8_lossy(&name).into_owned();
         let Ok(parsed) = NamespaceName::new(text.as_str()) else {
-            report.add(
-                &text,
-                None,
-                Error::corrupt("keys of containers under no namespace's name"),
-            );
+            let what = "keys of records under no namespace's name";
+            check.report.add(&text, Error::corrupt(what));
             continue;
         };
         if !named.contains(&parsed) {
-            report.add(
-                &text,
-                None,
-                Error::corrupt("it holds containers but does not exist"),
-            );
+            let what = "it holds records but does not exist";
+            check.report.add(&text, Error::corrupt(what));
         }
-        check_containers(&containers, &parsed, reserved, &mut report)?;
+        for kind in query::used_kinds(&check.records, &name)? {
+            match Kind::stored(&String::from_utf8_lossy(&kind)) {
+                Ok(kind) if kind.is_containers() => check.kind::<Container>(&parsed, &kind)?,
+                Ok(kind) => check.kind::<Record>(&parsed, &kind)?,
+                Err(error) => check.report.add(&text, error.into_corrupt()),
+            }
+        }
     }
-    Ok(report)
+    Ok(check.report)
 }
 
-impl CheckReport {
-    fn add(&mut self, namespace: &str, id: Option<String>, error: Error) {
-        self.damages.push(Damage {
-            namespace: namespace.to_owned(),
-            id,
-            error,
-        });
-    }
+/// A check on its way.
+struct Check {
+    records: Table,
+    policy: Policy,
+    revisions_below: Revision,
+    report: CheckReport,
 }
 
-/// The bound of the revisions, as the file has it.
-pub(crate) fn reserved_revisions(table: &Table) -> Result<u64> {
-    match table.get(meta::REVISION).or_fault()? {
-        Some(value) => unseal_number(meta::REVISION, value.value()),
-        None => Err(Error::corrupt("the store's revision is missing")),
-    }
-}
-
-/// The namespaces that exist; what is wrong with them goes into the report.
-fn named_namespaces(table: &Table, report: &mut CheckReport) -> Result<BTreeSet<NamespaceName>> {
-    let mut named = BTreeSet::new();
-    for row in table.range::<&[u8]>(..).or_fault()? {
-        let (key, _) = row.or_fault()?;
-        let (name, label) = schema::parse_namespace(key.value());
-        let text = String::from_utf8_lossy(name).into_owned();
-        let Ok(parsed) = NamespaceName::new(text.as_str()) else {
-            report.add(&text, None, Error::corrupt("it is no namespace's name"));
-            continue;
-        };
-        if label.is_none() {
-            report.namespaces += 1;
-            let checked =
-                namespaces::exists(table, &parsed).and_then(|_| namespaces::labels(table, &parsed));
-            let kept = match checked {
-                Ok(labels) => labels::check_stored(labels).map_err(Error::into_corrupt),
-                Err(error) => Err(error),
+impl Check {
+    /// The namespaces that exist.
+    fn namespaces(&mut self, table: &Table) -> Result<BTreeSet<NamespaceName>> {
+        let mut named = BTreeSet::new();
+        for (name, labels) in namespaces::all(table)? {
+            let text = String::from_utf8_lossy(&name).into_owned();
+            let Ok(parsed) = NamespaceName::new(text.as_str()) else {
+                let what = "it is no namespace's name";
+                self.report.add(&text, Error::corrupt(what));
+                continue;
             };
-            match kept {
-                Err(error) if error.is_corrupt() => report.add(&text, None, error),
-                other => other.map(|_| ())?,
+            self.report.namespaces += 1;
+            let kept = labels.and_then(|labels| labels::check_stored(labels, self.policy));
+            if let Err(error) = kept {
+                self.report.add(&text, error.into_corrupt());
             }
             named.insert(parsed);
-        } else if !named.contains(&parsed) {
-            report.add(
-                &text,
-                None,
-                Error::corrupt("a label of a namespace that does not exist"),
-            );
         }
+        Ok(named)
     }
-    Ok(named)
+
+    /// All records of a kind: whether each reads well, and is also one that could have been stored.
+    fn kind<E: Entity>(&mut self, namespace: &NamespaceName, kind: &Kind) -> Result<()> {
+        let scope = Scope::all(namespace, kind);
+        let records = &self.records;
+        for item in Items::all(|after, limit| Batch::<E>::read(records, &scope, after, limit)) {
+            let (id, checked) = match item? {
+                Ok(item) => {
+                    let id = item.id().to_owned();
+                    (
+                        id,
+                        item.check_stored(self.policy, self.revisions_below)
+                            .map(drop),
+                    )
+                }
+                Err(Damaged { id, error }) => (id, Err(error)),
+            };
+            match checked {
+                Ok(()) if kind.is_containers() => self.report.containers += 1,
+                Ok(()) => self.report.records += 1,
+                Err(error) => self.report.damages.push(Damage {
+                    namespace: namespace.to_string(),
+                    kind: kind.of_collection().map(str::to_owned),
+                    id: Some(id),
+                    error: error.into_corrupt(),
+                }),
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Whether all rows of all tables can be read, in order and in their number.
 pub(crate) fn check_rows(txn: &ReadTransaction) -> Result<()> {
-    for definition in [schema::CONTAINERS, schema::META, schema::NAMESPACES] {
+    for definition in keys::TABLES {
         check_rows_of(&txn.open_table(definition).or_fault()?)?;
     }
     Ok(())
@@ -196,72 +223,4 @@ fn walk(table: &Table) -> Result<u64> {
         count += 1;
     }
     Ok(count)
-}
-
-/// The namespaces under which there are keys of containers: a look at the first key of each.
-pub(crate) fn used_namespaces(table: &Table) -> Result<Vec<Vec<u8>>> {
-    let mut names = Vec::new();
-    let mut start = Vec::new();
-    loop {
-        let mut range = table.range(start.as_slice()..).or_fault()?;
-        let Some(row) = range.next() else {
-            return Ok(names);
-        };
-        let (key, _) = row.or_fault()?;
-        check_order(key.value() >= start.as_slice())?;
-        let name = match Row::parse(key.value()) {
-            Some((name, _)) => name.to_vec(),
-            None => key
-                .value()
-                .split(|byte| *byte == 0)
-                .next()
-                .unwrap_or_default()
-                .to_vec(),
-        };
-        start = [name.as_slice(), &[1]].concat();
-        names.push(name);
-    }
-}
-
-fn check_containers(
-    table: &Table,
-    name: &NamespaceName,
-    reserved: u64,
-    report: &mut CheckReport,
-) -> Result<()> {
-    let mut after: Option<Vec<u8>> = None;
-    loop {
-        let batch = scan::batch::<Container>(
-            table,
-            name,
-            after.as_deref(),
-            usize::MAX,
-            &Filters::all(),
-            &Plan::All,
-        )?;
-        for item in batch.items {
-            match item {
-                Ok(container) => check_container(container, name, reserved, report),
-                Err(Damaged { id, error }) => report.add(name.as_str(), Some(id), error),
-            }
-        }
-        match batch.rest_after {
-            Some(id) => after = Some(id),
-            None => return Ok(()),
-        }
-    }
-}
-
-/// Whether a container that reads well is also one that could have been stored.
-fn check_container(
-    container: Container,
-    name: &NamespaceName,
-    reserved: u64,
-    report: &mut CheckReport,
-) {
-    let id = container.id.clone();
-    match container.check_stored(Revision::new(reserved)) {
-        Err(error) => report.add(name.as_str(), Some(id), error.into_corrupt()),
-        Ok(_) => report.containers += 1,
-    }
 }

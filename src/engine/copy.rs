@@ -9,13 +9,11 @@ use redb::{Database, ReadTransaction, ReadableTableMetadata};
 
 use crate::engine::fault::{OrFault, check_order};
 use crate::error::Result;
-use crate::schema;
+use crate::records::keys::{self, TABLES};
 
 /// Most rows, and about how many bytes of them, that one transaction writes.
 const BATCH_MAX_COUNT: usize = 16 * 1024;
 const BATCH_MAX_BYTES: usize = 8 * 1024 * 1024;
-
-const TABLES: [schema::Table; 3] = [schema::CONTAINERS, schema::NAMESPACES, schema::META];
 
 /// What rows were seen.
 #[derive(Clone, Debug, Default)]
@@ -87,7 +85,7 @@ impl<'t> Walk<'t> {
         Ok(true)
     }
 
-    fn advance(&mut self) -> Result<Option<(schema::Table, Vec<Row>)>> {
+    fn advance(&mut self) -> Result<Option<(keys::Table, Vec<Row>)>> {
         let Some(definition) = TABLES.get(self.table) else {
             return Ok(None);
         };

@@ -10,19 +10,24 @@ use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{Builder, ConcurrencyMode, Database, ReadTransaction, ReadableDatabase, StorageBackend};
 
 use crate::engine::backend::{Access, Gate, gated};
-use crate::engine::check::reserved_revisions;
 use crate::engine::fault::{Closing, OrFault, OrIo, contained};
 use crate::engine::migrate::Target;
 use crate::engine::new_file::NewFile;
 use crate::engine::shared::{File, Opened, Settings, Shared};
+use crate::engine::snapshot::revisions_below;
 use crate::engine::trees::Extent;
 use crate::engine::{holder, migrate};
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::{Identity, seal};
-use crate::schema::{self, FORMAT_VERSION, meta};
+use crate::policy::Policy;
+use crate::records::keys::{self, FORMAT_VERSION, meta};
+use crate::records::meta::Identity;
+use crate::records::seal::seal;
 
 /// The first bytes of every file of redb (its design document, "Database header").
 pub(crate) const REDB_MAGIC: [u8; 9] = [b'r', b'e', b'd', b'b', 0x1a, 0x0a, 0xa9, 0x0d, 0x0a];
+
+/// What the first format called the type of its keys.
+const FORMAT_1_KEYS: &str = "bayplan::Bytes";
 
 /// How redb is to open a file.
 pub(crate) fn redb_builder(settings: &Settings) -> Builder {
@@ -96,7 +101,10 @@ pub(crate) fn create_backend(
     let identity = Identity::new(
         *uuid::Uuid::new_v4().as_bytes(),
         (settings.clock)(),
-        settings.rules.unwrap_or_default(),
+        Policy {
+            rules: settings.rules.unwrap_or_default(),
+            keep_empty_labels: settings.keep_empty_labels,
+        },
     );
     initialize(&db, &identity, 0)?;
     share(File::ReadWrite(Opened::new(db, None)), path, settings)
@@ -282,10 +290,10 @@ fn not_a_store(what: &str) -> Error {
 /// Writes what makes an empty file a store.
 pub(crate) fn initialize(db: &Database, identity: &Identity, revisions_below: u64) -> Result<()> {
     let txn = db.begin_write().or_fault()?;
-    txn.open_table(schema::CONTAINERS).or_fault()?;
-    txn.open_table(schema::NAMESPACES).or_fault()?;
+    txn.open_table(keys::RECORDS).or_fault()?;
+    txn.open_table(keys::NAMESPACES).or_fault()?;
     {
-        let mut table = txn.open_table(schema::META).or_fault()?;
+        let mut table = txn.open_table(keys::META).or_fault()?;
         let values = [
             (
                 meta::FORMAT,
@@ -305,9 +313,16 @@ pub(crate) fn initialize(db: &Database, identity: &Identity, revisions_below: u6
 /// version.
 fn check_identity(snapshot: &ReadTransaction, settings: &Settings, newest: u32) -> Result<u32> {
     contained(|| {
-        let table = match snapshot.open_table(schema::META) {
+        let table = match snapshot.open_table(keys::META) {
             Ok(table) => table,
             Err(redb::TableError::Storage(error)) => return Err(error).or_fault(),
+            Err(redb::TableError::TableTypeMismatch { key, .. }) if key.name() == FORMAT_1_KEYS => {
+                return Err(Error::new(
+                    ErrorKind::IncompatibleFormat,
+                    "the file has format version 1, which was never released: dump it with the program that \
+                     wrote it, and load that",
+                ));
+            }
             Err(error) => {
                 let what = "a file of redb, but with tables of something else";
                 return Err(not_a_store(what).caused_by(error));
@@ -325,7 +340,7 @@ fn check_identity(snapshot: &ReadTransaction, settings: &Settings, newest: u32) 
 }
 
 fn identity(snapshot: &ReadTransaction) -> Result<Identity> {
-    let table = snapshot.open_table(schema::META).or_fault()?;
+    let table = snapshot.open_table(keys::META).or_fault()?;
     match table.get(meta::IDENTITY).or_fault()? {
         Some(value) => Identity::decode(meta::IDENTITY, value.value()),
         None => Err(Error::corrupt("the store's identity is missing")),
@@ -335,13 +350,14 @@ fn identity(snapshot: &ReadTransaction) -> Result<Identity> {
 fn share(file: File, path: Option<&Path>, settings: &Settings) -> Result<Shared> {
     let (identity, reserved) = contained(|| {
         let snapshot = file.begin_read()?;
-        let table = snapshot.open_table(schema::META).or_fault()?;
-        Ok((identity(&snapshot)?, reserved_revisions(&table)?))
+        Ok((identity(&snapshot)?, revisions_below(&snapshot)?))
     })?;
-    let rules = match settings.rules {
-        Some(rules) => rules,
-        None => identity.rules()?,
-    };
+    let mut policy = identity.policy()?;
+    if let Some(rules) = settings.rules {
+        policy.rules = rules;
+    }
     let path = path.map(Path::to_owned);
-    Ok(Shared::new(file, path, rules, settings, identity, reserved))
+    Ok(Shared::new(
+        file, path, policy, settings, identity, reserved,
+    ))
 }

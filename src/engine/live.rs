@@ -2,26 +2,26 @@
 //!
 //! Nothing is written, and every answer may be an error or, where redb panics, `Corrupt`. If the
 //! file's pages were verified, what is delivered is what the last commit left. If they were not,
-//! a damaged branch page may hide rows, or deliver others than were asked for: [`Live::is_whole`]
+//! a damaged branch page may hide rows, or deliver others than were asked for: [`Live::is_complete`]
 //! and [`Live::confirms`] look for that.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::container::Container;
-use crate::engine::check::{check_rows_of, reserved_revisions, used_namespaces};
+use crate::engine::check::check_rows_of;
+use crate::engine::entity::Entity;
 use crate::engine::fault::{OrFault, contained};
-use crate::engine::plan::Plan;
-use crate::engine::scan::{self, Batch};
+use crate::engine::name::RecordName;
 use crate::engine::shared::{Settings, Shared};
-use crate::engine::snapshot::Snapshot;
+use crate::engine::snapshot::{Snapshot, revisions_below};
 use crate::engine::{file, namespaces};
 use crate::error::{Error, ErrorKind, Result};
-use crate::filter::Filters;
-use crate::identifier::{ContainerId, NamespaceName};
+use crate::identifier::NamespaceName;
+use crate::kind::Kind;
 use crate::labels::Labels;
-use crate::record::Record;
-use crate::schema::ContainerKey;
+use crate::query::{self, Batch, Damaged, Items, Scope};
+use crate::records::head::OwnRow;
+use crate::records::seal::unseal;
 
 /// A file that redb could open, and one snapshot of it.
 pub(crate) struct Live {
@@ -71,75 +71,84 @@ impl Live {
 
     /// The bound of the revisions, as the file has it.
     pub(crate) fn revisions_below(&self) -> Result<u64> {
-        contained(|| reserved_revisions(&self.snapshot.meta()?))
+        contained(|| revisions_below(&self.snapshot.txn))
     }
 
     /// The namespaces that exist.
     pub(crate) fn named(&self) -> Result<NamedNamespaces> {
         contained(|| {
-            let table = self.snapshot.namespaces()?;
-            let names = namespaces::list(&table)?.into_iter();
-            Ok(names
-                .map(|name| {
-                    let labels = contained(|| namespaces::labels(&table, &name));
-                    (name, labels)
-                })
-                .collect())
+            let rows = namespaces::all(&self.snapshot.namespaces()?)?.into_iter();
+            rows.map(|(name, labels)| {
+                let name = String::from_utf8_lossy(&name).into_owned();
+                Ok((
+                    NamespaceName::new(name).map_err(Error::into_corrupt)?,
+                    labels,
+                ))
+            })
+            .collect()
         })
     }
 
-    /// The namespaces that there are containers under.
+    /// The namespaces that there are records under.
     pub(crate) fn used(&self) -> Result<Vec<NamespaceName>> {
-        let used = contained(|| used_namespaces(&self.snapshot.containers))?;
+        let used = contained(|| query::used_namespaces(&self.snapshot.records))?;
         Ok(used
             .into_iter()
             .filter_map(|name| NamespaceName::new(String::from_utf8(name).ok()?).ok())
             .collect())
     }
 
-    /// The next few containers of a namespace; damaged ones do not end it.
-    pub(crate) fn batch(
+    /// The kinds of which there are records in a namespace.
+    pub(crate) fn kinds(&self, name: &NamespaceName) -> Result<Vec<Kind>> {
+        let name = name.as_str().as_bytes();
+        let used = contained(|| query::used_kinds(&self.snapshot.records, name))?;
+        Ok(used
+            .iter()
+            .filter_map(|kind| Kind::stored(std::str::from_utf8(kind).ok()?).ok())
+            .collect())
+    }
+
+    /// The records of a kind in a namespace; damaged ones do not end it.
+    pub(crate) fn items<E: Entity>(
         &self,
         name: &NamespaceName,
-        after: Option<&[u8]>,
-    ) -> Result<Batch<Container>> {
-        let (all, most) = (Filters::all(), usize::MAX);
-        contained(|| {
-            scan::batch(
-                &self.snapshot.containers,
-                name,
-                after,
-                most,
-                &all,
-                &Plan::All,
-            )
+        kind: &Kind,
+    ) -> impl Iterator<Item = Result<Result<E, Damaged>>> {
+        let scope = Scope::all(name, kind);
+        Items::all(move |after, limit| {
+            contained(|| Batch::read(&self.snapshot.records, &scope, after, limit))
         })
     }
 
-    /// One container, if it is there.
-    pub(crate) fn get(&self, name: &NamespaceName, id: &ContainerId) -> Result<Option<Container>> {
-        contained(|| scan::get(&self.snapshot.containers, name, id))
+    /// One record, if it is there.
+    pub(crate) fn get<E: Entity>(&self, name: &RecordName) -> Result<Option<E>> {
+        let RecordName {
+            namespace,
+            kind,
+            id,
+        } = name;
+        contained(|| query::get(&self.snapshot.records, namespace, kind, id))
     }
 
-    /// Whether a container was delivered under its own key.
-    pub(crate) fn confirms(&self, name: &NamespaceName, container: &Container) -> bool {
+    /// Whether a record was delivered under its own key.
+    pub(crate) fn confirms<E: Entity>(&self, name: &RecordName, item: &E) -> bool {
         let look = || {
-            let key = ContainerKey::new(name, &ContainerId::new(container.id.as_str())?);
-            match self.snapshot.containers.get(key.record()).or_fault()? {
-                Some(value) => Ok(Some(
-                    Record::decode(key.record(), value.value())?.revision(),
-                )),
+            let key = name.key();
+            match self.snapshot.records.get(key.own()).or_fault()? {
+                Some(value) => {
+                    let content = unseal(key.own(), value.value())?;
+                    Ok(Some(OwnRow::decode(&name.kind, content)?.head.revision()))
+                }
                 None => Ok(None),
             }
         };
-        self.is_verified
-            || contained(look).is_ok_and(|found| found == Some(container.revision.get()))
+        self.is_verified || contained(look).is_ok_and(|found| found == Some(item.revision()))
     }
 
-    /// Whether all rows of the containers can be read, in order and in their number: nothing that
+    /// Whether all rows of the records can be read, in order and in their number: nothing that
     /// is not among them is in the store.
-    pub(crate) fn is_whole(&self) -> bool {
-        contained(|| check_rows_of(&self.snapshot.containers)).is_ok()
+    pub(crate) fn is_complete(&self) -> bool {
+        contained(|| check_rows_of(&self.snapshot.records)).is_ok()
     }
 }
 

@@ -1,18 +1,18 @@
-//! Measuring a snapshot: containers by namespace, and bytes by table.
+//! Measuring a snapshot: records by namespace, and bytes by table.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use redb::{ReadTransaction, ReadableTableMetadata, TableHandle};
 
-use crate::engine::check::{self, reserved_revisions, used_namespaces};
 use crate::engine::fault::OrFault;
-use crate::engine::plan::Plan;
-use crate::engine::{namespaces, scan};
+use crate::engine::snapshot::revisions_below;
+use crate::engine::{check, namespaces};
 use crate::error::Result;
-use crate::filter::Filters;
 use crate::identifier::NamespaceName;
+use crate::kind::Kind;
+use crate::query::{self, Batch, Items, Scope};
+use crate::records::keys;
 use crate::revision::Revision;
-use crate::schema;
 use crate::stats::{NamespaceStats, TableStats};
 
 /// What a snapshot tells; the file's length is not among it.
@@ -27,21 +27,34 @@ pub(crate) struct Measured {
 /// redb measures a tree by calling itself for each page below another, as deep as it goes: pages that
 /// lead in circles would end the process. Where they were not verified, all rows are walked first.
 pub(crate) fn measure(txn: &ReadTransaction, pages_verified: bool) -> Result<Measured> {
-    let containers = txn.open_table(schema::CONTAINERS).or_fault()?;
+    let records = txn.open_table(keys::RECORDS).or_fault()?;
     let mut measured = Measured {
-        revisions_below: Revision::new(reserved_revisions(
-            &txn.open_table(schema::META).or_fault()?,
-        )?),
+        revisions_below: Revision::new(revisions_below(txn)?),
         namespaces: Vec::new(),
         tables: Vec::new(),
     };
     for name in all_namespaces(txn)? {
-        measured.namespaces.push(NamespaceStats {
-            containers_count: count(&containers, &name)?,
+        let mut stats = NamespaceStats {
+            containers_count: 0,
+            records_counts: BTreeMap::new(),
             name,
-        });
+        };
+        for kind in query::used_kinds(&records, stats.name.as_str().as_bytes())? {
+            let text = String::from_utf8_lossy(&kind).into_owned();
+            let Ok(kind) = Kind::stored(&text) else {
+                continue; // The check tells.
+            };
+            let count = count(&records, &stats.name, &kind)?;
+            match kind.of_collection() {
+                None => stats.containers_count = count,
+                Some(_) => {
+                    stats.records_counts.insert(text, count);
+                }
+            }
+        }
+        measured.namespaces.push(stats);
     }
-    for definition in [schema::CONTAINERS, schema::META, schema::NAMESPACES] {
+    for definition in keys::TABLES {
         let table = txn.open_table(definition).or_fault()?;
         if !pages_verified {
             check::check_rows_of(&table)?;
@@ -59,35 +72,22 @@ pub(crate) fn measure(txn: &ReadTransaction, pages_verified: bool) -> Result<Mea
     Ok(measured)
 }
 
-/// The namespaces that exist, and those under which there are containers all the same.
+/// The namespaces that exist, and those under which there are records all the same.
 fn all_namespaces(txn: &ReadTransaction) -> Result<BTreeSet<NamespaceName>> {
-    let mut names: BTreeSet<_> = namespaces::list(&txn.open_table(schema::NAMESPACES).or_fault()?)?
-        .into_iter()
-        .collect();
-    let used = used_namespaces(&txn.open_table(schema::CONTAINERS).or_fault()?)?;
-    names.extend(
-        used.iter()
-            .filter_map(|name| NamespaceName::new(std::str::from_utf8(name).ok()?).ok()),
-    );
-    Ok(names)
+    let named = namespaces::list(&txn.open_table(keys::NAMESPACES).or_fault()?)?;
+    let used = query::used_namespaces(&txn.open_table(keys::RECORDS).or_fault()?)?;
+    let used = used
+        .iter()
+        .filter_map(|name| NamespaceName::new(std::str::from_utf8(name).ok()?).ok());
+    Ok(named.into_iter().chain(used).collect())
 }
 
-fn count(table: &impl scan::Containers, name: &NamespaceName) -> Result<u64> {
+fn count(table: &impl query::Table, name: &NamespaceName, kind: &Kind) -> Result<u64> {
+    let scope = Scope::all(name, kind);
     let mut count = 0;
-    let mut after: Option<Vec<u8>> = None;
-    loop {
-        let batch = scan::batch::<()>(
-            table,
-            name,
-            after.as_deref(),
-            usize::MAX,
-            &Filters::all(),
-            &Plan::All,
-        )?;
-        count += batch.items.len() as u64;
-        match batch.rest_after {
-            Some(id) => after = Some(id),
-            None => return Ok(count),
-        }
+    for item in Items::all(|after, limit| Batch::<()>::read(table, &scope, after, limit)) {
+        let _damaged_or_not = item?;
+        count += 1;
     }
+    Ok(count)
 }

@@ -2,15 +2,15 @@
 //!
 //! A step brings a file from one version to the next. They run in order inside one write
 //! transaction, with the new version number written last: a crash leaves the old file or the new
-//! one. There is one version so far, so there is no step; the machinery is tested with steps of
+//! one. Version 1 was never released and is refused, so there is no step; the machinery is tested with steps of
 //! its own.
 
 use redb::{ReadableTable, WriteTransaction};
 
 use crate::engine::fault::OrFault;
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::{seal, unseal_number};
-use crate::schema::{self, FORMAT_VERSION, meta};
+use crate::records::keys::{self, FORMAT_VERSION, meta};
+use crate::records::seal::{seal, unseal_number};
 
 /// What brings a file from the version before `to` up to it.
 pub(crate) struct Step {
@@ -28,6 +28,9 @@ pub(crate) struct Target {
     pub(crate) steps: &'static [Step],
 }
 
+/// The version before the first step.
+const OLDEST_VERSION: u32 = 2;
+
 /// Every step that there ever was, up to what this library writes.
 pub(crate) const CURRENT: Target = Target {
     version: FORMAT_VERSION,
@@ -42,9 +45,9 @@ pub(crate) const CURRENT: Target = Target {
 pub(crate) fn version(value: &[u8], newest: u32) -> Result<u32> {
     let version = unseal_number(meta::FORMAT, value)?;
     match u32::try_from(version) {
-        Ok(0) => Err(Error::corrupt(
-            "the file has format version 0, which never was",
-        )),
+        Ok(version) if version < OLDEST_VERSION => Err(Error::corrupt(format!(
+            "the file has format version {version}, which never was"
+        ))),
         Ok(version) if version <= newest => Ok(version),
         _ => Err(Error::new(
             ErrorKind::IncompatibleFormat,
@@ -59,7 +62,7 @@ pub(crate) fn version(value: &[u8], newest: u32) -> Result<u32> {
 /// Runs the steps that lie between the file's version and the target. Nothing is committed here.
 pub(crate) fn run(txn: &WriteTransaction, target: Target) -> Result<()> {
     let stored = {
-        let table = txn.open_table(schema::META).or_fault()?;
+        let table = txn.open_table(keys::META).or_fault()?;
         let value = table.get(meta::FORMAT).or_fault()?;
         value
             .map(|value| unseal_number(meta::FORMAT, value.value()))
@@ -73,7 +76,7 @@ pub(crate) fn run(txn: &WriteTransaction, target: Target) -> Result<()> {
             (step.run)(txn)?;
         }
     }
-    let mut table = txn.open_table(schema::META).or_fault()?;
+    let mut table = txn.open_table(keys::META).or_fault()?;
     let value = seal(meta::FORMAT, &u64::from(target.version))?;
     table.insert(meta::FORMAT, value.as_slice()).or_fault()?;
     Ok(())
@@ -82,8 +85,8 @@ pub(crate) fn run(txn: &WriteTransaction, target: Target) -> Result<()> {
 /// The steps as they must be: one for each version after the first, in order, with no gap.
 const _: () = {
     assert!(
-        CURRENT.steps.len() + 1 == FORMAT_VERSION as usize,
-        "each version after 1 has one step"
+        CURRENT.steps.len() + OLDEST_VERSION as usize == FORMAT_VERSION as usize,
+        "each version after the oldest has one step"
     );
 };
 
@@ -101,7 +104,7 @@ mod tests {
             .unwrap();
         let txn = db.begin_write().unwrap();
         let value = seal(meta::FORMAT, &version).unwrap();
-        txn.open_table(schema::META)
+        txn.open_table(keys::META)
             .unwrap()
             .insert(meta::FORMAT, value.as_slice())
             .unwrap();
@@ -120,15 +123,15 @@ mod tests {
 
     const TEST_STEPS: &[Step] = &[
         Step {
-            to: 2,
-            run: |txn| note(txn, 2, "two"),
-        },
-        Step {
             to: 3,
             run: |txn| note(txn, 3, "three"),
         },
         Step {
             to: 4,
+            run: |txn| note(txn, 4, "four"),
+        },
+        Step {
+            to: 5,
             run: |_| Err(Error::corrupt("no way")),
         },
     ];
@@ -151,31 +154,31 @@ mod tests {
 
     fn stored_version(db: &Database) -> u64 {
         use redb::ReadableDatabase;
-        let table = db.begin_read().unwrap().open_table(schema::META).unwrap();
+        let table = db.begin_read().unwrap().open_table(keys::META).unwrap();
         let value = ReadableTable::get(&table, meta::FORMAT).unwrap().unwrap();
         unseal_number(meta::FORMAT, value.value()).unwrap()
     }
 
     #[test]
     fn the_steps_after_the_files_version_run_in_order() {
-        for (from, expected) in [(1, vec![2, 3]), (2, vec![3]), (3, vec![])] {
+        for (from, expected) in [(2, vec![3, 4]), (3, vec![4]), (4, vec![])] {
             let db = file_of_version(from);
             let txn = db.begin_write().unwrap();
-            run(&txn, target(3)).unwrap();
+            run(&txn, target(4)).unwrap();
             txn.commit().unwrap();
             assert_eq!(notes(&db), expected);
-            assert_eq!(stored_version(&db), 3);
+            assert_eq!(stored_version(&db), 4);
         }
     }
 
     #[test]
     fn a_step_that_fails_leaves_the_file_as_it_was() {
-        let db = file_of_version(1);
+        let db = file_of_version(2);
         let txn = db.begin_write().unwrap();
-        assert!(run(&txn, target(4)).is_err());
+        assert!(run(&txn, target(5)).is_err());
         drop(txn);
         assert_eq!(notes(&db), Vec::<u32>::new());
-        assert_eq!(stored_version(&db), 1);
+        assert_eq!(stored_version(&db), 2);
     }
 
     #[test]
@@ -185,10 +188,10 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::IncompatibleFormat);
         assert_eq!(
             error.to_string(),
-            "the file has format version 2, and this program knows up to 1: use a newer one"
+            "the file has format version 3, and this program knows up to 2: use a newer one"
         );
         assert!(
-            version(&seal(meta::FORMAT, &0u64).unwrap(), FORMAT_VERSION)
+            version(&seal(meta::FORMAT, &1u64).unwrap(), FORMAT_VERSION)
                 .unwrap_err()
                 .is_corrupt()
         );

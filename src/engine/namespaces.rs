@@ -1,93 +1,66 @@
-//! Reading and writing namespaces and their labels.
+//! Reading and writing namespaces and their labels: one row each.
 
-use redb::{ReadableTable, Table};
+use redb::Table;
 
 use crate::engine::fault::OrFault;
 use crate::error::{Error, Result};
 use crate::identifier::NamespaceName;
 use crate::labels::Labels;
-use crate::record::{seal_bytes, text, unseal, unseal_text};
-use crate::schema;
+use crate::query;
+use crate::records::keys;
+use crate::records::meta::{namespace_labels, seal_namespace};
 
-type Writable<'t> = Table<'t, schema::Bytes, schema::Bytes>;
+type Writable<'t> = Table<'t, &'static [u8], &'static [u8]>;
 
-/// The table of namespaces, in a transaction of either kind.
-pub(crate) trait Readable: ReadableTable<schema::Bytes, schema::Bytes> {}
-
-impl<T: ReadableTable<schema::Bytes, schema::Bytes>> Readable for T {}
-
-/// Whether a namespace exists.
-pub(crate) fn exists(table: &impl Readable, name: &NamespaceName) -> Result<bool> {
-    let key = schema::namespace(name);
+/// The labels of a namespace; none if it does not exist.
+pub(crate) fn get(table: &impl query::Table, name: &NamespaceName) -> Result<Option<Labels>> {
+    let key = keys::namespace(name);
     match table.get(key).or_fault()? {
-        None => Ok(false),
-        Some(value) => unseal(key, value.value()).map(|_| true),
+        None => Ok(None),
+        Some(value) => namespace_labels(key, value.value()).map(Some),
     }
 }
 
 /// The names of all namespaces, in order.
-pub(crate) fn list(table: &impl Readable) -> Result<Vec<NamespaceName>> {
-    let mut names = Vec::new();
-    for row in table.range::<&[u8]>(..).or_fault()? {
-        let (key, value) = row.or_fault()?;
-        if let (name, None) = schema::parse_namespace(key.value()) {
-            let name = text(name)?;
-            unseal(key.value(), value.value()).map_err(|error| error.in_namespace(name))?;
-            names.push(NamespaceName::new(name).map_err(|error| {
+///
+/// # Errors
+///
+/// `Corrupt` at the first damaged one.
+pub(crate) fn list(table: &impl query::Table) -> Result<Vec<NamespaceName>> {
+    all(table)?
+        .into_iter()
+        .map(|(name, labels)| {
+            let name = String::from_utf8_lossy(&name).into_owned();
+            labels.map_err(|error| error.in_namespace(&name))?;
+            NamespaceName::new(name).map_err(|error| {
                 Error::corrupt("a namespace has a name that is none").caused_by(error)
-            })?);
-        }
-    }
-    Ok(names)
+            })
+        })
+        .collect()
 }
 
-/// The labels of a namespace.
-pub(crate) fn labels(table: &impl Readable, name: &NamespaceName) -> Result<Labels> {
-    let mut labels = Labels::new();
-    let keys = schema::namespace_all(name);
-    for row in table
-        .range(keys.start.as_slice()..keys.end.as_slice())
-        .or_fault()?
-    {
+/// The rows of all namespaces, damaged or not: what stands for a name, and the labels or what is wrong with them.
+pub(crate) fn all(table: &impl query::Table) -> Result<Vec<(Vec<u8>, Result<Labels>)>> {
+    let rows = table.range::<&[u8]>(..).or_fault()?;
+    rows.map(|row| {
         let (key, value) = row.or_fault()?;
-        if let (_, Some(label)) = schema::parse_namespace(key.value()) {
-            let value = unseal_text(key.value(), value.value())?;
-            labels.insert(text(label)?.to_owned(), value.to_owned());
-        }
-    }
-    Ok(labels)
+        let labels = namespace_labels(key.value(), value.value());
+        Ok((key.value().to_vec(), labels))
+    })
+    .collect()
 }
 
-/// Makes a namespace exist.
-pub(crate) fn insert(table: &mut Writable<'_>, name: &NamespaceName) -> Result<()> {
-    let key = schema::namespace(name);
+/// Stores a namespace with these labels, whether it is there or not.
+pub(crate) fn put(table: &mut Writable<'_>, name: &NamespaceName, labels: &Labels) -> Result<()> {
+    let row = seal_namespace(name, labels)?;
     table
-        .insert(key, seal_bytes(key, &[]).as_slice())
+        .insert(keys::namespace(name), row.as_slice())
         .or_fault()?;
-    Ok(())
-}
-
-/// Sets a label, or removes it with an empty value.
-pub(crate) fn set_label(
-    table: &mut Writable<'_>,
-    name: &NamespaceName,
-    label: &str,
-    value: &str,
-) -> Result<()> {
-    let key = schema::namespace_label(name, label);
-    if value.is_empty() {
-        table.remove(key.as_slice()).or_fault()?;
-    } else {
-        let value = seal_bytes(&key, value.as_bytes());
-        table.insert(key.as_slice(), value.as_slice()).or_fault()?;
-    }
     Ok(())
 }
 
 /// Removes a namespace and its labels.
 pub(crate) fn delete(table: &mut Writable<'_>, name: &NamespaceName) -> Result<()> {
-    let keys = schema::namespace_all(name);
-    table
-        .retain_in(keys.start.as_slice()..keys.end.as_slice(), |_, _| false)
-        .or_fault()
+    table.remove(keys::namespace(name)).or_fault()?;
+    Ok(())
 }

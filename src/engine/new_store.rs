@@ -16,8 +16,9 @@ use crate::engine::file;
 use crate::engine::new_file::NewFile;
 use crate::engine::shared::{Settings, Shared};
 use crate::error::Result;
-use crate::record::{Identity, seal};
-use crate::schema::{self, meta};
+use crate::records::keys::{self, meta};
+use crate::records::meta::Identity;
+use crate::records::seal::seal;
 
 /// See the head of this file.
 pub(crate) struct NewStore {
@@ -73,7 +74,7 @@ impl NewStore {
     /// Moves the bound of revisions.
     pub(crate) fn set_revisions_below(&self, bound: u64) -> Result<()> {
         let txn = self.db.begin_write().or_fault()?;
-        txn.open_table(schema::META)
+        txn.open_table(keys::META)
             .or_fault()?
             .insert(meta::REVISION, seal(meta::REVISION, &bound)?.as_slice())
             .or_fault()?;
@@ -96,7 +97,8 @@ impl NewStore {
         let reopened = reopen(new.file()?, &settings)?;
         let report = contained(|| {
             let snapshot = reopened.snapshot()?;
-            let report = check(&snapshot.txn, reopened.pages_verified)?.into_result()?;
+            let report =
+                check(&snapshot.txn, reopened.policy, reopened.pages_verified)?.into_result()?;
             verify(&snapshot.txn, &report)?;
             Ok(report)
         })?;

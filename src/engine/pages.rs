@@ -13,13 +13,10 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
 use crate::engine::page::{LEAF, LEAF_HEAD_BYTES};
-use crate::limits::{
-    ENCODED_MAX_BYTES, EXTENSION_NAME_MAX_BYTES, IDENTIFIER_MAX_BYTES, LABEL_MAX_BYTES,
-};
+use crate::limits::{ENCODED_MAX_BYTES, IDENTIFIER_MAX_BYTES, RECORD_ID_MAX_BYTES};
 
-/// Longest key of any table: identifiers, separators, a tag and the longest name.
-const KEY_MAX_BYTES: usize = 2 * IDENTIFIER_MAX_BYTES + 3 + LABEL_MAX_BYTES;
-const _: () = assert!(EXTENSION_NAME_MAX_BYTES <= LABEL_MAX_BYTES);
+/// Longest key of any table: namespace, kind, id, separators, and the name of a part.
+const KEY_MAX_BYTES: usize = 2 * IDENTIFIER_MAX_BYTES + RECORD_ID_MAX_BYTES + 4;
 
 /// A file that is read at any place.
 pub(crate) struct Source {
@@ -107,7 +104,7 @@ mod tests {
     use redb::Database;
 
     use super::*;
-    use crate::schema;
+    use crate::records::keys;
 
     /// The pairs of all pages of a file that redb wrote.
     fn pairs(rows: &[(&[u8], Vec<u8>)]) -> Vec<(Vec<u8>, Vec<u8>)> {
@@ -115,7 +112,7 @@ mod tests {
         let db = Database::create(file.path()).unwrap();
         let txn = db.begin_write().unwrap();
         {
-            let mut table = txn.open_table(schema::CONTAINERS).unwrap();
+            let mut table = txn.open_table(keys::RECORDS).unwrap();
             for (key, value) in rows {
                 table.insert(*key, value.as_slice()).unwrap();
             }

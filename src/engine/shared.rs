@@ -16,9 +16,9 @@ use crate::engine::fault::{Closing, OrFault, contained};
 use crate::engine::index::Index;
 use crate::engine::snapshot::Snapshot;
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::Identity;
+use crate::policy::{Policy, Rules};
+use crate::records::meta::Identity;
 use crate::revision::Revision;
-use crate::update::Rules;
 
 /// How many revisions are reserved in the file at a time.
 ///
@@ -39,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) cache_bytes: usize,
     /// The rules to apply; if none are named, those that the file was created with.
     pub(crate) rules: Option<Rules>,
+    /// What a new store does with labels that have an empty value.
+    pub(crate) keep_empty_labels: bool,
     pub(crate) check_integrity: bool,
     /// How much memory the index may take; none with 0.
     pub(crate) index_bytes: usize,
@@ -150,7 +152,7 @@ pub(crate) struct Shared {
     latest: Mutex<Option<Arc<Snapshot>>>,
     file: File,
     pub(crate) path: Option<PathBuf>,
-    pub(crate) rules: Rules,
+    pub(crate) policy: Policy,
     pub(crate) index: Index,
     /// Whether every page was verified when the file was opened.
     pub(crate) pages_verified: bool,
@@ -176,7 +178,7 @@ impl Shared {
     pub(crate) fn new(
         file: File,
         path: Option<PathBuf>,
-        rules: Rules,
+        policy: Policy,
         settings: &Settings,
         identity: Identity,
         reserved: u64,
@@ -189,7 +191,7 @@ impl Shared {
         Self {
             latest: Mutex::default(),
             path,
-            rules,
+            policy,
             pages_verified: file.pages_verified(),
             file,
             index: Index::new(index_bytes),
@@ -375,7 +377,7 @@ impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store")
             .field("path", &self.path)
-            .field("rules", &self.rules)
+            .field("policy", &self.policy)
             .finish()
     }
 }

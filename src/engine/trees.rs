@@ -278,7 +278,7 @@ mod tests {
 
     use super::*;
     use crate::engine::page::BRANCH;
-    use crate::schema;
+    use crate::records::keys;
 
     impl ReadAt for Vec<u8> {
         fn len(&self) -> io::Result<u64> {
@@ -327,7 +327,7 @@ mod tests {
         verify_unseen(file, Extent::OwnTables, &|_| {})
     }
 
-    const TABLES: [schema::Table; 2] = [schema::CONTAINERS, schema::META];
+    const TABLES: [keys::Table; 2] = [keys::RECORDS, keys::META];
 
     /// A file of two tables with that many rows in the first, of which every third was removed again;
     /// closed.

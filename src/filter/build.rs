@@ -107,6 +107,12 @@ impl Filter {
         FilterField::from(Field::SandboxId)
     }
 
+    /// Asks for the type URL of the value of a [`Record`](crate::Record); a container has none.
+    #[must_use]
+    pub fn value_type() -> FilterField {
+        FilterField::from(Field::Type)
+    }
+
     /// The label with this key, whatever characters the key has.
     pub fn label(key: impl Into<String>) -> FilterField {
         FilterField::from(Field::Label(key.into().into_bytes()))

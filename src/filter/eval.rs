@@ -9,7 +9,7 @@ use super::set::Filters;
 /// What a filter looks at.
 pub(crate) trait Subject {
     /// The value of a field, or none when it is absent. An empty value counts as absent, except
-    /// that of an extension, whose type URL may be empty.
+    /// that of a label or an extension, which is there or not.
     fn field(&self, field: &Field) -> Option<&[u8]>;
 }
 
@@ -32,7 +32,7 @@ impl Filter {
 impl Selector {
     fn matches(&self, subject: &impl Subject) -> bool {
         let field = self.path.field();
-        let may_be_empty = matches!(field, Field::Extension(_));
+        let may_be_empty = matches!(field, Field::Label(_) | Field::Extension(_));
         let value = subject
             .field(field)
             .filter(|value| may_be_empty || !value.is_empty());

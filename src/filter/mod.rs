@@ -41,6 +41,7 @@ mod print;
 mod scan;
 mod selector;
 mod set;
+mod subject;
 #[cfg(test)]
 mod tests;
 mod unquote;

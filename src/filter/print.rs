@@ -41,6 +41,7 @@ fn path(f: &mut Formatter<'_>, path: &Path) -> fmt::Result {
         Field::Snapshotter => f.write_str(name::SNAPSHOTTER),
         Field::SnapshotKey => f.write_str(name::SNAPSHOT_KEY),
         Field::SandboxId => f.write_str(name::SANDBOX_ID),
+        Field::Type => f.write_str(name::TYPE),
         Field::Label(key) => entry(f, name::LABELS, key),
         Field::Extension(key) => entry(f, name::EXTENSIONS, key),
         Field::Unknown => {

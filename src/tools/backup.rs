@@ -1,22 +1,23 @@
-//! `Db::backup` and `Builder::restore`.
+//! `Db::backup` and `Maintenance::restore`.
 
 use std::path::Path;
 
 use serde::Serialize;
 
-use crate::db::Db;
+use crate::api::db::Db;
 use crate::engine::copy::{self, Walk};
 use crate::engine::fault::contained;
 use crate::engine::file;
 use crate::engine::new_store::NewStore;
+use crate::engine::snapshot::revisions_below;
 use crate::engine::txn::ReadTxn;
 use crate::error::{Error, Operation, Result};
 use crate::info::StoreId;
-use crate::options::Builder;
 use crate::progress::Progress;
 use crate::revision::Revision;
+use crate::tools::Maintenance;
 
-/// What [`Db::backup`] or [`Builder::restore`] copied.
+/// What [`Db::backup`] or [`Maintenance::restore`] copied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct BackupReport {
@@ -26,6 +27,8 @@ pub struct BackupReport {
     pub namespaces_count: u64,
     /// How many containers the copy has.
     pub containers_count: u64,
+    /// How many records of other kinds the copy has.
+    pub records_count: u64,
     /// How many keys were copied, of all tables.
     pub keys_count: u64,
     /// Keys and values that were copied.
@@ -46,8 +49,8 @@ impl Db {
     /// ([`Db::check`]) and compared with what was read, by number, length and checksum.
     ///
     /// Damaged records are not copied silently, they are errors. Damage to the file's own
-    /// structure is seen when a store is opened with [`Builder::check_integrity`], which is the
-    /// default, and by [`Builder::restore`], not here.
+    /// structure is seen when a store is opened with [`Builder::check_integrity`](crate::Builder::check_integrity), which is the
+    /// default, and by [`Maintenance::restore`], not here.
     ///
     /// The snapshot that is copied keeps its pages in the file until the backup is done.
     /// `progress` counts keys; nothing waits while it runs.
@@ -59,14 +62,14 @@ impl Db {
     /// - [`AlreadyExists`](crate::ErrorKind::AlreadyExists): there is anything at `path`.
     /// - [`NotFound`](crate::ErrorKind::NotFound): its directory does not exist.
     /// - [`Corrupt`](crate::ErrorKind::Corrupt), naming the container: something is damaged;
-    ///   [`Builder::salvage`] saves the rest.
+    ///   [`Maintenance::salvage`] saves the rest.
     /// - [`Io`](crate::ErrorKind::Io). If only the sync of the name fails, a whole store is there,
     ///   and the error says so.
     ///
     /// # Examples
     ///
     /// ```
-    /// use bayplan::{Any, Container, Db, Runtime, Store};
+    /// use bayplan::{Any, Container, Db, Maintenance, Runtime};
     ///
     /// # fn main() -> bayplan::Result<()> {
     /// # let directory = tempfile::tempdir().unwrap();
@@ -78,7 +81,7 @@ impl Db {
     /// db.namespace("k8s.io")?.create(Container::new("web", Runtime::new("runc"), spec))?;
     /// assert_eq!(db.backup(&backup, |_| {})?.containers_count, 1);
     ///
-    /// Db::builder().expect_id(db.info().id).restore(&backup, &restored, |_| {})?;
+    /// Maintenance::new().expect_id(db.info().id).restore(&backup, &restored, |_| {})?;
     /// assert_eq!(Db::open(restored)?.info().id, db.info().id);
     /// # Ok(())
     /// # }
@@ -89,15 +92,15 @@ impl Db {
         progress: impl FnMut(Progress),
     ) -> Result<BackupReport> {
         let path = path.as_ref();
-        let builder = Builder::default();
+        let tools = Maintenance::default();
         let from = self.read()?;
-        NewStore::begin(path, builder.settings())
+        NewStore::begin(path, tools.settings())
             .and_then(|new| copy(&from, new, progress))
             .map_err(|error| error.during(Operation::Backup).at(Some(path)))
     }
 }
 
-impl Builder {
+impl Maintenance {
     /// Verifies a backup, every page and every value of it, and copies it to a new file.
     ///
     /// A backup is a store like any other, so it can also be opened where it is; this one leaves
@@ -108,7 +111,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// As [`Builder::open`] for the backup, with [`Corrupt`](crate::ErrorKind::Corrupt) if
+    /// As [`Builder::open`](crate::Builder::open) for the backup, with [`Corrupt`](crate::ErrorKind::Corrupt) if
     /// anything in it is damaged; and as [`Db::backup`] for the new file. Nothing is left at `to`
     /// that was not there.
     pub fn restore(
@@ -120,6 +123,7 @@ impl Builder {
         let to = to.as_ref();
         let settings = self.settings().clone();
         let backup = self
+            .builder
             .check_integrity(true)
             .opened(from.as_ref(), file::inspect_verified)?;
         let from = backup.read()?;
@@ -151,9 +155,10 @@ pub(crate) fn copy(
         id: StoreId::from_bytes(from.shared().identity.uuid),
         namespaces_count: found.namespaces,
         containers_count: found.containers,
+        records_count: found.records,
         keys_count: copied.keys_count,
         stored_bytes: copied.stored_bytes,
         file_bytes,
-        revisions_below: from.revisions_below()?,
+        revisions_below: Revision::new(revisions_below(from.snapshot())?),
     })
 }

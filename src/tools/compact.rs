@@ -1,18 +1,18 @@
-//! `Builder::compact`.
+//! `Maintenance::compact`.
 
 use std::path::Path;
 
 use serde::Serialize;
 
-use crate::db::Db;
+use crate::api::db::Db;
 use crate::engine::fault::{OrFault, OrIo, contained};
 use crate::error::{Error, Operation, Result};
-use crate::options::Builder;
+use crate::tools::Maintenance;
 
 /// What a file takes beside the pages of its tables when it is small, as measured.
 const OVERHEAD_BYTES: u64 = 64 * 1024;
 
-/// What [`Builder::compact`] did, or [`Builder::estimate_compact`] expects.
+/// What [`Maintenance::compact`] did, or [`Maintenance::estimate_compact`] expects.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct CompactReport {
@@ -24,7 +24,7 @@ pub struct CompactReport {
     pub is_estimate: bool,
 }
 
-impl Builder {
+impl Maintenance {
     /// Gives the free pages of a file that nobody has open back to the file system.
     ///
     /// The store is opened with all its pages verified, checked, compacted in place until there is
@@ -36,20 +36,20 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// As [`Builder::open`]; [`Locked`](crate::ErrorKind::Locked) if the store is open anywhere,
+    /// As [`Builder::open`](crate::Builder::open); [`Locked`](crate::ErrorKind::Locked) if the store is open anywhere,
     /// also in this process. [`Corrupt`](crate::ErrorKind::Corrupt) if anything is damaged: the
     /// content is as it was then. After [`Io`](crate::ErrorKind::Io) the store is whole.
     ///
     /// # Examples
     ///
     /// ```
-    /// use bayplan::Db;
+    /// use bayplan::{Db, Maintenance};
     ///
     /// # fn main() -> bayplan::Result<()> {
     /// # let directory = tempfile::tempdir().unwrap();
     /// # let path = directory.path().join("meta.redb");
     /// drop(Db::create(&path)?);
-    /// let report = Db::builder().compact(&path)?;
+    /// let report = Maintenance::new().compact(&path)?;
     /// assert!(report.after_bytes <= report.before_bytes);
     /// # Ok(())
     /// # }
@@ -58,7 +58,7 @@ impl Builder {
         let path = path.as_ref();
         let in_context = |error: Error| error.during(Operation::Compact).at(Some(path));
         let before_bytes = length(path).map_err(in_context)?;
-        let db = self.check_integrity(true).open(path)?;
+        let db = self.builder.check_integrity(true).open(path)?;
         refuse_damaged(&db).map_err(in_context)?;
         compact(db).map_err(in_context)?;
         Ok(CompactReport {
@@ -68,33 +68,33 @@ impl Builder {
         })
     }
 
-    /// Tells about what [`Builder::compact`] would gain, and changes nothing.
+    /// Tells about what [`Maintenance::compact`] would gain, and changes nothing.
     ///
     /// It is computed from [`Db::stats`]: what the tables use, and what redb needs beside them.
     /// The true length can be larger by some tenths where free pages are scattered.
     ///
     /// # Errors
     ///
-    /// As [`Builder::open_read_only`]; [`Corrupt`](crate::ErrorKind::Corrupt) if anything is
+    /// As [`Builder::open_read_only`](crate::Builder::open_read_only); [`Corrupt`](crate::ErrorKind::Corrupt) if anything is
     /// damaged.
     ///
     /// # Examples
     ///
     /// ```
-    /// use bayplan::Db;
+    /// use bayplan::{Db, Maintenance};
     ///
     /// # fn main() -> bayplan::Result<()> {
     /// # let directory = tempfile::tempdir().unwrap();
     /// # let path = directory.path().join("meta.redb");
     /// drop(Db::create(&path)?);
-    /// assert!(Db::builder().estimate_compact(&path)?.is_estimate);
+    /// assert!(Maintenance::new().estimate_compact(&path)?.is_estimate);
     /// # Ok(())
     /// # }
     /// ```
     pub fn estimate_compact(self, path: impl AsRef<Path>) -> Result<CompactReport> {
         let path = path.as_ref();
         let in_context = |error: Error| error.during(Operation::Compact).at(Some(path));
-        let db = self.open_read_only(path)?;
+        let db = self.builder.open_read_only(path)?;
         refuse_damaged(&db).map_err(in_context)?;
         let stats = db.stats()?;
         let before_bytes = length(path).map_err(in_context)?;

@@ -1,27 +1,34 @@
-//! `Db::dump` and `Builder::load`.
+//! `Db::dump` and `Maintenance::load`.
 
 use std::io::{BufRead, Write};
 use std::path::Path;
 
 use serde::Serialize;
 
-use crate::db::Db;
+use crate::api::db::Db;
+use crate::container::Container;
 use crate::dump::line::StoreLine;
 use crate::dump::{Item, Reader, Writer};
 use crate::engine::bulk::Bulk;
-use crate::engine::fault::contained;
+use crate::engine::check::check_rows;
+use crate::engine::entity::Entity;
+use crate::engine::fault::{OrFault, contained};
 use crate::engine::new_store::NewStore;
+use crate::engine::snapshot::revisions_below;
 use crate::engine::txn::ReadTxn;
 use crate::error::{Error, Operation, Result};
-use crate::filter::Filters;
+use crate::identifier::NamespaceName;
 use crate::info::StoreId;
-use crate::options::Builder;
+use crate::kind::Kind;
+use crate::model::record::Record;
 use crate::progress::Progress;
-use crate::record::Identity;
+use crate::query::{self, Scope};
+use crate::records::keys;
+use crate::records::meta::Identity;
 use crate::revision::Revision;
-use crate::store::ReadNamespaces;
+use crate::tools::Maintenance;
 
-/// How many containers are done between two calls of a progress callback.
+/// How many records are done between two calls of a progress callback.
 const PROGRESS_EVERY_COUNT: u64 = 64;
 
 /// What [`Db::dump`] wrote.
@@ -34,13 +41,15 @@ pub struct DumpReport {
     pub namespaces_count: u64,
     /// How many containers were written.
     pub containers_count: u64,
+    /// How many records of other kinds were written.
+    pub records_count: u64,
     /// The length of the dump.
     pub dump_bytes: u64,
     /// Every revision in the dump is below this one.
     pub revisions_below: Revision,
 }
 
-/// What [`Builder::load`] made.
+/// What [`Maintenance::load`] made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LoadReport {
@@ -50,6 +59,8 @@ pub struct LoadReport {
     pub namespaces_count: u64,
     /// How many containers were loaded.
     pub containers_count: u64,
+    /// How many records of other kinds were loaded.
+    pub records_count: u64,
     /// How many lines the dump had.
     pub lines_count: u64,
     /// The length of the new file.
@@ -61,17 +72,17 @@ pub struct LoadReport {
 impl Db {
     /// Writes everything that is stored as lines of JSON, in an order that is always the same.
     ///
-    /// The dump is complete and exact: [`Builder::load`] makes the same store of it, also another
+    /// The dump is complete and exact: [`Maintenance::load`] makes the same store of it, also another
     /// version of this library, and dumping that store gives the same bytes. `docs/FORMAT.md` has
     /// its grammar. It is read from one snapshot, while others write, with a few containers in
     /// memory at a time. Specs may hold secrets: mind who can read what `out` writes to.
     ///
-    /// `progress` counts containers.
+    /// `progress` counts containers and records.
     ///
     /// # Errors
     ///
     /// [`Corrupt`](crate::ErrorKind::Corrupt), naming the container or namespace, if something is
-    /// damaged: a dump is whole or it has no last line ([`Builder::salvage`] saves the rest).
+    /// damaged: a dump is whole or it has no last line ([`Maintenance::salvage`] saves the rest).
     /// [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition) if a container needs a line
     /// longer than [`DUMP_LINE_MAX_BYTES`](crate::limits::DUMP_LINE_MAX_BYTES).
     /// [`Io`](crate::ErrorKind::Io) if `out` fails.
@@ -79,7 +90,7 @@ impl Db {
     /// # Examples
     ///
     /// ```
-    /// use bayplan::{Any, Container, Db, Runtime, Store};
+    /// use bayplan::{Any, Container, Db, Maintenance, Runtime};
     ///
     /// # fn main() -> bayplan::Result<()> {
     /// # let directory = tempfile::tempdir().unwrap();
@@ -93,7 +104,7 @@ impl Db {
     /// let report = db.dump(&mut dump, |_| {})?;
     /// assert_eq!(report.containers_count, 1);
     ///
-    /// Db::builder().load(&copy, &dump[..], |_| {})?;
+    /// Maintenance::new().load(&copy, &dump[..], |_| {})?;
     /// let mut again = Vec::new();
     /// Db::open(&copy)?.dump(&mut again, |_| {})?;
     /// assert_eq!(again, dump);
@@ -112,32 +123,85 @@ fn dump(
     out: impl Write,
     mut progress: impl FnMut(Progress),
 ) -> Result<DumpReport> {
-    snapshot.check_rows()?;
+    if !snapshot.shared().pages_verified {
+        contained(|| check_rows(snapshot.snapshot()))?;
+    }
     let store = store_line(snapshot)?;
     let (id, revisions_below) = (store.id, store.revisions_below);
     let names = snapshot.list_namespaces()?;
-    if let Some(stray) = snapshot.stray_namespace(&names)? {
-        return Err(Error::corrupt("it holds containers but does not exist").in_namespace(stray));
-    }
+    refuse_strays(snapshot, &names)?;
     let mut writer = Writer::begin(out, store)?;
     for name in &names {
-        writer.namespace(name, &snapshot.namespace_labels(name.as_str())?)?;
-        for container in snapshot.namespace(name.as_str())?.iter(&Filters::all()) {
-            writer.container(name, &container?)?;
-            if writer.containers % PROGRESS_EVERY_COUNT == 0 {
-                progress(Progress::new(writer.containers, None));
+        writer.namespace(name, &snapshot.labels_of(name)?.unwrap_or_default())?;
+        for kind in snapshot.kinds(name)? {
+            let scope = Scope::all(name, &kind);
+            if kind.is_containers() {
+                each::<Container>(snapshot, scope, &mut |container| {
+                    writer.container(name, &container)?;
+                    tell(&mut progress, writer.done());
+                    Ok(())
+                })?;
+            } else {
+                each::<Record>(snapshot, scope, &mut |record| {
+                    writer.record(name, &kind, &record)?;
+                    tell(&mut progress, writer.done());
+                    Ok(())
+                })?;
             }
         }
     }
     writer.end()?;
-    progress(Progress::new(writer.containers, Some(writer.containers)));
+    progress(Progress::new(writer.done(), Some(writer.done())));
     Ok(DumpReport {
         id,
         namespaces_count: writer.namespaces,
         containers_count: writer.containers,
+        records_count: writer.records,
         dump_bytes: writer.bytes,
         revisions_below,
     })
+}
+
+/// Whether all namespaces that hold records are among those that exist.
+fn refuse_strays(snapshot: &ReadTxn, named: &[NamespaceName]) -> Result<()> {
+    let used = contained(|| {
+        let records = snapshot.snapshot().open_table(keys::RECORDS).or_fault()?;
+        query::used_namespaces(&records)
+    })?;
+    let mut used = used.iter().map(|name| String::from_utf8_lossy(name));
+    match used.find(|used| !named.iter().any(|name| name.as_str() == used)) {
+        Some(stray) => {
+            Err(Error::corrupt("it holds records but does not exist").in_namespace(stray))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Passes on all records of a scope; a damaged one is an error.
+fn each<E: Entity + 'static>(
+    snapshot: &ReadTxn,
+    scope: Scope,
+    take: &mut dyn FnMut(E) -> Result<()>,
+) -> Result<()> {
+    let (name, kind) = (scope.namespace.clone(), scope.kind.clone());
+    let in_context = |error: Error| {
+        error
+            .of_record_kind(kind.of_collection())
+            .in_namespace(&name)
+    };
+    for item in snapshot.traverse::<E>(scope, None, usize::MAX) {
+        match item.map_err(in_context)? {
+            Ok(item) => take(item)?,
+            Err(damaged) => return Err(in_context(damaged.error)),
+        }
+    }
+    Ok(())
+}
+
+fn tell(progress: &mut impl FnMut(Progress), done: u64) {
+    if done.is_multiple_of(PROGRESS_EVERY_COUNT) {
+        progress(Progress::new(done, None));
+    }
 }
 
 fn store_line(snapshot: &ReadTxn) -> Result<StoreLine> {
@@ -145,12 +209,13 @@ fn store_line(snapshot: &ReadTxn) -> Result<StoreLine> {
     Ok(StoreLine {
         id: StoreId::from_bytes(identity.uuid),
         created_at: identity.created_at()?,
-        rules: identity.rules()?,
-        revisions_below: snapshot.revisions_below()?,
+        rules: identity.policy()?.rules,
+        keep_empty_labels: identity.policy()?.keep_empty_labels,
+        revisions_below: Revision::new(contained(|| revisions_below(snapshot.snapshot()))?),
     })
 }
 
-impl Builder {
+impl Maintenance {
     /// Makes a new store of a dump: the same store, with its id, times, revisions and rules.
     ///
     /// Everything is checked that a stored container must be, in the order and number that the
@@ -161,7 +226,7 @@ impl Builder {
     ///
     /// Since the store keeps its id, do not use it beside the one that was dumped.
     ///
-    /// `progress` counts containers.
+    /// `progress` counts containers and records.
     ///
     /// # Errors
     ///
@@ -173,7 +238,7 @@ impl Builder {
     ///   version.
     /// - [`AlreadyExists`](crate::ErrorKind::AlreadyExists): there is anything at `path`.
     /// - [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition): it is another store than
-    ///   [`Builder::expect_id`] says.
+    ///   [`Maintenance::expect_id`] says.
     /// - [`Io`](crate::ErrorKind::Io): `input` or the system failed. If only the sync of the name
     ///   does, a whole store is there, and the error says so.
     pub fn load(
@@ -189,42 +254,47 @@ impl Builder {
 }
 
 fn load(
-    builder: &Builder,
+    tools: &Maintenance,
     path: &Path,
     input: impl BufRead,
     mut progress: impl FnMut(Progress),
 ) -> Result<LoadReport> {
-    let settings = builder.settings();
+    let settings = tools.settings();
     let mut reader = Reader::begin(input)?;
     let store = reader.store().clone();
     settings.check_expected(store.id.to_bytes())?;
     let new = NewStore::begin(path, settings)?;
-    let identity = Identity::new(store.id.to_bytes(), store.created_at, store.rules);
+    let identity = Identity::new(store.id.to_bytes(), store.created_at, store.policy());
     new.initialize(&identity, store.revisions_below.get())?;
     let mut bulk = Bulk::new(new.db());
     while let Some(item) = reader.next()? {
         let stored = contained(|| match &item {
             Item::Namespace(name, labels) => bulk.namespace(name, labels),
-            Item::Container(name, container) => bulk.container(name, container),
+            Item::Container(name, container) => {
+                bulk.record(name, &Kind::CONTAINERS, container.as_ref())
+            }
+            Item::Record(name, kind, record) => bulk.record(name, kind, record.as_ref()),
         });
         stored.map_err(|error| reader.fault(error))?;
-        if matches!(item, Item::Container(..)) && reader.containers % PROGRESS_EVERY_COUNT == 0 {
-            progress(Progress::new(reader.containers, None));
+        if !matches!(item, Item::Namespace(..)) {
+            tell(&mut progress, reader.done());
         }
     }
     contained(|| bulk.finish())?;
     let (_, file_bytes) = new.finish(|_, found| {
-        if (found.namespaces, found.containers) == (reader.namespaces, reader.containers) {
+        let expected = (reader.namespaces, reader.containers, reader.records);
+        if (found.namespaces, found.containers, found.records) == expected {
             Ok(())
         } else {
             Err(Error::corrupt("the new file does not hold what was loaded"))
         }
     })?;
-    progress(Progress::new(reader.containers, Some(reader.containers)));
+    progress(Progress::new(reader.done(), Some(reader.done())));
     Ok(LoadReport {
         id: store.id,
         namespaces_count: reader.namespaces,
         containers_count: reader.containers,
+        records_count: reader.records,
         lines_count: reader.lines(),
         file_bytes,
         revisions_below: store.revisions_below,

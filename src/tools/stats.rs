@@ -1,11 +1,11 @@
 //! `Db::stats`.
 
-use crate::db::Db;
+use crate::api::db::Db;
 use crate::engine::fault::{OrIo, contained};
 use crate::engine::measure::measure;
 use crate::error::{Operation, Result};
 use crate::info::StoreId;
-use crate::schema::FORMAT_VERSION;
+use crate::records::keys::FORMAT_VERSION;
 use crate::stats::{Stats, TableStats};
 
 impl Db {
@@ -23,7 +23,7 @@ impl Db {
     /// # Examples
     ///
     /// ```
-    /// use bayplan::{Any, Container, Db, Runtime, Store};
+    /// use bayplan::{Any, Container, Db, Runtime};
     ///
     /// # fn main() -> bayplan::Result<()> {
     /// # let directory = tempfile::tempdir().unwrap();
@@ -57,6 +57,11 @@ impl Db {
                 .namespaces
                 .iter()
                 .map(|namespace| namespace.containers_count)
+                .sum(),
+            records_count: measured
+                .namespaces
+                .iter()
+                .flat_map(|namespace| namespace.records_counts.values())
                 .sum(),
             file_bytes,
             stored_bytes: sum(|table| table.stored_bytes),

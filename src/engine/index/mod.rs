@@ -23,10 +23,10 @@ use self::inverted::Inverted;
 use self::postings::Postings;
 pub(crate) use self::terms::Described;
 use self::terms::{Topic, is_served};
-use crate::engine::plan::Plan;
 use crate::field::Field;
 use crate::filter::{Filter, Filters, Required};
 use crate::identifier::NamespaceName;
+use crate::query::Plan;
 use crate::revision::Revision;
 
 /// A query for which more than this share of all containers are candidates reads all of them: where

@@ -53,9 +53,8 @@ impl<'a> Described<'a> {
     pub(super) fn values(self) -> impl Iterator<Item = (Topic<'a>, &'a str)> {
         let labels = self.labels.iter();
         let labels = labels.map(|(key, value)| (Topic::Label(key.as_bytes()), value.as_str()));
-        labels
-            .chain(self.texts)
-            .filter(|(_, value)| !value.is_empty())
+        let texts = self.texts.into_iter();
+        labels.chain(texts.filter(|(_, value)| !value.is_empty()))
     }
 }
 

@@ -1,28 +1,22 @@
 //! Read transactions: one consistent view of the store.
 
 use std::fmt;
-use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use redb::ReadTransaction;
 
-use super::listing::{found, list_lenient, read_store, strictly, walk};
-use crate::borrowed::ContainerRef;
-use crate::container::{Container, ContainerHeader};
+use super::Traversed;
+use crate::container::ContainerHeader;
 use crate::engine::fault::contained;
 use crate::engine::index::Answer;
-use crate::engine::plan::Plan;
-use crate::engine::scan::{self, Batch, Shape};
+use crate::engine::namespaces;
 use crate::engine::shared::Shared;
 use crate::engine::snapshot::Snapshot;
-use crate::engine::{check, namespaces};
-use crate::error::{Error, Operation, Result};
-use crate::filter::Filters;
-use crate::identifier::{ContainerId, NamespaceName};
+use crate::error::{Operation, Result};
+use crate::identifier::NamespaceName;
+use crate::kind::{Kind, RecordId};
 use crate::labels::Labels;
-use crate::revision::Revision;
-use crate::store::{Damaged, Listing, Page, ReadNamespaces, ReadStore};
+use crate::query::{self, Batch, Items, Plan, Scope, Shape};
 
 /// A snapshot of the store: what was committed when it was opened, whatever is written later.
 ///
@@ -33,7 +27,7 @@ use crate::store::{Damaged, Listing, Page, ReadNamespaces, ReadStore};
 /// Writing is not merely refused, it does not compile:
 ///
 /// ```compile_fail
-/// use bayplan::{Db, Store};
+/// use bayplan::Db;
 ///
 /// # fn main() -> bayplan::Result<()> {
 /// let snapshot = Db::in_memory()?.read()?;
@@ -41,6 +35,7 @@ use crate::store::{Damaged, Listing, Page, ReadNamespaces, ReadStore};
 /// # Ok(())
 /// # }
 /// ```
+#[derive(Clone)]
 pub struct ReadTxn {
     snapshot: Arc<Snapshot>,
     shared: Arc<Shared>,
@@ -57,80 +52,80 @@ impl ReadTxn {
         })
     }
 
+    /// The record `id`, if there is one.
+    pub(crate) fn look_up<T: Shape>(
+        &self,
+        namespace: &NamespaceName,
+        kind: &Kind,
+        id: &RecordId,
+    ) -> Result<Option<T>> {
+        contained(|| query::get(&self.snapshot.records, namespace, kind, id))
+    }
+
+    /// The records of a scope, from behind `after`, `limit` of them at most.
+    pub(crate) fn traverse<T: Shape + 'static>(
+        &self,
+        scope: Scope,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Traversed<'static, T> {
+        let snapshot = self.clone();
+        Box::new(Items::new(after, limit, move |after, limit| {
+            contained(|| Batch::read(&snapshot.snapshot.records, &scope, after, limit))
+        }))
+    }
+
+    /// Where to look for what a scope lets through.
+    pub(crate) fn plan(&self, scope: &Scope, limit: usize) -> Result<Plan> {
+        let Some(version) = self.snapshot.version.filter(|_| scope.kind.is_containers()) else {
+            return Ok(Plan::of(&scope.filters));
+        };
+        let ask = || {
+            let index = &self.shared.index;
+            index.ask(version, &scope.namespace, &scope.filters, limit)
+        };
+        if let Answer::Look(plan) = ask() {
+            return Ok(plan);
+        }
+        self.build_index(version)?;
+        match ask() {
+            Answer::Look(plan) => Ok(plan),
+            Answer::Build => Ok(Plan::All),
+        }
+    }
+
     /// Builds the index from this snapshot. If something is damaged there will be none, and the
     /// query that comes upon the damage tells.
     fn build_index(&self, version: u64) -> Result<()> {
         let Some(mut build) = self.shared.index.build(version) else {
             return Ok(());
         };
-        for name in self.list_namespaces()? {
-            let mut fits = true;
-            let namespace = self.of(name.clone());
-            let read = |after: Option<&[u8]>, limit| {
-                namespace.batch(after, limit, &Filters::all(), &Plan::All)
-            };
-            walk(
-                &Page::all(),
-                read,
-                |header: Result<ContainerHeader, Damaged>| {
-                    fits = header.is_ok_and(|header| build.add(&name, &header));
-                    Ok(if fits {
-                        ControlFlow::Continue(())
-                    } else {
-                        ControlFlow::Break(())
-                    })
-                },
-            )?;
-            if !fits {
-                return Ok(());
+        for name in self.namespaces()? {
+            let scope = Scope::all(&name, &Kind::CONTAINERS);
+            for header in self.traverse::<ContainerHeader>(scope, None, usize::MAX) {
+                if !header?.is_ok_and(|header| build.add(&name, &header)) {
+                    return Ok(());
+                }
             }
         }
         build.finish();
         Ok(())
     }
 
-    /// The containers of one namespace, which need not exist.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if `name` is no namespace's name.
-    pub fn namespace(&self, name: &str) -> Result<ReadNamespace<'_>> {
-        let name = NamespaceName::new(name)
-            .map_err(|error| error.during(Operation::OpenNamespace).in_namespace(name))?;
-        Ok(self.of(name))
+    pub(crate) fn namespaces(&self) -> Result<Vec<NamespaceName>> {
+        contained(|| namespaces::list(&self.snapshot.namespaces()?))
     }
 
-    pub(crate) fn of(&self, name: NamespaceName) -> ReadNamespace<'_> {
-        ReadNamespace { txn: self, name }
+    pub(crate) fn labels_of(&self, name: &NamespaceName) -> Result<Option<Labels>> {
+        contained(|| namespaces::get(&self.snapshot.namespaces()?, name))
     }
 
-    pub(crate) fn check(&self) -> Result<check::CheckReport> {
-        contained(|| check::check(&self.snapshot.txn, self.shared.pages_verified))
-            .map_err(|error| error.during(Operation::Check).at(self.shared.path()))
+    /// The kinds of which there are records in a namespace.
+    pub(crate) fn kinds(&self, name: &NamespaceName) -> Result<Vec<Kind>> {
+        contained(|| kinds(&self.snapshot.records, name))
     }
 
-    /// Whether nothing is hidden by damage, where pages were not verified.
-    pub(crate) fn check_rows(&self) -> Result<()> {
-        match self.shared.pages_verified {
-            true => Ok(()),
-            false => contained(|| check::check_rows(&self.snapshot.txn)),
-        }
-    }
-
-    /// The bound of the revisions, as the file has it.
-    pub(crate) fn revisions_below(&self) -> Result<Revision> {
-        contained(|| check::reserved_revisions(&self.snapshot.meta()?).map(Revision::new))
-    }
-
-    /// A namespace that holds containers and is not among those that exist, which are `named`.
-    pub(crate) fn stray_namespace(&self, named: &[NamespaceName]) -> Result<Option<String>> {
-        let used = contained(|| check::used_namespaces(&self.snapshot.containers))?;
-        let mut used = used.iter().map(|name| String::from_utf8_lossy(name));
-        let stray = used.find(|used| !named.iter().any(|name| name.as_str() == used));
-        Ok(stray.map(|name| name.into_owned()))
-    }
-
-    /// The transaction of redb beneath, for the tools that read whole tables.
+    /// The transaction of redb beneath, for who reads whole tables.
     pub(crate) fn snapshot(&self) -> &ReadTransaction {
         &self.snapshot.txn
     }
@@ -138,6 +133,17 @@ impl ReadTxn {
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
     }
+}
+
+/// The kinds of which there are records in a namespace, in order. What is no kind is damage.
+pub(super) fn kinds(records: &impl query::Table, name: &NamespaceName) -> Result<Vec<Kind>> {
+    query::used_kinds(records, name.as_str().as_bytes())?
+        .into_iter()
+        .map(|kind| {
+            Kind::stored(&String::from_utf8_lossy(&kind))
+                .map_err(|error| error.into_corrupt().in_namespace(name))
+        })
+        .collect()
 }
 
 impl fmt::Debug for ReadTxn {
@@ -148,207 +154,18 @@ impl fmt::Debug for ReadTxn {
     }
 }
 
-impl ReadNamespaces for ReadTxn {
-    fn list_namespaces(&self) -> Result<Vec<NamespaceName>> {
-        contained(|| namespaces::list(&self.snapshot.namespaces()?))
-            .map_err(|error| error.during(Operation::ListNamespaces))
-    }
-
-    fn namespace_labels(&self, name: &str) -> Result<Labels> {
-        let Ok(parsed) = NamespaceName::new(name) else {
-            return Ok(Labels::new());
-        };
-        contained(|| namespaces::labels(&self.snapshot.namespaces()?, &parsed))
-            .map_err(|error| error.during(Operation::NamespaceLabels).in_namespace(name))
-    }
-}
-
-/// The containers of one namespace in a [`ReadTxn`].
-#[derive(Debug)]
-pub struct ReadNamespace<'t> {
-    txn: &'t ReadTxn,
-    name: NamespaceName,
-}
-
-impl ReadNamespace<'_> {
-    /// The containers that match, one after the other, with a few of them in memory at a time.
-    ///
-    /// The iterator keeps the snapshot, and may outlive the transaction. After an error it goes on
-    /// with the next container if the error is [`Corrupt`](crate::ErrorKind::Corrupt), and ends
-    /// otherwise.
-    #[must_use]
-    pub fn iter(&self, filters: &Filters) -> Containers {
-        Containers {
-            plan: self.plan(filters, usize::MAX).unwrap_or(Plan::All),
-            snapshot: Arc::clone(&self.txn.snapshot),
-            _shared: Arc::clone(&self.txn.shared),
-            name: self.name.clone(),
-            filters: filters.clone(),
-            state: State::More(None),
-            items: Vec::new().into_iter(),
-        }
-    }
-
-    /// Calls `visit` for each container that matches, until it breaks, without making an owned
-    /// [`Container`] of it: for counting, summing up, or passing on what is read at once.
-    ///
-    /// # Errors
-    ///
-    /// [`Corrupt`](crate::ErrorKind::Corrupt) at the first damaged container, after the ones
-    /// before it were visited.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::ops::ControlFlow;
-    ///
-    /// use bayplan::{Db, Filters};
-    ///
-    /// # fn main() -> bayplan::Result<()> {
-    /// let snapshot = Db::in_memory()?.read()?;
-    /// let mut bytes = 0;
-    /// snapshot.namespace("k8s.io")?.visit_refs(&Filters::all(), &mut |container| {
-    ///     bytes += container.spec.value.len();
-    ///     ControlFlow::Continue(())
-    /// })?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn visit_refs(
-        &self,
-        filters: &Filters,
-        visit: &mut dyn FnMut(&ContainerRef<'_>) -> ControlFlow<()>,
-    ) -> Result<()> {
-        // The visitor runs inside the boundary for redb's panics, which is not for its own.
-        let mut panic = None;
-        let visit = &mut |container: &ContainerRef<'_>| {
-            catch_unwind(AssertUnwindSafe(|| visit(container))).unwrap_or_else(|payload| {
-                panic = Some(payload);
-                ControlFlow::Break(())
-            })
-        };
-        let table = &self.txn.snapshot.containers;
-        let visited = self.plan(filters, usize::MAX).and_then(|plan| {
-            contained(|| scan::visit(table, &self.name, None, filters, &plan, visit))
-        });
-        if let Some(panic) = panic {
-            resume_unwind(panic);
-        }
-        visited.map_err(|error| error.during(Operation::List).in_namespace(&self.name))
-    }
-
-    fn look_up(&self, id: &ContainerId) -> Result<Option<Container>> {
-        contained(|| scan::get(&self.txn.snapshot.containers, &self.name, id))
-    }
-
-    fn batch<T: Shape>(
-        &self,
-        after: Option<&[u8]>,
-        limit: usize,
-        filters: &Filters,
-        plan: &Plan,
-    ) -> Result<Batch<T>> {
-        let table = &self.txn.snapshot.containers;
-        contained(|| scan::batch(table, &self.name, after, limit, filters, plan))
-    }
-
-    fn plan(&self, filters: &Filters, limit: usize) -> Result<Plan> {
-        let Some(version) = self.txn.snapshot.version else {
-            return Ok(Plan::of(filters));
-        };
-        let index = &self.txn.shared.index;
-        match index.ask(version, &self.name, filters, limit) {
-            Answer::Look(plan) => Ok(plan),
-            Answer::Build => {
-                self.txn.build_index(version)?;
-                match index.ask(version, &self.name, filters, limit) {
-                    Answer::Look(plan) => Ok(plan),
-                    Answer::Build => Ok(Plan::All),
-                }
-            }
-        }
-    }
-}
-
-read_store!(ReadNamespace<'_>);
-
-/// The containers of a namespace in one snapshot, in order. Made by [`ReadNamespace::iter`].
-pub struct Containers {
-    snapshot: Arc<Snapshot>,
-    name: NamespaceName,
-    filters: Filters,
-    plan: Plan,
-    state: State,
-    items: std::vec::IntoIter<Result<Container, Damaged>>,
-    /// Keeps the file open.
-    _shared: Arc<Shared>,
-}
-
-enum State {
-    More(Option<Vec<u8>>),
-    Last,
-}
-
-impl Containers {
-    fn refill(&mut self) -> Result<bool> {
-        let State::More(after) = std::mem::replace(&mut self.state, State::Last) else {
-            return Ok(false);
-        };
-        let batch = contained(|| {
-            let after = after.as_deref();
-            scan::batch(
-                &self.snapshot.containers,
-                &self.name,
-                after,
-                usize::MAX,
-                &self.filters,
-                &self.plan,
-            )
-        })?;
-        self.items = batch.items.into_iter();
-        if let Some(id) = batch.rest_after {
-            self.state = State::More(Some(id));
-        }
-        Ok(true)
-    }
-}
-
-impl Iterator for Containers {
-    type Item = Result<Container>;
-
-    fn next(&mut self) -> Option<Result<Container>> {
-        let item = loop {
-            if let Some(item) = self.items.next() {
-                break item.map_err(|damaged| damaged.error);
-            }
-            match self.refill() {
-                Ok(true) => {}
-                Ok(false) => return None,
-                Err(error) => break Err(error),
-            }
-        };
-        Some(item.map_err(|error| error.during(Operation::List).in_namespace(&self.name)))
-    }
-}
-
-impl fmt::Debug for Containers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Containers")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Any, Container, Db, Runtime, Store};
+    use crate::filter::Filters;
+    use crate::{Any, Container, Db, Runtime};
 
     fn plan(txn: &ReadTxn, filter: &str) -> Plan {
-        let name = NamespaceName::new("a").unwrap();
-        txn.of(name)
-            .plan(&Filters::parse([filter]).unwrap(), usize::MAX)
-            .unwrap()
+        let scope = Scope {
+            filters: Filters::parse([filter]).unwrap(),
+            ..Scope::all(&NamespaceName::new("a").unwrap(), &Kind::CONTAINERS)
+        };
+        txn.plan(&scope, usize::MAX).unwrap()
     }
 
     fn ids(ids: &[&str]) -> Plan {

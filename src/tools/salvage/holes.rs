@@ -6,11 +6,15 @@
 //! where one cannot be looked up, the next one that can is searched for by doubling and halving
 //! steps, so that few lookups fail. (redb may panic in one, and each panic is printed.)
 
-use super::work::{Name, Work};
+use super::work::Work;
 use crate::container::Container;
 use crate::engine::bulk::Bulk;
+use crate::engine::entity::Entity;
 use crate::engine::live::Live;
+use crate::engine::name::RecordName;
 use crate::error::Result;
+use crate::model::record::Record;
+use crate::policy::Policy;
 use crate::progress::Progress;
 use crate::revision::Revision;
 
@@ -18,7 +22,7 @@ impl Work<'_> {
     /// Takes those of the containers, in order, that can be read by their place after all.
     pub(super) fn salvage_behind_holes(
         &mut self,
-        names: &[Name],
+        names: &[RecordName],
         bulk: &mut Bulk<'_>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<()> {
@@ -27,35 +31,57 @@ impl Work<'_> {
         };
         let mut at = 0;
         while let Some(name) = names.get(at) {
-            match look_up(&live, name) {
-                Ok(Some(container)) if self.is_intact(name) => {
-                    self.keep(bulk, name.clone(), &container, progress)?;
-                    at += 1;
-                }
-                Ok(_) => at += 1,
-                Err(_) => at = end_of_hole(&live, names, at),
+            let is_readable = if name.kind.is_containers() {
+                self.look_behind::<Container>(&live, name, bulk, progress)?
+            } else {
+                self.look_behind::<Record>(&live, name, bulk, progress)?
+            };
+            match is_readable {
+                true => at += 1,
+                false => at = end_of_hole(&live, names, at),
             }
         }
         self.live = Some(live);
         Ok(())
     }
+
+    /// Takes a record if it is where it should be; false if the tree cannot be followed to it.
+    fn look_behind<E: Entity>(
+        &mut self,
+        live: &Live,
+        name: &RecordName,
+        bulk: &mut Bulk<'_>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<bool> {
+        match look_up::<E>(live, name, self.policy) {
+            Ok(Some(item)) if self.is_intact(name) => {
+                self.keep(bulk, name.clone(), &item, progress)?;
+                Ok(true)
+            }
+            Ok(_) => Ok(true),
+            Err(_) => Ok(false),
+        }
+    }
 }
 
-/// The container, if it is whole and where it should be; an error if the tree cannot be followed
+/// The record, if it is not damaged and where it should be; an error if the tree cannot be followed
 /// to it, or it is damaged.
-fn look_up(live: &Live, (namespace, id): &Name) -> Result<Option<Container>> {
-    let container = live.get(namespace, id)?;
-    Ok(container
-        .filter(|it| it.id == id.as_str() && live.confirms(namespace, it))
-        .and_then(|it| it.check_stored(Revision::new(u64::MAX)).ok()))
+fn look_up<E: Entity>(live: &Live, name: &RecordName, policy: Policy) -> Result<Option<E>> {
+    let item: Option<E> = live.get(name)?;
+    Ok(item
+        .filter(|it| it.id() == name.id.as_str() && live.confirms(name, it))
+        .and_then(|it| it.check_stored(policy, Revision::new(u64::MAX)).ok()))
 }
 
 /// The first of the names behind `failed` that can be looked up.
-fn end_of_hole(live: &Live, names: &[Name], failed: usize) -> usize {
+fn end_of_hole(live: &Live, names: &[RecordName], failed: usize) -> usize {
     let fails = |at: usize| {
         names
             .get(at)
-            .is_some_and(|name| live.get(&name.0, &name.1).is_err())
+            .is_some_and(|name| match name.kind.is_containers() {
+                true => live.get::<Container>(name).is_err(),
+                false => live.get::<Record>(name).is_err(),
+            })
     };
     let (mut inside, mut step) = (failed, 1);
     while fails(inside + step) {

@@ -9,26 +9,30 @@ use crate::engine::shared::REVISION_BLOCK;
 use crate::error::Result;
 use crate::identifier::NamespaceName;
 use crate::labels::{self, Labels};
-use crate::record::Identity;
+use crate::policy::Policy;
+use crate::records::meta::Identity;
 
 impl Work<'_> {
     /// Which store the file is, and whether that is known.
     pub(super) fn identity(&mut self) -> Result<(Identity, bool)> {
         if let Some(live) = &self.live {
             let identity = &live.shared.identity;
-            let copy = Identity::new(identity.uuid, identity.created_at()?, identity.rules()?);
+            let copy = Identity::new(identity.uuid, identity.created_at()?, identity.policy()?);
             return Ok((copy, true));
         }
         let found = self.search().identity.as_ref().and_then(|identity| {
-            let (created_at, rules) = (identity.created_at().ok()?, identity.rules().ok()?);
-            Some(Identity::new(identity.uuid, created_at, rules))
+            let (created_at, policy) = (identity.created_at().ok()?, identity.policy().ok()?);
+            Some(Identity::new(identity.uuid, created_at, policy))
         });
         Ok(match found {
             Some(identity) => (identity, true),
             None => {
                 let uuid = *uuid::Uuid::new_v4().as_bytes();
-                let rules = self.settings.rules.unwrap_or_default();
-                (Identity::new(uuid, (self.settings.clock)(), rules), false)
+                let policy = Policy {
+                    rules: self.settings.rules.unwrap_or_default(),
+                    keep_empty_labels: self.settings.keep_empty_labels,
+                };
+                (Identity::new(uuid, (self.settings.clock)(), policy), false)
             }
         })
     }
@@ -57,7 +61,12 @@ impl Work<'_> {
         let named = self.live.as_ref().and_then(|live| live.named().ok());
         let is_named_known = named.is_some();
         for (name, labels) in named.unwrap_or_default() {
-            all.insert(name, labels.and_then(labels::settle).ok());
+            all.insert(
+                name,
+                labels
+                    .and_then(|labels| labels::settle(labels, self.policy))
+                    .ok(),
+            );
         }
         let is_complete = is_named_known && all.values().all(Option::is_some);
         if !is_complete {
@@ -85,14 +94,13 @@ impl Work<'_> {
             .found
             .as_ref()
             .and_then(|found| found.namespaces.get(name));
-        let labels: Labels = found
-            .into_iter()
-            .flatten()
-            .filter_map(|(key, values)| Some((key.clone(), values.first()?.clone())))
-            .collect();
+        let labels = found
+            .and_then(|all| all.first())
+            .cloned()
+            .unwrap_or_default();
         if !labels.is_empty() || found.is_none() {
             self.uncertain_namespaces.push(name.to_string());
         }
-        labels::settle(labels).unwrap_or_default()
+        labels::settle(labels, self.policy).unwrap_or_default()
     }
 }

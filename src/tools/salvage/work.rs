@@ -5,24 +5,29 @@ use std::fmt;
 use std::fs::File;
 use std::path::Path;
 
-use super::{LostContainer, SalvageReport, UncertainContainer};
+use super::{LostRecord, SalvageReport, UncertainRecord};
 use crate::container::Container;
 use crate::engine::bulk::Bulk;
+use crate::engine::entity::Entity;
 use crate::engine::fault::{OrIo, contained};
 use crate::engine::intact;
 use crate::engine::live::Live;
+use crate::engine::name::RecordName;
 use crate::engine::new_store::NewStore;
 use crate::engine::pages::Source;
-use crate::engine::remains::{self, Found};
+use crate::engine::remains::{self, Found, Remains};
 use crate::engine::shared::Settings;
 use crate::error::{Error, ErrorKind, Result};
-use crate::identifier::{ContainerId, NamespaceName};
+use crate::identifier::NamespaceName;
 use crate::info::StoreId;
+use crate::kind::Kind;
+use crate::model::record::Record;
+use crate::policy::Policy;
 use crate::progress::Progress;
+use crate::query::Damaged;
 use crate::revision::Revision;
-use crate::store::Damaged;
 
-/// How many containers are done between two calls of a progress callback.
+/// How many records are done between two calls of a progress callback.
 const PROGRESS_EVERY_COUNT: u64 = 64;
 
 /// Why what can be read by its place is not taken for what was stored last.
@@ -42,39 +47,38 @@ impl fmt::Display for Doubt {
     }
 }
 
-/// A container, by its names.
-pub(super) type Name = (NamespaceName, ContainerId);
-
 /// A salvage on its way.
 pub(super) struct Work<'s> {
     source: Source,
     pub(super) live: Option<Live>,
     pub(super) settings: &'s Settings,
+    pub(super) policy: Policy,
     /// What the whole file was searched for, once that was necessary.
     pub(super) found: Option<Found>,
-    /// The containers that stand in pages which hold what was written last; all do, if this is none.
-    intact: Option<BTreeSet<Name>>,
-    /// Whether a container that cannot be read by its place is known not to be in the store.
+    /// The records that stand in pages which hold what was written last; all do, if this is none.
+    intact: Option<BTreeSet<RecordName>>,
+    /// Whether a record that cannot be read by its place is known not to be in the store.
     absence_is_known: bool,
-    done: BTreeSet<Name>,
-    damaged: BTreeMap<Name, Doubt>,
+    done: BTreeSet<RecordName>,
+    damaged: BTreeMap<RecordName, Doubt>,
     pub(super) used: BTreeSet<NamespaceName>,
     pub(super) highest: Revision,
-    uncertain: Vec<UncertainContainer>,
-    lost: Vec<LostContainer>,
+    uncertain: Vec<UncertainRecord>,
+    lost: Vec<LostRecord>,
     pub(super) uncertain_namespaces: Vec<String>,
 }
 
 impl<'s> Work<'s> {
     pub(super) fn new(file: File, live: Option<Live>, settings: &'s Settings) -> Result<Self> {
         let absence_is_known = match &live {
-            Some(live) => live.is_verified || live.is_whole(),
+            Some(live) => live.is_verified || live.is_complete(),
             None => false,
         };
         let mut work = Self {
             source: Source::new(file).or_io()?,
             live,
             settings,
+            policy: Policy::default(),
             found: None,
             intact: None,
             absence_is_known,
@@ -88,7 +92,7 @@ impl<'s> Work<'s> {
         };
         match work.live.as_ref().map(|live| live.is_verified) {
             Some(true) => {}
-            Some(false) => work.intact = Some(intact::containers(&mut work.source)),
+            Some(false) => work.intact = Some(intact::records(&mut work.source)),
             None if work.search().is_empty() => {
                 let what = "not a store: nothing that a store writes was found in the file";
                 return Err(Error::new(ErrorKind::NotAStore, what));
@@ -105,6 +109,7 @@ impl<'s> Work<'s> {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<SalvageReport> {
         let (identity, is_id_kept) = self.identity()?;
+        self.policy = identity.policy()?;
         self.settings.check_expected(identity.uuid)?;
         let new = NewStore::begin(to, self.settings)?;
         new.initialize(&identity, 0)?;
@@ -118,7 +123,7 @@ impl<'s> Work<'s> {
         new.set_revisions_below(self.revisions_below()?)?;
         let expected = self.done.len() as u64;
         let (report, file_bytes) = new.finish(|_, report| {
-            if report.containers == expected {
+            if report.containers + report.records == expected {
                 Ok(())
             } else {
                 Err(Error::corrupt(
@@ -135,6 +140,7 @@ impl<'s> Work<'s> {
             is_complete,
             namespaces_count: report.namespaces,
             containers_count: report.containers,
+            records_count: report.records,
             uncertain: self.uncertain,
             lost: self.lost,
             uncertain_namespaces: self.uncertain_namespaces,
@@ -148,17 +154,17 @@ impl<'s> Work<'s> {
             .get_or_insert_with(|| remains::find(&mut self.source))
     }
 
-    /// Stores a container in the new file.
-    pub(super) fn keep(
+    /// Stores a record in the new file.
+    pub(super) fn keep<E: Entity>(
         &mut self,
         bulk: &mut Bulk<'_>,
-        name: Name,
-        container: &Container,
+        name: RecordName,
+        item: &E,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<()> {
-        contained(|| bulk.container(&name.0, container))?;
-        self.highest = self.highest.max(container.revision);
-        self.used.insert(name.0.clone());
+        contained(|| bulk.record(&name.namespace, &name.kind, item))?;
+        self.highest = self.highest.max(item.revision());
+        self.used.insert(name.namespace.clone());
         self.done.insert(name);
         let done = self.done.len() as u64;
         if done.is_multiple_of(PROGRESS_EVERY_COUNT) {
@@ -183,19 +189,15 @@ impl<'s> Work<'s> {
             Err(_) => self.absence_is_known = false,
         }
         for name in names {
-            let mut after: Option<Vec<u8>> = None;
-            loop {
-                let Ok(batch) = live.batch(&name, after.as_deref()) else {
-                    self.absence_is_known = false;
-                    break;
-                };
-                for item in batch.items {
-                    self.take_live(&live, bulk, &name, item, progress)?;
-                }
-                // A damaged tree must not lead in circles.
-                match batch.rest_after.filter(|id| after.as_ref() < Some(id)) {
-                    Some(id) => after = Some(id),
-                    None => break,
+            let kinds = live.kinds(&name).unwrap_or_else(|_| {
+                self.absence_is_known = false;
+                vec![Kind::CONTAINERS]
+            });
+            for kind in kinds {
+                if kind.is_containers() {
+                    self.take_live::<Container>(&live, bulk, &name, &kind, progress)?;
+                } else {
+                    self.take_live::<Record>(&live, bulk, &name, &kind, progress)?;
                 }
             }
         }
@@ -203,45 +205,58 @@ impl<'s> Work<'s> {
         Ok(())
     }
 
-    fn take_live(
+    fn take_live<E: Entity>(
         &mut self,
         live: &Live,
         bulk: &mut Bulk<'_>,
         namespace: &NamespaceName,
-        item: std::result::Result<Container, Damaged>,
+        kind: &Kind,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<()> {
-        let (id, item) = match item {
-            Ok(container) => (container.id.clone(), Ok(container)),
-            Err(Damaged { id, error }) => (id, Err(error)),
-        };
-        let Ok(parsed) = ContainerId::new(id.as_str()) else {
-            self.lose(namespace, &id, false, "its id is damaged".to_owned());
-            return Ok(());
-        };
-        let name = (namespace.clone(), parsed);
-        if self.done.contains(&name) {
-            return Ok(());
+        for item in live.items::<E>(namespace, kind) {
+            let Ok(item) = item else {
+                self.absence_is_known = false;
+                return Ok(());
+            };
+            let (id, item) = match item {
+                Ok(item) => (item.id().to_owned(), Ok(item)),
+                Err(Damaged { id, error }) => (id, Err(error)),
+            };
+            let Ok(parsed) = E::parsed_id(&id) else {
+                let what = "its id is damaged".to_owned();
+                self.lose(namespace, kind, &id, false, what);
+                continue;
+            };
+            let name = RecordName {
+                namespace: namespace.clone(),
+                kind: kind.clone(),
+                id: parsed,
+            };
+            if self.done.contains(&name) {
+                continue;
+            }
+            let item = item.and_then(|item| {
+                if live.confirms(&name, &item) {
+                    item.check_stored(self.policy, Revision::new(u64::MAX))
+                } else {
+                    Err(Error::corrupt("it does not stand where it should"))
+                }
+            });
+            match item {
+                Ok(item) if self.is_intact(&name) => self.keep(bulk, name, &item, progress)?,
+                Ok(_) => {
+                    self.damaged.insert(name, Doubt::OlderPage);
+                }
+                Err(error) => {
+                    self.damaged.insert(name, Doubt::Damaged(error));
+                }
+            }
         }
-        let item = item.and_then(|container| {
-            if live.confirms(namespace, &container) {
-                container.check_stored(Revision::new(u64::MAX))
-            } else {
-                Err(Error::corrupt("it does not stand where it should"))
-            }
-        });
-        match item {
-            Ok(container) if self.is_intact(&name) => {
-                return self.keep(bulk, name, &container, progress);
-            }
-            Ok(_) => self.damaged.insert(name, Doubt::OlderPage),
-            Err(error) => self.damaged.insert(name, Doubt::Damaged(error)),
-        };
         Ok(())
     }
 
-    /// Whether a container that was read is what was stored last.
-    pub(super) fn is_intact(&self, name: &Name) -> bool {
+    /// Whether a record that was read is what was stored last.
+    pub(super) fn is_intact(&self, name: &RecordName) -> bool {
         self.intact
             .as_ref()
             .is_none_or(|intact| intact.contains(name))
@@ -259,62 +274,92 @@ impl<'s> Work<'s> {
         };
         if !self.absence_is_known {
             let names: Vec<_> = found
-                .containers
+                .records
                 .keys()
                 .filter(|name| !self.done.contains(name) && !self.damaged.contains_key(name))
                 .cloned()
                 .collect();
             self.salvage_behind_holes(&names, bulk, progress)?;
         }
-        for (name, remains) in std::mem::take(&mut found.containers) {
+        for (name, remains) in std::mem::take(&mut found.records) {
             if self.done.contains(&name) {
                 continue;
             }
-            let damage = self.damaged.remove(&name);
-            if damage.is_none() && self.absence_is_known {
-                continue; // It was deleted.
-            }
-            let (namespace, id) = &name;
-            let why = match &damage {
-                Some(doubt) => doubt.to_string(),
-                None => "it was found, but not by its place".to_owned(),
-            };
-            match remains.newest(namespace, id, &mut self.source) {
-                Ok(version) => {
-                    self.uncertain.push(UncertainContainer {
-                        namespace: namespace.to_string(),
-                        id: id.to_string(),
-                        is_possibly_deleted: damage.is_none(),
-                        reason: format!("{why}; {}", version.note()),
-                    });
-                    self.keep(bulk, name, &version.container, progress)?;
-                }
-                Err(what) => {
-                    let reason = format!("{why}; {what}");
-                    self.lose(namespace, id.as_str(), damage.is_none(), reason);
-                }
+            if name.kind.is_containers() {
+                self.take_newest::<Container>(bulk, name, &remains, progress)?;
+            } else {
+                self.take_newest::<Record>(bulk, name, &remains, progress)?;
             }
         }
         self.found = Some(found);
-        for ((namespace, id), doubt) in std::mem::take(&mut self.damaged) {
+        for (name, doubt) in std::mem::take(&mut self.damaged) {
             let reason = match doubt {
                 Doubt::Damaged(error) => error.to_string(),
                 Doubt::OlderPage => doubt.to_string(),
             };
-            self.lose(&namespace, id.as_str(), false, reason);
+            let RecordName {
+                namespace,
+                kind,
+                id,
+            } = &name;
+            self.lose(namespace, kind, id.as_str(), false, reason);
         }
         Ok(())
+    }
+
+    /// Takes the newest version of a record that was found anywhere, as uncertain.
+    fn take_newest<E: Entity>(
+        &mut self,
+        bulk: &mut Bulk<'_>,
+        name: RecordName,
+        remains: &Remains,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<()> {
+        let damage = self.damaged.remove(&name);
+        if damage.is_none() && self.absence_is_known {
+            return Ok(()); // It was deleted.
+        }
+        let is_possibly_deleted = damage.is_none();
+        let why = match &damage {
+            Some(doubt) => doubt.to_string(),
+            None => "it was found, but not by its place".to_owned(),
+        };
+        match remains.newest::<E>(&name, self.policy, &mut self.source) {
+            Ok(version) => {
+                self.uncertain.push(UncertainRecord {
+                    namespace: name.namespace.to_string(),
+                    kind: name.kind.to_string(),
+                    id: name.id.to_string(),
+                    is_possibly_deleted,
+                    reason: format!("{why}; it is of revision {}", version.revision()),
+                });
+                self.keep(bulk, name, &version, progress)
+            }
+            Err(what) => {
+                let (namespace, kind, id) = (&name.namespace, &name.kind, name.id.as_str());
+                self.lose(
+                    namespace,
+                    kind,
+                    id,
+                    is_possibly_deleted,
+                    format!("{why}; {what}"),
+                );
+                Ok(())
+            }
+        }
     }
 
     fn lose(
         &mut self,
         namespace: &NamespaceName,
+        kind: &Kind,
         id: &str,
         is_possibly_deleted: bool,
         reason: String,
     ) {
-        self.lost.push(LostContainer {
+        self.lost.push(LostRecord {
             namespace: namespace.to_string(),
+            kind: kind.to_string(),
             id: id.to_owned(),
             is_possibly_deleted,
             reason,

@@ -1,22 +1,14 @@
 //! The front: a store, and the handles of its namespaces.
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use crate::api::collection::Namespace;
 use crate::commit::CommitQueue;
-use crate::container::{Container, ContainerHeader};
-use crate::engine::check::CheckReport;
 use crate::engine::shared::{Database, Shared};
-use crate::engine::txn::{Containers, ReadTxn, WriteTxn};
+use crate::engine::txn::{ReadTxn, WriteTxn};
 use crate::error::{Error, Operation, Result};
-use crate::filter::Filters;
-use crate::identifier::NamespaceName;
 use crate::info::{StoreId, StoreInfo};
-use crate::labels::Labels;
-use crate::mask::FieldMask;
-use crate::revision::Revision;
-use crate::schema::FORMAT_VERSION;
-use crate::store::{Listing, Namespaces, Page, ReadNamespaces, ReadStore, Store};
+use crate::records::keys::FORMAT_VERSION;
 
 /// An open store: the containers of a host, in one file.
 ///
@@ -26,7 +18,7 @@ use crate::store::{Listing, Namespaces, Page, ReadNamespaces, ReadStore, Store};
 /// # Examples
 ///
 /// ```
-/// use bayplan::{Any, Container, Db, Filters, ReadStore, Runtime, Store};
+/// use bayplan::{Any, Container, Db, Filters, Runtime};
 ///
 /// # fn main() -> bayplan::Result<()> {
 /// # let directory = tempfile::tempdir().unwrap();
@@ -66,12 +58,7 @@ impl Db {
     ///
     /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if `name` is no namespace's name.
     pub fn namespace(&self, name: &str) -> Result<Namespace> {
-        let name = NamespaceName::new(name)
-            .map_err(|error| error.during(Operation::OpenNamespace).in_namespace(name))?;
-        Ok(Namespace {
-            db: self.clone(),
-            name,
-        })
+        Namespace::containers(self.clone(), name)
     }
 
     /// A snapshot of the store. It blocks nobody, and nobody blocks it.
@@ -128,7 +115,8 @@ impl Db {
             id: StoreId::from_bytes(identity.uuid),
             created_at: identity.created_at().unwrap_or_default(),
             format_version: FORMAT_VERSION,
-            rules: self.shared.rules,
+            rules: self.shared.policy.rules,
+            keep_empty_labels: self.shared.policy.keep_empty_labels,
             path: self.shared.path.clone(),
             read_only: self.shared.is_read_only(),
             pages_verified: self.shared.pages_verified,
@@ -152,21 +140,6 @@ impl Db {
         self.begin_write()
             .and_then(WriteTxn::commit_as_checkpoint)
             .map_err(|error| error.during(Operation::Checkpoint))
-    }
-
-    /// Reads everything that is stored and tells what is damaged.
-    ///
-    /// It writes nothing, and reads from one snapshot while others write.
-    ///
-    /// # Errors
-    ///
-    /// What keeps it from reading on. Damage that it can pass is in the report.
-    pub fn check(&self) -> Result<CheckReport> {
-        self.snapshot(Operation::Check)?.check()
-    }
-
-    fn snapshot(&self, operation: Operation) -> Result<ReadTxn> {
-        self.read().map_err(|error| error.during(operation))
     }
 
     /// Closes the store, and tells whether that worked. `self` must be its last handle.
@@ -209,178 +182,10 @@ impl Db {
         Arc::into_inner(self.shared)?.into_database()
     }
 
-    fn write_one<T: Send + 'static>(
+    pub(crate) fn write_one<T: Send + 'static>(
         &self,
         operation: impl FnOnce(&WriteTxn) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.queue.write(&self.shared, operation)
-    }
-}
-
-impl ReadNamespaces for Db {
-    fn list_namespaces(&self) -> Result<Vec<NamespaceName>> {
-        self.snapshot(Operation::ListNamespaces)?.list_namespaces()
-    }
-
-    fn namespace_labels(&self, name: &str) -> Result<Labels> {
-        self.snapshot(Operation::NamespaceLabels)
-            .map_err(|error| error.in_namespace(name))?
-            .namespace_labels(name)
-    }
-}
-
-impl Namespaces for Db {
-    fn create_namespace(&self, name: &str, labels: Labels) -> Result<()> {
-        let owned = name.to_owned();
-        self.write_one(move |txn| txn.create_namespace(&owned, labels))
-            .map_err(|error| error.during(Operation::CreateNamespace).in_namespace(name))
-    }
-
-    fn set_namespace_label(&self, name: &str, key: &str, value: &str) -> Result<()> {
-        let [owned, key, value] = [name, key, value].map(str::to_owned);
-        self.write_one(move |txn| txn.set_namespace_label(&owned, &key, &value))
-            .map_err(|error| {
-                error
-                    .during(Operation::SetNamespaceLabel)
-                    .in_namespace(name)
-            })
-    }
-
-    fn delete_namespace(&self, name: &str) -> Result<()> {
-        let owned = name.to_owned();
-        self.write_one(move |txn| txn.delete_namespace(&owned))
-            .map_err(|error| error.during(Operation::DeleteNamespace).in_namespace(name))
-    }
-}
-
-/// The containers of one namespace of a [`Db`]: each call is a transaction of its own, and what it
-/// wrote is durable when it returns.
-///
-/// Writes of several threads share a commit, and so the wait for the disk.
-#[derive(Clone, Debug)]
-pub struct Namespace {
-    db: Db,
-    name: NamespaceName,
-}
-
-impl Namespace {
-    /// The containers that match, one after the other, from one snapshot, with a few of them in
-    /// memory at a time; see [`ReadNamespace::iter`](crate::ReadNamespace::iter).
-    ///
-    /// # Errors
-    ///
-    /// As [`Db::read`].
-    pub fn iter(&self, filters: &Filters) -> Result<Containers> {
-        let txn = self.snapshot(Operation::List)?;
-        Ok(txn.of(self.name.clone()).iter(filters))
-    }
-
-    fn read<T>(
-        &self,
-        operation: Operation,
-        read: impl FnOnce(&dyn ReadStore) -> Result<T>,
-    ) -> Result<T> {
-        let txn = self.snapshot(operation)?;
-        read(&txn.of(self.name.clone()))
-    }
-
-    fn snapshot(&self, operation: Operation) -> Result<ReadTxn> {
-        self.db
-            .snapshot(operation)
-            .map_err(|error| error.in_namespace(&self.name))
-    }
-
-    fn write<T: Send + 'static>(
-        &self,
-        operation: Operation,
-        id: &str,
-        write: impl FnOnce(&WriteTxn, &NamespaceName) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let name = self.name.clone();
-        self.db
-            .write_one(move |txn| write(txn, &name))
-            .map_err(|error| error.during(operation).of(id).in_namespace(&self.name))
-    }
-}
-
-impl ReadStore for Namespace {
-    fn name(&self) -> &NamespaceName {
-        &self.name
-    }
-
-    fn get(&self, id: &str) -> Result<Container> {
-        ReadTxn::begin(&self.db.shared)
-            .map_err(|error| error.during(Operation::Get).of(id).in_namespace(&self.name))?
-            .of(self.name.clone())
-            .get(id)
-    }
-
-    fn visit(
-        &self,
-        page: &Page,
-        filters: &Filters,
-        visit: &mut dyn FnMut(Container) -> ControlFlow<()>,
-    ) -> Result<()> {
-        self.read(Operation::List, |store| store.visit(page, filters, visit))
-    }
-
-    fn visit_headers(
-        &self,
-        page: &Page,
-        filters: &Filters,
-        visit: &mut dyn FnMut(ContainerHeader) -> ControlFlow<()>,
-    ) -> Result<()> {
-        self.read(Operation::List, |store| {
-            store.visit_headers(page, filters, visit)
-        })
-    }
-
-    fn list_ids(&self, filters: &Filters) -> Result<Vec<String>> {
-        self.read(Operation::List, |store| store.list_ids(filters))
-    }
-
-    fn count(&self, filters: &Filters) -> Result<u64> {
-        self.read(Operation::Count, |store| store.count(filters))
-    }
-
-    fn list_lenient(&self, filters: &Filters) -> Result<Listing> {
-        self.read(Operation::List, |store| store.list_lenient(filters))
-    }
-}
-
-impl Store for Namespace {
-    fn create(&self, container: Container) -> Result<Container> {
-        let id = container.id.clone();
-        self.write(Operation::Create, &id, |txn, name| {
-            txn.create(name, container)
-        })
-    }
-
-    fn update(&self, container: Container, mask: &FieldMask) -> Result<Container> {
-        let id = container.id.clone();
-        let mask = mask.clone();
-        self.write(Operation::Update, &id, move |txn, name| {
-            txn.update(name, None, container, &mask)
-        })
-    }
-
-    fn update_if(
-        &self,
-        revision: Revision,
-        container: Container,
-        mask: &FieldMask,
-    ) -> Result<Container> {
-        let id = container.id.clone();
-        let mask = mask.clone();
-        self.write(Operation::Update, &id, move |txn, name| {
-            txn.update(name, Some(revision), container, &mask)
-        })
-    }
-
-    fn delete(&self, id: &str) -> Result<()> {
-        let owned = id.to_owned();
-        self.write(Operation::Delete, id, move |txn, name| {
-            txn.delete(name, &owned)
-        })
     }
 }

@@ -1,4 +1,4 @@
-//! `Builder::salvage`: what can be saved of a damaged file, in a new one.
+//! `Maintenance::salvage`: what can be saved of a damaged file, in a new one.
 
 mod holes;
 mod names;
@@ -14,11 +14,11 @@ use crate::engine::file;
 use crate::engine::live::Live;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::info::StoreId;
-use crate::options::Builder;
 use crate::progress::Progress;
+use crate::tools::Maintenance;
 use work::Work;
 
-/// What [`Builder::salvage`] saved, and what it did not.
+/// What [`Maintenance::salvage`] saved, and what it did not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct SalvageReport {
@@ -34,22 +34,26 @@ pub struct SalvageReport {
     pub namespaces_count: u64,
     /// How many containers the new file has, the uncertain ones included.
     pub containers_count: u64,
-    /// The containers that are in the new file, and may not be what was stored last.
-    pub uncertain: Vec<UncertainContainer>,
-    /// The containers of which something was found, and that are not in the new file.
-    pub lost: Vec<LostContainer>,
+    /// How many records of other kinds the new file has, the uncertain ones included.
+    pub records_count: u64,
+    /// The containers and records that are in the new file, and may not be what was stored last.
+    pub uncertain: Vec<UncertainRecord>,
+    /// The containers and records of which something was found, and that are not in the new file.
+    pub lost: Vec<LostRecord>,
     /// The namespaces whose labels may not be what was stored last.
     pub uncertain_namespaces: Vec<String>,
     /// The length of the new file.
     pub file_bytes: u64,
 }
 
-/// A container that was salvaged, and may not be what was stored last.
+/// A container or record that was salvaged, and may not be what was stored last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct UncertainContainer {
+pub struct UncertainRecord {
     /// Its namespace.
     pub namespace: String,
+    /// Its kind; `containers` for a container.
+    pub kind: String,
     /// Its id.
     pub id: String,
     /// Whether it may have been deleted before: it was found in the file, but not by its place.
@@ -58,12 +62,14 @@ pub struct UncertainContainer {
     pub reason: String,
 }
 
-/// A container that could not be salvaged.
+/// A container or record that could not be salvaged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct LostContainer {
+pub struct LostRecord {
     /// Its namespace, as far as it can be read.
     pub namespace: String,
+    /// Its kind; `containers` for a container.
+    pub kind: String,
     /// Its id, as far as it can be read.
     pub id: String,
     /// Whether it may have been deleted before: then it is no loss.
@@ -72,20 +78,20 @@ pub struct LostContainer {
     pub reason: String,
 }
 
-impl Builder {
+impl Maintenance {
     /// Saves what can be saved of a damaged file, as a new store.
     ///
     /// The damaged file is not written to; neither is it needed to be a file that
-    /// [`Builder::open`] accepts. Each value is taken only if its checksum holds under its key.
+    /// [`Builder::open`](crate::Builder::open) accepts. Each value is taken only if its checksum holds under its key.
     ///
     /// 1. As far as the file's structure can be followed, containers are read as always. Those
     ///    that are whole are certain, if their pages are: another one may be older than it should be.
     /// 2. If the structure is damaged, or a container is, all places of the file are searched for
-    ///    remains, also of older versions. Of a container that is not whole, the newest version is
-    ///    taken of which all parts are there. These are in [`SalvageReport::uncertain`]: there may
-    ///    have been a newer version, the container may have been deleted, and parts that were
-    ///    found apart may be of different versions with the same number of labels and extensions.
-    ///    Look at them before they are used.
+    ///    what is left, also of older versions. Of a damaged container, the newest version is
+    ///    taken of which all rows are there. These are in [`SalvageReport::uncertain`]: there may
+    ///    have been a newer version, and the container may have been deleted. Look at them before they are used.
+    ///
+    /// The same goes for records of other kinds.
     ///
     /// What is not known to have existed cannot be named: a container of which nothing is left is
     /// in no list, and [`SalvageReport::is_complete`] is false where there may be any.
@@ -105,7 +111,7 @@ impl Builder {
     /// - [`Locked`](crate::ErrorKind::Locked): the file is in use.
     /// - [`IncompatibleFormat`](crate::ErrorKind::IncompatibleFormat): it is of a newer version.
     /// - [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition): it is another store than
-    ///   [`Builder::expect_id`] says.
+    ///   [`Maintenance::expect_id`] says.
     /// - [`AlreadyExists`](crate::ErrorKind::AlreadyExists): there is anything at `to`.
     /// - [`NotFound`](crate::ErrorKind::NotFound), [`Io`](crate::ErrorKind::Io). If only the sync of
     ///   the name fails, a whole store is there, and the error says so.
@@ -113,7 +119,7 @@ impl Builder {
     /// # Examples
     ///
     /// ```
-    /// use bayplan::{Any, Container, Db, ReadStore, Runtime, Store};
+    /// use bayplan::{Any, Container, Db, Maintenance, Runtime};
     ///
     /// # fn main() -> bayplan::Result<()> {
     /// # let directory = tempfile::tempdir().unwrap();
@@ -126,7 +132,7 @@ impl Builder {
     /// bytes[..4096].fill(0); // the header, without which redb opens nothing
     /// std::fs::write(&path, bytes).unwrap();
     ///
-    /// let report = Db::builder().salvage(&path, &saved, |_| {})?;
+    /// let report = Maintenance::new().salvage(&path, &saved, |_| {})?;
     /// assert_eq!(report.uncertain[0].id, "web");
     /// assert!(!report.is_complete);
     /// assert!(Db::open(&saved)?.namespace("k8s.io")?.get("web").is_ok());

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 
 use crate::filter::Filters;
-use crate::identifier::ContainerId;
+use crate::kind::RecordId;
 
 /// Where to look for the containers that may match. Whatever is found there is still matched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl Plan {
 pub(crate) fn ids_after<'i>(
     ids: &'i BTreeSet<String>,
     after: Option<&'i [u8]>,
-) -> impl Iterator<Item = ContainerId> + 'i {
+) -> impl Iterator<Item = RecordId> + 'i {
     let text = after.map(|after| match str::from_utf8(after) {
         Ok(text) => text,
         Err(error) => after
@@ -40,7 +40,7 @@ pub(crate) fn ids_after<'i>(
     let start = text.map_or(Bound::Unbounded, Bound::Included);
     ids.range::<str, _>((start, Bound::Unbounded))
         .filter(move |id| after.is_none_or(|after| id.as_bytes() > after))
-        .filter_map(|id| ContainerId::new(id.as_str()).ok())
+        .filter_map(|id| RecordId::new(id.as_str()).ok())
 }
 
 #[cfg(test)]
@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn only_ids_behind_any_bytes_are_looked_at() {
-        let ids = ["a", "a-b", "b/", "c"].map(str::to_owned).into();
+        let ids = ["a", "a-b", "b\0", "c"].map(str::to_owned).into();
         for (after, left) in [
             (None, &["a", "a-b", "c"][..]),
             (Some(&b""[..]), &["a", "a-b", "c"]),

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
-use crate::db::Db;
+use crate::api::db::Db;
 use crate::engine::file;
 use crate::engine::shared::{Settings, Shared};
 use crate::error::{Operation, Result};
 use crate::info::StoreId;
-use crate::update::Rules;
+use crate::policy::Rules;
 
 /// Bytes of the file that are kept in memory, unless the builder is told otherwise.
 const CACHE_DEFAULT_BYTES: usize = 32 * 1024 * 1024;
@@ -54,6 +54,7 @@ const LOCK_RETRY: Duration = Duration::from_millis(10);
 pub struct Builder {
     settings: Settings,
     lock_timeout: Duration,
+    create_if_missing: bool,
 }
 
 impl Default for Builder {
@@ -62,6 +63,7 @@ impl Default for Builder {
             settings: Settings {
                 cache_bytes: CACHE_DEFAULT_BYTES,
                 rules: None,
+                keep_empty_labels: false,
                 check_integrity: true,
                 index_bytes: INDEX_DEFAULT_BYTES,
                 live_readers: false,
@@ -70,6 +72,7 @@ impl Default for Builder {
                 on_repair: None,
             },
             lock_timeout: Duration::ZERO,
+            create_if_missing: false,
         }
     }
 }
@@ -98,6 +101,37 @@ impl Builder {
     /// remembers, unless told otherwise for this handle.
     pub fn rules(mut self, rules: Rules) -> Self {
         self.settings.rules = Some(rules);
+        self
+    }
+
+    /// Whether a new store keeps labels with an empty value; no by default, as in containerd.
+    ///
+    /// In a store that does, an empty value is a value like any other, and only a label that the input of an
+    /// update lacks is removed. It is kept in the file: opening a store does not change it.
+    pub fn keep_empty_labels(mut self, keep: bool) -> Self {
+        self.settings.keep_empty_labels = keep;
+        self
+    }
+
+    /// Whether [`Builder::open`] creates the store if there is no file; no by default.
+    ///
+    /// Mind what a path means while its disk is not mounted: an empty store. [`Builder::expect_id`] refuses that.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bayplan::Db;
+    ///
+    /// # fn main() -> bayplan::Result<()> {
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("meta.redb");
+    /// let id = Db::builder().create_if_missing(true).open(&path)?.info().id;
+    /// assert_eq!(Db::builder().create_if_missing(true).open(&path)?.info().id, id);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn create_if_missing(mut self, create: bool) -> Self {
+        self.create_if_missing = create;
         self
     }
 
@@ -169,7 +203,7 @@ impl Builder {
     /// [`AlreadyExists`](crate::ErrorKind::AlreadyExists) if there is anything of that name, which
     /// is left alone; [`NotFound`](crate::ErrorKind::NotFound) if there is no such directory;
     /// [`Io`](crate::ErrorKind::Io).
-    pub fn create(self, path: impl AsRef<Path>) -> Result<Db> {
+    pub fn create(&self, path: impl AsRef<Path>) -> Result<Db> {
         let path = path.as_ref();
         file::create(path, &self.settings)
             .map(Db::new)
@@ -192,8 +226,24 @@ impl Builder {
     /// - [`Corrupt`](crate::ErrorKind::Corrupt): it is damaged.
     /// - [`Io`](crate::ErrorKind::Io): the operating system failed; if it did so while writing,
     ///   the file is as after a crash, and the next opening repairs it.
-    pub fn open(self, path: impl AsRef<Path>) -> Result<Db> {
-        self.opened(path.as_ref(), file::open)
+    pub fn open(&self, path: impl AsRef<Path>) -> Result<Db> {
+        let path = path.as_ref();
+        loop {
+            match self.opened(path, file::open) {
+                Err(error) if error.is_not_found() && self.may_create() => {}
+                opened => return opened,
+            }
+            match self.create(path) {
+                // Somebody else was faster.
+                Err(error) if error.is_already_exists() && path.exists() => {}
+                created => return created,
+            }
+        }
+    }
+
+    /// Whether a missing file is created: not where a certain store is expected, which a new one is not.
+    fn may_create(&self) -> bool {
+        self.create_if_missing && self.settings.expected_uuid.is_none()
     }
 
     /// Opens the store in an existing file, and never writes to it.
@@ -209,12 +259,12 @@ impl Builder {
     /// # Errors
     ///
     /// As [`Builder::open`].
-    pub fn open_read_only(self, path: impl AsRef<Path>) -> Result<Db> {
+    pub fn open_read_only(&self, path: impl AsRef<Path>) -> Result<Db> {
         self.opened(path.as_ref(), file::inspect)
     }
 
     pub(crate) fn opened(
-        self,
+        &self,
         path: &Path,
         open: fn(&Path, &Settings) -> Result<Shared>,
     ) -> Result<Db> {
@@ -241,7 +291,7 @@ impl Builder {
     /// # Errors
     ///
     /// None are known.
-    pub fn in_memory(self) -> Result<Db> {
+    pub fn in_memory(&self) -> Result<Db> {
         file::in_memory(&self.settings)
             .map(Db::new)
             .map_err(|error| error.during(Operation::CreateStore))

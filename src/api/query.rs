@@ -1,0 +1,320 @@
+//! Reading many: what to look for, how much of it, and in which form.
+
+use std::fmt;
+use std::ops::ControlFlow;
+
+use crate::api::store::{ReadStore, Stored, Traversal};
+use crate::container::Container;
+use crate::error::{Error, Result};
+use crate::filter::Filters;
+use crate::query::Damaged;
+
+/// What a traversal is asked for; see [`ReadStore::traverse`]. A [`Query`] makes it.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Selection {
+    /// What must pass; everything does by default.
+    pub filters: Filters,
+    /// Only ids greater than this one, which need not exist.
+    pub after: Option<String>,
+    /// At most so many.
+    pub limit: Option<usize>,
+    /// How much of each is wanted.
+    pub detail: Detail,
+    /// Whether what is damaged is reported, and passed over, instead of ending it.
+    pub is_lenient: bool,
+}
+
+/// How much of each is read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Detail {
+    /// The id. Specs, labels and extensions are read only as far as the filters look at them.
+    Id,
+    /// All but the spec and the extensions; with the extensions of these names.
+    Header(Vec<String>),
+    /// All of it.
+    #[default]
+    Whole,
+}
+
+/// What a traversal found, in the detail that it was asked for.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Found<T: Stored> {
+    /// Its id.
+    Id(String),
+    /// Its header.
+    Header(T::Header),
+    /// All of it.
+    Whole(T),
+    /// It is damaged, and the selection is lenient.
+    Damaged(Damaged),
+}
+
+/// What a lenient query found.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Listing<I> {
+    /// What matches and is not damaged.
+    pub items: Vec<I>,
+    /// What is damaged, unless what can be read of it tells that it does not match.
+    pub damaged: Vec<Damaged>,
+}
+
+/// A question to a store: what to look for, how much of it, and in which form. Made by [`ReadStore::query`].
+///
+/// Everything is read from one snapshot, in the order of the ids.
+///
+/// # Errors
+///
+/// Every way to run it can fail with [`Corrupt`](crate::ErrorKind::Corrupt), naming the id, at the first damaged one
+/// (but for [`lenient`](Query::lenient)), and with [`Io`](crate::ErrorKind::Io).
+///
+/// # Examples
+///
+/// ```
+/// use bayplan::{Any, Container, Db, Filters, Runtime};
+///
+/// # fn main() -> bayplan::Result<()> {
+/// let store = Db::in_memory()?.namespace("default")?;
+/// for id in ["a", "b", "c"] {
+///     store.create(Container::new(id, Runtime::new("runc"), Any::new("spec", b"{}")))?;
+/// }
+/// assert_eq!(store.query().after("a").limit(1).ids()?, ["b"]);
+/// assert_eq!(store.query().filter(&Filters::parse(["id~=/[ac]/"])?).count()?, 2);
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a query does nothing until it is run"]
+pub struct Query<'s, T: Stored = Container> {
+    store: &'s dyn ReadStore<T>,
+    selection: Selection,
+}
+
+impl<T: Stored> fmt::Debug for Query<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Query")
+            .field("namespace", self.store.name())
+            .field("selection", &self.selection)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'s, T: Stored> Query<'s, T> {
+    /// Everything that the store holds.
+    pub fn new(store: &'s dyn ReadStore<T>) -> Self {
+        let selection = Selection::default();
+        Self { store, selection }
+    }
+
+    /// Only what passes any of these filters.
+    pub fn filter(mut self, filters: &Filters) -> Self {
+        self.selection.filters = filters.clone();
+        self
+    }
+
+    /// Only ids greater than `id`, which need not exist. The next page is the one after the last id of this one.
+    ///
+    /// Pages of different snapshots miss or repeat nothing but what changed in between.
+    pub fn after(mut self, id: impl Into<String>) -> Self {
+        self.selection.after = Some(id.into());
+        self
+    }
+
+    /// At most so many.
+    pub fn limit(mut self, count: usize) -> Self {
+        self.selection.limit = Some(count);
+        self
+    }
+
+    fn run(self, detail: Detail) -> Result<Traversal<'s, T>> {
+        self.store.traverse(&Selection {
+            detail,
+            ..self.selection
+        })
+    }
+
+    fn names(&self) -> Detail {
+        match &self.selection.detail {
+            Detail::Header(names) => Detail::Header(names.clone()),
+            Detail::Id | Detail::Whole => Detail::Header(Vec::new()),
+        }
+    }
+
+    /// The ids.
+    ///
+    /// # Errors
+    ///
+    /// See [`Query`].
+    pub fn ids(self) -> Result<Vec<String>> {
+        self.run(Detail::Id)?.map(|found| found?.id()).collect()
+    }
+
+    /// How many there are.
+    ///
+    /// # Errors
+    ///
+    /// See [`Query`].
+    pub fn count(self) -> Result<u64> {
+        let mut count = 0;
+        for found in self.run(Detail::Id)? {
+            found?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// All of each.
+    ///
+    /// # Errors
+    ///
+    /// See [`Query`].
+    pub fn list(self) -> Result<Vec<T>> {
+        self.iter()?.collect()
+    }
+
+    /// One after the other, with a few in memory at a time. It ends after an error.
+    ///
+    /// # Errors
+    ///
+    /// See [`Query`].
+    pub fn iter(self) -> Result<impl Iterator<Item = Result<T>> + 's> {
+        Ok(self.run(Detail::Whole)?.map(|found| found?.whole()))
+    }
+
+    /// The headers: neither specs nor extensions are read, but for those of
+    /// [`with_extensions`](Query::with_extensions).
+    ///
+    /// # Errors
+    ///
+    /// See [`Query`].
+    pub fn headers(self) -> Result<Vec<T::Header>> {
+        self.iter_headers()?.collect()
+    }
+
+    /// The headers one after the other, with a few in memory at a time. It ends after an error.
+    ///
+    /// # Errors
+    ///
+    /// See [`Query`].
+    pub fn iter_headers(self) -> Result<impl Iterator<Item = Result<T::Header>> + 's> {
+        let detail = self.names();
+        Ok(self.run(detail)?.map(|found| found?.header()))
+    }
+
+    /// Calls `visit` for each, until it breaks or fails.
+    ///
+    /// # Errors
+    ///
+    /// What `visit` returns; see [`Query`] for others.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    ///
+    /// use bayplan::Db;
+    ///
+    /// # fn main() -> bayplan::Result<()> {
+    /// let store = Db::in_memory()?.namespace("k8s.io")?;
+    /// let mut bytes = 0;
+    /// store.query().visit(|container| -> bayplan::Result<_> {
+    ///     bytes += container.spec.map_or(0, |spec| spec.value.len());
+    ///     Ok(ControlFlow::Continue(()))
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn visit<E: From<Error>>(
+        self,
+        mut visit: impl FnMut(T) -> Result<ControlFlow<()>, E>,
+    ) -> Result<(), E> {
+        for item in self.iter()? {
+            if visit(item?)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// All of each, and what is damaged beside it. Everything is looked at, to report all damage.
+    ///
+    /// # Errors
+    ///
+    /// What keeps it from reading on; a damaged item is none.
+    pub fn lenient(mut self) -> Result<Listing<T>> {
+        self.selection.is_lenient = true;
+        listing(self.run(Detail::Whole)?, Found::whole)
+    }
+
+    /// The headers, and what is damaged beside them.
+    ///
+    /// # Errors
+    ///
+    /// What keeps it from reading on; a damaged item is none.
+    pub fn lenient_headers(mut self) -> Result<Listing<T::Header>> {
+        self.selection.is_lenient = true;
+        let detail = self.names();
+        listing(self.run(detail)?, Found::header)
+    }
+}
+
+impl Query<'_> {
+    /// The extensions of these names are part of the headers.
+    pub fn with_extensions<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        let names = names.into_iter().map(Into::into).collect();
+        self.selection.detail = Detail::Header(names);
+        self
+    }
+}
+
+fn listing<T: Stored, I>(
+    traversal: Traversal<'_, T>,
+    take: impl Fn(Found<T>) -> Result<I>,
+) -> Result<Listing<I>> {
+    let mut listing = Listing {
+        items: Vec::new(),
+        damaged: Vec::new(),
+    };
+    for found in traversal {
+        match found? {
+            Found::Damaged(damaged) => listing.damaged.push(damaged),
+            found => listing.items.push(take(found)?),
+        }
+    }
+    Ok(listing)
+}
+
+impl<T: Stored> Found<T> {
+    /// The id; that of a store that answers with more than it was asked for, too.
+    fn id(self) -> Result<String> {
+        match self {
+            Self::Id(id) => Ok(id),
+            Self::Whole(item) => Ok(item.id().to_owned()),
+            other => Err(other.unexpected()),
+        }
+    }
+
+    fn header(self) -> Result<T::Header> {
+        match self {
+            Self::Header(header) => Ok(header),
+            Self::Whole(item) => Ok(item.into_header(&[])),
+            other => Err(other.unexpected()),
+        }
+    }
+
+    fn whole(self) -> Result<T> {
+        match self {
+            Self::Whole(item) => Ok(item),
+            other => Err(other.unexpected()),
+        }
+    }
+
+    fn unexpected(self) -> Error {
+        match self {
+            Self::Damaged(damaged) => damaged.error,
+            _ => Error::precondition("the store answers with less than it was asked for"),
+        }
+    }
+}

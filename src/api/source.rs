@@ -1,0 +1,228 @@
+//! What a [`Collection`](crate::Collection) stands on: a store, or a transaction.
+
+use crate::api::db::Db;
+use crate::engine::txn::{ReadTxn, Traversed, WriteTxn};
+use crate::error::Result;
+use crate::identifier::NamespaceName;
+use crate::kind::{Kind, RecordId};
+use crate::labels::Labels;
+use crate::query::{Plan, Scope, Shape};
+
+/// Where a [`Collection`](crate::Collection) reads: a [`Db`], a [`ReadTxn`], a [`WriteTxn`]. Nothing else can be one.
+#[expect(private_bounds, reason = "it is sealed")]
+pub trait Source: Reads {}
+
+/// Where a [`Collection`](crate::Collection) writes: a [`Db`], a [`WriteTxn`]. Nothing else can be one.
+#[expect(private_bounds, reason = "it is sealed")]
+pub trait Sink: Source + Writes {}
+
+impl<S: Reads> Source for S {}
+impl<S: Reads + Writes> Sink for S {}
+
+/// What reads records and namespaces.
+pub(crate) trait Reads {
+    /// The record `id`, if there is one.
+    fn look_up<T: Shape>(
+        &self,
+        namespace: &NamespaceName,
+        kind: &Kind,
+        id: &RecordId,
+    ) -> Result<Option<T>>;
+
+    /// The records of a scope, whose plan is made here.
+    fn traverse<'a, T: Shape + 'static>(
+        &'a self,
+        scope: Scope,
+        is_lenient: bool,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Traversed<'a, T>>;
+
+    fn namespaces(&self) -> Result<Vec<NamespaceName>>;
+
+    /// The labels of a namespace; none if it does not exist.
+    fn labels_of(&self, name: &NamespaceName) -> Result<Option<Labels>>;
+
+    /// The kinds of which there are records in a namespace.
+    fn kinds(&self, name: &NamespaceName) -> Result<Vec<Kind>>;
+}
+
+/// What writes.
+pub(crate) trait Writes {
+    /// Runs an operation in a transaction: the one that this is, or one of its own.
+    fn write<R: Send + 'static>(
+        &self,
+        operation: impl FnOnce(&WriteTxn) -> Result<R> + Send + 'static,
+    ) -> Result<R>;
+}
+
+impl Reads for ReadTxn {
+    fn look_up<T: Shape>(
+        &self,
+        namespace: &NamespaceName,
+        kind: &Kind,
+        id: &RecordId,
+    ) -> Result<Option<T>> {
+        self.look_up(namespace, kind, id)
+    }
+
+    fn traverse<'a, T: Shape + 'static>(
+        &'a self,
+        mut scope: Scope,
+        is_lenient: bool,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Traversed<'a, T>> {
+        // A lenient one reads everything, to report all that is damaged.
+        if !is_lenient {
+            scope.plan = self.plan(&scope, limit)?;
+        }
+        Ok(self.traverse(scope, after, limit))
+    }
+
+    fn namespaces(&self) -> Result<Vec<NamespaceName>> {
+        self.namespaces()
+    }
+
+    fn labels_of(&self, name: &NamespaceName) -> Result<Option<Labels>> {
+        self.labels_of(name)
+    }
+
+    fn kinds(&self, name: &NamespaceName) -> Result<Vec<Kind>> {
+        self.kinds(name)
+    }
+}
+
+impl Reads for WriteTxn {
+    fn look_up<T: Shape>(
+        &self,
+        namespace: &NamespaceName,
+        kind: &Kind,
+        id: &RecordId,
+    ) -> Result<Option<T>> {
+        self.look_up(namespace, kind, id)
+    }
+
+    fn traverse<'a, T: Shape + 'static>(
+        &'a self,
+        mut scope: Scope,
+        is_lenient: bool,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Traversed<'a, T>> {
+        // The index does not know what this transaction has changed.
+        if !is_lenient {
+            scope.plan = Plan::of(&scope.filters);
+        }
+        Ok(self.traverse(scope, after, limit))
+    }
+
+    fn namespaces(&self) -> Result<Vec<NamespaceName>> {
+        self.namespaces()
+    }
+
+    fn labels_of(&self, name: &NamespaceName) -> Result<Option<Labels>> {
+        self.labels_of(name)
+    }
+
+    fn kinds(&self, name: &NamespaceName) -> Result<Vec<Kind>> {
+        self.kinds(name)
+    }
+}
+
+impl Writes for WriteTxn {
+    fn write<R: Send + 'static>(
+        &self,
+        operation: impl FnOnce(&WriteTxn) -> Result<R> + Send + 'static,
+    ) -> Result<R> {
+        operation(self)
+    }
+}
+
+impl<S: Reads> Reads for &S {
+    fn look_up<T: Shape>(
+        &self,
+        namespace: &NamespaceName,
+        kind: &Kind,
+        id: &RecordId,
+    ) -> Result<Option<T>> {
+        (**self).look_up(namespace, kind, id)
+    }
+
+    fn traverse<'a, T: Shape + 'static>(
+        &'a self,
+        scope: Scope,
+        is_lenient: bool,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Traversed<'a, T>> {
+        (**self).traverse(scope, is_lenient, after, limit)
+    }
+
+    fn namespaces(&self) -> Result<Vec<NamespaceName>> {
+        (**self).namespaces()
+    }
+
+    fn labels_of(&self, name: &NamespaceName) -> Result<Option<Labels>> {
+        (**self).labels_of(name)
+    }
+
+    fn kinds(&self, name: &NamespaceName) -> Result<Vec<Kind>> {
+        (**self).kinds(name)
+    }
+}
+
+impl<S: Writes> Writes for &S {
+    fn write<R: Send + 'static>(
+        &self,
+        operation: impl FnOnce(&WriteTxn) -> Result<R> + Send + 'static,
+    ) -> Result<R> {
+        (**self).write(operation)
+    }
+}
+
+impl Reads for Db {
+    fn look_up<T: Shape>(
+        &self,
+        namespace: &NamespaceName,
+        kind: &Kind,
+        id: &RecordId,
+    ) -> Result<Option<T>> {
+        self.read()?.look_up(namespace, kind, id)
+    }
+
+    fn traverse<'a, T: Shape + 'static>(
+        &'a self,
+        mut scope: Scope,
+        is_lenient: bool,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Traversed<'a, T>> {
+        let snapshot = self.read()?;
+        if !is_lenient {
+            scope.plan = snapshot.plan(&scope, limit)?;
+        }
+        Ok(snapshot.traverse(scope, after, limit))
+    }
+
+    fn namespaces(&self) -> Result<Vec<NamespaceName>> {
+        self.read()?.namespaces()
+    }
+
+    fn labels_of(&self, name: &NamespaceName) -> Result<Option<Labels>> {
+        self.read()?.labels_of(name)
+    }
+
+    fn kinds(&self, name: &NamespaceName) -> Result<Vec<Kind>> {
+        self.read()?.kinds(name)
+    }
+}
+
+impl Writes for Db {
+    fn write<R: Send + 'static>(
+        &self,
+        operation: impl FnOnce(&WriteTxn) -> Result<R> + Send + 'static,
+    ) -> Result<R> {
+        self.write_one(operation)
+    }
+}

@@ -1,0 +1,134 @@
+//! A change of single fields, named one by one.
+
+use crate::any::Any;
+use crate::api::store::Stored;
+use crate::container::Container;
+use crate::labels::Labels;
+use crate::mask::FieldPath;
+use crate::model::record::Record;
+use crate::revision::Revision;
+
+/// Changes of one container or record, made in one step by [`Store::apply`](crate::Store::apply).
+///
+/// It is a [`FieldMask`](crate::FieldMask) and its input, put together without the risk that they disagree.
+///
+/// # Examples
+///
+/// ```
+/// use bayplan::{Any, Container, Db, Runtime, Update};
+///
+/// # fn main() -> bayplan::Result<()> {
+/// let store = Db::in_memory()?.namespace("default")?;
+/// let spec = Any::new("spec", b"{}");
+/// let web = Container::new("web", Runtime::new("runc"), spec).label("old", "1");
+/// let seen = store.create(web)?.revision;
+/// let web = store.apply(
+///     Update::new("web")
+///         .set_label("tier", "front")
+///         .remove_label("old")
+///         .spec(Any::new("spec", br#"{"hostname":"web"}"#))
+///         .if_revision(seen),
+/// )?;
+/// assert_eq!(web.labels.into_iter().collect::<Vec<_>>(), [("tier".into(), "front".into())]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "an update does nothing until it is applied"]
+pub struct Update<T: Stored = Container> {
+    pub(crate) expected: Option<Revision>,
+    pub(crate) input: T,
+    pub(crate) paths: Vec<FieldPath>,
+}
+
+impl<T: Stored> Update<T> {
+    fn of(input: T) -> Self {
+        Self {
+            expected: None,
+            input,
+            paths: Vec::new(),
+        }
+    }
+
+    /// Makes the changes only if what is stored still has this revision.
+    pub fn if_revision(mut self, revision: Revision) -> Self {
+        self.expected = Some(revision);
+        self
+    }
+
+    fn path(mut self, path: FieldPath) -> Self {
+        if !self.paths.contains(&path) {
+            self.paths.push(path);
+        }
+        self
+    }
+}
+
+impl<T: Stored> Update<T> {
+    /// Changes of what has this id.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self::of(T::with_id(id.into()))
+    }
+
+    /// Sets a label. With an empty value it is removed, unless the store keeps those.
+    pub fn set_label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        let key = key.into();
+        self.input.labels_mut().insert(key.clone(), value.into());
+        self.path(FieldPath::Label(key))
+    }
+
+    /// Removes a label, if it is there.
+    pub fn remove_label(mut self, key: impl Into<String>) -> Self {
+        let key = key.into();
+        self.input.labels_mut().remove(&key);
+        self.path(FieldPath::Label(key))
+    }
+
+    /// Sets all labels: those that are not among these are removed.
+    pub fn labels(mut self, labels: Labels) -> Self {
+        *self.input.labels_mut() = labels;
+        self.path(FieldPath::Labels)
+    }
+}
+
+impl Update<Container> {
+    /// Sets the spec.
+    pub fn spec(mut self, spec: Any) -> Self {
+        self.input.spec = Some(spec);
+        self.path(FieldPath::Spec)
+    }
+
+    /// Sets an extension.
+    pub fn set_extension(mut self, name: impl Into<String>, value: Any) -> Self {
+        let name = name.into();
+        self.input.extensions.insert(name.clone(), value);
+        self.path(FieldPath::Extension(name))
+    }
+
+    /// Removes an extension, if it is there.
+    pub fn remove_extension(mut self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        self.input.extensions.remove(&name);
+        self.path(FieldPath::Extension(name))
+    }
+
+    /// Sets the image, under [`Rules::Containerd2`](crate::Rules::Containerd2) only.
+    pub fn image(mut self, reference: impl Into<String>) -> Self {
+        self.input.image = reference.into();
+        self.path(FieldPath::Image)
+    }
+
+    /// Sets the snapshot key, under [`Rules::Containerd2`](crate::Rules::Containerd2) only.
+    pub fn snapshot_key(mut self, key: impl Into<String>) -> Self {
+        self.input.snapshot_key = key.into();
+        self.path(FieldPath::SnapshotKey)
+    }
+}
+
+impl Update<Record> {
+    /// Sets the value.
+    pub fn value(mut self, value: Any) -> Self {
+        self.input.value = value;
+        self.path(FieldPath::Value)
+    }
+}

@@ -1,0 +1,3 @@
+//! What the store keeps.
+
+pub(crate) mod record;

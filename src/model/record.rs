@@ -1,0 +1,143 @@
+//! A record of another kind than a container: an image, a sandbox, a lease, a state of the host's own.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::any::Any;
+use crate::error::{Error, Result};
+use crate::kind::RecordId;
+use crate::labels::{self, Labels};
+use crate::policy::Policy;
+use crate::revision::{Revision, check_moment};
+
+/// Something that a host keeps beside its containers, in a collection of its own: an image, a sandbox, a lease.
+///
+/// A record has an id, labels and a value that the store does not interpret. A record and a container of the same
+/// id do not know each other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Record {
+    /// Identifies the record in its namespace and kind: a [`RecordId`] when stored. Required, immutable.
+    pub id: String,
+    /// Free metadata to find records by. Optional, mutable.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
+    /// What the record is about. Required, mutable; it may be empty.
+    pub value: Any,
+    /// When the record was created, in UTC to the nanosecond. Set by the store.
+    #[serde(default)]
+    pub created_at: DateTime<Utc>,
+    /// When the record was last updated: strictly later with every update. Set by the store.
+    #[serde(default)]
+    pub updated_at: DateTime<Utc>,
+    /// The state of the store that this is. Set by the store.
+    #[serde(default)]
+    pub revision: Revision,
+}
+
+/// A record without its value: what a listing needs. The fields mean what they mean in [`Record`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RecordHeader {
+    /// See [`Record::id`].
+    pub id: String,
+    /// See [`Record::labels`].
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
+    /// The type of the value; see [`Record::value`].
+    pub type_url: String,
+    /// See [`Record::created_at`].
+    pub created_at: DateTime<Utc>,
+    /// See [`Record::updated_at`].
+    pub updated_at: DateTime<Utc>,
+    /// See [`Record::revision`].
+    pub revision: Revision,
+}
+
+impl From<Record> for RecordHeader {
+    fn from(record: Record) -> Self {
+        Self {
+            id: record.id,
+            labels: record.labels,
+            type_url: record.value.type_url,
+            created_at: record.created_at,
+            updated_at: record.updated_at,
+            revision: record.revision,
+        }
+    }
+}
+
+impl Record {
+    /// A record with all that is required.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bayplan::{Any, Record};
+    ///
+    /// let image = Record::new("docker.io/library/nginx:1.29", Any::new("example.com/Image", b"{}"))
+    ///     .label("arch", "amd64");
+    /// assert_eq!(image.labels["arch"], "amd64");
+    /// ```
+    #[must_use]
+    pub fn new(id: impl Into<String>, value: Any) -> Self {
+        Self {
+            id: id.into(),
+            labels: Labels::new(),
+            value,
+            created_at: DateTime::UNIX_EPOCH,
+            updated_at: DateTime::UNIX_EPOCH,
+            revision: Revision::NONE,
+        }
+    }
+
+    /// The same record with one more label, or another value for it.
+    #[must_use]
+    pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.labels.insert(key.into(), value.into());
+        self
+    }
+
+    /// The same record with more labels, or other values for them.
+    #[must_use]
+    pub fn labels<K: Into<String>, V: Into<String>>(
+        mut self,
+        labels: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        let owned = |(key, value): (K, V)| (key.into(), value.into());
+        self.labels.extend(labels.into_iter().map(owned));
+        self
+    }
+
+    /// A record with nothing but an id: to carry the fields of an update whose mask names them.
+    #[must_use]
+    pub fn with_id(id: impl Into<String>) -> Self {
+        Self::new(id, Any::default())
+    }
+
+    /// The record as the store would keep it, its times and revision aside.
+    pub(crate) fn settled(mut self, policy: Policy) -> Result<Self> {
+        RecordId::new(self.id.as_str())?;
+        self.labels = labels::settle(self.labels, policy)?;
+        self.value.check("the value")?;
+        Ok(self)
+    }
+
+    /// The record, if a store in which every revision is below `revisions_below` could hold it.
+    pub(crate) fn check_stored(self, policy: Policy, revisions_below: Revision) -> Result<Self> {
+        check_moment(
+            self.revision,
+            self.created_at,
+            self.updated_at,
+            revisions_below,
+        )?;
+        let labels = self.labels.len();
+        let settled = self
+            .settled(policy)
+            .map_err(|error| error.prefixed("it breaks a rule of records"))?;
+        if settled.labels.len() != labels {
+            return Err(Error::invalid("it has a label with an empty value"));
+        }
+        Ok(settled)
+    }
+}

@@ -1,0 +1,187 @@
+//! The cursor: record after record, with the rows of each.
+
+use std::ops::Range;
+
+use redb::AccessGuard;
+
+use super::Table;
+use super::rows::Rows;
+use super::shape::{Shape, Wanted};
+use crate::engine::fault::{OrFault, check_order};
+use crate::error::{Error, Result};
+use crate::records::keys::{self, Part};
+
+type Guard<'t> = AccessGuard<'t, &'static [u8]>;
+type Pair<'t> = (Guard<'t>, Guard<'t>);
+
+/// A cursor over the rows of records.
+pub(super) struct Cursor<'t, T: Table> {
+    table: &'t T,
+    range: redb::Range<'t, &'static [u8], &'static [u8]>,
+    next: Option<Pair<'t>>,
+    keys: Range<Vec<u8>>,
+}
+
+impl<'t, T: Table> Cursor<'t, T> {
+    /// A cursor before the first record of these keys.
+    pub(super) fn new(table: &'t T, keys: Range<Vec<u8>>) -> Result<Self> {
+        let range = table
+            .range(keys.start.as_slice()..keys.end.as_slice())
+            .or_fault()?;
+        let mut cursor = Self {
+            table,
+            range,
+            next: None,
+            keys,
+        };
+        cursor.find_first()?;
+        Ok(cursor)
+    }
+
+    /// Whether there is another record.
+    pub(super) fn has_more(&self) -> bool {
+        self.next.is_some()
+    }
+
+    /// The rows of the next record, whole or not.
+    pub(super) fn advance(&mut self) -> Result<Option<Group<'t>>> {
+        let Some((key, value)) = self.next.take() else {
+            return Ok(None);
+        };
+        let mut group = Group::of(key.value());
+        match self.collect(&mut group, (key, value)) {
+            Err(error) if error.is_corrupt() => {
+                // What is behind it may be readable.
+                if self.seek_behind(&group).is_err() {
+                    return Err(error.of(group.id_text()));
+                }
+                group.damage = Some(error);
+            }
+            other => other?,
+        }
+        Ok(Some(group))
+    }
+
+    /// Takes the rows of one record, from its first row on.
+    fn collect(&mut self, group: &mut Group<'t>, first: Pair<'t>) -> Result<()> {
+        let mut pair = first;
+        loop {
+            let next = self.range.next().transpose().or_fault()?;
+            if let Some((key, _)) = &next {
+                let (before, key) = (pair.0.value(), key.value());
+                check_order(before < key && key < self.keys.end.as_slice())?;
+            }
+            let (key, value) = pair;
+            group.take(key.value(), value);
+            match next {
+                Some(next) if group.has(next.0.value()) => pair = next,
+                next => {
+                    self.next = next;
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Goes to the first row behind a record.
+    fn seek_behind(&mut self, group: &Group<'_>) -> Result<()> {
+        self.keys.start = keys::behind(&group.own);
+        if self.keys.start >= self.keys.end {
+            return Ok(());
+        }
+        let keys = self.keys.start.as_slice()..self.keys.end.as_slice();
+        self.range = self.table.range(keys).or_fault()?;
+        self.find_first()
+    }
+
+    fn find_first(&mut self) -> Result<()> {
+        let next = self.range.next().transpose().or_fault()?;
+        if let Some((key, _)) = &next {
+            let key = key.value();
+            check_order(key >= self.keys.start.as_slice() && key < self.keys.end.as_slice())?;
+        }
+        self.next = next;
+        Ok(())
+    }
+}
+
+fn value_of<'g>(value: &'g Option<Guard<'_>>) -> Option<&'g [u8]> {
+    value.as_ref().map(|value| value.value())
+}
+
+/// The rows of one record, as they stand in the file.
+pub(super) struct Group<'t> {
+    /// The key of its own row, whether that is there or not.
+    own: Vec<u8>,
+    id_at: usize,
+    row: Option<Guard<'t>>,
+    parts: [Option<Guard<'t>>; Part::ALL.len()],
+    damage: Option<Error>,
+}
+
+impl<'t> Group<'t> {
+    /// The record that a key belongs to, without rows.
+    fn of(key: &[u8]) -> Self {
+        let own = key.get(..keys::own_bytes(key)).unwrap_or(key).to_vec();
+        let id = own.rsplit(|byte| *byte == 0).next().unwrap_or_default();
+        Self {
+            id_at: own.len() - id.len(),
+            own,
+            row: None,
+            parts: Default::default(),
+            damage: None,
+        }
+    }
+
+    pub(super) fn id(&self) -> &[u8] {
+        self.own.get(self.id_at..).unwrap_or_default()
+    }
+
+    /// The id, as far as it can be read.
+    pub(super) fn id_text(&self) -> String {
+        String::from_utf8_lossy(self.id()).into_owned()
+    }
+
+    /// Whether a key belongs to it.
+    fn has(&self, key: &[u8]) -> bool {
+        let rest = key.strip_prefix(self.own.as_slice());
+        rest.is_some_and(|rest| matches!(rest.first(), None | Some(0)))
+    }
+
+    fn take(&mut self, key: &[u8], value: Guard<'t>) {
+        let suffix = key.get(self.own.len()..).unwrap_or_default();
+        if suffix.is_empty() {
+            self.row = Some(value);
+            return;
+        }
+        let place = Part::of_suffix(suffix).and_then(|part| self.parts.get_mut(part.place()));
+        match place {
+            Some(place) => *place = Some(value),
+            None => {
+                let what = "the record has a row of an unknown kind";
+                self.damage.get_or_insert_with(|| Error::corrupt(what));
+            }
+        }
+    }
+
+    /// What the shape makes of the record, if it matches.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` if anything of it is damaged that is looked at, or a row is not the record's.
+    pub(super) fn read<S: Shape>(&self, want: &Wanted<'_>) -> Result<Option<S>> {
+        if let Some(damage) = &self.damage {
+            return Err(damage.clone());
+        }
+        let Some(row) = &self.row else {
+            return Err(Error::corrupt("the record has no row of its own"));
+        };
+        let rows = Rows {
+            own: &self.own,
+            id: self.id(),
+            row: row.value(),
+            parts: self.parts.each_ref().map(value_of),
+        };
+        rows.read(want)
+    }
+}

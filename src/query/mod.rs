@@ -1,0 +1,99 @@
+//! Reading records: one cursor over adjacent keys, and one ordered traversal over it.
+//!
+//! Everything that reads more than one record stands on [`Items`]: lists, counts, the check, dumps, salvage. A
+//! batch of a few records is read at a time, decoding no more than is asked for. Nothing here writes.
+
+mod cursor;
+mod items;
+mod plan;
+mod rows;
+mod shape;
+
+use redb::ReadableTable;
+
+use self::cursor::Cursor;
+pub use self::items::Damaged;
+pub(crate) use self::items::{Batch, Items, Scope};
+pub(crate) use self::plan::Plan;
+pub(crate) use self::rows::decode;
+use self::shape::Wanted;
+pub(crate) use self::shape::{Shape, WithSeals};
+use crate::engine::fault::{OrFault, check_order};
+use crate::error::Result;
+use crate::filter::Filters;
+use crate::identifier::NamespaceName;
+use crate::kind::{Kind, RecordId};
+use crate::records::keys::{self, RecordKey};
+
+/// A table of the file, in a transaction of either kind.
+pub(crate) trait Table: ReadableTable<&'static [u8], &'static [u8]> {}
+
+impl<T: ReadableTable<&'static [u8], &'static [u8]>> Table for T {}
+
+/// The record `id`, if there is one.
+pub(crate) fn get<T: Shape>(
+    table: &impl Table,
+    namespace: &NamespaceName,
+    kind: &Kind,
+    id: &RecordId,
+) -> Result<Option<T>> {
+    let keys = RecordKey::new(namespace, kind, id).all();
+    match Cursor::new(table, keys)?.advance()? {
+        Some(group) => group.read(&Wanted {
+            kind,
+            filters: &Filters::all(),
+            extensions: &[],
+        }),
+        None => Ok(None),
+    }
+}
+
+/// The namespaces under which there are records: a look at the first key of each.
+pub(crate) fn used_namespaces(table: &impl Table) -> Result<Vec<Vec<u8>>> {
+    names(table, Vec::new(), |key| {
+        let name = keys::namespace_of(key);
+        (name.to_vec(), keys::behind_namespace(name))
+    })
+}
+
+/// The kinds of which there are records in a namespace, which may be any bytes: a look at the first key of each.
+pub(crate) fn used_kinds(table: &impl Table, namespace: &[u8]) -> Result<Vec<Vec<u8>>> {
+    let all = keys::of_namespace(namespace, None);
+    let mut kinds = names(table, all.start, |key| {
+        if key >= all.end.as_slice() {
+            return (Vec::new(), Vec::new());
+        }
+        let kind = keys::kind_of(key);
+        (
+            kind.to_vec(),
+            keys::of_namespace(namespace, Some(kind)).start,
+        )
+    })?;
+    kinds.pop_if(|kind| kind.is_empty());
+    Ok(kinds)
+}
+
+/// What `parse` makes of the first key from `start` on, and of the first one from where it says each time; it ends
+/// where that is nowhere.
+fn names(
+    table: &impl Table,
+    mut start: Vec<u8>,
+    parse: impl Fn(&[u8]) -> (Vec<u8>, Vec<u8>),
+) -> Result<Vec<Vec<u8>>> {
+    let mut names = Vec::new();
+    loop {
+        let mut range = table.range(start.as_slice()..).or_fault()?;
+        let Some(row) = range.next() else {
+            return Ok(names);
+        };
+        let (key, _) = row.or_fault()?;
+        check_order(key.value() >= start.as_slice())?;
+        let (name, next) = parse(key.value());
+        names.push(name);
+        if next.is_empty() {
+            return Ok(names);
+        }
+        check_order(next > start)?;
+        start = next;
+    }
+}

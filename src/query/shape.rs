@@ -1,0 +1,214 @@
+//! What a record is read into.
+
+use std::borrow::Cow;
+
+use crate::any::Any;
+use crate::container::{Container, ContainerHeader};
+use crate::error::Result;
+use crate::field::Field;
+use crate::filter::{Filters, Subject};
+use crate::kind::Kind;
+use crate::model::record::{Record, RecordHeader};
+use crate::records::head::OwnRow;
+use crate::records::parts::{ExtensionRef, LabelRef, Seals, to_extensions, to_labels};
+
+/// Which rows of a record are wanted, beside its own.
+#[derive(Clone, Copy)]
+pub(crate) struct Want {
+    pub(super) labels: bool,
+    pub(super) extensions: bool,
+    pub(super) value: bool,
+}
+
+impl Want {
+    const NOTHING: Self = Self {
+        labels: false,
+        extensions: false,
+        value: false,
+    };
+    const LABELS: Self = Self {
+        labels: true,
+        ..Self::NOTHING
+    };
+    const ALL: Self = Self {
+        labels: true,
+        extensions: true,
+        value: true,
+    };
+}
+
+/// What a record is read into.
+pub(crate) trait Shape: Sized {
+    /// What it is made of.
+    const WANT: Want;
+
+    /// Makes it of what was read.
+    fn build(loaded: Loaded<'_>) -> Result<Self>;
+
+    /// About how many bytes it holds, beside a few hundred.
+    fn size(&self) -> usize {
+        0
+    }
+}
+
+/// What is wanted of the records of one kind.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub(super) kind: &'a Kind,
+    pub(super) filters: &'a Filters,
+    /// Extensions that a header is to have.
+    pub(super) extensions: &'a [String],
+}
+
+/// What was read of a record, verified; what the shape does not want is empty.
+pub(crate) struct Loaded<'a> {
+    pub(super) id: &'a str,
+    pub(super) row: &'a OwnRow<'a>,
+    pub(super) labels: &'a [LabelRef<'a>],
+    pub(super) extensions: &'a [ExtensionRef<'a>],
+    /// The extensions that a header is to have.
+    pub(super) named: &'a [String],
+    pub(super) value: Cow<'a, [u8]>,
+}
+
+impl Shape for ContainerHeader {
+    const WANT: Want = Want::LABELS;
+
+    fn build(loaded: Loaded<'_>) -> Result<Self> {
+        let (id, labels) = (loaded.id.to_owned(), to_labels(loaded.labels));
+        let mut header = loaded.row.to_header(id, labels)?;
+        for (name, any) in loaded.extensions {
+            if loaded.named.iter().any(|named| named == name) {
+                header.extensions.insert((*name).to_owned(), any.to_any());
+            }
+        }
+        Ok(header)
+    }
+}
+
+impl Shape for Container {
+    const WANT: Want = Want::ALL;
+
+    fn build(loaded: Loaded<'_>) -> Result<Self> {
+        let (id, labels) = (loaded.id.to_owned(), to_labels(loaded.labels));
+        let header = loaded.row.to_header(id, labels)?;
+        let spec = Any::new(loaded.row.head.type_url, loaded.value.into_owned());
+        Ok(Self::of_parts(
+            header,
+            Some(spec),
+            to_extensions(loaded.extensions),
+        ))
+    }
+
+    fn size(&self) -> usize {
+        let body = self.spec.iter().chain(self.extensions.values());
+        body.map(|any| any.value.len()).sum()
+    }
+}
+
+impl Shape for Record {
+    const WANT: Want = Want::ALL;
+
+    fn build(loaded: Loaded<'_>) -> Result<Self> {
+        let head = &loaded.row.head;
+        Ok(Self {
+            value: Any::new(head.type_url, loaded.value.into_owned()),
+            id: loaded.id.to_owned(),
+            labels: to_labels(loaded.labels),
+            created_at: head.created_at()?,
+            updated_at: head.updated_at()?,
+            revision: head.revision(),
+        })
+    }
+
+    fn size(&self) -> usize {
+        self.value.value.len()
+    }
+}
+
+impl Shape for RecordHeader {
+    const WANT: Want = Want::LABELS;
+
+    fn build(loaded: Loaded<'_>) -> Result<Self> {
+        let head = &loaded.row.head;
+        Ok(Self {
+            id: loaded.id.to_owned(),
+            labels: to_labels(loaded.labels),
+            type_url: head.type_url.to_owned(),
+            created_at: head.created_at()?,
+            updated_at: head.updated_at()?,
+            revision: head.revision(),
+        })
+    }
+}
+
+/// A record, and which rows it has.
+pub(crate) struct WithSeals<T> {
+    pub(crate) item: T,
+    pub(crate) seals: Seals,
+}
+
+impl<T: Shape> Shape for WithSeals<T> {
+    const WANT: Want = T::WANT;
+
+    fn build(loaded: Loaded<'_>) -> Result<Self> {
+        let seals = loaded.row.head.seals;
+        T::build(loaded).map(|item| Self { item, seals })
+    }
+
+    fn size(&self) -> usize {
+        self.item.size()
+    }
+}
+
+/// Its id.
+impl Shape for String {
+    const WANT: Want = Want::NOTHING;
+
+    fn build(loaded: Loaded<'_>) -> Result<Self> {
+        Ok(loaded.id.to_owned())
+    }
+}
+
+/// Nothing but the fact that it is there.
+impl Shape for () {
+    const WANT: Want = Want::NOTHING;
+
+    fn build(_: Loaded<'_>) -> Result<Self> {
+        Ok(())
+    }
+}
+
+/// What a filter sees of a record, in the file's own bytes.
+pub(super) struct View<'a> {
+    pub(super) id: &'a str,
+    pub(super) row: &'a OwnRow<'a>,
+    pub(super) labels: &'a [LabelRef<'a>],
+    pub(super) extensions: &'a [ExtensionRef<'a>],
+}
+
+impl Subject for View<'_> {
+    fn field(&self, field: &Field) -> Option<&[u8]> {
+        let container = self.row.fields_if_any();
+        let text = match field {
+            Field::Id => self.id,
+            Field::Label(key) => find(self.labels, key)?,
+            Field::Type if container.is_none() => self.row.head.type_url,
+            Field::Type | Field::Unknown => return None,
+            Field::Image => container?.image,
+            Field::RuntimeName => container?.runtime_name,
+            Field::Snapshotter => container?.snapshotter,
+            Field::SnapshotKey => container?.snapshot_key,
+            Field::SandboxId => container?.sandbox_id,
+            Field::Extension(name) => find(self.extensions, name)?.type_url,
+        };
+        Some(text.as_bytes())
+    }
+}
+
+fn find<V: Copy>(entries: &[(&str, V)], key: &[u8]) -> Option<V> {
+    let at = entries
+        .binary_search_by_key(&key, |(key, _)| key.as_bytes())
+        .ok()?;
+    entries.get(at).map(|(_, value)| *value)
+}

@@ -1,0 +1,231 @@
+//! A record's own row: its single fields, and which rows it has beside.
+//!
+//! What all kinds have in common stands first, so that any record can be placed in time without knowing its
+//! kind. The fields of a container follow.
+
+use bincode::{BorrowDecode, Encode};
+use chrono::{DateTime, Utc};
+
+use super::parts::{AnyContent, Seals};
+use super::seal::{decode, decode_some, encode_into, seal_with};
+use crate::container::{Container, ContainerHeader, Extensions, Runtime};
+use crate::error::{Error, Result};
+use crate::kind::Kind;
+use crate::labels::Labels;
+use crate::model::record::Record;
+use crate::revision::Revision;
+
+/// Enough for most rows.
+const USUAL_BYTES: usize = 384;
+
+/// What every record has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub(crate) struct Head<'a> {
+    created_at: Stamp,
+    updated_at: Stamp,
+    revision: u64,
+    /// Of the spec or value.
+    pub(crate) type_url: &'a str,
+    pub(crate) seals: Seals,
+}
+
+/// What a container has beside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub(crate) struct Fields<'a> {
+    pub(crate) image: &'a str,
+    pub(crate) runtime_name: &'a str,
+    runtime_options: Option<AnyContent<'a>>,
+    pub(crate) snapshotter: &'a str,
+    pub(crate) snapshot_key: &'a str,
+    pub(crate) sandbox_id: &'a str,
+}
+
+/// A time: seconds since 1970 and nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub(crate) struct Stamp(i64, u32);
+
+impl Stamp {
+    pub(crate) fn of(time: DateTime<Utc>) -> Self {
+        Self(time.timestamp(), time.timestamp_subsec_nanos())
+    }
+
+    pub(crate) fn to_time(self) -> Result<DateTime<Utc>> {
+        DateTime::from_timestamp(self.0, self.1)
+            .ok_or_else(|| Error::corrupt("a time in the record is out of range"))
+    }
+}
+
+/// The own row of a record of any kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OwnRow<'a> {
+    pub(crate) head: Head<'a>,
+    /// There if it is a container.
+    fields: Option<Fields<'a>>,
+}
+
+impl<'a> OwnRow<'a> {
+    pub(crate) fn of_container(container: &'a Container, seals: Seals) -> Self {
+        let spec = container.spec.as_ref();
+        Self {
+            head: Head {
+                created_at: Stamp::of(container.created_at),
+                updated_at: Stamp::of(container.updated_at),
+                revision: container.revision.get(),
+                type_url: spec.map_or("", |spec| spec.type_url.as_str()),
+                seals,
+            },
+            fields: Some(Fields {
+                image: &container.image,
+                runtime_name: &container.runtime.name,
+                runtime_options: container.runtime.options.as_ref().map(AnyContent::of),
+                snapshotter: &container.snapshotter,
+                snapshot_key: &container.snapshot_key,
+                sandbox_id: &container.sandbox_id,
+            }),
+        }
+    }
+
+    pub(crate) fn of_record(record: &'a Record, seals: Seals) -> Self {
+        Self {
+            head: Head {
+                created_at: Stamp::of(record.created_at),
+                updated_at: Stamp::of(record.updated_at),
+                revision: record.revision.get(),
+                type_url: &record.value.type_url,
+                seals,
+            },
+            fields: None,
+        }
+    }
+
+    pub(crate) fn seal(&self, key: &[u8]) -> Result<Vec<u8>> {
+        seal_with(key, USUAL_BYTES, |out| {
+            encode_into(&self.head, out)?;
+            match &self.fields {
+                Some(fields) => encode_into(fields, out),
+                None => Ok(()),
+            }
+        })
+    }
+
+    /// Reads the content of a row.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt`.
+    pub(crate) fn decode(kind: &Kind, content: &'a [u8]) -> Result<Self> {
+        if kind.is_containers() {
+            let (head, rest) = decode_some(content)?;
+            let fields = Some(decode(rest)?);
+            Ok(Self { head, fields })
+        } else {
+            let (head, fields) = (decode(content)?, None);
+            Ok(Self { head, fields })
+        }
+    }
+
+    /// The fields of a container.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` if it is none.
+    pub(crate) fn fields(&self) -> Result<&Fields<'a>> {
+        let fields = self.fields.as_ref();
+        fields.ok_or_else(|| Error::corrupt("the record is not one of a container"))
+    }
+
+    /// The fields of a container, if it is one.
+    pub(crate) fn fields_if_any(&self) -> Option<&Fields<'a>> {
+        self.fields.as_ref()
+    }
+
+    /// The header of the container `id`, with these labels.
+    pub(crate) fn to_header(self, id: String, labels: Labels) -> Result<ContainerHeader> {
+        let fields = self.fields()?;
+        Ok(ContainerHeader {
+            id,
+            labels,
+            image: fields.image.to_owned(),
+            runtime: Runtime {
+                name: fields.runtime_name.to_owned(),
+                options: fields.runtime_options.map(AnyContent::to_any),
+            },
+            snapshotter: fields.snapshotter.to_owned(),
+            snapshot_key: fields.snapshot_key.to_owned(),
+            sandbox_id: fields.sandbox_id.to_owned(),
+            created_at: self.head.created_at()?,
+            updated_at: self.head.updated_at()?,
+            revision: self.head.revision(),
+            extensions: Extensions::new(),
+        })
+    }
+}
+
+impl Head<'_> {
+    pub(crate) fn revision(&self) -> Revision {
+        Revision::new(self.revision)
+    }
+
+    pub(crate) fn created_at(&self) -> Result<DateTime<Utc>> {
+        self.created_at.to_time()
+    }
+
+    pub(crate) fn updated_at(&self) -> Result<DateTime<Utc>> {
+        self.updated_at.to_time()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::any::Any;
+    use crate::records::seal::unseal;
+
+    fn container() -> Container {
+        let mut container = Container::new(
+            "web",
+            Runtime::new("runc").options(Any::new("options", b"{}")),
+            Any::new("spec", vec![7; 3000]),
+        )
+        .image("nginx")
+        .snapshot("overlayfs", "rootfs")
+        .sandbox("pod")
+        .label("a", "1");
+        container.created_at = DateTime::from_timestamp(1_700_000_000, 999_999_999).unwrap();
+        container.updated_at = DateTime::<Utc>::MAX_UTC;
+        container.revision = Revision::new(u64::MAX);
+        container
+    }
+
+    #[test]
+    fn the_row_of_a_container_reads_back_as_it_was_written() {
+        let container = container();
+        let sealed = OwnRow::of_container(&container, Seals::default())
+            .seal(b"key")
+            .unwrap();
+        let row = OwnRow::decode(&Kind::CONTAINERS, unseal(&b"key"[..], &sealed).unwrap()).unwrap();
+        assert_eq!(row.head.type_url, "spec");
+        let header = row.to_header("web".into(), container.labels.clone());
+        assert_eq!(header.unwrap(), ContainerHeader::from(container));
+    }
+
+    #[test]
+    fn the_row_of_a_record_is_not_taken_for_a_containers_nor_the_other_way_round() {
+        let images = Kind::new("images").unwrap();
+        let record = Record::new("nginx", Any::new("image", b"{}"));
+        let sealed = OwnRow::of_record(&record, Seals::default())
+            .seal(b"k")
+            .unwrap();
+        let content = unseal(&b"k"[..], &sealed).unwrap();
+        let row = OwnRow::decode(&images, content).unwrap();
+        assert_eq!(row.head.type_url, "image");
+        assert!(row.fields().unwrap_err().is_corrupt());
+        let taken = OwnRow::decode(&Kind::CONTAINERS, content);
+        assert!(taken.unwrap_err().is_corrupt());
+        let container = container();
+        let sealed = OwnRow::of_container(&container, Seals::default());
+        let sealed = sealed.seal(b"k").unwrap();
+        let taken = OwnRow::decode(&images, unseal(&b"k"[..], &sealed).unwrap());
+        assert!(taken.unwrap_err().is_corrupt());
+    }
+}

@@ -1,0 +1,348 @@
+//! Every table and every key of the file.
+//!
+//! ```text
+//! table         key                                    value (sealed, see seal.rs)
+//! -----         ---                                    -----
+//! records       <namespace> 00 <kind> 00 <id>          the record: its single fields, its rows
+//!               <namespace> 00 <kind> 00 <id> 00 'l'   all labels, in the order of their keys
+//!               <namespace> 00 <kind> 00 <id> 00 's'   the spec of a container, the value of a record
+//!               <namespace> 00 <kind> 00 <id> 00 'x'   all extensions, in the order of their names
+//! namespaces    <namespace>                            all labels of the namespace
+//! meta          "format"                               the version of this layout
+//!               "identity"                             the store's UUID, its creation, its rules
+//!               "revision"                             every revision handed out is below this one
+//! ```
+//!
+//! The kind of a container is `containers`. Namespaces and kinds are identifiers, and no id has the byte
+//! 00, which sorts below every other. So the keys of one record are adjacent, its own row first; the records
+//! of a kind are adjacent, in the order of their ids; and a key reads in one way only.
+
+use std::ops::Range;
+
+use redb::TableDefinition;
+
+use crate::identifier::NamespaceName;
+use crate::kind::{Kind, RecordId};
+
+/// A table from bytes to bytes.
+pub(crate) type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
+
+/// The containers and the records of other kinds.
+pub(crate) const RECORDS: Table = Table::new("records");
+
+/// The namespaces, with their labels.
+pub(crate) const NAMESPACES: Table = Table::new("namespaces");
+
+/// What is to be known of the file before anything else in it is read.
+pub(crate) const META: Table = Table::new("meta");
+
+/// All tables, in the order of their names.
+pub(crate) const TABLES: [Table; 3] = [META, NAMESPACES, RECORDS];
+
+/// The version of the layout that this library writes.
+pub(crate) const FORMAT_VERSION: u32 = 2;
+
+/// Keys of the table `meta`.
+pub(crate) mod meta {
+    pub(crate) const FORMAT: &[u8] = b"format";
+    pub(crate) const IDENTITY: &[u8] = b"identity";
+    pub(crate) const REVISION: &[u8] = b"revision";
+}
+
+const SEPARATOR: u8 = 0;
+const AFTER_SEPARATOR: u8 = 1;
+
+const _: () = assert!(
+    SEPARATOR < b'-' && AFTER_SEPARATOR < b'-',
+    "'-' sorts first in an identifier"
+);
+
+/// A row that a record has beside its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Part {
+    Labels = b'l',
+    Value = b's',
+    Extensions = b'x',
+}
+
+impl Part {
+    /// All parts, in the order of their keys.
+    pub(crate) const ALL: [Self; 3] = [Self::Labels, Self::Value, Self::Extensions];
+
+    /// Its place among all parts.
+    pub(crate) fn place(self) -> usize {
+        match self {
+            Self::Labels => 0,
+            Self::Value => 1,
+            Self::Extensions => 2,
+        }
+    }
+
+    /// What follows the record's own key in the key of this part.
+    pub(crate) fn suffix(self) -> [u8; 2] {
+        [SEPARATOR, self as u8]
+    }
+
+    /// The part that such a suffix names.
+    pub(crate) fn of_suffix(suffix: &[u8]) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|part| suffix == part.suffix().as_slice())
+    }
+
+    /// What it is called in an error.
+    pub(crate) fn noun(self) -> &'static str {
+        match self {
+            Self::Labels => "labels",
+            Self::Value => "spec",
+            Self::Extensions => "extensions",
+        }
+    }
+}
+
+/// The keys of one record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RecordKey(Vec<u8>);
+
+impl RecordKey {
+    pub(crate) fn new(namespace: &NamespaceName, kind: &Kind, id: &RecordId) -> Self {
+        Self(joined(&[
+            namespace.as_str().as_bytes(),
+            &[SEPARATOR],
+            kind.as_str().as_bytes(),
+            &[SEPARATOR],
+            id.as_str().as_bytes(),
+        ]))
+    }
+
+    /// The key of its own row.
+    pub(crate) fn own(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub(crate) fn part(&self, part: Part) -> Vec<u8> {
+        joined(&[&self.0, &part.suffix()])
+    }
+
+    /// All its keys, and no others.
+    pub(crate) fn all(&self) -> Range<Vec<u8>> {
+        self.0.clone()..behind(&self.0)
+    }
+}
+
+/// The first key that can follow all keys of the record whose own row has the key `own`.
+pub(crate) fn behind(own: &[u8]) -> Vec<u8> {
+    joined(&[own, &[AFTER_SEPARATOR]])
+}
+
+/// The keys of all records of a kind: behind the id `after`, if there is one.
+///
+/// `after` is any bytes, not only an id. What follows a separator in it makes no difference: no id
+/// is between the bytes before the separator and these with anything from a separator on.
+pub(crate) fn of_kind(
+    namespace: &NamespaceName,
+    kind: &Kind,
+    after: Option<&[u8]>,
+) -> Range<Vec<u8>> {
+    let (name, kind) = (namespace.as_str().as_bytes(), kind.as_str().as_bytes());
+    let end = joined(&[name, &[SEPARATOR], kind, &[AFTER_SEPARATOR]]);
+    let first = joined(&[name, &[SEPARATOR], kind, &[SEPARATOR]]);
+    let start = match after {
+        None => first,
+        Some(after) => {
+            let id = split(after).map_or(after, |(id, _)| id);
+            joined(&[&first, id, &[AFTER_SEPARATOR]])
+        }
+    };
+    start..end
+}
+
+/// The keys of all records of a namespace whose kind sorts behind `after`, if there is one.
+pub(crate) fn of_namespace(namespace: &[u8], after: Option<&[u8]>) -> Range<Vec<u8>> {
+    let start = match after {
+        None => joined(&[namespace, &[SEPARATOR]]),
+        Some(kind) => joined(&[namespace, &[SEPARATOR], kind, &[AFTER_SEPARATOR]]),
+    };
+    start..joined(&[namespace, &[AFTER_SEPARATOR]])
+}
+
+/// The first key of the table `records` that can belong to a namespace behind this one.
+pub(crate) fn behind_namespace(namespace: &[u8]) -> Vec<u8> {
+    joined(&[namespace, &[AFTER_SEPARATOR]])
+}
+
+/// What a key of the table `records` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Row<'a> {
+    pub(crate) namespace: &'a [u8],
+    pub(crate) kind: &'a [u8],
+    pub(crate) id: &'a [u8],
+    /// None for the record's own row.
+    pub(crate) part: Option<Part>,
+}
+
+impl<'a> Row<'a> {
+    /// Splits a key; `None` for what is no key of this table.
+    pub(crate) fn parse(key: &'a [u8]) -> Option<Self> {
+        let (namespace, rest) = split(key)?;
+        let (kind, rest) = split(rest)?;
+        let (id, part) = match split(rest) {
+            None => (rest, None),
+            Some((id, _)) => (id, Some(Part::of_suffix(rest.get(id.len()..)?)?)),
+        };
+        Some(Self {
+            namespace,
+            kind,
+            id,
+            part,
+        })
+    }
+}
+
+/// The namespace that a key of the table `records` begins with, whether the rest is a key or not.
+pub(crate) fn namespace_of(key: &[u8]) -> &[u8] {
+    split(key).map_or(key, |(namespace, _)| namespace)
+}
+
+/// The kind that follows it.
+pub(crate) fn kind_of(key: &[u8]) -> &[u8] {
+    let rest = split(key).map_or(&[][..], |(_, rest)| rest);
+    split(rest).map_or(rest, |(kind, _)| kind)
+}
+
+/// How many bytes of a key of the table `records` are those of the record's own row, as far as the key is one.
+pub(crate) fn own_bytes(key: &[u8]) -> usize {
+    let mut separators = key
+        .iter()
+        .enumerate()
+        .filter(|(_, byte)| **byte == SEPARATOR);
+    separators.nth(2).map_or(key.len(), |(at, _)| at)
+}
+
+/// The key of a namespace.
+pub(crate) fn namespace(name: &NamespaceName) -> &[u8] {
+    name.as_str().as_bytes()
+}
+
+fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = bytes.iter().position(|byte| *byte == SEPARATOR)?;
+    let (before, rest) = bytes.split_at_checked(at)?;
+    Some((before, rest.get(1..)?))
+}
+
+fn joined(parts: &[&[u8]]) -> Vec<u8> {
+    parts.concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(namespace: &str, kind: &str, id: &str) -> RecordKey {
+        let kind = Kind::stored(kind).unwrap();
+        let id = RecordId::new(id).unwrap();
+        RecordKey::new(&namespace.parse().unwrap(), &kind, &id)
+    }
+
+    fn web(id: &str) -> RecordKey {
+        key("n", "containers", id)
+    }
+
+    fn rows(key: &RecordKey) -> Vec<Vec<u8>> {
+        let parts = Part::ALL.map(|part| key.part(part));
+        [key.own().to_vec()].into_iter().chain(parts).collect()
+    }
+
+    #[test]
+    fn a_key_parses_back_to_what_it_was_made_of() {
+        let image = key("k8s.io", "images", "docker.io/library/nginx:1.29@sha256:00");
+        let parts = [
+            None,
+            Some(Part::Labels),
+            Some(Part::Value),
+            Some(Part::Extensions),
+        ];
+        for (bytes, part) in rows(&image).iter().zip(parts) {
+            let row = Row {
+                namespace: b"k8s.io",
+                kind: b"images",
+                id: b"docker.io/library/nginx:1.29@sha256:00",
+                part,
+            };
+            assert_eq!(Row::parse(bytes), Some(row));
+            assert_eq!(own_bytes(bytes), image.own().len());
+            assert_eq!(namespace_of(bytes), b"k8s.io");
+            assert_eq!(kind_of(bytes), b"images");
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_does_not_parse() {
+        for bytes in [
+            &b""[..],
+            b"ns",
+            b"ns\0containers",
+            b"ns\0containers\0id\0",
+            b"ns\0containers\0id\0y",
+            b"ns\0containers\0id\0ll",
+            b"ns\0containers\0id\0l\0",
+        ] {
+            assert_eq!(Row::parse(bytes), None, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn the_keys_of_a_record_are_adjacent_and_in_order() {
+        let mut keys: Vec<(Vec<u8>, usize)> = Vec::new();
+        let ids = [
+            "a", "a\u{1}", "a\u{1}b", "a-b", "a.b", "a/b", "a0", "aa", "b",
+        ];
+        for (index, id) in ids.iter().enumerate() {
+            let key = key("n", "images", id);
+            for bytes in rows(&key) {
+                assert!(key.all().contains(&bytes));
+                keys.push((bytes, index));
+            }
+        }
+        let mut sorted = keys.clone();
+        sorted.sort();
+        assert_eq!(sorted, keys);
+    }
+
+    #[test]
+    fn the_keys_of_a_kind_and_of_a_namespace_are_adjacent() {
+        let name: NamespaceName = "a".parse().unwrap();
+        let range = of_kind(&name, &Kind::CONTAINERS, None);
+        let value = |namespace, kind| key(namespace, kind, "x").part(Part::Value);
+        assert!(range.contains(&value("a", "containers")));
+        assert!(!range.contains(&value("a", "containers-b")));
+        assert!(!range.contains(&value("a-b", "containers")));
+        let all = of_namespace(b"a", None);
+        assert!(all.contains(&value("a", "containers")) && all.contains(&value("a", "a")));
+        assert!(!all.contains(&value("a-b", "containers")) && !all.contains(&value("a0", "a")));
+        let others = of_namespace(b"a", Some(b"containers"));
+        assert!(!others.contains(&value("a", "containers")));
+        assert!(others.contains(&value("a", "containers-b")));
+    }
+
+    #[test]
+    fn a_page_after_any_bytes_never_begins_within_a_record() {
+        let all: Vec<Vec<u8>> = [web("a"), web("a-b")].iter().flat_map(rows).collect();
+        for (after, left) in [
+            (&b""[..], 8),
+            (b"\0", 8),
+            (b"a", 4),
+            (b"a\0", 4),
+            (b"a\0l", 4),
+            (b"a\0\xff", 4),
+            (b"a\x01", 4),
+            (b"a-b\0", 0),
+            (b"\xff", 0),
+        ] {
+            let range = of_kind(&"n".parse().unwrap(), &Kind::CONTAINERS, Some(after));
+            let found = all.iter().filter(|key| range.contains(*key)).count();
+            assert_eq!(found, left, "after {after:?}");
+        }
+    }
+}

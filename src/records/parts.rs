@@ -1,0 +1,282 @@
+//! The rows of a record beside its own.
+//!
+//! | part | content |
+//! |---|---|
+//! | labels | their number, then key and value of each, in the order of the keys |
+//! | extensions | their number, then name, type URL and value of each, in the order of the names |
+//! | spec or value | its bytes, packed (see [`value`](super::value)); the record has the type URL |
+//!
+//! A part that would be empty has no row, but for the spec, which always has one.
+
+use bincode::{BorrowDecode, Encode};
+
+use super::keys::{Part, RecordKey};
+use super::seal::{self, Seal, decode_some, encode_into, seal_with};
+use super::value::pack_into;
+use crate::any::Any;
+use crate::container::Extensions;
+use crate::error::{Error, Result};
+use crate::labels::Labels;
+
+/// A label, as it stands in the file.
+pub(crate) type LabelRef<'a> = (&'a str, &'a str);
+
+/// An extension, as it stands in the file.
+pub(crate) type ExtensionRef<'a> = (&'a str, AnyContent<'a>);
+
+/// An `Any`: an extension or the options of a runtime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub(crate) struct AnyContent<'a> {
+    pub(crate) type_url: &'a str,
+    pub(crate) value: &'a [u8],
+}
+
+impl<'a> AnyContent<'a> {
+    pub(crate) fn of(any: &'a Any) -> Self {
+        Self {
+            type_url: &any.type_url,
+            value: &any.value,
+        }
+    }
+
+    pub(crate) fn to_any(self) -> Any {
+        Any::new(self.type_url, self.value)
+    }
+}
+
+/// Which rows a record has beside its own, by their seals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, BorrowDecode)]
+pub(crate) struct Seals {
+    labels: Option<Seal>,
+    extensions: Option<Seal>,
+    value: Option<Seal>,
+}
+
+impl Seals {
+    pub(crate) fn get(&self, part: Part) -> Option<Seal> {
+        match part {
+            Part::Labels => self.labels,
+            Part::Extensions => self.extensions,
+            Part::Value => self.value,
+        }
+    }
+
+    pub(crate) fn set(&mut self, part: Part, seal: Option<Seal>) {
+        match part {
+            Part::Labels => self.labels = seal,
+            Part::Extensions => self.extensions = seal,
+            Part::Value => self.value = seal,
+        }
+    }
+
+    /// Whether this row, or none, is the one that the record has.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` if it is another one, is missing, or should not be there.
+    pub(crate) fn check(&self, part: Part, value: Option<&[u8]>) -> Result<()> {
+        let what = match (self.get(part), value) {
+            (None, None) => return Ok(()),
+            (Some(seal), Some(value)) if Seal::of(value) == Some(seal) => return Ok(()),
+            (Some(_), Some(_)) => "are not the ones that its record knows",
+            (Some(_), None) => "are missing",
+            (None, Some(_)) => "are unknown to its record",
+        };
+        let noun = part.noun();
+        Err(Error::corrupt(format!("its {noun} {what}")))
+    }
+}
+
+/// The sealed row of the labels; none if there are no labels.
+pub(crate) fn seal_labels(key: &RecordKey, labels: &Labels) -> Result<Option<Vec<u8>>> {
+    if labels.is_empty() {
+        return Ok(None);
+    }
+    let bytes = labels
+        .iter()
+        .map(|(key, value)| key.len() + value.len() + 6);
+    let suffix = Part::Labels.suffix();
+    seal_with(seal::Key::new(key.own(), &suffix), bytes.sum(), |out| {
+        encode_labels(labels, out)
+    })
+    .map(Some)
+}
+
+/// Adds labels, in the order of their keys.
+pub(crate) fn encode_labels(labels: &Labels, out: &mut Vec<u8>) -> Result<()> {
+    encode_into(&(labels.len() as u64), out)?;
+    labels.iter().try_for_each(|label| encode_into(&label, out))
+}
+
+/// The sealed row of the extensions; none if there are no extensions.
+pub(crate) fn seal_extensions(key: &RecordKey, extensions: &Extensions) -> Result<Option<Vec<u8>>> {
+    if extensions.is_empty() {
+        return Ok(None);
+    }
+    let bytes = extensions
+        .iter()
+        .map(|(name, any)| name.len() + any.type_url.len() + any.value.len() + 12);
+    let suffix = Part::Extensions.suffix();
+    seal_with(seal::Key::new(key.own(), &suffix), bytes.sum(), |out| {
+        encode_into(&(extensions.len() as u64), out)?;
+        extensions
+            .iter()
+            .try_for_each(|(name, any)| encode_into(&(name, AnyContent::of(any)), out))
+    })
+    .map(Some)
+}
+
+/// The sealed row of a spec or value.
+pub(crate) fn seal_value(key: &RecordKey, value: &[u8]) -> Result<Vec<u8>> {
+    let suffix = Part::Value.suffix();
+    seal_with(seal::Key::new(key.own(), &suffix), value.len() + 1, |out| {
+        pack_into(value, out);
+        Ok(())
+    })
+}
+
+/// The labels of a row's content.
+///
+/// # Errors
+///
+/// `Corrupt` if they are not in order.
+pub(crate) fn labels(content: &[u8]) -> Result<Vec<LabelRef<'_>>> {
+    entries(content)
+}
+
+/// The extensions of a row's content.
+///
+/// # Errors
+///
+/// `Corrupt` if they are not in order.
+pub(crate) fn extensions(content: &[u8]) -> Result<Vec<ExtensionRef<'_>>> {
+    entries(content)
+}
+
+/// The entries of a map, whose keys must be in order.
+fn entries<'a, V>(content: &'a [u8]) -> Result<Vec<(&'a str, V)>>
+where
+    (&'a str, V): BorrowDecode<'a, ()>,
+{
+    let (count, mut rest): (u64, _) = decode_some(content)?;
+    // Every entry has two bytes at least: a count that lies asks for no memory.
+    let most = rest.len() / 2;
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    if count > most {
+        return Err(Error::corrupt("a map counts more entries than it can have"));
+    }
+    let mut entries: Vec<(&str, V)> = Vec::with_capacity(count);
+    for _ in 0..count {
+        let (entry, behind): ((&str, V), _) = decode_some(rest)?;
+        if entries.last().is_some_and(|(last, _)| *last >= entry.0) {
+            return Err(Error::corrupt("the entries of a map are out of order"));
+        }
+        entries.push(entry);
+        rest = behind;
+    }
+    if rest.is_empty() {
+        Ok(entries)
+    } else {
+        Err(Error::corrupt("a map has bytes left over"))
+    }
+}
+
+/// Owned labels.
+pub(crate) fn to_labels(labels: &[LabelRef<'_>]) -> Labels {
+    let owned = |(key, value): &LabelRef<'_>| ((*key).to_owned(), (*value).to_owned());
+    labels.iter().map(owned).collect()
+}
+
+/// Owned extensions.
+pub(crate) fn to_extensions(extensions: &[ExtensionRef<'_>]) -> Extensions {
+    let owned = |(name, any): &ExtensionRef<'_>| ((*name).to_owned(), any.to_any());
+    extensions.iter().map(owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kind::{Kind, RecordId};
+    use crate::records::seal::{seal, unseal};
+
+    fn key() -> RecordKey {
+        let id = RecordId::new("web").unwrap();
+        RecordKey::new(&"n".parse().unwrap(), &Kind::CONTAINERS, &id)
+    }
+
+    fn content(sealed: &[u8], part: Part) -> &[u8] {
+        unseal(&key().part(part), sealed).unwrap()
+    }
+
+    #[test]
+    fn maps_read_back_and_empty_ones_have_no_row() {
+        let kept = Labels::from([
+            ("a".into(), "1".into()),
+            ("b\0".into(), String::new()),
+            ("c".into(), "x".repeat(4000)),
+        ]);
+        let sealed = seal_labels(&key(), &kept).unwrap().unwrap();
+        assert_eq!(
+            to_labels(&labels(content(&sealed, Part::Labels)).unwrap()),
+            kept
+        );
+        assert_eq!(seal_labels(&key(), &Labels::new()).unwrap(), None);
+
+        let kept = Extensions::from([
+            ("net".into(), Any::new("t", [0, 255])),
+            ("state".into(), Any::default()),
+        ]);
+        let sealed = seal_extensions(&key(), &kept).unwrap().unwrap();
+        let read = extensions(content(&sealed, Part::Extensions)).unwrap();
+        assert_eq!(to_extensions(&read), kept);
+        assert_eq!(seal_extensions(&key(), &Extensions::new()).unwrap(), None);
+    }
+
+    #[test]
+    fn a_map_out_of_order_or_with_a_count_that_lies_is_damage() {
+        let sealed = |content: &[&str]| {
+            let mut out = vec![u8::try_from(content.len() / 2).unwrap()];
+            content
+                .iter()
+                .for_each(|text| encode_into(text, &mut out).unwrap());
+            out
+        };
+        assert!(labels(&sealed(&["a", "1", "b", "2"])).is_ok());
+        for wrong in [["b", "1", "a", "2"], ["a", "1", "a", "2"]] {
+            assert!(labels(&sealed(&wrong)).unwrap_err().is_corrupt());
+        }
+        let mut lying = sealed(&["a", "1", "b", "2"]);
+        for count in [0, 1, 3, 200] {
+            lying[0] = count;
+            assert!(labels(&lying).unwrap_err().is_corrupt(), "{count}");
+        }
+        let huge = [&[253][..], &u64::MAX.to_le_bytes(), b"ab"].concat();
+        assert!(labels(&huge).unwrap_err().is_corrupt());
+    }
+
+    #[test]
+    fn a_record_knows_its_rows() {
+        let (one, other) = (seal(&b"k"[..], &1).unwrap(), seal(&b"k"[..], &2).unwrap());
+        let mut seals = Seals::default();
+        seals.set(Part::Labels, Seal::of(&one));
+        seals.check(Part::Labels, Some(&one)).unwrap();
+        seals.check(Part::Extensions, None).unwrap();
+        for (part, row, text) in [
+            (
+                Part::Labels,
+                Some(&other),
+                "its labels are not the ones that its record knows",
+            ),
+            (Part::Labels, None, "its labels are missing"),
+            (
+                Part::Extensions,
+                Some(&one),
+                "its extensions are unknown to its record",
+            ),
+        ] {
+            let error = seals.check(part, row.map(Vec::as_slice)).unwrap_err();
+            assert!(error.is_corrupt());
+            assert_eq!(error.to_string(), text);
+        }
+    }
+}
