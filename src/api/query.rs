@@ -304,7 +304,7 @@ impl<T: Stored> Found<T> {
         }
     }
 
-    fn whole(self) -> Result<T> {
+    pub(crate) fn whole(self) -> Result<T> {
         match self {
             Self::Whole(item) => Ok(item),
             other => Err(other.unexpected()),

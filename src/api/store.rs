@@ -177,11 +177,13 @@ pub trait ReadStore<T: Stored = Container> {
     /// # Errors
     ///
     /// [`Corrupt`](crate::ErrorKind::Corrupt), naming the id, if anything is damaged; see [`Query::lenient`].
-    fn list(&self, filters: &Filters) -> Result<Vec<T>>
-    where
-        Self: Sized,
-    {
-        self.query().filter(filters).list()
+    fn list(&self, filters: &Filters) -> Result<Vec<T>> {
+        let selection = Selection {
+            filters: filters.clone(),
+            ..Selection::default()
+        };
+        let found = self.traverse(&selection)?;
+        found.map(|found| found?.whole()).collect()
     }
 
     /// Ids, counts, headers, pages: all other ways to read many.
@@ -189,6 +191,20 @@ pub trait ReadStore<T: Stored = Container> {
     where
         Self: Sized,
     {
+        Query::new(self)
+    }
+}
+
+impl<'d, T: Stored> dyn ReadStore<T> + 'd {
+    /// See [`ReadStore::query`].
+    pub fn query(&self) -> Query<'_, T> {
+        Query::new(self)
+    }
+}
+
+impl<'d, T: Stored> dyn Store<T> + 'd {
+    /// See [`ReadStore::query`].
+    pub fn query(&self) -> Query<'_, T> {
         Query::new(self)
     }
 }
