@@ -88,9 +88,11 @@ pub use api::collection::{
     Collection, Namespace, ReadNamespace, ReadRecords, Records, WriteNamespace, WriteRecords,
 };
 pub use api::db::Db;
-pub use api::query::{Detail, Found, Listing, Query, Selection};
+pub use api::query::{Listing, Query};
+pub use api::selection::{Detail, Found, Selection, Traversal};
 pub use api::source::{Sink, Source};
-pub use api::store::{Namespaces, ReadNamespaces, ReadStore, Store, Stored, Traversal};
+pub use api::store::{Namespaces, ReadNamespaces, ReadStore, Store};
+pub use api::stored::Stored;
 pub use api::update::Update;
 pub use container::{Container, ContainerHeader, Extensions, Runtime};
 pub use engine::check::{CheckReport, Damage};

@@ -302,7 +302,7 @@ mod tests {
             (FieldPath::Extension(String::new()), "extensions."),
         ] {
             let made = FieldMask::of([FieldPath::Spec, path]);
-            assert!(made.check().unwrap_err().is_invalid_argument());
+            assert!(made.validate().unwrap_err().is_invalid_argument());
             assert_eq!(
                 made.refused.as_ref(),
                 FieldMask::parse([text]).as_ref().err()

@@ -4,9 +4,11 @@ use std::fmt;
 
 use crate::any::Any;
 use crate::api::db::Db;
-use crate::api::query::{Detail, Found, Query, Selection};
+use crate::api::query::Query;
+use crate::api::selection::{Detail, Found, Selection, Traversal};
 use crate::api::source::{Sink, Source};
-use crate::api::store::{ReadStore, Store, Stored, Traversal};
+use crate::api::store::{ReadStore, Store};
+use crate::api::stored::Stored;
 use crate::api::update::Update;
 use crate::container::Container;
 use crate::engine::txn::{ReadTxn, Times, Updatable, WriteTxn};

@@ -7,6 +7,8 @@ pub(crate) mod collection;
 pub(crate) mod db;
 mod namespaces;
 pub(crate) mod query;
+pub(crate) mod selection;
 pub(crate) mod source;
 pub(crate) mod store;
+pub(crate) mod stored;
 pub(crate) mod update;

@@ -3,54 +3,13 @@
 use std::fmt;
 use std::ops::ControlFlow;
 
-use crate::api::store::{ReadStore, Stored, Traversal};
+use crate::api::selection::{Detail, Found, Selection, Traversal};
+use crate::api::store::{ReadStore, Store};
+use crate::api::stored::Stored;
 use crate::container::Container;
 use crate::error::{Error, Result};
 use crate::filter::Filters;
 use crate::query::Damaged;
-
-/// What a traversal is asked for; see [`ReadStore::traverse`]. A [`Query`] makes it.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct Selection {
-    /// What must pass; everything does by default.
-    pub filters: Filters,
-    /// Only ids greater than this one, which need not exist.
-    pub after: Option<String>,
-    /// At most so many.
-    pub limit: Option<usize>,
-    /// How much of each is wanted.
-    pub detail: Detail,
-    /// Whether what is damaged is reported, and passed over, instead of ending it.
-    pub is_lenient: bool,
-}
-
-/// How much of each is read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Detail {
-    /// The id. Specs, labels and extensions are read only as far as the filters look at them.
-    Id,
-    /// All but the spec and the extensions; with the extensions of these names.
-    Header(Vec<String>),
-    /// All of it.
-    #[default]
-    Whole,
-}
-
-/// What a traversal found, in the detail that it was asked for.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Found<T: Stored> {
-    /// Its id.
-    Id(String),
-    /// Its header.
-    Header(T::Header),
-    /// All of it.
-    Whole(T),
-    /// It is damaged, and the selection is lenient.
-    Damaged(Damaged),
-}
 
 /// What a lenient query found.
 #[derive(Clone, Debug)]
@@ -62,7 +21,8 @@ pub struct Listing<I> {
     pub damaged: Vec<Damaged>,
 }
 
-/// A question to a store: what to look for, how much of it, and in which form. Made by [`ReadStore::query`].
+/// A question to a store: what to look for, how much of it, and in which form. Made by
+/// [`Collection::query`](crate::Collection::query), or by [`Query::new`] of any [`ReadStore`].
 ///
 /// Everything is read from one snapshot, in the order of the ids.
 ///
@@ -286,35 +246,16 @@ fn listing<T: Stored, I>(
     Ok(listing)
 }
 
-impl<T: Stored> Found<T> {
-    /// The id; that of a store that answers with more than it was asked for, too.
-    fn id(self) -> Result<String> {
-        match self {
-            Self::Id(id) => Ok(id),
-            Self::Whole(item) => Ok(item.id().to_owned()),
-            other => Err(other.unexpected()),
-        }
+impl<'d, T: Stored> dyn ReadStore<T> + 'd {
+    /// Ids, counts, headers, pages: all other ways to read many.
+    pub fn query(&self) -> Query<'_, T> {
+        Query::new(self)
     }
+}
 
-    fn header(self) -> Result<T::Header> {
-        match self {
-            Self::Header(header) => Ok(header),
-            Self::Whole(item) => Ok(item.into_header(&[])),
-            other => Err(other.unexpected()),
-        }
-    }
-
-    pub(crate) fn whole(self) -> Result<T> {
-        match self {
-            Self::Whole(item) => Ok(item),
-            other => Err(other.unexpected()),
-        }
-    }
-
-    fn unexpected(self) -> Error {
-        match self {
-            Self::Damaged(damaged) => damaged.error,
-            _ => Error::precondition("the store answers with less than it was asked for"),
-        }
+impl<'d, T: Stored> dyn Store<T> + 'd {
+    /// Ids, counts, headers, pages: all other ways to read many.
+    pub fn query(&self) -> Query<'_, T> {
+        Query::new(self)
     }
 }

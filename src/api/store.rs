@@ -6,125 +6,16 @@
 //! [`WriteNamespace`](crate::WriteNamespace)). The crate `bayplan-conformance` holds their laws as tests
 //! for any implementation.
 
-use crate::api::query::{Found, Query, Selection};
+use crate::api::selection::{Selection, Traversal};
+use crate::api::stored::Stored;
 use crate::api::update::Update;
-use crate::container::{Container, ContainerHeader};
+use crate::container::Container;
 use crate::error::{Error, Result};
 use crate::filter::Filters;
 use crate::identifier::NamespaceName;
 use crate::labels::Labels;
 use crate::mask::FieldMask;
-use crate::model::record::{Record, RecordHeader};
 use crate::revision::Revision;
-
-/// What a store can hold: a [`Container`], or a [`Record`] of another kind.
-pub trait Stored: Clone + Send + 'static + sealed::Sealed {
-    /// It without its large parts.
-    type Header: Send + 'static;
-
-    /// One with nothing but an id: to carry the fields of an update whose mask names them.
-    fn with_id(id: String) -> Self;
-
-    /// Its id.
-    fn id(&self) -> &str;
-
-    /// The state of the store that it is.
-    fn revision(&self) -> Revision;
-
-    /// Whether it passes one of the filters, or there are none.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use bayplan::{Container, Filters, Stored};
-    ///
-    /// # fn main() -> Result<(), bayplan::FilterError> {
-    /// let web = Container::with_id("web").label("app", "nginx");
-    /// assert!(web.passes(&Filters::parse(["labels.app==nginx"])?));
-    /// assert!(!web.passes(&Filters::parse(["id==db"])?));
-    /// # Ok(())
-    /// # }
-    /// ```
-    fn passes(&self, filters: &Filters) -> bool;
-
-    /// Its header, with these extensions if it has them.
-    fn into_header(self, extensions: &[String]) -> Self::Header;
-}
-
-mod sealed {
-    use super::{Container, Labels, Record};
-
-    pub trait Sealed {
-        fn labels_mut(&mut self) -> &mut Labels;
-    }
-
-    impl Sealed for Container {
-        fn labels_mut(&mut self) -> &mut Labels {
-            &mut self.labels
-        }
-    }
-
-    impl Sealed for Record {
-        fn labels_mut(&mut self) -> &mut Labels {
-            &mut self.labels
-        }
-    }
-}
-
-impl Stored for Container {
-    type Header = ContainerHeader;
-
-    fn with_id(id: String) -> Self {
-        Container::with_id(id)
-    }
-
-    fn id(&self) -> &str {
-        &self.id
-    }
-
-    fn revision(&self) -> Revision {
-        self.revision
-    }
-
-    fn passes(&self, filters: &Filters) -> bool {
-        filters.matches(self)
-    }
-
-    fn into_header(mut self, extensions: &[String]) -> ContainerHeader {
-        let mut all = std::mem::take(&mut self.extensions);
-        all.retain(|name, _| extensions.contains(name));
-        let mut header = ContainerHeader::from(self);
-        header.extensions = all;
-        header
-    }
-}
-
-impl Stored for Record {
-    type Header = RecordHeader;
-
-    fn with_id(id: String) -> Self {
-        Record::with_id(id)
-    }
-
-    fn id(&self) -> &str {
-        &self.id
-    }
-
-    fn revision(&self) -> Revision {
-        self.revision
-    }
-
-    fn passes(&self, filters: &Filters) -> bool {
-        filters.matches(self)
-    }
-
-    fn into_header(self, _extensions: &[String]) -> RecordHeader {
-        self.into()
-    }
-}
-
-/// What was found, one after the other, in the order of the ids.
-pub type Traversal<'a, T> = Box<dyn Iterator<Item = Result<Found<T>>> + 'a>;
 
 /// Reading what one namespace holds: its containers, or its records of another kind.
 ///
@@ -150,7 +41,7 @@ pub trait ReadStore<T: Stored = Container> {
 
     /// What the selection lets through, from one snapshot of the store, with a few in memory at a time.
     ///
-    /// [`query`](ReadStore::query) is the convenient way to call this.
+    /// A [`Query`](crate::Query) is the convenient way to call this.
     ///
     /// The iterator ends after an error. What is damaged is [`Corrupt`](crate::ErrorKind::Corrupt), or
     /// [`Found::Damaged`] if the selection is lenient.
@@ -176,7 +67,8 @@ pub trait ReadStore<T: Stored = Container> {
     ///
     /// # Errors
     ///
-    /// [`Corrupt`](crate::ErrorKind::Corrupt), naming the id, if anything is damaged; see [`Query::lenient`].
+    /// [`Corrupt`](crate::ErrorKind::Corrupt), naming the id, if anything is damaged; see
+    /// [`Query::lenient`](crate::Query::lenient).
     fn list(&self, filters: &Filters) -> Result<Vec<T>> {
         let selection = Selection {
             filters: filters.clone(),
@@ -184,28 +76,6 @@ pub trait ReadStore<T: Stored = Container> {
         };
         let found = self.traverse(&selection)?;
         found.map(|found| found?.whole()).collect()
-    }
-
-    /// Ids, counts, headers, pages: all other ways to read many.
-    fn query(&self) -> Query<'_, T>
-    where
-        Self: Sized,
-    {
-        Query::new(self)
-    }
-}
-
-impl<'d, T: Stored> dyn ReadStore<T> + 'd {
-    /// See [`ReadStore::query`].
-    pub fn query(&self) -> Query<'_, T> {
-        Query::new(self)
-    }
-}
-
-impl<'d, T: Stored> dyn Store<T> + 'd {
-    /// See [`ReadStore::query`].
-    pub fn query(&self) -> Query<'_, T> {
-        Query::new(self)
     }
 }
 

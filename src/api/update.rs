@@ -1,7 +1,7 @@
 //! A change of single fields, named one by one.
 
 use crate::any::Any;
-use crate::api::store::Stored;
+use crate::api::stored::Stored;
 use crate::container::Container;
 use crate::labels::Labels;
 use crate::mask::FieldPath;

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use redb::AccessGuard;
 
-use super::Table;
 use super::rows::Rows;
 use super::shape::{Shape, Wanted};
+use super::table::Table;
 use crate::engine::fault::{OrFault, check_order};
 use crate::error::{Error, Result};
 use crate::records::keys::{self, Part};

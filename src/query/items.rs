@@ -4,8 +4,8 @@ use std::fmt;
 
 use super::cursor::{Cursor, Group};
 use super::plan::{Plan, ids_after};
-use super::shape::Wanted;
-use super::{Shape, Table};
+use super::shape::{Shape, Wanted};
+use super::table::Table;
 use crate::error::{Error, Result};
 use crate::filter::Filters;
 use crate::identifier::NamespaceName;
@@ -145,6 +145,9 @@ impl<T: Shape> Batch<T> {
         Ok(())
     }
 }
+
+/// Records one after the other; see [`Items`].
+pub(crate) type Traversed<'a, T> = Box<dyn Iterator<Item = Result<Result<T, Damaged>>> + 'a>;
 
 /// Records one after the other, read batch by batch by `read`, which is given where to go on and how many
 /// records are wanted at most.

@@ -8,27 +8,22 @@ mod items;
 mod plan;
 mod rows;
 mod shape;
-
-use redb::ReadableTable;
+mod table;
 
 use self::cursor::Cursor;
 pub use self::items::Damaged;
-pub(crate) use self::items::{Batch, Items, Scope};
+pub(crate) use self::items::{Batch, Items, Scope, Traversed};
 pub(crate) use self::plan::Plan;
 pub(crate) use self::rows::decode;
 use self::shape::Wanted;
 pub(crate) use self::shape::{Shape, WithSeals};
+pub(crate) use self::table::Table;
 use crate::engine::fault::{OrFault, check_order};
 use crate::error::Result;
 use crate::filter::Filters;
 use crate::identifier::NamespaceName;
 use crate::kind::{Kind, RecordId};
 use crate::records::keys::{self, RecordKey};
-
-/// A table of the file, in a transaction of either kind.
-pub(crate) trait Table: ReadableTable<&'static [u8], &'static [u8]> {}
-
-impl<T: ReadableTable<&'static [u8], &'static [u8]>> Table for T {}
 
 /// The record `id`, if there is one.
 pub(crate) fn get<T: Shape>(

@@ -6,6 +6,13 @@ use crate::container::Runtime;
 
 const BOTH: [Rules; 2] = [Rules::Strict, Rules::Containerd2];
 
+fn policy(rules: Rules) -> Policy {
+    Policy {
+        rules,
+        ..Policy::default()
+    }
+}
+
 fn any(text: &str) -> Any {
     Any::new(text, text)
 }
@@ -71,7 +78,7 @@ fn updated(fields: &[&str]) -> Container {
 }
 
 fn update(input: Container, mask: &FieldMask, rules: Rules) -> Result<Container> {
-    apply(&stored(), input, mask, rules, at(30))
+    apply(&stored(), input, mask, policy(rules), at(30))
 }
 
 #[track_caller]
@@ -251,7 +258,7 @@ fn updated_at_moves_forward_by_a_nanosecond_where_the_clock_does_not() {
             &stored(),
             stored(),
             &FieldMask::full(),
-            Rules::Strict,
+            policy(Rules::Strict),
             at(now),
         );
         assert_eq!(result.unwrap().updated_at, at(then), "now {now}");
@@ -263,7 +270,14 @@ fn at_the_end_of_time_an_update_fails_instead_of_going_back() {
     let mut stored = stored();
     stored.updated_at = DateTime::<Utc>::MAX_UTC;
     let input = stored.clone();
-    let error = apply(&stored, input, &FieldMask::full(), Rules::Strict, at(0)).unwrap_err();
+    let error = apply(
+        &stored,
+        input,
+        &FieldMask::full(),
+        policy(Rules::Strict),
+        at(0),
+    )
+    .unwrap_err();
     assert!(error.is_failed_precondition());
     assert_eq!(
         error.to_string(),

@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bayplan::{
-    Any, Container, Db, Filters, Labels, Namespaces, ReadNamespaces, ReadStore, Result, Runtime,
-    Store,
-};
+use bayplan::{Any, Container, Db, Filters, Labels, Result, Runtime};
 
 use super::seed::Seed;
 
@@ -105,7 +102,7 @@ pub(crate) fn populate(db: &Db, seed: &mut Seed, count: usize) -> Result<()> {
     }
     for name in names {
         let store = db.namespace(name)?;
-        for id in store.list_ids(&Filters::all())? {
+        for id in store.query().ids()? {
             match seed.below(20) {
                 0 => store.delete(&id)?,
                 1 => {

@@ -3,7 +3,7 @@
 //! The bounds are what was measured, with a little room. A change that exceeds one makes every
 //! commit slower, whatever a clock says on a busy machine.
 
-use bayplan::{Any, Container, Db, FieldMask, Filters, ReadStore, Runtime, Store};
+use bayplan::{Any, Container, Db, FieldMask, Runtime};
 
 use super::disk::{Disk, Event};
 use super::work;
@@ -125,55 +125,4 @@ fn an_update_of_a_label_leaves_the_spec_where_it_is() {
         bytes <= 64_000,
         "it writes {bytes} bytes of a container of a megabyte"
     );
-}
-
-/// A store of containers with so many labels and extensions, and specs of so many bytes.
-fn plain_store(disk: &Disk, labels: usize, extensions: usize, spec_bytes: usize) {
-    let db = work::create(disk, &work::settings(false, false)).unwrap();
-    let store = db.namespace("k8s.io").unwrap();
-    for number in 0..PLAIN {
-        let spec = Any::new("spec", vec![9; spec_bytes]);
-        let id = format!("c{number:03}");
-        let mut container = Container::new(id, Runtime::new("runc"), spec);
-        for label in 0..labels {
-            container = container.label(format!("l{label}"), "v");
-        }
-        for extension in 0..extensions {
-            container = container.extension(format!("x{extension}"), Any::new("x", b"x"));
-        }
-        store.create(container).unwrap();
-    }
-}
-
-const PLAIN: usize = 100;
-
-#[test]
-fn lists_of_headers_read_nothing_of_the_specs() {
-    type List<'l> = &'l dyn Fn(&dyn ReadStore) -> usize;
-    let all = Filters::all();
-    let of_labels = Filters::parse(["labels.l0!=w"]).unwrap();
-    let lists: [List<'_>; 4] = [
-        &|store| store.list_headers(&all).unwrap().len(),
-        &|store| store.list_ids(&all).unwrap().len(),
-        &|store| store.count(&all).unwrap() as usize,
-        &|store| store.count(&of_labels).unwrap() as usize,
-    ];
-    for (labels, extensions) in [(0, 0), (1, 0), (6, 0), (0, 1), (6, 1), (6, 6)] {
-        let [few, many] = [10 * 1024, 600 * 1024].map(|spec_bytes| {
-            let disk = Disk::default();
-            plain_store(&disk, labels, extensions, spec_bytes);
-            lists.map(|list| {
-                let db = work::open(&disk, &work::settings(false, false)).unwrap();
-                let before = disk.read_bytes();
-                assert_eq!(list(&db.namespace("k8s.io").unwrap()), PLAIN);
-                disk.read_bytes() - before
-            })
-        });
-        for (few, many) in few.into_iter().zip(many) {
-            // Behind the last container of all there is no page to go to but that of its last piece.
-            let most = few + few / 4 + 600 * 1024;
-            assert!(many <= most, "{labels} {extensions}: {many}, {few}");
-            assert!(few <= PLAIN * 3 * 4096, "{labels} {extensions}: {few}");
-        }
-    }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use bayplan::{Db, Error, ErrorKind, Namespaces, ReadStore, Result, Store};
+use bayplan::{Db, Error, ErrorKind, Result};
 
 use super::disk::{Call, Disk, Event, Fault, How, apply};
 use super::sample::plain;
@@ -273,7 +273,7 @@ fn a_failed_sync_of_a_commit_leaves_its_outcome_uncertain() {
         });
         let error = store.create(plain("b")).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::CommitUncertain, "{error:#}");
-        assert_eq!(error.container_id(), Some("b"));
+        assert_eq!(error.id(), Some("b"));
         assert!(!error.is_storage_full());
         refuses_writes(&db);
     }

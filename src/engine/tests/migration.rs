@@ -15,7 +15,7 @@ use super::work::{self, Model, settings};
 use crate::engine::fault::OrFault;
 use crate::engine::migrate::{Step, Target};
 use crate::error::Result;
-use crate::schema::{Bytes, CONTAINERS, FORMAT_VERSION, Table};
+use crate::records::keys::{FORMAT_VERSION, RECORDS, Table};
 
 type Rows = Vec<(Vec<u8>, Vec<u8>)>;
 
@@ -35,7 +35,7 @@ pub(super) const TARGET: Target = Target {
     ],
 };
 
-fn rows(table: &impl ReadableTable<Bytes, Bytes>) -> Result<Rows> {
+fn rows(table: &impl ReadableTable<&'static [u8], &'static [u8]>) -> Result<Rows> {
     let rows = table.iter().or_fault()?;
     rows.map(|row| {
         let (key, value) = row.or_fault()?;
@@ -45,7 +45,7 @@ fn rows(table: &impl ReadableTable<Bytes, Bytes>) -> Result<Rows> {
 }
 
 fn copy_rows(txn: &WriteTransaction) -> Result<()> {
-    let rows = rows(&txn.open_table(CONTAINERS).or_fault()?)?;
+    let rows = rows(&txn.open_table(RECORDS).or_fault()?)?;
     let mut copies = txn.open_table(COPIES).or_fault()?;
     for (key, value) in &rows {
         copies.insert(key.as_slice(), value.as_slice()).or_fault()?;
@@ -55,10 +55,10 @@ fn copy_rows(txn: &WriteTransaction) -> Result<()> {
 
 fn write_rows_anew(txn: &WriteTransaction) -> Result<()> {
     let copies = rows(&txn.open_table(COPIES).or_fault()?)?;
-    let mut containers = txn.open_table(CONTAINERS).or_fault()?;
-    containers.retain(|_, _| false).or_fault()?;
+    let mut records = txn.open_table(RECORDS).or_fault()?;
+    records.retain(|_, _| false).or_fault()?;
     for (key, value) in &copies {
-        containers
+        records
             .insert(key.as_slice(), value.as_slice())
             .or_fault()?;
     }
@@ -110,7 +110,7 @@ fn migrate(bytes: Vec<u8>, model: &Model, seed: &mut Seed) -> Result<Vec<Event>,
     }
     let snapshot = db.read().unwrap();
     let table = |table| rows(&snapshot.snapshot().open_table(table).unwrap()).unwrap();
-    if table(COPIES) != table(CONTAINERS) {
+    if table(COPIES) != table(RECORDS) {
         return Err("a migrated file without all that the steps write".to_owned());
     }
     Ok(log)

@@ -7,10 +7,8 @@ use super::disk::{Call, Disk, Fault, How};
 use super::migration::TARGET;
 use super::sample::{marked, plain};
 use super::work::{self, settings};
-use crate::db::Db;
+use crate::api::db::Db;
 use crate::engine::page::{BRANCH, LEAF};
-use crate::filter::Filters;
-use crate::store::{ReadStore, Store};
 
 const PAGE_BYTES: usize = 4096;
 const CONTAINERS: u64 = 300;
@@ -93,7 +91,7 @@ fn every_write_is_refused_where_a_branch_is_damaged_and_reading_goes_on() {
     assert!(text.starts_with("checkpoint store: "), "{text}");
     assert_eq!(disk.log_len(), before);
     // Only a checksum of what a branch leads to was hit, which reading does not look at.
-    assert_eq!(store.count(&Filters::all()).unwrap(), CONTAINERS);
+    assert_eq!(store.query().count().unwrap(), CONTAINERS);
 }
 
 #[test]
@@ -125,7 +123,7 @@ fn a_page_whose_last_write_was_lost_is_never_written_anew() {
     let db = open(&disk).unwrap();
     let store = db.namespace("ns").unwrap();
     assert_eq!(
-        store.count(&Filters::all()).unwrap(),
+        store.query().count().unwrap(),
         1,
         "seen only by who verifies"
     );

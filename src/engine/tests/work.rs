@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use bayplan::{Container, Db, FieldMask, Labels, Namespaces, Result, Store};
+use bayplan::{Container, Db, FieldMask, Labels, Result};
 use chrono::DateTime;
 
 use super::disk::Disk;
@@ -227,6 +227,7 @@ fn together(db: &Db, before: &Model, seed: &mut Seed) -> Step {
 
 pub(super) fn settings(check_integrity: bool, live_readers: bool) -> Settings {
     Settings {
+        keep_empty_labels: false,
         cache_bytes: 1 << 20,
         rules: None,
         check_integrity,

@@ -5,7 +5,6 @@
 
 use chrono::{DateTime, Utc};
 
-use super::Traversed;
 use super::read::kinds;
 use super::write::WriteTxn;
 use crate::container::Container;
@@ -21,7 +20,7 @@ use crate::limits::LABELS_MAX_COUNT;
 use crate::mask::FieldMask;
 use crate::model::record::Record;
 use crate::policy::Policy;
-use crate::query::{self, Batch, Items, Scope, Shape, WithSeals};
+use crate::query::{self, Batch, Items, Scope, Shape, Traversed, WithSeals};
 use crate::records::keys::{self, RecordKey};
 use crate::revision::Revision;
 use crate::update;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use redb::ReadTransaction;
 
-use super::Traversed;
 use crate::container::ContainerHeader;
 use crate::engine::fault::contained;
 use crate::engine::index::Answer;
@@ -16,7 +15,7 @@ use crate::error::{Operation, Result};
 use crate::identifier::NamespaceName;
 use crate::kind::{Kind, RecordId};
 use crate::labels::Labels;
-use crate::query::{self, Batch, Items, Plan, Scope, Shape};
+use crate::query::{self, Batch, Items, Plan, Scope, Shape, Traversed};
 
 /// A snapshot of the store: what was committed when it was opened, whatever is written later.
 ///

@@ -1,0 +1,113 @@
+//! What a store can hold.
+
+use crate::container::{Container, ContainerHeader};
+use crate::filter::Filters;
+use crate::labels::Labels;
+use crate::model::record::{Record, RecordHeader};
+use crate::revision::Revision;
+
+/// What a store can hold: a [`Container`], or a [`Record`] of another kind.
+pub trait Stored: Clone + Send + 'static + sealed::Sealed {
+    /// It without its large parts.
+    type Header: Send + 'static;
+
+    /// One with nothing but an id: to carry the fields of an update whose mask names them.
+    fn with_id(id: String) -> Self;
+
+    /// Its id.
+    fn id(&self) -> &str;
+
+    /// The state of the store that it is.
+    fn revision(&self) -> Revision;
+
+    /// Whether it passes one of the filters, or there are none.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bayplan::{Container, Filters, Stored};
+    ///
+    /// # fn main() -> Result<(), bayplan::FilterError> {
+    /// let web = Container::with_id("web").label("app", "nginx");
+    /// assert!(web.passes(&Filters::parse(["labels.app==nginx"])?));
+    /// assert!(!web.passes(&Filters::parse(["id==db"])?));
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn passes(&self, filters: &Filters) -> bool;
+
+    /// Its header, with these extensions if it has them.
+    fn into_header(self, extensions: &[String]) -> Self::Header;
+}
+
+mod sealed {
+    use super::{Container, Labels, Record};
+
+    pub trait Sealed {
+        fn labels_mut(&mut self) -> &mut Labels;
+    }
+
+    impl Sealed for Container {
+        fn labels_mut(&mut self) -> &mut Labels {
+            &mut self.labels
+        }
+    }
+
+    impl Sealed for Record {
+        fn labels_mut(&mut self) -> &mut Labels {
+            &mut self.labels
+        }
+    }
+}
+
+impl Stored for Container {
+    type Header = ContainerHeader;
+
+    fn with_id(id: String) -> Self {
+        Container::with_id(id)
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    fn passes(&self, filters: &Filters) -> bool {
+        filters.matches(self)
+    }
+
+    fn into_header(mut self, extensions: &[String]) -> ContainerHeader {
+        let mut all = std::mem::take(&mut self.extensions);
+        all.retain(|name, _| extensions.contains(name));
+        let mut header = ContainerHeader::from(self);
+        header.extensions = all;
+        header
+    }
+}
+
+impl Stored for Record {
+    type Header = RecordHeader;
+
+    fn with_id(id: String) -> Self {
+        Record::with_id(id)
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    fn passes(&self, filters: &Filters) -> bool {
+        filters.matches(self)
+    }
+
+    fn into_header(self, _extensions: &[String]) -> RecordHeader {
+        self.into()
+    }
+}
