@@ -263,7 +263,7 @@ mod tests {
         assert_eq!(error.kind(), kind);
     }
 
-    const HEAD: &str = "{\"bayplan_dump\":1,\"store\":{\"id\":\
+    const HEAD: &str = "{\"bayplan_dump\":2,\"store\":{\"id\":\
         \"00000000-0000-4000-8000-000000000000\",\"created_at\":\"2026-01-01T00:00:00Z\",\
         \"rules\":\"strict\",\"revisions_below\":9}}\n";
 
@@ -277,9 +277,9 @@ mod tests {
             "line 1: it is not a dump: the first line must begin with {\"bayplan_dump\":",
         );
         refuses(
-            "{\"bayplan_dump\":2,\"store\":[]}\n",
+            "{\"bayplan_dump\":3,\"store\":[]}\n",
             IncompatibleFormat,
-            "line 1: the dump has version 2, and this program knows version 1",
+            "line 1: the dump has version 3, and this program knows version 2",
         );
         for (rest, text) in [
             (
@@ -304,7 +304,8 @@ mod tests {
             ),
             (
                 "{\"namespace\":\"a\"}\n",
-                "line 2: a line is a namespace with `labels`, or with a `container`, or the `end`",
+                "line 2: a line is a namespace with `labels`, with a `container`, or with a `kind` and \
+                 `record`, or the `end`",
             ),
             (
                 "{\"end\":{\"namespaces\":0,\"containers\":1}}\n",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use bayplan::{Container, Db, FieldMask, Labels, Result};
+use bayplan::{Container, Db, FieldMask, Labels, Result, Store};
 use chrono::DateTime;
 
 use super::disk::Disk;
