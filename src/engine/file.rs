@@ -11,6 +11,7 @@ use redb::{Builder, ConcurrencyMode, Database, ReadTransaction, ReadableDatabase
 
 use crate::engine::backend::{Access, Gate, gated};
 use crate::engine::check::reserved_revisions;
+use crate::engine::durable::{Durable, FileCache};
 use crate::engine::fault::{Closing, OrFault, OrIo, contained};
 use crate::engine::migrate::Target;
 use crate::engine::new_file::NewFile;
@@ -54,7 +55,7 @@ pub(crate) fn create(path: &Path, settings: &Settings) -> Result<Shared> {
 /// The store in an existing file.
 pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Shared> {
     let file = existing(path, OpenOptions::new().read(true).write(true))?;
-    open_backend(FileBackend::new(file).or_fault()?, settings, Some(path))
+    open_backend(durable(file, Access::Write)?, settings, Some(path))
 }
 
 /// The store in an existing file that will not be written, whatever happens.
@@ -62,11 +63,10 @@ pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Shared> {
 /// A file that another process has open with live readers allowed is read as it grows. One that
 /// was not closed cleanly is repaired in memory.
 pub(crate) fn inspect(path: &Path, settings: &Settings) -> Result<Shared> {
-    let open = || {
-        let file = existing(path, OpenOptions::new().read(true))?;
-        FileBackend::new(file).or_fault()
-    };
-    inspect_backend(open, settings, Some(path))
+    let open = || existing(path, OpenOptions::new().read(true));
+    let alone = || durable(open()?, Access::Inspect);
+    let beside_a_writer = || FileBackend::new(open()?).or_fault();
+    inspect_backend(alone, beside_a_writer, settings, Some(path))
 }
 
 /// The store in an existing file that will not be written, with every page of it verified. A file
@@ -77,7 +77,7 @@ pub(crate) fn inspect_verified(path: &Path, settings: &Settings) -> Result<Share
         ..settings.clone()
     };
     let file = existing(path, OpenOptions::new().read(true))?;
-    let backend = FileBackend::new(file).or_fault()?;
+    let backend = durable(file, Access::Inspect)?;
     let file = File::Inspected(repair_in_memory(backend, &settings, Some(path))?);
     check_identity(&file.begin_read()?, &settings, FORMAT_VERSION)?;
     share(file, Some(path), &settings)
@@ -135,17 +135,19 @@ pub(crate) fn open_and_migrate(
     share(File::ReadWrite(opened), path, settings)
 }
 
-/// The store in a backend that is never written; `open` gives the backend anew each time.
+/// The store in a backend that is never written. It is asked for anew for each try: `alone`, or
+/// `beside` a process that has it open for writing and whose pages are not on the disk yet.
 ///
 /// A file is verified, and if need be repaired, behind a gate that stays closed, so that what was
 /// verified is what is read. One that a process has open for writing cannot be verified.
-pub(crate) fn inspect_backend<B: StorageBackend>(
-    open: impl Fn() -> Result<B>,
+pub(crate) fn inspect_backend<A: StorageBackend, B: StorageBackend>(
+    alone: impl Fn() -> Result<A>,
+    beside: impl Fn() -> Result<B>,
     settings: &Settings,
     path: Option<&Path>,
 ) -> Result<Shared> {
-    let in_memory = || repair_in_memory(open()?, settings, path).map(File::Inspected);
-    let beside_a_writer = || read_beside_a_writer(open()?, settings, path);
+    let in_memory = || repair_in_memory(alone()?, settings, path).map(File::Inspected);
+    let beside_a_writer = || read_beside_a_writer(beside()?, settings, path);
     let file = if settings.check_integrity {
         in_memory().or_else(|error| match error.kind() {
             ErrorKind::Locked => beside_a_writer()?.map_or_else(in_memory, Ok),
@@ -236,6 +238,13 @@ fn open_behind(
         false => gate.unverified(),
     };
     Ok((Opened::new(db, unverified), gate))
+}
+
+/// A file of which redb reads what the disk has.
+fn durable(file: OsFile, access: Access) -> Result<Durable<FileBackend, FileCache>> {
+    let cache = FileCache::of(&file).or_io()?;
+    let backend = FileBackend::new(file).or_fault()?;
+    Ok(Durable::new(backend, cache, access))
 }
 
 /// Adds who holds the lock, where the system tells.

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! bytes 0-8       redb's magic number
-//! byte 9          flags: 1 the newest commit is in slot 1, 4 it was written in two phases
+//! byte 9          flags: 1 the newest commit is in slot 1, 2 the file was not closed, 4 the commit
+//!                 was written in two phases
 //! bytes 12-15     bytes of a page (little endian, as all numbers): 4096
 //! bytes 16-19     pages before the data of each region
 //! bytes 20-23     pages of data in a full region
@@ -33,6 +34,7 @@ pub(crate) const HEADER_BYTES: usize = 320;
 
 const FLAGS_AT: usize = 9;
 const FLAG_SECOND_SLOT: u8 = 1;
+const FLAG_NOT_CLOSED: u8 = 2;
 const FLAG_TWO_PHASES: u8 = 4;
 const PAGE_BYTES_AT: usize = 12;
 const REGION_HEAD_PAGES_AT: usize = 16;
@@ -153,6 +155,13 @@ impl Commit {
             own_tables: own_tables.filter(|_| has_own_tables != 0),
         })
     }
+}
+
+/// Whether redb closed the file, after a sync of all that it had written.
+pub(crate) fn was_closed_well(header: &[u8; HEADER_BYTES]) -> bool {
+    header
+        .get(FLAGS_AT)
+        .is_some_and(|flags| flags & FLAG_NOT_CLOSED == 0)
 }
 
 fn number(bytes: &[u8], at: usize) -> Option<u32> {

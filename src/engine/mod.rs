@@ -8,6 +8,7 @@ pub(crate) mod bulk;
 pub(crate) mod check;
 pub(crate) mod containers;
 pub(crate) mod copy;
+pub(crate) mod durable;
 pub(crate) mod fault;
 pub(crate) mod file;
 pub(crate) mod holder;
