@@ -3,8 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, ThreadId};
 
 use chrono::{DateTime, Utc};
@@ -160,8 +160,8 @@ pub(crate) struct Shared {
     next_revision: AtomicU64,
     /// Revisions below this one are reserved in the file.
     reserved: AtomicU64,
-    /// Set when a commit failed: what the file holds is not known.
-    broken: AtomicBool,
+    /// Why a commit failed, if one did: what the file holds is not known.
+    broken: OnceLock<Error>,
     /// The thread whose turn it is to write.
     ///
     /// redb lets the next writer in as soon as a commit is made. The turn lasts until what follows
@@ -197,7 +197,7 @@ impl Shared {
             identity,
             next_revision: AtomicU64::new(reserved.max(1)),
             reserved: AtomicU64::new(reserved),
-            broken: AtomicBool::new(false),
+            broken: OnceLock::new(),
             writer: Mutex::new(None),
             next_turn: Condvar::new(),
         }
@@ -213,10 +213,11 @@ impl Shared {
     }
 
     /// Closes the file, and tells if that fails, which dropping it does not. The system tells of a
-    /// failed write once: a later sync would succeed without it.
+    /// failed write once: a later sync would succeed without it. After a failure nothing is written.
     pub(crate) fn close(self) -> Result<()> {
         drop(self.latest);
-        contained(move || {
+        let broken = self.broken.into_inner();
+        let closed = contained(move || {
             match self.file {
                 File::ReadWrite(opened) | File::Inspected(opened) => {
                     opened.db.into_inner().map_or(Ok(()), Database::close)
@@ -224,7 +225,19 @@ impl Shared {
                 File::ReadOnly(db) => db.into_inner().map_or(Ok(()), ReadOnlyDatabase::close),
             }
             .or_fault()
-        })
+        });
+        let failed_before = |what: &str| Error::new(ErrorKind::Unavailable, what);
+        match (closed, broken) {
+            (_, Some(cause)) => Err(failed_before(
+                "the store is closed, but an earlier commit failed: open it again and look",
+            )
+            .caused_by(cause)),
+            (Err(error), None) if error.is_unavailable() => Err(failed_before(
+                "the store is closed, but an earlier read, write or sync failed. What was \
+                 acknowledged is in the file: open it again",
+            )),
+            (closed, None) => closed,
+        }
     }
 
     pub(crate) fn path(&self) -> Option<&Path> {
@@ -320,22 +333,23 @@ impl Shared {
     }
 
     fn check_writable(&self) -> Result<()> {
-        if self.broken.load(Ordering::Acquire) {
-            return Err(Error::new(
+        match self.broken.get() {
+            Some(cause) => Err(Error::new(
                 ErrorKind::Unavailable,
                 "an earlier commit failed: close the store and open it again",
-            ));
+            )
+            .caused_by(cause.clone())),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn writer(&self) -> MutexGuard<'_, Option<ThreadId>> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// No write is accepted from now on.
-    pub(crate) fn break_writes(&self) {
-        self.broken.store(true, Ordering::Release);
+    /// No write is accepted from now on, for this reason. The first one stays.
+    pub(crate) fn break_writes(&self, cause: &Error) {
+        let _ = self.broken.set(cause.clone());
     }
 
     /// The next revision, never to be given again; and the bound that must be in the file with it,

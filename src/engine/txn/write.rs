@@ -144,7 +144,7 @@ impl WriteTxn {
                 "an operation of the transaction failed halfway: it was rolled back",
             )),
             Err(error) => {
-                self.shared.break_writes();
+                self.shared.break_writes(&error);
                 self.shared.index.settle(changes, false);
                 tracing::error!(%error, path = ?self.shared.path(), "commit failed");
                 let message = "the outcome is unknown, all or nothing of it may be in the file: \
