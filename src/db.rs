@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::commit::CommitQueue;
 use crate::container::{Container, ContainerHeader};
 use crate::engine::check::CheckReport;
+use crate::engine::process::Own;
 use crate::engine::shared::{Database, Shared};
 use crate::engine::txn::{Containers, ReadTxn, WriteTxn};
 use crate::error::{Error, Operation, Result};
@@ -47,15 +48,16 @@ use crate::store::{Listing, Namespaces, Page, ReadNamespaces, ReadStore, Store};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Db {
-    shared: Arc<Shared>,
-    queue: Arc<CommitQueue>,
+    shared: Arc<Own<Shared>>,
+    queue: Arc<Own<CommitQueue>>,
 }
 
 impl Db {
     pub(crate) fn new(shared: Shared) -> Self {
+        let process = shared.process.clone();
         Self {
-            shared: Arc::new(shared),
-            queue: Arc::new(CommitQueue::new()),
+            shared: Arc::new(Own::new(shared, &process)),
+            queue: Arc::new(Own::new(CommitQueue::new(), &process)),
         }
     }
 
@@ -199,14 +201,20 @@ impl Db {
         let path = self.shared.path.clone();
         let in_use =
             "the store is still in use: by a clone of this handle, a namespace or a transaction";
-        Arc::into_inner(self.shared)
-            .map_or_else(|| Err(Error::precondition(in_use)), Shared::close)
+        let process = self.shared.process.clone();
+        process
+            .check()
+            .and_then(|()| Arc::into_inner(self.shared).ok_or_else(|| Error::precondition(in_use)))
+            .and_then(|shared| shared.into_inner()?.close())
             .map_err(|error| error.during(Operation::CloseStore).at(path.as_deref()))
     }
 
     /// The database of redb, if this is the last handle of a store that is open for writing.
     pub(crate) fn into_database(self) -> Option<Database> {
-        Arc::into_inner(self.shared)?.into_database()
+        Arc::into_inner(self.shared)?
+            .into_inner()
+            .ok()?
+            .into_database()
     }
 
     fn write_one<T: Send + 'static>(

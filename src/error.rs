@@ -78,6 +78,9 @@ pub enum ErrorKind {
     CommitUncertain,
     /// An earlier failure left the store read-only. Reopen it.
     Unavailable,
+    /// The store was opened by a process that forked this one. Nothing was read or changed; the
+    /// process that opened it goes on with it.
+    Forked,
 }
 
 impl ErrorKind {
@@ -94,6 +97,7 @@ impl ErrorKind {
             Self::Io => "input/output error",
             Self::CommitUncertain => "commit outcome unknown",
             Self::Unavailable => "unavailable",
+            Self::Forked => "forked",
         }
     }
 }
@@ -268,6 +272,12 @@ impl Error {
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
         self.kind() == ErrorKind::Unavailable
+    }
+
+    /// Whether this is [`ErrorKind::Forked`].
+    #[must_use]
+    pub fn is_forked(&self) -> bool {
+        self.kind() == ErrorKind::Forked
     }
 
     /// Whether the disk, or the caller's share of it, is full.

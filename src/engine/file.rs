@@ -14,6 +14,7 @@ use crate::engine::check::reserved_revisions;
 use crate::engine::fault::{Closing, OrFault, OrIo, contained};
 use crate::engine::migrate::Target;
 use crate::engine::new_file::NewFile;
+use crate::engine::process::{OwnFile, Process};
 use crate::engine::shared::{File, Opened, Settings, Shared};
 use crate::engine::trees::Extent;
 use crate::engine::{holder, migrate};
@@ -45,7 +46,7 @@ pub(crate) fn in_memory(settings: &Settings) -> Result<Shared> {
 /// written by its owner only.
 pub(crate) fn create(path: &Path, settings: &Settings) -> Result<Shared> {
     let new = NewFile::begin(path)?;
-    let backend = FileBackend::new(new.file()?).or_fault()?;
+    let backend = own_file(new.file()?)?;
     let shared = create_backend(backend, settings, Some(path))?;
     new.finish()?;
     Ok(shared)
@@ -54,7 +55,7 @@ pub(crate) fn create(path: &Path, settings: &Settings) -> Result<Shared> {
 /// The store in an existing file.
 pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Shared> {
     let file = existing(path, OpenOptions::new().read(true).write(true))?;
-    open_backend(FileBackend::new(file).or_fault()?, settings, Some(path))
+    open_backend(own_file(file)?, settings, Some(path))
 }
 
 /// The store in an existing file that will not be written, whatever happens.
@@ -64,7 +65,7 @@ pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Shared> {
 pub(crate) fn inspect(path: &Path, settings: &Settings) -> Result<Shared> {
     let open = || {
         let file = existing(path, OpenOptions::new().read(true))?;
-        FileBackend::new(file).or_fault()
+        own_file(file)
     };
     inspect_backend(open, settings, Some(path))
 }
@@ -77,7 +78,7 @@ pub(crate) fn inspect_verified(path: &Path, settings: &Settings) -> Result<Share
         ..settings.clone()
     };
     let file = existing(path, OpenOptions::new().read(true))?;
-    let backend = FileBackend::new(file).or_fault()?;
+    let backend = own_file(file)?;
     let file = File::Inspected(repair_in_memory(backend, &settings, Some(path))?);
     check_identity(&file.begin_read()?, &settings, FORMAT_VERSION)?;
     share(file, Some(path), &settings)
@@ -250,6 +251,11 @@ pub(crate) fn naming_the_holder(error: Error, path: Option<&Path>) -> Error {
     }
 }
 
+/// The backend of a file.
+pub(crate) fn own_file(file: OsFile) -> Result<OwnFile<FileBackend>> {
+    OwnFile::new(FileBackend::new(file).or_fault()?)
+}
+
 /// Opens a file that begins as one of redb's.
 fn existing(path: &Path, options: &OpenOptions) -> Result<OsFile> {
     // Looked at before it is opened: opening a pipe waits for its other end.
@@ -343,5 +349,8 @@ fn share(file: File, path: Option<&Path>, settings: &Settings) -> Result<Shared>
         None => identity.rules()?,
     };
     let path = path.map(Path::to_owned);
-    Ok(Shared::new(file, path, rules, settings, identity, reserved))
+    let process = Process::current()?;
+    Ok(Shared::new(
+        file, path, rules, settings, identity, reserved, process,
+    ))
 }

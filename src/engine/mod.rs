@@ -23,6 +23,7 @@ pub(crate) mod new_store;
 pub(crate) mod page;
 pub(crate) mod pages;
 pub(crate) mod plan;
+pub(crate) mod process;
 pub(crate) mod remains;
 pub(crate) mod scan;
 pub(crate) mod shared;

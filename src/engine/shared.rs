@@ -14,6 +14,7 @@ use redb::{ReadOnlyDatabase, ReadTransaction, ReadableDatabase, WriteTransaction
 use crate::engine::backend::Unverified;
 use crate::engine::fault::{Closing, OrFault, contained};
 use crate::engine::index::Index;
+use crate::engine::process::{Own, Process};
 use crate::engine::snapshot::Snapshot;
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::Identity;
@@ -147,8 +148,10 @@ pub(crate) struct Shared {
     /// Measured: creates are 2 to 11 % faster; and while redb holds pages that are not synced, each
     /// read that misses its cache looks for them in 131 places: reads of a store larger than the
     /// cache take 35 to 46 % less time.
-    latest: Mutex<Option<Arc<Snapshot>>>,
+    latest: Mutex<Option<Arc<Own<Snapshot>>>>,
     file: File,
+    /// The process that opened it, and may use it.
+    pub(crate) process: Process,
     pub(crate) path: Option<PathBuf>,
     pub(crate) rules: Rules,
     pub(crate) index: Index,
@@ -180,6 +183,7 @@ impl Shared {
         settings: &Settings,
         identity: Identity,
         reserved: u64,
+        process: Process,
     ) -> Self {
         // Of what another process commits, the index would hear nothing.
         let index_bytes = match file {
@@ -192,6 +196,7 @@ impl Shared {
             rules,
             pages_verified: file.pages_verified(),
             file,
+            process,
             index: Index::new(index_bytes),
             clock: settings.clock.clone(),
             identity,
@@ -236,7 +241,8 @@ impl Shared {
     }
 
     /// What the last commit left.
-    pub(crate) fn snapshot(&self) -> Result<Arc<Snapshot>> {
+    pub(crate) fn snapshot(&self) -> Result<Arc<Own<Snapshot>>> {
+        self.process.check_number()?;
         if matches!(self.file, File::ReadOnly(_)) {
             // Another process commits.
             return contained(|| self.take_snapshot()).map(Arc::new);
@@ -259,11 +265,12 @@ impl Shared {
         drop(old); // Not while others wait for the lock.
     }
 
-    fn take_snapshot(&self) -> Result<Snapshot> {
-        Snapshot::of(self.file.begin_read()?, self.index.version())
+    fn take_snapshot(&self) -> Result<Own<Snapshot>> {
+        let snapshot = Snapshot::of(self.file.begin_read()?, self.index.version())?;
+        Ok(Own::new(snapshot, &self.process))
     }
 
-    fn latest(&self) -> MutexGuard<'_, Option<Arc<Snapshot>>> {
+    fn latest(&self) -> MutexGuard<'_, Option<Arc<Own<Snapshot>>>> {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -277,6 +284,7 @@ impl Shared {
     /// Waits for the turn of any other thread to end, and begins a write transaction. This
     /// thread's turn lasts until [`Shared::end_write`].
     pub(crate) fn begin_write(&self) -> Result<WriteTransaction> {
+        self.process.check()?;
         let File::ReadWrite(opened) = &self.file else {
             return Err(Error::precondition("the store is open for reading only"));
         };
@@ -316,6 +324,7 @@ impl Shared {
 
     /// Whether this thread could wait for a write transaction without waiting for itself.
     pub(crate) fn check_no_write_here(&self) -> Result<()> {
+        self.process.check()?;
         check_not_own(*self.writer())
     }
 

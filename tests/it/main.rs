@@ -21,6 +21,8 @@ mod conformance;
 mod corpus;
 mod damage;
 mod dump;
+#[cfg(target_os = "linux")]
+mod fork;
 mod full;
 mod index;
 mod kill;
