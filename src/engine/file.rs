@@ -12,12 +12,12 @@ use redb::{Builder, ConcurrencyMode, Database, ReadTransaction, ReadableDatabase
 use crate::engine::backend::{Access, Gate, gated};
 use crate::engine::check::reserved_revisions;
 use crate::engine::fault::{Closing, OrFault, OrIo, contained};
-use crate::engine::migrate::Target;
+use crate::engine::migrate::{self, Target};
 use crate::engine::new_file::NewFile;
+use crate::engine::place::Place;
 use crate::engine::process::{OwnFile, Process};
 use crate::engine::shared::{File, Opened, Settings, Shared};
 use crate::engine::trees::Extent;
-use crate::engine::{holder, migrate};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Identity, seal};
 use crate::schema::{self, FORMAT_VERSION, meta};
@@ -48,14 +48,16 @@ pub(crate) fn create(path: &Path, settings: &Settings) -> Result<Shared> {
     let new = NewFile::begin(path)?;
     let backend = own_file(new.file()?)?;
     let shared = create_backend(backend, settings, Some(path))?;
+    let file = new.file()?;
     new.finish()?;
-    Ok(shared)
+    Ok(shared.at(Place::of(path, file)?))
 }
 
 /// The store in an existing file.
 pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Shared> {
     let file = existing(path, OpenOptions::new().read(true).write(true))?;
-    open_backend(own_file(file)?, settings, Some(path))
+    let place = Place::of(path, file.try_clone().or_io()?)?;
+    Ok(open_backend(own_file(file)?, settings, Some(path))?.at(place))
 }
 
 /// The store in an existing file that will not be written, whatever happens.
@@ -146,7 +148,7 @@ pub(crate) fn inspect_backend<B: StorageBackend>(
     path: Option<&Path>,
 ) -> Result<Shared> {
     let in_memory = || repair_in_memory(open()?, settings, path).map(File::Inspected);
-    let beside_a_writer = || read_beside_a_writer(open()?, settings, path);
+    let beside_a_writer = || read_beside_a_writer(open()?, settings);
     let file = if settings.check_integrity {
         in_memory().or_else(|error| match error.kind() {
             ErrorKind::Locked => beside_a_writer()?.map_or_else(in_memory, Ok),
@@ -168,18 +170,13 @@ pub(crate) fn inspect_backend<B: StorageBackend>(
 }
 
 /// The file as it is, while others may write it; none if it needs a repair.
-fn read_beside_a_writer(
-    backend: impl StorageBackend,
-    settings: &Settings,
-    path: Option<&Path>,
-) -> Result<Option<File>> {
+fn read_beside_a_writer(backend: impl StorageBackend, settings: &Settings) -> Result<Option<File>> {
     let mut builder = redb_builder(settings);
     builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
     contained(|| match builder.open_read_only_with_backend(backend) {
         Err(redb::DatabaseError::RepairAborted) => Ok(None),
         opened => Ok(Some(File::ReadOnly(Closing::new(opened.or_fault()?)))),
     })
-    .map_err(|error| naming_the_holder(error, path))
 }
 
 /// The file as it would be after a repair, which is not made.
@@ -229,26 +226,12 @@ fn open_behind(
         repairing.store(true, Ordering::Relaxed);
         tell(session.progress());
     });
-    let db = contained(|| builder.create_with_backend(backend).or_fault())
-        .map(Closing::new)
-        .map_err(|error| naming_the_holder(error, path))?;
+    let db = contained(|| builder.create_with_backend(backend).or_fault()).map(Closing::new)?;
     let unverified = match is_repaired.load(Ordering::Relaxed) {
         true => None,
         false => gate.unverified(),
     };
     Ok((Opened::new(db, unverified), gate))
-}
-
-/// Adds who holds the lock, where the system tells.
-pub(crate) fn naming_the_holder(error: Error, path: Option<&Path>) -> Error {
-    match path.and_then(holder::of) {
-        Some(pid) if error.is_locked() => Error::new(
-            ErrorKind::Locked,
-            format!("the file is in use by process {pid}"),
-        )
-        .caused_by(error),
-        _ => error,
-    }
 }
 
 /// The backend of a file.

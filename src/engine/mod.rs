@@ -22,6 +22,7 @@ pub(crate) mod new_file;
 pub(crate) mod new_store;
 pub(crate) mod page;
 pub(crate) mod pages;
+pub(crate) mod place;
 pub(crate) mod plan;
 pub(crate) mod process;
 pub(crate) mod remains;

@@ -305,8 +305,14 @@ mod witness {
                 tv_sec: 0,
                 tv_nsec: 0,
             };
-            let mut polled = [PollFd::new(ended, PollFlags::IN)];
-            poll(&mut polled, Some(&at_once)) != Ok(0)
+            loop {
+                let mut polled = [PollFd::new(ended, PollFlags::IN)];
+                match poll(&mut polled, Some(&at_once)) {
+                    // A signal came, even though this waits for nothing.
+                    Err(Errno::INTR) => {}
+                    polled => return polled.is_ok_and(|ready| ready > 0),
+                }
+            }
         }
     }
 

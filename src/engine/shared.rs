@@ -14,6 +14,7 @@ use redb::{ReadOnlyDatabase, ReadTransaction, ReadableDatabase, WriteTransaction
 use crate::engine::backend::Unverified;
 use crate::engine::fault::{Closing, OrFault, contained};
 use crate::engine::index::Index;
+use crate::engine::place::Place;
 use crate::engine::process::{Own, Process};
 use crate::engine::snapshot::Snapshot;
 use crate::error::{Error, ErrorKind, Result};
@@ -150,6 +151,8 @@ pub(crate) struct Shared {
     /// cache take 35 to 46 % less time.
     latest: Mutex<Option<Arc<Own<Snapshot>>>>,
     file: File,
+    /// Where it must be for a write to be acknowledged; none if it is in memory, or never written.
+    place: Option<Place>,
     /// The process that opened it, and may use it.
     pub(crate) process: Process,
     pub(crate) path: Option<PathBuf>,
@@ -196,6 +199,7 @@ impl Shared {
             rules,
             pages_verified: file.pages_verified(),
             file,
+            place: None,
             process,
             index: Index::new(index_bytes),
             clock: settings.clock.clone(),
@@ -208,11 +212,22 @@ impl Shared {
         }
     }
 
-    /// The database of redb, if it may be written.
-    pub(crate) fn into_database(self) -> Option<Database> {
+    /// The same, where the file is at this place.
+    pub(crate) fn at(mut self, place: Place) -> Self {
+        self.place = Some(place);
+        self
+    }
+
+    /// Whether the file is where it was when it was opened.
+    pub(crate) fn check_place(&self) -> Result<()> {
+        self.place.as_ref().map_or(Ok(()), Place::check)
+    }
+
+    /// The database of redb, if it may be written, and where it is.
+    pub(crate) fn into_database(self) -> Option<(Database, Option<Place>)> {
         drop(self.latest);
         match self.file {
-            File::ReadWrite(opened) => opened.db.into_inner(),
+            File::ReadWrite(opened) => Some((opened.db.into_inner()?, self.place)),
             File::ReadOnly(_) | File::Inspected(_) => None,
         }
     }
@@ -220,8 +235,9 @@ impl Shared {
     /// Closes the file, and tells if that fails, which dropping it does not. The system tells of a
     /// failed write once: a later sync would succeed without it.
     pub(crate) fn close(self) -> Result<()> {
+        let at_its_place = self.check_place();
         drop(self.latest);
-        contained(move || {
+        let closed = contained(move || {
             match self.file {
                 File::ReadWrite(opened) | File::Inspected(opened) => {
                     opened.db.into_inner().map_or(Ok(()), Database::close)
@@ -229,7 +245,8 @@ impl Shared {
                 File::ReadOnly(db) => db.into_inner().map_or(Ok(()), ReadOnlyDatabase::close),
             }
             .or_fault()
-        })
+        });
+        closed.and(at_its_place)
     }
 
     pub(crate) fn path(&self) -> Option<&Path> {
@@ -293,6 +310,7 @@ impl Shared {
         let begun = contained(|| {
             // The one before may just have failed.
             self.check_writable()?;
+            self.check_place()?;
             opened.verify_pages()?;
             self.snapshot()?;
             opened.db.begin_write().or_fault()

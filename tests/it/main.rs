@@ -38,3 +38,5 @@ mod stats;
 mod tidy;
 mod tools;
 mod transactions;
+#[cfg(target_os = "linux")]
+mod vanished;

@@ -102,6 +102,8 @@ impl WriteTxn {
     ///   ([`Unavailable`](ErrorKind::Unavailable)) until it is opened again.
     /// - [`FailedPrecondition`](ErrorKind::FailedPrecondition): an operation of this transaction
     ///   had failed in the storage, between its writes. The transaction is rolled back.
+    /// - [`Gone`](ErrorKind::Gone): the file was removed, renamed or replaced meanwhile. The transaction
+    ///   is in the file that this process has open, and will be there if that is put back.
     /// - [`Forked`](ErrorKind::Forked): the transaction is that of a process that forked this one, and
     ///   goes on there.
     pub fn commit(mut self) -> Result<()> {
@@ -142,7 +144,9 @@ impl WriteTxn {
                 self.shared.reserved(self.reserved.get());
                 self.shared.index.settle(changes, true);
                 self.shared.renew_snapshot();
-                Ok(())
+                self.shared
+                    .check_place()
+                    .map_err(|error| error.prefixed("committed, but not seen at its path"))
             }
             Ok(false) => Err(Error::precondition(
                 "an operation of the transaction failed halfway: it was rolled back",

@@ -20,6 +20,7 @@ use crate::sample::plain;
 use crate::seed::{count_from_env, tell};
 
 mod child;
+mod holder;
 mod roles;
 
 /// The variables that make this binary a process that forks.
