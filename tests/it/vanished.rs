@@ -132,7 +132,10 @@ const WRITES: [Write; 8] = [
     ("checkpoint", Db::checkpoint),
 ];
 
-const WAYS: [(&str, fn() -> Builder); 3] = [
+/// A way to open a store: its name, and its options.
+type Way = (&'static str, fn() -> Builder);
+
+const WAYS: [Way; 3] = [
     ("as it is by default", Db::builder),
     ("with live readers", || Db::builder().live_readers(true)),
     ("without the check", || Db::builder().check_integrity(false)),
