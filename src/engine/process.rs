@@ -79,7 +79,7 @@ impl Process {
     }
 
     /// An error in any other process but one whose number happens to be the same, and is not 1: for
-    /// reads, each of which would take a tenth longer otherwise.
+    /// reads, which would feel the system calls that an exact answer takes.
     pub(crate) fn check_number(&self) -> Result<()> {
         if self.0.number == FIRST_NUMBER {
             return self.check();
