@@ -78,6 +78,12 @@ pub enum ErrorKind {
     CommitUncertain,
     /// An earlier failure left the store read-only. Reopen it.
     Unavailable,
+    /// The store was opened by a process that forked this one. Nothing was read or changed; the
+    /// process that opened it goes on with it.
+    Forked,
+    /// The file of the open store is not at its path any more: it was removed, renamed or replaced. What
+    /// was not acknowledged is not there. Reading goes on, and so does [`Db::backup`](crate::Db::backup).
+    Gone,
 }
 
 impl ErrorKind {
@@ -94,6 +100,8 @@ impl ErrorKind {
             Self::Io => "input/output error",
             Self::CommitUncertain => "commit outcome unknown",
             Self::Unavailable => "unavailable",
+            Self::Forked => "forked",
+            Self::Gone => "gone",
         }
     }
 }
@@ -268,6 +276,18 @@ impl Error {
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
         self.kind() == ErrorKind::Unavailable
+    }
+
+    /// Whether this is [`ErrorKind::Forked`].
+    #[must_use]
+    pub fn is_forked(&self) -> bool {
+        self.kind() == ErrorKind::Forked
+    }
+
+    /// Whether this is [`ErrorKind::Gone`].
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.kind() == ErrorKind::Gone
     }
 
     /// Whether the disk, or the caller's share of it, is full.

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 
 use crate::db::Db;
-use crate::engine::file;
 use crate::engine::shared::{Settings, Shared};
+use crate::engine::{file, holder};
 use crate::error::{Operation, Result};
 use crate::info::StoreId;
 use crate::update::Rules;
@@ -190,6 +190,7 @@ impl Builder {
     /// - [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition): it is another store than
     ///   [`Builder::expect_id`] says.
     /// - [`Corrupt`](crate::ErrorKind::Corrupt): it is damaged.
+    /// - [`Gone`](crate::ErrorKind::Gone): it was removed or replaced while it was opened.
     /// - [`Io`](crate::ErrorKind::Io): the operating system failed; if it did so while writing,
     ///   the file is as after a crash, and the next opening repairs it.
     pub fn open(self, path: impl AsRef<Path>) -> Result<Db> {
@@ -218,20 +219,24 @@ impl Builder {
         path: &Path,
         open: fn(&Path, &Settings) -> Result<Shared>,
     ) -> Result<Db> {
-        self.when_unlocked(|| open(path, &self.settings))
+        self.when_unlocked(path, || open(path, &self.settings))
             .map(Db::new)
             .map_err(|error| error.during(Operation::OpenStore).at(Some(path)))
     }
 
-    /// Tries until the file is not locked any more, as long as it may take.
-    pub(crate) fn when_unlocked<T>(&self, attempt: impl Fn() -> Result<T>) -> Result<T> {
+    /// Tries until the file is not locked any more, as long as it may take. The error names who has it.
+    pub(crate) fn when_unlocked<T>(
+        &self,
+        path: &Path,
+        attempt: impl Fn() -> Result<T>,
+    ) -> Result<T> {
         // A timeout beyond what the clock can tell is none.
         let deadline = Instant::now().checked_add(self.lock_timeout);
         let may_wait = || deadline.is_none_or(|deadline| Instant::now() < deadline);
         loop {
             match attempt() {
                 Err(error) if error.is_locked() && may_wait() => thread::sleep(LOCK_RETRY),
-                done => return done,
+                done => return done.map_err(|error| holder::named(error, path)),
             }
         }
     }

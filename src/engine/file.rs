@@ -13,11 +13,12 @@ use crate::engine::backend::{Access, Gate, gated};
 use crate::engine::check::reserved_revisions;
 use crate::engine::durable::{Durable, FileCache};
 use crate::engine::fault::{Closing, OrFault, OrIo, contained};
-use crate::engine::migrate::Target;
+use crate::engine::migrate::{self, Target};
 use crate::engine::new_file::NewFile;
+use crate::engine::place::Place;
+use crate::engine::process::{OwnFile, Process};
 use crate::engine::shared::{File, Opened, Settings, Shared};
 use crate::engine::trees::Extent;
-use crate::engine::{holder, migrate};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Identity, seal};
 use crate::schema::{self, FORMAT_VERSION, meta};
@@ -46,16 +47,18 @@ pub(crate) fn in_memory(settings: &Settings) -> Result<Shared> {
 /// written by its owner only.
 pub(crate) fn create(path: &Path, settings: &Settings) -> Result<Shared> {
     let new = NewFile::begin(path)?;
-    let backend = FileBackend::new(new.file()?).or_fault()?;
+    let backend = own_file(new.file()?)?;
     let shared = create_backend(backend, settings, Some(path))?;
+    let file = new.file()?;
     new.finish()?;
-    Ok(shared)
+    Ok(shared.at(Place::of(path, file)?))
 }
 
 /// The store in an existing file.
 pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Shared> {
     let file = existing(path, OpenOptions::new().read(true).write(true))?;
-    open_backend(durable(file, Access::Write)?, settings, Some(path))
+    let place = Place::of(path, file.try_clone().or_io()?)?;
+    Ok(open_backend(durable(file, Access::Write)?, settings, Some(path))?.at(place))
 }
 
 /// The store in an existing file that will not be written, whatever happens.
@@ -65,7 +68,7 @@ pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Shared> {
 pub(crate) fn inspect(path: &Path, settings: &Settings) -> Result<Shared> {
     let open = || existing(path, OpenOptions::new().read(true));
     let alone = || durable(open()?, Access::Inspect);
-    let beside_a_writer = || FileBackend::new(open()?).or_fault();
+    let beside_a_writer = || own_file(open()?);
     inspect_backend(alone, beside_a_writer, settings, Some(path))
 }
 
@@ -147,7 +150,7 @@ pub(crate) fn inspect_backend<A: StorageBackend, B: StorageBackend>(
     path: Option<&Path>,
 ) -> Result<Shared> {
     let in_memory = || repair_in_memory(alone()?, settings, path).map(File::Inspected);
-    let beside_a_writer = || read_beside_a_writer(beside()?, settings, path);
+    let beside_a_writer = || read_beside_a_writer(beside()?, settings);
     let file = if settings.check_integrity {
         in_memory().or_else(|error| match error.kind() {
             ErrorKind::Locked => beside_a_writer()?.map_or_else(in_memory, Ok),
@@ -169,18 +172,13 @@ pub(crate) fn inspect_backend<A: StorageBackend, B: StorageBackend>(
 }
 
 /// The file as it is, while others may write it; none if it needs a repair.
-fn read_beside_a_writer(
-    backend: impl StorageBackend,
-    settings: &Settings,
-    path: Option<&Path>,
-) -> Result<Option<File>> {
+fn read_beside_a_writer(backend: impl StorageBackend, settings: &Settings) -> Result<Option<File>> {
     let mut builder = redb_builder(settings);
     builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
     contained(|| match builder.open_read_only_with_backend(backend) {
         Err(redb::DatabaseError::RepairAborted) => Ok(None),
         opened => Ok(Some(File::ReadOnly(Closing::new(opened.or_fault()?)))),
     })
-    .map_err(|error| naming_the_holder(error, path))
 }
 
 /// The file as it would be after a repair, which is not made.
@@ -230,9 +228,7 @@ fn open_behind(
         repairing.store(true, Ordering::Relaxed);
         tell(session.progress());
     });
-    let db = contained(|| builder.create_with_backend(backend).or_fault())
-        .map(Closing::new)
-        .map_err(|error| naming_the_holder(error, path))?;
+    let db = contained(|| builder.create_with_backend(backend).or_fault()).map(Closing::new)?;
     let unverified = match is_repaired.load(Ordering::Relaxed) {
         true => None,
         false => gate.unverified(),
@@ -241,22 +237,14 @@ fn open_behind(
 }
 
 /// A file of which redb reads what the disk has.
-fn durable(file: OsFile, access: Access) -> Result<Durable<FileBackend, FileCache>> {
+fn durable(file: OsFile, access: Access) -> Result<Durable<OwnFile<FileBackend>, FileCache>> {
     let cache = FileCache::of(&file).or_io()?;
-    let backend = FileBackend::new(file).or_fault()?;
-    Ok(Durable::new(backend, cache, access))
+    Ok(Durable::new(own_file(file)?, cache, access))
 }
 
-/// Adds who holds the lock, where the system tells.
-pub(crate) fn naming_the_holder(error: Error, path: Option<&Path>) -> Error {
-    match path.and_then(holder::of) {
-        Some(pid) if error.is_locked() => Error::new(
-            ErrorKind::Locked,
-            format!("the file is in use by process {pid}"),
-        )
-        .caused_by(error),
-        _ => error,
-    }
+/// The backend of a file.
+pub(crate) fn own_file(file: OsFile) -> Result<OwnFile<FileBackend>> {
+    OwnFile::new(FileBackend::new(file).or_fault()?)
 }
 
 /// Opens a file that begins as one of redb's.
@@ -352,5 +340,8 @@ fn share(file: File, path: Option<&Path>, settings: &Settings) -> Result<Shared>
         None => identity.rules()?,
     };
     let path = path.map(Path::to_owned);
-    Ok(Shared::new(file, path, rules, settings, identity, reserved))
+    let process = Process::current()?;
+    Ok(Shared::new(
+        file, path, rules, settings, identity, reserved, process,
+    ))
 }

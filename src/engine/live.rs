@@ -12,6 +12,7 @@ use crate::container::Container;
 use crate::engine::check::{check_rows_of, reserved_revisions, used_namespaces};
 use crate::engine::fault::{OrFault, contained};
 use crate::engine::plan::Plan;
+use crate::engine::process::Own;
 use crate::engine::scan::{self, Batch};
 use crate::engine::shared::{Settings, Shared};
 use crate::engine::snapshot::Snapshot;
@@ -25,7 +26,7 @@ use crate::schema::ContainerKey;
 
 /// A file that redb could open, and one snapshot of it.
 pub(crate) struct Live {
-    snapshot: Arc<Snapshot>,
+    snapshot: Arc<Own<Snapshot>>,
     pub(crate) shared: Shared,
     /// Whether every page was verified.
     pub(crate) is_verified: bool,

@@ -12,16 +12,18 @@ use std::path::{Path, PathBuf};
 use tempfile::TempPath;
 
 use crate::engine::fault::OrIo;
+use crate::engine::process::{Own, Process};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A new file, readable and writable by its owner only. Dropping it removes it.
 pub(crate) struct NewFile {
     file: File,
     /// The name it has until it gets its own, if it needs any.
-    name: Option<TempPath>,
+    name: Option<Own<TempPath>>,
     path: PathBuf,
     /// Opened before anything is done, so that this cannot fail when all is done.
     directory: File,
+    process: Process,
 }
 
 impl NewFile {
@@ -60,11 +62,13 @@ impl NewFile {
                 (file, Some(name))
             }
         };
+        let process = Process::current()?;
         Ok(Self {
             file,
-            name,
+            name: name.map(|name| Own::new(name, &process)),
             path: path.to_owned(),
             directory,
+            process,
         })
     }
 
@@ -77,9 +81,11 @@ impl NewFile {
     ///
     /// If only what comes after the naming fails, the whole file is there, and the error says so.
     pub(crate) fn finish(self) -> Result<()> {
+        self.process.check()?;
         self.file.sync_all().or_io()?;
         match self.name {
             Some(name) => name
+                .into_inner()?
                 .persist_noclobber(&self.path)
                 .map_err(|error| error.error)
                 .or_io()?,

@@ -7,13 +7,13 @@
 use std::fs::File;
 use std::path::Path;
 
-use redb::backends::FileBackend;
 use redb::{Database, ReadTransaction, StorageBackend};
 
 use crate::engine::check::{CheckReport, check};
 use crate::engine::fault::{OrFault, OrIo, contained};
 use crate::engine::file;
 use crate::engine::new_file::NewFile;
+use crate::engine::process::{Own, Process};
 use crate::engine::shared::{Settings, Shared};
 use crate::error::Result;
 use crate::record::{Identity, seal};
@@ -21,7 +21,7 @@ use crate::schema::{self, meta};
 
 /// See the head of this file.
 pub(crate) struct NewStore {
-    db: Database,
+    db: Own<Database>,
     new: NewFile,
     settings: Settings,
     reopen: Box<Reopen>,
@@ -32,7 +32,7 @@ type Reopen = dyn Fn(File, &Settings) -> Result<Shared>;
 impl NewStore {
     /// An empty file of redb, without any table.
     pub(crate) fn begin(path: &Path, settings: &Settings) -> Result<Self> {
-        Self::begin_on(path, settings, |file| FileBackend::new(file).or_fault())
+        Self::begin_on(path, settings, file::own_file)
     }
 
     /// The same, where `backend` stands before the file.
@@ -52,7 +52,7 @@ impl NewStore {
             .create_with_backend(backend(new.file()?)?)
             .or_fault()?;
         Ok(Self {
-            db,
+            db: Own::new(db, &Process::current()?),
             new,
             settings,
             reopen: Box::new(move |file, settings| {
@@ -92,7 +92,7 @@ impl NewStore {
             settings,
             reopen,
         } = self;
-        contained(move || db.close().or_fault())?;
+        contained(move || db.into_inner()?.close().or_fault())?;
         let reopened = reopen(new.file()?, &settings)?;
         let report = contained(|| {
             let snapshot = reopened.snapshot()?;

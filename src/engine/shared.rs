@@ -14,6 +14,8 @@ use redb::{ReadOnlyDatabase, ReadTransaction, ReadableDatabase, WriteTransaction
 use crate::engine::backend::Unverified;
 use crate::engine::fault::{Closing, OrFault, contained};
 use crate::engine::index::Index;
+use crate::engine::place::Place;
+use crate::engine::process::{Own, Process};
 use crate::engine::snapshot::Snapshot;
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::Identity;
@@ -147,8 +149,12 @@ pub(crate) struct Shared {
     /// Measured: creates are 2 to 11 % faster; and while redb holds pages that are not synced, each
     /// read that misses its cache looks for them in 131 places: reads of a store larger than the
     /// cache take 35 to 46 % less time.
-    latest: Mutex<Option<Arc<Snapshot>>>,
+    latest: Mutex<Option<Arc<Own<Snapshot>>>>,
     file: File,
+    /// Where it must be for a write to be acknowledged; none if it is in memory, or never written.
+    place: Option<Place>,
+    /// The process that opened it, and may use it.
+    pub(crate) process: Process,
     pub(crate) path: Option<PathBuf>,
     pub(crate) rules: Rules,
     pub(crate) index: Index,
@@ -180,6 +186,7 @@ impl Shared {
         settings: &Settings,
         identity: Identity,
         reserved: u64,
+        process: Process,
     ) -> Self {
         // Of what another process commits, the index would hear nothing.
         let index_bytes = match file {
@@ -192,6 +199,8 @@ impl Shared {
             rules,
             pages_verified: file.pages_verified(),
             file,
+            place: None,
+            process,
             index: Index::new(index_bytes),
             clock: settings.clock.clone(),
             identity,
@@ -203,11 +212,22 @@ impl Shared {
         }
     }
 
-    /// The database of redb, if it may be written.
-    pub(crate) fn into_database(self) -> Option<Database> {
+    /// The same, where the file is at this place.
+    pub(crate) fn at(mut self, place: Place) -> Self {
+        self.place = Some(place);
+        self
+    }
+
+    /// Whether the file is where it was when it was opened.
+    pub(crate) fn check_place(&self) -> Result<()> {
+        self.place.as_ref().map_or(Ok(()), Place::check)
+    }
+
+    /// The database of redb, if it may be written, and where it is.
+    pub(crate) fn into_database(self) -> Option<(Database, Option<Place>)> {
         drop(self.latest);
         match self.file {
-            File::ReadWrite(opened) => opened.db.into_inner(),
+            File::ReadWrite(opened) => Some((opened.db.into_inner()?, self.place)),
             File::ReadOnly(_) | File::Inspected(_) => None,
         }
     }
@@ -215,6 +235,7 @@ impl Shared {
     /// Closes the file, and tells if that fails, which dropping it does not. The system tells of a
     /// failed write once: a later sync would succeed without it. After a failure nothing is written.
     pub(crate) fn close(self) -> Result<()> {
+        let at_its_place = self.check_place();
         drop(self.latest);
         let broken = self.broken.into_inner();
         let closed = contained(move || {
@@ -236,7 +257,7 @@ impl Shared {
                 "the store is closed, but an earlier read, write or sync failed. What was \
                  acknowledged is in the file: open it again",
             )),
-            (closed, None) => closed,
+            (closed, None) => closed.and(at_its_place),
         }
     }
 
@@ -249,7 +270,8 @@ impl Shared {
     }
 
     /// What the last commit left.
-    pub(crate) fn snapshot(&self) -> Result<Arc<Snapshot>> {
+    pub(crate) fn snapshot(&self) -> Result<Arc<Own<Snapshot>>> {
+        self.process.check_number()?;
         if matches!(self.file, File::ReadOnly(_)) {
             // Another process commits.
             return contained(|| self.take_snapshot()).map(Arc::new);
@@ -272,11 +294,12 @@ impl Shared {
         drop(old); // Not while others wait for the lock.
     }
 
-    fn take_snapshot(&self) -> Result<Snapshot> {
-        Snapshot::of(self.file.begin_read()?, self.index.version())
+    fn take_snapshot(&self) -> Result<Own<Snapshot>> {
+        let snapshot = Snapshot::of(self.file.begin_read()?, self.index.version())?;
+        Ok(Own::new(snapshot, &self.process))
     }
 
-    fn latest(&self) -> MutexGuard<'_, Option<Arc<Snapshot>>> {
+    fn latest(&self) -> MutexGuard<'_, Option<Arc<Own<Snapshot>>>> {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -290,6 +313,7 @@ impl Shared {
     /// Waits for the turn of any other thread to end, and begins a write transaction. This
     /// thread's turn lasts until [`Shared::end_write`].
     pub(crate) fn begin_write(&self) -> Result<WriteTransaction> {
+        self.process.check()?;
         let File::ReadWrite(opened) = &self.file else {
             return Err(Error::precondition("the store is open for reading only"));
         };
@@ -298,6 +322,7 @@ impl Shared {
         let begun = contained(|| {
             // The one before may just have failed.
             self.check_writable()?;
+            self.check_place()?;
             opened.verify_pages()?;
             self.snapshot()?;
             opened.db.begin_write().or_fault()
@@ -329,6 +354,7 @@ impl Shared {
 
     /// Whether this thread could wait for a write transaction without waiting for itself.
     pub(crate) fn check_no_write_here(&self) -> Result<()> {
+        self.process.check()?;
         check_not_own(*self.writer())
     }
 

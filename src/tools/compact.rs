@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::db::Db;
 use crate::engine::fault::{OrFault, OrIo, contained};
+use crate::engine::place::Place;
 use crate::error::{Error, Operation, Result};
 use crate::options::Builder;
 
@@ -116,12 +117,13 @@ fn refuse_damaged(db: &Db) -> Result<()> {
 
 /// Compacts and closes the store; `db` must be its last handle.
 pub(crate) fn compact(db: Db) -> Result<()> {
-    let Some(mut database) = db.into_database() else {
+    let Some((mut database, place)) = db.into_database() else {
         return Err(Error::precondition("the store is in use"));
     };
     contained(move || {
         // It goes on until there is no more to gain.
         database.compact().or_fault()?;
         database.close().or_fault()
-    })
+    })?;
+    place.as_ref().map_or(Ok(()), Place::check)
 }

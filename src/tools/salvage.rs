@@ -10,7 +10,6 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::engine::fault::OrIo;
-use crate::engine::file;
 use crate::engine::live::Live;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::info::StoreId;
@@ -142,11 +141,10 @@ impl Builder {
         let (from, to) = (from.as_ref(), to.as_ref());
         let of_source = |error: Error| error.during(Operation::OpenStore).at(Some(from));
         let open = || {
-            // In this order: the lock that is taken by hand would be named as the holder.
             let live = Live::open(from, self.settings())?;
             Ok((locked(from)?, live))
         };
-        let (file, live) = self.when_unlocked(open).map_err(of_source)?;
+        let (file, live) = self.when_unlocked(from, open).map_err(of_source)?;
         Work::new(file, live, self.settings())
             .map_err(of_source)?
             .into_new_store(to, &mut progress)
@@ -170,8 +168,7 @@ fn locked(path: &Path) -> Result<File> {
     match file.try_lock_shared() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => {
-            let error = Error::new(ErrorKind::Locked, "the file is in use");
-            Err(file::naming_the_holder(error, Some(path)))
+            Err(Error::new(ErrorKind::Locked, "the file is in use"))
         }
         Err(std::fs::TryLockError::Error(error)) => Err(error).or_io(),
     }

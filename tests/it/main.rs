@@ -23,6 +23,8 @@ mod damage;
 mod dump;
 #[cfg(target_os = "linux")]
 mod failed_sync;
+#[cfg(target_os = "linux")]
+mod fork;
 mod full;
 mod index;
 mod kill;
@@ -38,3 +40,5 @@ mod stats;
 mod tidy;
 mod tools;
 mod transactions;
+#[cfg(target_os = "linux")]
+mod vanished;

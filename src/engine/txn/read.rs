@@ -13,6 +13,7 @@ use crate::container::{Container, ContainerHeader};
 use crate::engine::fault::contained;
 use crate::engine::index::Answer;
 use crate::engine::plan::Plan;
+use crate::engine::process::Own;
 use crate::engine::scan::{self, Batch, Shape};
 use crate::engine::shared::Shared;
 use crate::engine::snapshot::Snapshot;
@@ -42,12 +43,12 @@ use crate::store::{Damaged, Listing, Page, ReadNamespaces, ReadStore};
 /// # }
 /// ```
 pub struct ReadTxn {
-    snapshot: Arc<Snapshot>,
-    shared: Arc<Shared>,
+    snapshot: Arc<Own<Snapshot>>,
+    shared: Arc<Own<Shared>>,
 }
 
 impl ReadTxn {
-    pub(crate) fn begin(shared: &Arc<Shared>) -> Result<Self> {
+    pub(crate) fn begin(shared: &Arc<Own<Shared>>) -> Result<Self> {
         let snapshot = shared
             .snapshot()
             .map_err(|error| error.during(Operation::BeginRead).at(shared.path()))?;
@@ -105,7 +106,7 @@ impl ReadTxn {
     }
 
     pub(crate) fn check(&self) -> Result<check::CheckReport> {
-        contained(|| check::check(&self.snapshot.txn, self.shared.pages_verified))
+        contained(|| check::check(&self.seen()?.txn, self.shared.pages_verified))
             .map_err(|error| error.during(Operation::Check).at(self.shared.path()))
     }
 
@@ -113,21 +114,27 @@ impl ReadTxn {
     pub(crate) fn check_rows(&self) -> Result<()> {
         match self.shared.pages_verified {
             true => Ok(()),
-            false => contained(|| check::check_rows(&self.snapshot.txn)),
+            false => contained(|| check::check_rows(&self.seen()?.txn)),
         }
     }
 
     /// The bound of the revisions, as the file has it.
     pub(crate) fn revisions_below(&self) -> Result<Revision> {
-        contained(|| check::reserved_revisions(&self.snapshot.meta()?).map(Revision::new))
+        contained(|| check::reserved_revisions(&self.seen()?.meta()?).map(Revision::new))
     }
 
     /// A namespace that holds containers and is not among those that exist, which are `named`.
     pub(crate) fn stray_namespace(&self, named: &[NamespaceName]) -> Result<Option<String>> {
-        let used = contained(|| check::used_namespaces(&self.snapshot.containers))?;
+        let used = contained(|| check::used_namespaces(&self.seen()?.containers))?;
         let mut used = used.iter().map(|name| String::from_utf8_lossy(name));
         let stray = used.find(|used| !named.iter().any(|name| name.as_str() == used));
         Ok(stray.map(|name| name.into_owned()))
+    }
+
+    /// What it reads; an error in a process that was forked since.
+    fn seen(&self) -> Result<&Snapshot> {
+        self.shared.process.check_number()?;
+        Ok(&self.snapshot)
     }
 
     /// The transaction of redb beneath, for the tools that read whole tables.
@@ -150,7 +157,7 @@ impl fmt::Debug for ReadTxn {
 
 impl ReadNamespaces for ReadTxn {
     fn list_namespaces(&self) -> Result<Vec<NamespaceName>> {
-        contained(|| namespaces::list(&self.snapshot.namespaces()?))
+        contained(|| namespaces::list(&self.seen()?.namespaces()?))
             .map_err(|error| error.during(Operation::ListNamespaces))
     }
 
@@ -158,7 +165,7 @@ impl ReadNamespaces for ReadTxn {
         let Ok(parsed) = NamespaceName::new(name) else {
             return Ok(Labels::new());
         };
-        contained(|| namespaces::labels(&self.snapshot.namespaces()?, &parsed))
+        contained(|| namespaces::labels(&self.seen()?.namespaces()?, &parsed))
             .map_err(|error| error.during(Operation::NamespaceLabels).in_namespace(name))
     }
 }
@@ -181,7 +188,7 @@ impl ReadNamespace<'_> {
         Containers {
             plan: self.plan(filters, usize::MAX).unwrap_or(Plan::All),
             snapshot: Arc::clone(&self.txn.snapshot),
-            _shared: Arc::clone(&self.txn.shared),
+            shared: Arc::clone(&self.txn.shared),
             name: self.name.clone(),
             filters: filters.clone(),
             state: State::More(None),
@@ -222,23 +229,31 @@ impl ReadNamespace<'_> {
         // The visitor runs inside the boundary for redb's panics, which is not for its own.
         let mut panic = None;
         let visit = &mut |container: &ContainerRef<'_>| {
-            catch_unwind(AssertUnwindSafe(|| visit(container))).unwrap_or_else(|payload| {
+            let visited = catch_unwind(AssertUnwindSafe(|| visit(container)));
+            let next = visited.unwrap_or_else(|payload| {
                 panic = Some(payload);
                 ControlFlow::Break(())
-            })
+            });
+            // Where the visitor forked, one of the two that come back must not read on.
+            match self.txn.seen() {
+                Ok(_) => next,
+                Err(_) => ControlFlow::Break(()),
+            }
         };
-        let table = &self.txn.snapshot.containers;
         let visited = self.plan(filters, usize::MAX).and_then(|plan| {
+            let table = &self.txn.seen()?.containers;
             contained(|| scan::visit(table, &self.name, None, filters, &plan, visit))
         });
         if let Some(panic) = panic {
             resume_unwind(panic);
         }
-        visited.map_err(|error| error.during(Operation::List).in_namespace(&self.name))
+        visited
+            .and_then(|()| self.txn.seen().map(|_| ()))
+            .map_err(|error| error.during(Operation::List).in_namespace(&self.name))
     }
 
     fn look_up(&self, id: &ContainerId) -> Result<Option<Container>> {
-        contained(|| scan::get(&self.txn.snapshot.containers, &self.name, id))
+        contained(|| scan::get(&self.txn.seen()?.containers, &self.name, id))
     }
 
     fn batch<T: Shape>(
@@ -248,12 +263,12 @@ impl ReadNamespace<'_> {
         filters: &Filters,
         plan: &Plan,
     ) -> Result<Batch<T>> {
-        let table = &self.txn.snapshot.containers;
+        let table = &self.txn.seen()?.containers;
         contained(|| scan::batch(table, &self.name, after, limit, filters, plan))
     }
 
     fn plan(&self, filters: &Filters, limit: usize) -> Result<Plan> {
-        let Some(version) = self.txn.snapshot.version else {
+        let Some(version) = self.txn.seen()?.version else {
             return Ok(Plan::of(filters));
         };
         let index = &self.txn.shared.index;
@@ -274,14 +289,14 @@ read_store!(ReadNamespace<'_>);
 
 /// The containers of a namespace in one snapshot, in order. Made by [`ReadNamespace::iter`].
 pub struct Containers {
-    snapshot: Arc<Snapshot>,
+    snapshot: Arc<Own<Snapshot>>,
     name: NamespaceName,
     filters: Filters,
     plan: Plan,
     state: State,
     items: std::vec::IntoIter<Result<Container, Damaged>>,
     /// Keeps the file open.
-    _shared: Arc<Shared>,
+    shared: Arc<Own<Shared>>,
 }
 
 enum State {
@@ -318,6 +333,15 @@ impl Iterator for Containers {
 
     fn next(&mut self) -> Option<Result<Container>> {
         let item = loop {
+            if let Err(error) = self.shared.process.check_number() {
+                let is_at_its_end = self.items.len() == 0 && matches!(self.state, State::Last);
+                self.items = Vec::new().into_iter();
+                self.state = State::Last;
+                if is_at_its_end {
+                    return None;
+                }
+                break Err(error);
+            }
             if let Some(item) = self.items.next() {
                 break item.map_err(|damaged| damaged.error);
             }
