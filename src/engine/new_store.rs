@@ -96,7 +96,7 @@ impl NewStore {
         let reopened = reopen(new.file()?, &settings)?;
         let report = contained(|| {
             let snapshot = reopened.snapshot()?;
-            let report = check(&snapshot.txn, reopened.pages_verified)?.into_result()?;
+            let report = check(&snapshot.txn, reopened.pages_verified())?.into_result()?;
             verify(&snapshot.txn, &report)?;
             Ok(report)
         })?;

@@ -90,7 +90,7 @@ impl Db {
     ) -> Result<BackupReport> {
         let path = path.as_ref();
         let builder = Builder::default();
-        let from = self.read()?;
+        let from = self.read_verified(Operation::Backup)?;
         NewStore::begin(path, builder.settings())
             .and_then(|new| copy(&from, new, progress))
             .map_err(|error| error.during(Operation::Backup).at(Some(path)))

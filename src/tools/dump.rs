@@ -101,7 +101,7 @@ impl Db {
     /// # }
     /// ```
     pub fn dump(&self, out: impl Write, progress: impl FnMut(Progress)) -> Result<DumpReport> {
-        let snapshot = self.read()?;
+        let snapshot = self.read_verified(Operation::Dump)?;
         dump(&snapshot, out, progress)
             .map_err(|error| error.during(Operation::Dump).at(snapshot.shared().path()))
     }
