@@ -15,9 +15,19 @@ use crate::engine::fault::{OrFault, OrIo, contained};
 use crate::engine::file;
 use crate::engine::new_file::NewFile;
 use crate::engine::shared::{Settings, Shared};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Identity, seal};
 use crate::schema::{self, meta};
+
+/// The error for a new file that is damaged: whoever asked for it looks for damage elsewhere.
+pub(crate) fn not_kept(error: Error) -> Error {
+    if !error.is_corrupt() {
+        return error;
+    }
+    let what =
+        "the new file does not hold what was written to it: the disk may be failing, try another";
+    Error::new(ErrorKind::Io, what).caused_by(error)
+}
 
 /// See the head of this file.
 pub(crate) struct NewStore {
@@ -80,8 +90,12 @@ impl NewStore {
         txn.commit().or_fault()
     }
 
-    /// Closes the store, verifies it, also by `verify`, and gives it its name. Tells what the
-    /// check found, and the length of the file.
+    /// Closes the store, verifies it, also by `verify`, and gives it its name. Tells what
+    /// the check found, and the length of the file.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` if what was written is damaged ([`not_kept`]), or is what it was made of; `Io`.
     pub(crate) fn finish(
         self,
         verify: impl FnOnce(&ReadTransaction, &CheckReport) -> Result<()>,
@@ -92,7 +106,9 @@ impl NewStore {
             settings,
             reopen,
         } = self;
-        contained(move || db.close().or_fault())?;
+        contained(move || {
+            db.close().or_fault()
+        })?;
         let reopened = reopen(new.file()?, &settings)?;
         let report = contained(|| {
             let snapshot = reopened.snapshot()?;
