@@ -66,7 +66,8 @@ impl NewStore {
             new,
             settings,
             reopen: Box::new(move |file, settings| {
-                file::open_backend(backend(file)?, settings, None)
+                // Opening it to write would make it longer.
+                file::inspect_alone(backend(file)?, settings, None)
             }),
         })
     }
@@ -90,7 +91,7 @@ impl NewStore {
         txn.commit().or_fault()
     }
 
-    /// Closes the store, verifies it, also by `verify`, and gives it its name. Tells what
+    /// Compacts and closes the store, verifies it, also by `verify`, and gives it its name. Tells what
     /// the check found, and the length of the file.
     ///
     /// # Errors
@@ -101,12 +102,14 @@ impl NewStore {
         verify: impl FnOnce(&ReadTransaction, &CheckReport) -> Result<()>,
     ) -> Result<(CheckReport, u64)> {
         let Self {
-            db,
+            mut db,
             new,
             settings,
             reopen,
         } = self;
         contained(move || {
+            // Each transaction left free pages behind, and the file has grown by leaps.
+            db.compact().or_fault()?;
             db.close().or_fault()
         })?;
         let reopened = reopen(new.file()?, &settings)?;

@@ -264,6 +264,48 @@ fn a_damaged_record_is_said_to_be_one_of_the_source() {
     assert_eq!(files(directory.path()), ["old.redb"]);
 }
 
+/// How much longer a copy may be than what it was copied from: some pages of redb's own.
+const SLACK_BYTES: u64 = 32 * 1024;
+
+#[test]
+fn a_copy_is_no_longer_than_its_source() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let length = |name: &str| at(name).metadata().unwrap().len();
+    for (nth, (count, spec_bytes)) in [(0, 0), (20, 100), (400, 500), (400, 9_000), (1_000, 700)]
+        .into_iter()
+        .enumerate()
+    {
+        let [fresh, compact] = ["fresh", "compact"].map(|name| format!("{nth}-{name}"));
+        let db = Db::create(at(&fresh)).unwrap();
+        fill(&db, count, spec_bytes);
+        drop(db);
+        fs::copy(at(&fresh), at(&compact)).unwrap();
+        Db::builder().compact(at(&compact)).unwrap();
+        for source in [fresh, compact] {
+            let [backup, restored, loaded] =
+                ["backup", "restored", "loaded"].map(|name| format!("{source}-{name}"));
+            let db = Db::open_read_only(at(&source)).unwrap();
+            db.backup(at(&backup), |_| {}).unwrap();
+            Db::builder()
+                .restore(at(&backup), at(&restored), |_| {})
+                .unwrap();
+            Db::builder()
+                .load(at(&loaded), &dump(&db)[..], |_| {})
+                .unwrap();
+            for copy in [backup, restored, loaded] {
+                println!("{copy}: {} of {}", length(&copy), length(&source));
+                assert!(
+                    length(&copy) <= length(&source) + SLACK_BYTES,
+                    "{copy}: {} of {}",
+                    length(&copy),
+                    length(&source)
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn a_damaged_backup_is_not_restored_and_leaves_nothing() {
     let directory = tempfile::tempdir().unwrap();
