@@ -141,7 +141,7 @@ impl Db {
             rules: self.shared.rules,
             path: self.shared.path.clone(),
             read_only: self.shared.is_read_only(),
-            pages_verified: self.shared.pages_verified,
+            pages_verified: self.shared.pages_verified(),
         }
     }
 
@@ -166,13 +166,28 @@ impl Db {
 
     /// Reads everything that is stored and tells what is damaged.
     ///
-    /// It writes nothing, and reads from one snapshot while others write.
+    /// It writes nothing, and reads from one snapshot while others write. It verifies the checksum of every
+    /// page first, unless that was done since the file was opened.
     ///
     /// # Errors
     ///
     /// What keeps it from reading on. Damage that it can pass is in the report.
     pub fn check(&self) -> Result<CheckReport> {
-        self.snapshot(Operation::Check)?.check()
+        match ReadTxn::begin_verified(&self.shared) {
+            Ok(snapshot) => snapshot.check(),
+            Err(error) if error.is_corrupt() => {
+                let mut report = self.snapshot(Operation::Check)?.check()?;
+                report.add_of_file(error);
+                Ok(report)
+            }
+            Err(error) => Err(error.during(Operation::Check).at(self.shared.path())),
+        }
+    }
+
+    /// A snapshot with all its pages verified, whatever the store was opened with.
+    pub(crate) fn read_verified(&self, operation: Operation) -> Result<ReadTxn> {
+        ReadTxn::begin_verified(&self.shared)
+            .map_err(|error| error.during(operation).at(self.shared.path()))
     }
 
     fn snapshot(&self, operation: Operation) -> Result<ReadTxn> {

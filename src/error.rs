@@ -139,7 +139,11 @@ pub(crate) enum Operation {
     Measure,
     Dump,
     Load,
+    /// As far as the store is concerned that is backed up.
+    BackupOf,
+    /// As far as the new file is.
     Backup,
+    RestoreFrom,
     Restore,
     Compact,
     Salvage,
@@ -172,7 +176,9 @@ impl Operation {
             Self::Measure => "measure store",
             Self::Dump => "dump store",
             Self::Load => "load a dump into",
+            Self::BackupOf => "back up store",
             Self::Backup => "back up to",
+            Self::RestoreFrom => "restore from",
             Self::Restore => "restore to",
             Self::Compact => "compact store",
             Self::Salvage => "salvage into",
@@ -183,6 +189,23 @@ impl Operation {
     /// Its errors tell the operation.
     fn is_a_step(self) -> bool {
         matches!(self, Self::BeginRead | Self::BeginWrite | Self::Commit)
+    }
+
+    /// Whether it is about a whole store, and a container or namespace is only a place in it.
+    fn is_about_a_store(self) -> bool {
+        matches!(
+            self,
+            Self::Check
+                | Self::Measure
+                | Self::Dump
+                | Self::Load
+                | Self::BackupOf
+                | Self::Backup
+                | Self::RestoreFrom
+                | Self::Restore
+                | Self::Compact
+                | Self::Salvage
+        )
     }
 
     /// Whether the namespace is what the operation is about, not where it looks.
@@ -373,6 +396,12 @@ impl Error {
         self
     }
 
+    /// The same error, where what failed is only a part of this operation.
+    pub(crate) fn within(mut self, operation: Operation) -> Self {
+        self.0.operation = Some(operation);
+        self
+    }
+
     pub(crate) fn in_namespace(mut self, namespace: impl AsRef<str>) -> Self {
         self.0
             .namespace
@@ -395,6 +424,17 @@ impl Error {
     fn write_subject(&self, f: &mut fmt::Formatter<'_>, operation: Operation) -> fmt::Result {
         let inner = &self.0;
         f.write_str(operation.as_str())?;
+        if operation.is_about_a_store() {
+            if let Some(path) = &inner.path {
+                write!(f, " {}", path.display())?;
+            }
+            return match (&inner.id, &inner.namespace) {
+                (Some(id), Some(name)) => write!(f, ": container {id:?} in namespace {name:?}: "),
+                (Some(id), None) => write!(f, ": container {id:?}: "),
+                (None, Some(name)) => write!(f, ": namespace {name:?}: "),
+                (None, None) => f.write_str(": "),
+            };
+        }
         if let Some(id) = &inner.id {
             write!(f, " {id:?}")?;
         }
@@ -483,6 +523,28 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "create container \"web\" in namespace \"k8s.io\" of /a/b: no"
+        );
+    }
+
+    #[test]
+    fn what_a_whole_store_is_asked_for_names_the_file_first_and_not_its_steps() {
+        let error = Error::not_found()
+            .during(Operation::List)
+            .of("web")
+            .in_namespace("k8s.io")
+            .within(Operation::Dump)
+            .at(Some(Path::new("/a/b")));
+        assert_eq!(error.operation(), Some("dump store"));
+        assert_eq!(
+            error.to_string(),
+            "dump store /a/b: container \"web\" in namespace \"k8s.io\": not found"
+        );
+        let error = Error::not_found()
+            .during(Operation::BackupOf)
+            .in_namespace("x");
+        assert_eq!(
+            error.to_string(),
+            "back up store: namespace \"x\": not found"
         );
     }
 

@@ -105,10 +105,16 @@ impl Builder {
     ///
     /// It reads the whole file, a few milliseconds per thousand containers where that is in memory
     /// already. Without it, the first write does that, and is [`Corrupt`](crate::ErrorKind::Corrupt) if
-    /// a page is damaged: nothing is written to such a file. Reading works before and beside that.
-    /// Damage to a value is found when it is read; damage to keys, or to pages that lead to others, may
-    /// hide containers from who lists them, and is found by [`Db::check`], [`Db::dump`] and
-    /// [`Db::stats`]. [`Builder::open_read_only`] does not verify a file that another process is writing.
+    /// a page is damaged: nothing is written to such a file. Until the first write nothing is written at
+    /// all: a store that is opened and closed without one leaves its file as it was. A file that a crash
+    /// left is repaired in memory until then, and again the next time (but at once where
+    /// [`Builder::live_readers`] are allowed).
+    ///
+    /// Reading works before and beside that. Damage to a value is found when it is read; damage to keys,
+    /// or to pages that lead to others, may hide containers from who lists them. [`Db::check`],
+    /// [`Db::dump`], [`Db::stats`] and [`Db::backup`] verify the pages before, whatever is set here.
+    /// [`Builder::open_read_only`] does not verify a file that another process is writing; those four
+    /// verify the snapshot that they read.
     pub fn check_integrity(mut self, check: bool) -> Self {
         self.settings.check_integrity = check;
         self

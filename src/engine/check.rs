@@ -27,6 +27,10 @@ pub struct CheckReport {
     pub namespaces: u64,
     /// How many containers are whole.
     pub containers: u64,
+    /// Whether the checksum of every page of the file was verified and is right. False where a page is
+    /// damaged, which is among `damages`; and where another process commits so often that nobody can
+    /// tell which pages to verify.
+    pub pages_verified: bool,
     /// What is damaged.
     pub damages: Vec<Damage>,
 }
@@ -78,7 +82,10 @@ pub(crate) fn check(txn: &ReadTransaction, pages_verified: bool) -> Result<Check
     let containers = txn.open_table(schema::CONTAINERS).or_fault()?;
     let table = txn.open_table(schema::NAMESPACES).or_fault()?;
     let reserved = reserved_revisions(&txn.open_table(schema::META).or_fault()?)?;
-    let mut report = CheckReport::default();
+    let mut report = CheckReport {
+        pages_verified,
+        ..CheckReport::default()
+    };
     if !pages_verified {
         match check_rows(txn) {
             Err(error) if error.is_corrupt() => report.add("", None, error),
@@ -109,6 +116,16 @@ pub(crate) fn check(txn: &ReadTransaction, pages_verified: bool) -> Result<Check
 }
 
 impl CheckReport {
+    /// Adds what is wrong with the file as a whole, before all else.
+    pub(crate) fn add_of_file(&mut self, error: Error) {
+        let damage = Damage {
+            namespace: String::new(),
+            id: None,
+            error,
+        };
+        self.damages.insert(0, damage);
+    }
+
     fn add(&mut self, namespace: &str, id: Option<String>, error: Error) {
         self.damages.push(Damage {
             namespace: namespace.to_owned(),

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{Builder, ConcurrencyMode, Database, ReadTransaction, ReadableDatabase, StorageBackend};
 
-use crate::engine::backend::{Access, Gate, gated};
+use crate::engine::backend::{Access, gated};
 use crate::engine::check::reserved_revisions;
 use crate::engine::durable::{Durable, FileCache};
 use crate::engine::fault::{Closing, OrFault, OrIo, contained};
@@ -17,7 +17,7 @@ use crate::engine::migrate::{self, Target};
 use crate::engine::new_file::NewFile;
 use crate::engine::place::Place;
 use crate::engine::process::{OwnFile, Process};
-use crate::engine::shared::{File, Opened, Settings, Shared};
+use crate::engine::shared::{File, Followed, Opened, Settings, Shared};
 use crate::engine::trees::Extent;
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Identity, seal};
@@ -80,10 +80,18 @@ pub(crate) fn inspect_verified(path: &Path, settings: &Settings) -> Result<Share
         ..settings.clone()
     };
     let file = existing(path, OpenOptions::new().read(true))?;
-    let backend = durable(file, Access::Inspect)?;
-    let file = File::Inspected(repair_in_memory(backend, &settings, Some(path))?);
-    check_identity(&file.begin_read()?, &settings, FORMAT_VERSION)?;
-    share(file, Some(path), &settings)
+    inspect_alone(durable(file, Access::Inspect)?, &settings, Some(path))
+}
+
+/// The store in a backend that is never written, while nobody else writes it.
+pub(crate) fn inspect_alone(
+    backend: impl StorageBackend,
+    settings: &Settings,
+    path: Option<&Path>,
+) -> Result<Shared> {
+    let file = File::Inspected(repair_in_memory(backend, settings, path)?);
+    check_identity(&file.begin_read()?, settings, FORMAT_VERSION)?;
+    share(file, path, settings)
 }
 
 /// A new store in a backend that holds nothing yet.
@@ -102,7 +110,7 @@ pub(crate) fn create_backend(
         settings.rules.unwrap_or_default(),
     );
     initialize(&db, &identity, 0)?;
-    share(File::ReadWrite(Opened::new(db, None)), path, settings)
+    share(File::ReadWrite(Opened::new(db)), path, settings)
 }
 
 /// The store in a backend. Nothing is written to it before it is known to be one.
@@ -121,14 +129,20 @@ pub(crate) fn open_and_migrate(
     path: Option<&Path>,
     target: Target,
 ) -> Result<Shared> {
-    let (opened, gate) = open_behind(backend, Access::Write, settings, path)?;
+    let opened = open_behind(backend, Access::Write, settings, path)?;
     let snapshot = contained(|| opened.db.begin_read().or_fault())?;
     let version = check_identity(&snapshot, settings, target.version)?;
     drop(snapshot);
-    gate.open().or_io()?;
+    // Without the check, the first write opens the gate. What a crash left, and redb repaired, must be in
+    // the file where others read it.
+    let is_repair_for_others = settings.live_readers && opened.are_pages_verified();
+    if settings.check_integrity || is_repair_for_others {
+        opened.open_gate()?;
+    }
     if version < target.version {
         tracing::info!(?path, from = version, to = target.version, "migrate");
         opened.verify_pages()?;
+        opened.open_gate()?;
         contained(|| {
             let txn = opened.db.begin_write().or_fault()?;
             migrate::run(&txn, target)?;
@@ -175,10 +189,13 @@ pub(crate) fn inspect_backend<A: StorageBackend, B: StorageBackend>(
 fn read_beside_a_writer(backend: impl StorageBackend, settings: &Settings) -> Result<Option<File>> {
     let mut builder = redb_builder(settings);
     builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
-    contained(|| match builder.open_read_only_with_backend(backend) {
+    let (backend, file) = gated(backend, Access::Follow, Extent::OwnTables, |_| {});
+    let opened = contained(|| match builder.open_read_only_with_backend(backend) {
         Err(redb::DatabaseError::RepairAborted) => Ok(None),
-        opened => Ok(Some(File::ReadOnly(Closing::new(opened.or_fault()?)))),
-    })
+        opened => Ok(Some(Closing::new(opened.or_fault()?))),
+    })?;
+    file.read_on();
+    Ok(opened.map(|db| File::ReadOnly(Followed::new(db, file))))
 }
 
 /// The file as it would be after a repair, which is not made.
@@ -191,7 +208,7 @@ fn repair_in_memory(
         live_readers: false,
         ..settings.clone()
     };
-    open_behind(backend, Access::Inspect, &settings, path).map(|(opened, _never_opened)| opened)
+    open_behind(backend, Access::Inspect, &settings, path)
 }
 
 /// The database behind a gate.
@@ -200,7 +217,7 @@ fn open_behind(
     access: Access,
     settings: &Settings,
     path: Option<&Path>,
-) -> Result<(Opened, Gate)> {
+) -> Result<Opened> {
     let reported = path.map(Path::to_owned);
     let on_repair = settings.on_repair.clone();
     let tell = Arc::new(move |done: f64| {
@@ -233,7 +250,8 @@ fn open_behind(
         true => None,
         false => gate.unverified(),
     };
-    Ok((Opened::new(db, unverified), gate))
+    gate.read_on();
+    Ok(Opened::behind(db, gate, unverified))
 }
 
 /// A file of which redb reads what the disk has.

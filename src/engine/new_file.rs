@@ -51,14 +51,7 @@ impl NewFile {
         let (file, name) = match unnamed(parent) {
             Some(file) => (file, None),
             None => {
-                let named = tempfile::Builder::new()
-                    .prefix(".bayplan-")
-                    .suffix(".new")
-                    .tempfile_in(parent)
-                    // Its name is of no use to anybody.
-                    .map_err(|error| io::Error::from(error.kind()))
-                    .or_io()?;
-                let (file, name) = named.into_parts();
+                let (file, name) = named(parent).or_io()?;
                 (file, Some(name))
             }
         };
@@ -100,6 +93,23 @@ impl NewFile {
                 Error::new(error.kind(), what).caused_by(error)
             })
     }
+}
+
+/// A file in the directory under a name of its own. An error is as the system gave it: the name is of no
+/// use to anybody.
+fn named(directory: &Path) -> io::Result<(File, TempPath)> {
+    let create = |path: &Path| {
+        let mut options = File::options();
+        options.read(true).write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(path)
+    };
+    tempfile::Builder::new()
+        .prefix(".bayplan-")
+        .suffix(".new")
+        .make_in(directory, create)
+        .map(tempfile::NamedTempFile::into_parts)
 }
 
 fn parent(path: &Path) -> &Path {
@@ -203,6 +213,18 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::AlreadyExists);
             assert_eq!(fs::read(&path).unwrap(), b"of somebody else");
             assert_eq!(names(directory.path()), ["a"]);
+        }
+    }
+
+    /// A file system that makes no files, whoever asks for it.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_the_system_says_is_kept_whichever_way_the_file_is_made() {
+        for way in WAYS {
+            let error = NewFile::begin_in(Path::new("/proc/a"), way).err().unwrap();
+            let text = format!("{error:#}");
+            assert!(text.contains("(os error "), "{text}");
+            assert!(!text.contains(".bayplan-"), "{text}");
         }
     }
 

@@ -15,9 +15,19 @@ use crate::engine::file;
 use crate::engine::new_file::NewFile;
 use crate::engine::process::{Own, Process};
 use crate::engine::shared::{Settings, Shared};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Identity, seal};
 use crate::schema::{self, meta};
+
+/// The error for a new file that is damaged: whoever asked for it looks for damage elsewhere.
+pub(crate) fn not_kept(error: Error) -> Error {
+    if !error.is_corrupt() {
+        return error;
+    }
+    let what =
+        "the new file does not hold what was written to it: the disk may be failing, try another";
+    Error::new(ErrorKind::Io, what).caused_by(error)
+}
 
 /// See the head of this file.
 pub(crate) struct NewStore {
@@ -56,7 +66,8 @@ impl NewStore {
             new,
             settings,
             reopen: Box::new(move |file, settings| {
-                file::open_backend(backend(file)?, settings, None)
+                // Opening it to write would make it longer.
+                file::inspect_alone(backend(file)?, settings, None)
             }),
         })
     }
@@ -80,8 +91,12 @@ impl NewStore {
         txn.commit().or_fault()
     }
 
-    /// Closes the store, verifies it, also by `verify`, and gives it its name. Tells what the
-    /// check found, and the length of the file.
+    /// Compacts and closes the store, verifies it, also by `verify`, and gives it its name. Tells what
+    /// the check found, and the length of the file.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` if what was written is damaged ([`not_kept`]), or is what it was made of; `Io`.
     pub(crate) fn finish(
         self,
         verify: impl FnOnce(&ReadTransaction, &CheckReport) -> Result<()>,
@@ -92,11 +107,16 @@ impl NewStore {
             settings,
             reopen,
         } = self;
-        contained(move || db.into_inner()?.close().or_fault())?;
+        contained(move || {
+            let mut db = db.into_inner()?;
+            // Each transaction left free pages behind, and the file has grown by leaps.
+            db.compact().or_fault()?;
+            db.close().or_fault()
+        })?;
         let reopened = reopen(new.file()?, &settings)?;
         let report = contained(|| {
             let snapshot = reopened.snapshot()?;
-            let report = check(&snapshot.txn, reopened.pages_verified)?.into_result()?;
+            let report = check(&snapshot.txn, reopened.pages_verified())?.into_result()?;
             verify(&snapshot.txn, &report)?;
             Ok(report)
         })?;

@@ -11,12 +11,14 @@ use chrono::{DateTime, Utc};
 pub(crate) use redb::Database;
 use redb::{ReadOnlyDatabase, ReadTransaction, ReadableDatabase, WriteTransaction};
 
-use crate::engine::backend::Unverified;
-use crate::engine::fault::{Closing, OrFault, contained};
+use crate::engine::backend::Gate;
+use crate::engine::fault::{Closing, OrFault, OrIo, contained};
 use crate::engine::index::Index;
+use crate::engine::layout::Commit;
 use crate::engine::place::Place;
 use crate::engine::process::{Own, Process};
 use crate::engine::snapshot::Snapshot;
+use crate::engine::trees::Extent;
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::Identity;
 use crate::revision::Revision;
@@ -28,6 +30,9 @@ use crate::update::Rules;
 /// each time: the file holds an upper bound, moved ahead by this many once it is reached. So
 /// reopening skips up to this many revisions, and never repeats one.
 pub(crate) const REVISION_BLOCK: u64 = 1024;
+
+/// How often a snapshot is taken anew where another process commits at that moment.
+const FOLLOW_ATTEMPTS: usize = 64;
 
 /// Hears how far something is, from 0 to 1.
 pub(crate) type OnRepair = Arc<dyn Fn(f64) + Send + Sync>;
@@ -68,7 +73,8 @@ impl Settings {
 /// The file, as far as it may be used.
 pub(crate) enum File {
     ReadWrite(Opened),
-    ReadOnly(Closing<ReadOnlyDatabase>),
+    /// As another process may write it.
+    ReadOnly(Followed),
     /// Repaired in memory, never written.
     Inspected(Opened),
 }
@@ -78,13 +84,13 @@ impl File {
         contained(|| {
             match self {
                 Self::ReadWrite(opened) | Self::Inspected(opened) => opened.db.begin_read(),
-                Self::ReadOnly(db) => db.begin_read(),
+                Self::ReadOnly(followed) => followed.db.begin_read(),
             }
             .or_fault()
         })
     }
 
-    /// Whether every page was verified when the file was opened.
+    /// Whether every page has been verified.
     fn pages_verified(&self) -> bool {
         match self {
             Self::ReadWrite(opened) | Self::Inspected(opened) => opened.are_pages_verified(),
@@ -96,6 +102,8 @@ impl File {
 /// A database of redb, and what of its pages nobody has verified.
 pub(crate) struct Opened {
     pub(crate) db: Closing<Database>,
+    /// What stands before the file; none before a new one.
+    gate: Option<Gate>,
     pages: Mutex<Pages>,
 }
 
@@ -103,29 +111,42 @@ pub(crate) struct Opened {
 enum Pages {
     Verified,
     /// Nobody but those that redb opens and closes it by.
-    Unverified(Unverified),
+    Unverified(Commit),
     Damaged(Error),
 }
 
 impl Opened {
-    pub(crate) fn new(db: Closing<Database>, unverified: Option<Unverified>) -> Self {
+    /// A database whose pages nobody needs to verify.
+    pub(crate) fn new(db: Closing<Database>) -> Self {
         Self {
             db,
+            gate: None,
+            pages: Mutex::new(Pages::Verified),
+        }
+    }
+
+    /// A database behind a gate, and the commit whose pages nobody has verified, if that is so.
+    pub(crate) fn behind(db: Closing<Database>, gate: Gate, unverified: Option<Commit>) -> Self {
+        Self {
+            db,
+            gate: Some(gate),
             pages: Mutex::new(unverified.map_or(Pages::Verified, Pages::Unverified)),
         }
     }
 
-    fn are_pages_verified(&self) -> bool {
+    pub(crate) fn are_pages_verified(&self) -> bool {
         matches!(*self.lock_pages(), Pages::Verified)
     }
 
-    /// Verifies all pages, before the first write, if nobody has. What is damaged stays so.
+    /// Verifies all pages, if nobody has. What is damaged stays so.
     pub(crate) fn verify_pages(&self) -> Result<()> {
         let mut pages = self.lock_pages();
-        let verified = match &*pages {
-            Pages::Verified => return Ok(()),
-            Pages::Damaged(error) => return Err(error.clone()),
-            Pages::Unverified(unverified) => unverified.verify(),
+        let verified = match (&*pages, &self.gate) {
+            (Pages::Verified, _) => return Ok(()),
+            (Pages::Damaged(error), _) => return Err(error.clone()),
+            // Nothing was committed since: a write verifies them before.
+            (Pages::Unverified(commit), Some(gate)) => gate.verify(commit, Extent::OurTables),
+            (Pages::Unverified(_), None) => Ok(()),
         };
         match &verified {
             Ok(()) => *pages = Pages::Verified,
@@ -135,8 +156,43 @@ impl Opened {
         verified
     }
 
+    /// Lets writes reach the file. The pages must have been verified.
+    pub(crate) fn open_gate(&self) -> Result<()> {
+        self.gate
+            .as_ref()
+            .map_or(Ok(()), |gate| gate.open().or_io())
+    }
+
     fn lock_pages(&self) -> MutexGuard<'_, Pages> {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A database that another process may write, and the file beneath it.
+pub(crate) struct Followed {
+    db: Closing<ReadOnlyDatabase>,
+    file: Gate,
+}
+
+impl Followed {
+    pub(crate) fn new(db: Closing<ReadOnlyDatabase>, file: Gate) -> Self {
+        Self { db, file }
+    }
+
+    /// Takes a snapshot and verifies its pages, which nobody writes over while it lives; the second is
+    /// false where other processes commit so often that nobody can tell which commit it shows.
+    fn verified<T>(&self, take: impl Fn() -> Result<T>) -> Result<(T, bool)> {
+        for _ in 0..FOLLOW_ATTEMPTS {
+            let before = self.file.last_commit()?;
+            let snapshot = take()?;
+            // Two commits of the same trees hold the same.
+            let after = self.file.last_commit()?;
+            if let Some(commit) = before.filter(|_| before == after) {
+                self.file.verify(&commit, Extent::AllPages)?;
+                return Ok((snapshot, true));
+            }
+        }
+        Ok((take()?, false))
     }
 }
 
@@ -158,8 +214,6 @@ pub(crate) struct Shared {
     pub(crate) path: Option<PathBuf>,
     pub(crate) rules: Rules,
     pub(crate) index: Index,
-    /// Whether every page was verified when the file was opened.
-    pub(crate) pages_verified: bool,
     clock: Clock,
     pub(crate) identity: Identity,
     /// The next revision to hand out.
@@ -197,7 +251,6 @@ impl Shared {
             latest: Mutex::default(),
             path,
             rules,
-            pages_verified: file.pages_verified(),
             file,
             place: None,
             process,
@@ -243,7 +296,10 @@ impl Shared {
                 File::ReadWrite(opened) | File::Inspected(opened) => {
                     opened.db.into_inner().map_or(Ok(()), Database::close)
                 }
-                File::ReadOnly(db) => db.into_inner().map_or(Ok(()), ReadOnlyDatabase::close),
+                File::ReadOnly(followed) => {
+                    let db = followed.db.into_inner();
+                    db.map_or(Ok(()), ReadOnlyDatabase::close)
+                }
             }
             .or_fault()
         });
@@ -259,6 +315,11 @@ impl Shared {
             )),
             (closed, None) => closed.and(at_its_place),
         }
+    }
+
+    /// Whether every page of the file has been verified.
+    pub(crate) fn pages_verified(&self) -> bool {
+        self.file.pages_verified()
     }
 
     pub(crate) fn path(&self) -> Option<&Path> {
@@ -284,6 +345,22 @@ impl Shared {
         let snapshot = Arc::new(contained(|| self.take_snapshot())?);
         *latest = Some(Arc::clone(&snapshot));
         Ok(snapshot)
+    }
+
+    /// The same, with all its pages verified, whatever the store was opened with; the second is false
+    /// where that cannot be done.
+    pub(crate) fn verified_snapshot(&self) -> Result<(Arc<Own<Snapshot>>, bool)> {
+        self.process.check_number()?;
+        match &self.file {
+            File::ReadOnly(followed) => {
+                let take = || contained(|| self.take_snapshot()).map(Arc::new);
+                followed.verified(take)
+            }
+            File::ReadWrite(opened) | File::Inspected(opened) => {
+                opened.verify_pages()?;
+                Ok((self.snapshot()?, true))
+            }
+        }
     }
 
     /// Shows what was just committed to all who read from now on. The index has heard of it.
@@ -324,6 +401,10 @@ impl Shared {
             self.check_writable()?;
             self.check_place()?;
             opened.verify_pages()?;
+            // What the file holds is not known if this fails.
+            opened
+                .open_gate()
+                .inspect_err(|error| self.break_writes(error))?;
             self.snapshot()?;
             opened.db.begin_write().or_fault()
         });

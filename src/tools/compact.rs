@@ -57,7 +57,7 @@ impl Builder {
     /// ```
     pub fn compact(self, path: impl AsRef<Path>) -> Result<CompactReport> {
         let path = path.as_ref();
-        let in_context = |error: Error| error.during(Operation::Compact).at(Some(path));
+        let in_context = |error: Error| error.within(Operation::Compact).at(Some(path));
         let before_bytes = length(path).map_err(in_context)?;
         let db = self.check_integrity(true).open(path)?;
         refuse_damaged(&db).map_err(in_context)?;
@@ -94,10 +94,10 @@ impl Builder {
     /// ```
     pub fn estimate_compact(self, path: impl AsRef<Path>) -> Result<CompactReport> {
         let path = path.as_ref();
-        let in_context = |error: Error| error.during(Operation::Compact).at(Some(path));
+        let in_context = |error: Error| error.within(Operation::Compact).at(Some(path));
         let db = self.open_read_only(path)?;
         refuse_damaged(&db).map_err(in_context)?;
-        let stats = db.stats()?;
+        let stats = db.stats().map_err(in_context)?;
         let before_bytes = length(path).map_err(in_context)?;
         Ok(CompactReport {
             before_bytes,

@@ -10,7 +10,7 @@ use crate::dump::line::StoreLine;
 use crate::dump::{Item, Reader, Writer};
 use crate::engine::bulk::Bulk;
 use crate::engine::fault::contained;
-use crate::engine::new_store::NewStore;
+use crate::engine::new_store::{NewStore, not_kept};
 use crate::engine::txn::ReadTxn;
 use crate::error::{Error, Operation, Result};
 use crate::filter::Filters;
@@ -64,13 +64,13 @@ impl Db {
     /// The dump is complete and exact: [`Builder::load`] makes the same store of it, also another
     /// version of this library, and dumping that store gives the same bytes. `docs/FORMAT.md` has
     /// its grammar. It is read from one snapshot, while others write, with a few containers in
-    /// memory at a time. Specs may hold secrets: mind who can read what `out` writes to.
+    /// memory at a time. Pages that nobody has verified are verified first. Specs may hold secrets: mind who can read what `out` writes to.
     ///
     /// `progress` counts containers.
     ///
     /// # Errors
     ///
-    /// [`Corrupt`](crate::ErrorKind::Corrupt), naming the container or namespace, if something is
+    /// [`Corrupt`](crate::ErrorKind::Corrupt), naming the page, container or namespace, if something is
     /// damaged: a dump is whole or it has no last line ([`Builder::salvage`] saves the rest).
     /// [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition) if a container needs a line
     /// longer than [`DUMP_LINE_MAX_BYTES`](crate::limits::DUMP_LINE_MAX_BYTES).
@@ -101,9 +101,9 @@ impl Db {
     /// # }
     /// ```
     pub fn dump(&self, out: impl Write, progress: impl FnMut(Progress)) -> Result<DumpReport> {
-        let snapshot = self.read()?;
+        let snapshot = self.read_verified(Operation::Dump)?;
         dump(&snapshot, out, progress)
-            .map_err(|error| error.during(Operation::Dump).at(snapshot.shared().path()))
+            .map_err(|error| error.within(Operation::Dump).at(snapshot.shared().path()))
     }
 }
 
@@ -213,13 +213,14 @@ fn load(
         }
     }
     contained(|| bulk.finish())?;
-    let (_, file_bytes) = new.finish(|_, found| {
+    let finished = new.finish(|_, found| {
         if (found.namespaces, found.containers) == (reader.namespaces, reader.containers) {
             Ok(())
         } else {
             Err(Error::corrupt("the new file does not hold what was loaded"))
         }
-    })?;
+    });
+    let (_, file_bytes) = finished.map_err(not_kept)?;
     progress(Progress::new(reader.containers, Some(reader.containers)));
     Ok(LoadReport {
         id: store.id,

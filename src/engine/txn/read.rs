@@ -45,6 +45,8 @@ use crate::store::{Damaged, Listing, Page, ReadNamespaces, ReadStore};
 pub struct ReadTxn {
     snapshot: Arc<Own<Snapshot>>,
     shared: Arc<Own<Shared>>,
+    /// Whether the pages of the snapshot were verified.
+    is_verified: bool,
 }
 
 impl ReadTxn {
@@ -55,6 +57,18 @@ impl ReadTxn {
         Ok(Self {
             snapshot,
             shared: Arc::clone(shared),
+            is_verified: shared.pages_verified(),
+        })
+    }
+
+    /// The same, with all pages verified, whatever the store was opened with, as far as that can be
+    /// done while another process writes.
+    pub(crate) fn begin_verified(shared: &Arc<Own<Shared>>) -> Result<Self> {
+        let (snapshot, is_verified) = shared.verified_snapshot()?;
+        Ok(Self {
+            snapshot,
+            shared: Arc::clone(shared),
+            is_verified,
         })
     }
 
@@ -106,13 +120,17 @@ impl ReadTxn {
     }
 
     pub(crate) fn check(&self) -> Result<check::CheckReport> {
-        contained(|| check::check(&self.seen()?.txn, self.shared.pages_verified))
+        contained(|| check::check(&self.seen()?.txn, self.is_verified))
             .map_err(|error| error.during(Operation::Check).at(self.shared.path()))
+    }
+
+    pub(crate) fn is_verified(&self) -> bool {
+        self.is_verified
     }
 
     /// Whether nothing is hidden by damage, where pages were not verified.
     pub(crate) fn check_rows(&self) -> Result<()> {
-        match self.shared.pages_verified {
+        match self.is_verified {
             true => Ok(()),
             false => contained(|| check::check_rows(&self.seen()?.txn)),
         }

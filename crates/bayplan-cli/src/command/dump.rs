@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use bayplan::{Db, DumpReport, Progress};
@@ -73,20 +74,35 @@ fn to_file(db: &Db, path: &Path, meter: &mut Meter<'_>) -> Result<DumpReport> {
     let mut temporary = tempfile::Builder::new()
         .prefix(".bayplan-")
         .suffix(".new")
-        .tempfile_in(directory)
-        // What the system said, without the name of the temporary file.
-        .map_err(|error| refuse(error.kind().into()))?;
+        // What the system says, without the name of the temporary file.
+        .make_in(directory, create_private)
+        .map_err(refuse)?;
     let report = dump(db, &mut temporary, meter)?.map_err(refuse)?;
-    settle(temporary, path, directory).map_err(refuse)?;
+    settle(temporary, path, || File::open(directory)?.sync_all())?;
     Ok(report)
 }
 
-fn settle(temporary: NamedTempFile, path: &Path, directory: &Path) -> io::Result<()> {
-    temporary.as_file().sync_all()?;
+fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true).write(true).create_new(true).mode(0o600);
+    options.open(path)
+}
+
+/// Gives the file its name, and makes both durable.
+fn settle(
+    temporary: NamedTempFile,
+    path: &Path,
+    sync_directory: impl FnOnce() -> io::Result<()>,
+) -> Result<()> {
+    let refuse = |error: io::Error| cannot(path, &error.to_string());
+    temporary.as_file().sync_all().map_err(refuse)?;
     temporary
         .persist_noclobber(path)
-        .map_err(|error| error.error)?;
-    File::open(directory)?.sync_all()
+        .map_err(|error| refuse(error.error))?;
+    sync_directory().map_err(|error| {
+        let text = "is complete, but a power cut may take its name away";
+        Failure::new(format!("{} {text}", path.display())).because(error.to_string())
+    })
 }
 
 fn cannot(path: &Path, why: &str) -> Failure {
@@ -131,5 +147,30 @@ impl Write for Watched<'_> {
     fn flush(&mut self) -> io::Result<()> {
         let done = self.out.flush();
         self.watch(done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dump_that_is_complete_is_said_to_be_when_only_its_name_is_not_synced() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("meta.ndjson");
+        let temporary = NamedTempFile::new_in(directory.path()).unwrap();
+        let fails = || Err(io::Error::from_raw_os_error(5));
+        let failure = settle(temporary, &path, fails).unwrap_err();
+        assert!(path.exists());
+        let mut told = Vec::new();
+        failure.report(&mut told);
+        assert_eq!(
+            String::from_utf8(told).unwrap(),
+            format!(
+                "bayplan: {} is complete, but a power cut may take its name away\n  \
+                 Input/output error (os error 5)\n",
+                path.display()
+            )
+        );
     }
 }

@@ -109,7 +109,7 @@ fn a_live_store_is_read_and_not_written() {
     place.ok(&["ls", "-q"], "web\n");
     assert_eq!(place.run(&["rm", "web"]).code, 3);
     let check = place.prints(&["check"]);
-    assert!(check.contains("pages       not verified, the file is in use\n"));
+    assert!(check.contains("pages       whole\n"));
 }
 
 #[test]
