@@ -130,6 +130,8 @@ pub(crate) enum Operation {
     Check,
     Measure,
     Dump,
+    DumpNamespace,
+    DumpTo,
     Load,
     Backup,
     Restore,
@@ -163,6 +165,8 @@ impl Operation {
             Self::Check => "check store",
             Self::Measure => "measure store",
             Self::Dump => "dump store",
+            Self::DumpNamespace => "dump namespace",
+            Self::DumpTo => "dump to",
             Self::Load => "load a dump into",
             Self::Backup => "back up to",
             Self::Restore => "restore to",
@@ -186,6 +190,7 @@ impl Operation {
                 | Self::SetNamespaceLabel
                 | Self::DeleteNamespace
                 | Self::OpenNamespace
+                | Self::DumpNamespace
         )
     }
 }

@@ -23,6 +23,7 @@ pub(crate) struct Reader<R> {
     lines: Lines<R>,
     checksum: crc32fast::Hasher,
     store: StoreLine,
+    only_namespace: Option<NamespaceName>,
     namespace: Option<NamespaceName>,
     last_id: Option<String>,
     pub(crate) namespaces: u64,
@@ -58,6 +59,7 @@ impl<R: BufRead> Reader<R> {
             lines,
             checksum,
             store: head.store,
+            only_namespace: head.only_namespace,
             namespace: None,
             last_id: None,
             namespaces: 0,
@@ -68,6 +70,11 @@ impl<R: BufRead> Reader<R> {
     /// What the first line says.
     pub(crate) fn store(&self) -> &StoreLine {
         &self.store
+    }
+
+    /// The namespace, if the first line says that nothing else is in the dump.
+    pub(crate) fn only_namespace(&self) -> Option<&NamespaceName> {
+        self.only_namespace.as_ref()
     }
 
     /// How many lines were read.
@@ -129,6 +136,11 @@ impl<R: BufRead> Reader<R> {
                 )));
             }
             _ => {}
+        }
+        if let Some(only) = self.only_namespace.as_ref().filter(|only| **only != name) {
+            return Err(Error::invalid(format!(
+                "the namespace {name} stands in a dump of only {only}"
+            )));
         }
         let labels = labels::check_stored(labels)?;
         self.namespace = Some(name.clone());
@@ -222,6 +234,16 @@ mod tests {
     const HEAD: &str = "{\"bayplan_dump\":1,\"store\":{\"id\":\
         \"00000000-0000-4000-8000-000000000000\",\"created_at\":\"2026-01-01T00:00:00Z\",\
         \"rules\":\"strict\",\"revisions_below\":9}}\n";
+
+    #[test]
+    fn a_dump_of_one_namespace_holds_no_other() {
+        let head = HEAD.replace("}}\n", "},\"only_namespace\":\"b\"}\n");
+        refuses(
+            &format!("{head}{{\"namespace\":\"a\",\"labels\":{{}}}}\n"),
+            ErrorKind::InvalidArgument,
+            "line 2: the namespace a stands in a dump of only b",
+        );
+    }
 
     #[test]
     fn an_error_names_the_line_and_what_is_wrong_with_it() {

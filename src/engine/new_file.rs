@@ -90,7 +90,7 @@ impl NewFile {
             .and_then(|()| self.directory.sync_all())
             .or_io()
             .map_err(|error| {
-                let what = "the store is whole, but a power cut may take its name away";
+                let what = "the file is whole, but a power cut may take its name away";
                 Error::new(error.kind(), what).caused_by(error)
             })
     }

@@ -14,7 +14,8 @@ use crate::command::{
 const AFTER_HELP: &str = "\
 Environment:
   BAYPLAN_DB             The database file, if --db does not name it
-  CONTAINERD_NAMESPACE   The namespace, if -n does not name it
+  CONTAINERD_NAMESPACE   The namespace of commands about containers, if -n does not name it;
+                         what is done with a whole store, as by dump, is not narrowed by it
 
 Exit codes:
   0  done

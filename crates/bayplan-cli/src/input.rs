@@ -25,10 +25,36 @@ pub(crate) struct Text {
     text: String,
 }
 
+/// Whether a path is `-`, which stands for standard input or output.
+pub(crate) fn is_stream(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// Refuses `-` where only a file will do, with what to do instead. A file of that name is `./-`.
+pub(crate) fn must_be_file(path: &Path, what: &str, advice: &str) -> Result<()> {
+    if is_stream(path) {
+        let text = format!("{what} cannot be `-`, which stands for standard input or output");
+        return Err(Failure::new(text).because(advice));
+    }
+    Ok(())
+}
+
+/// Refuses several files of one command that are all to come from standard input: the second one
+/// would find nothing there.
+pub(crate) fn at_most_one_stream<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<()> {
+    if paths.into_iter().filter(|path| is_stream(path)).count() > 1 {
+        return Err(
+            Failure::new("`-` stands for standard input, which can be read only once")
+                .because("name files for all but one"),
+        );
+    }
+    Ok(())
+}
+
 /// Reads a file, or standard input if it is named `-`.
 pub(crate) fn read(path: &Path, input: &mut dyn Read) -> Result<Text> {
     let mut bytes = Vec::new();
-    let (name, read) = if path == Path::new("-") {
+    let (name, read) = if is_stream(path) {
         let read = input.take(FILE_MAX_BYTES + 1).read_to_end(&mut bytes);
         ("standard input".to_owned(), read)
     } else {

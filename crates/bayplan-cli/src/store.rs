@@ -107,15 +107,16 @@ impl Global {
 
     /// The namespace.
     pub(crate) fn namespace(&self) -> Result<String> {
-        let named = self.namespace.clone();
-        let name = named.or_else(|| variable(NAMESPACE_VARIABLE));
-        match name.map(OsString::into_string) {
-            None => Ok(NAMESPACE_DEFAULT.to_owned()),
-            Some(Ok(name)) => Ok(name),
-            Some(Err(name)) => Err(Failure::new(format!(
-                "the namespace name {name:?} is not UTF-8"
-            ))),
+        if let Some(name) = self.named_namespace()? {
+            return Ok(name);
         }
+        let name = variable(NAMESPACE_VARIABLE).map(namespace_name);
+        name.unwrap_or_else(|| Ok(NAMESPACE_DEFAULT.to_owned()))
+    }
+
+    /// The namespace that the command line names, whatever the environment says.
+    pub(crate) fn named_namespace(&self) -> Result<Option<String>> {
+        self.namespace.clone().map(namespace_name).transpose()
     }
 
     /// The container that `text` names: an id, or a namespace and an id.
@@ -130,6 +131,11 @@ impl Global {
             id: id.to_owned(),
         })
     }
+}
+
+fn namespace_name(name: OsString) -> Result<String> {
+    name.into_string()
+        .map_err(|name| Failure::new(format!("the namespace name {name:?} is not UTF-8")))
 }
 
 /// A variable of the environment; an empty one is as good as none.
