@@ -66,6 +66,9 @@ pub(crate) struct Global {
     pub(crate) db: Option<PathBuf>,
 
     /// The namespace [env: CONTAINERD_NAMESPACE] [default: default]
+    ///
+    /// For the commands about containers. `dump` writes only the one that is named here, and all of
+    /// them if none is: the variable does not narrow it. Commands about the whole store refuse it.
     #[arg(short, long, value_name = "NAME", global = true)]
     pub(crate) namespace: Option<OsString>,
 
@@ -75,6 +78,9 @@ pub(crate) struct Global {
     pub(crate) timeout: u64,
 
     /// What an update may change [default: as the file was created]
+    ///
+    /// `init` stores it in the new file, `update` and `label` follow it this once, and `salvage`
+    /// takes it if the damaged file has lost its own. Other commands refuse it.
     #[arg(long, value_name = "RULES", global = true)]
     pub(crate) rules: Option<Rules>,
 

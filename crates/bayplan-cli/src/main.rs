@@ -6,6 +6,7 @@ use std::process::ExitCode;
 mod cli;
 mod command;
 mod failure;
+mod fits;
 mod input;
 mod json;
 mod listing;

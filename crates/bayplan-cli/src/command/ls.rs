@@ -43,7 +43,7 @@ pub(crate) struct Args {
 
     /// List the containers of all namespaces
     #[arg(short = 'A', long)]
-    all_namespaces: bool,
+    pub(crate) all_namespaces: bool,
 
     /// Print ids only; with -A as NAMESPACE/ID
     #[arg(short, long, conflicts_with = "format")]
