@@ -37,6 +37,9 @@ impl<R: BufRead> Reader<R> {
         if !lines.advance()? {
             return Err(Error::invalid("the dump is empty"));
         }
+        if let Some(fault) = encoding_fault(&lines.line) {
+            return Err(Error::invalid(format!("line 1: {fault}")));
+        }
         let version: Version = parse(&lines.line, 1).map_err(|error| {
             let what =
                 "line 1: it is not a dump: the first line must begin with {\"bayplan_dump\":";
@@ -201,6 +204,19 @@ impl<R: BufRead> Reader<R> {
     }
 }
 
+/// What is wrong with how the dump was saved, by its first bytes.
+fn encoding_fault(line: &[u8]) -> Option<&'static str> {
+    match line {
+        [0xef, 0xbb, 0xbf, ..] => {
+            Some("it begins with a UTF-8 byte order mark: save the dump without one")
+        }
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [b'{', 0, ..] | [0, b'{', ..] => {
+            Some("it is UTF-16: save the dump as UTF-8")
+        }
+        _ => None,
+    }
+}
+
 fn parse<T: DeserializeOwned>(line: &[u8], number: u64) -> Result<T> {
     serde_json::from_slice(line).map_err(|error| {
         // A line is a text of its own for the parser: its "at line 1" would mislead.
@@ -253,6 +269,16 @@ mod tests {
             "{\"a\":1}\n",
             InvalidArgument,
             "line 1: it is not a dump: the first line must begin with {\"bayplan_dump\":",
+        );
+        refuses(
+            "\u{feff}{\"bayplan_dump\":1}\n",
+            InvalidArgument,
+            "line 1: it begins with a UTF-8 byte order mark: save the dump without one",
+        );
+        refuses(
+            "{\0\"\0\n\0",
+            InvalidArgument,
+            "line 1: it is UTF-16: save the dump as UTF-8",
         );
         refuses(
             "{\"bayplan_dump\":2,\"store\":[]}\n",

@@ -68,9 +68,25 @@ pub(crate) fn read(path: &Path, input: &mut dyn Read) -> Result<Text> {
             "{name} is too large: more than {FILE_MAX_BYTES} bytes"
         )));
     }
+    if let Some(fault) = encoding_fault(&bytes) {
+        return Err(Failure::new(format!("{name} {fault}")));
+    }
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Text { name, text }),
         Err(_) => Err(Failure::new(format!("{name} is not JSON: it is not UTF-8"))),
+    }
+}
+
+/// What is wrong with how a text was saved, by its first bytes. In UTF-16 a zero byte stands beside
+/// a character of ASCII, and with such a one JSON begins.
+fn encoding_fault(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0xef, 0xbb, 0xbf, ..] => Some("begins with a UTF-8 byte order mark: save it without one"),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some("is UTF-16: save it as UTF-8"),
+        [0, first, ..] | [first, 0, ..] if first.is_ascii_graphic() => {
+            Some("is UTF-16: save it as UTF-8")
+        }
+        _ => None,
     }
 }
 

@@ -9,6 +9,7 @@ use bayplan::{Builder, Db, ErrorKind};
 
 use crate::cli::Global;
 use crate::failure::{Exit, Failure, Result};
+use crate::input::must_be_file;
 
 const DB_VARIABLE: &str = "BAYPLAN_DB";
 const NAMESPACE_VARIABLE: &str = "CONTAINERD_NAMESPACE";
@@ -29,7 +30,11 @@ impl Global {
     pub(crate) fn path(&self) -> Result<PathBuf> {
         let path = self.db.clone().map(PathBuf::into_os_string);
         match path.or_else(|| variable(DB_VARIABLE)) {
-            Some(path) => Ok(path.into()),
+            Some(path) => {
+                let path = PathBuf::from(path);
+                must_be_file(&path, "the database", "a store is no stream: name a file")?;
+                Ok(path)
+            }
             None => Err(Failure::new("no database is named").because(format!(
                 "give --db PATH or set {DB_VARIABLE}: there is no default"
             ))),

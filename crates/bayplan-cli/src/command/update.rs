@@ -1,6 +1,6 @@
 //! `bayplan update`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bayplan::{Any, Container, FieldMask, FieldPath, Revision, Store};
 use clap::ArgGroup;
@@ -115,6 +115,8 @@ fn whole(
 
 /// Single fields, and their paths.
 fn single(args: Args, id: String, io: &mut Io<'_>) -> Result<(Container, FieldMask)> {
+    let extensions = args.extensions.iter().map(|(_, path)| Path::new(path));
+    input::at_most_one_stream(args.spec.as_deref().into_iter().chain(extensions))?;
     let mut change = Container::with_id(id);
     let mut paths = Vec::new();
     if let Some(path) = &args.spec {
