@@ -139,13 +139,33 @@ impl Text {
     }
 }
 
-/// Splits `KEY=VALUE` at the first `=`.
+/// Splits `KEY=VALUE` at the first `=`. A key that holds one stands in quotes: `"a=b"=VALUE`.
 pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some(("", _)) => Err("the key is empty".to_owned()),
-        Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
-        None => Err("expected KEY=VALUE".to_owned()),
+    let (key, rest) = match text.strip_prefix('"') {
+        Some(_) => quoted(text)?,
+        None => match text.find('=') {
+            Some(at) => (
+                text.get(..at).unwrap_or_default().to_owned(),
+                text.get(at..).unwrap_or_default(),
+            ),
+            None => return Err("expected KEY=VALUE".to_owned()),
+        },
+    };
+    match rest.strip_prefix('=') {
+        _ if key.is_empty() => Err("the key is empty".to_owned()),
+        Some(value) => Ok((key, value.to_owned())),
+        None => Err("expected `=` behind the key in quotes".to_owned()),
     }
+}
+
+/// The JSON string that a text begins with, and what follows it.
+fn quoted(text: &str) -> Result<(String, &str), String> {
+    let mut strings = serde_json::Deserializer::from_str(text).into_iter::<String>();
+    let key = strings.next().transpose().ok().flatten();
+    let rest = text.get(strings.byte_offset()..).unwrap_or_default();
+    key.map(|key| (key, rest)).ok_or_else(|| {
+        "the key begins with a quote and is no JSON string: \"KEY\"=VALUE".to_owned()
+    })
 }
 
 #[cfg(test)]
@@ -214,5 +234,25 @@ mod tests {
         assert_eq!(pair("a="), Ok(("a".into(), String::new())));
         assert_eq!(pair("a"), Err("expected KEY=VALUE".into()));
         assert_eq!(pair("=b"), Err("the key is empty".into()));
+    }
+
+    #[test]
+    fn a_key_in_quotes_holds_anything() {
+        let key = |key: &str, value: &str| Ok((key.to_owned(), value.to_owned()));
+        assert_eq!(pair(r#""a=b"=c=d"#), key("a=b", "c=d"));
+        assert_eq!(pair(r#""a=b"="#), key("a=b", ""));
+        assert_eq!(pair(r#""\"\\"=c"#), key(r#""\"#, "c"));
+        assert_eq!(pair(r#"a"=b"=c"#), key("a\"", "b\"=c"));
+        for text in [
+            "\"",
+            "\"a",
+            "\"a=b",
+            "\"a\"",
+            "\"a\"b=c",
+            "\"\"=c",
+            "\"\\x\"=c",
+        ] {
+            assert!(pair(text).is_err(), "{text}");
+        }
     }
 }
