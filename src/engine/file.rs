@@ -1,6 +1,6 @@
 //! Making a store's file, opening it, and telling it from what is none.
 
-use std::fs::{File as OsFile, OpenOptions};
+use std::fs::{File as OsFile, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::engine::backend::{Access, Gate, gated};
 use crate::engine::check::reserved_revisions;
 use crate::engine::fault::{Closing, OrFault, OrIo, contained};
 use crate::engine::migrate::Target;
-use crate::engine::new_file::NewFile;
+use crate::engine::new_file::{NewFile, dangling_link};
 use crate::engine::shared::{File, Opened, Settings, Shared};
 use crate::engine::trees::Extent;
 use crate::engine::{holder, migrate};
@@ -252,17 +252,29 @@ pub(crate) fn naming_the_holder(error: Error, path: Option<&Path>) -> Error {
 
 /// Opens a file that begins as one of redb's.
 fn existing(path: &Path, options: &OpenOptions) -> Result<OsFile> {
-    // Looked at before it is opened: opening a pipe waits for its other end.
-    let kind = path.metadata().or_io()?.file_type();
-    if kind.is_dir() {
-        return Err(not_a_store("it is a directory"));
-    }
-    if !kind.is_file() {
-        return Err(not_a_store("it is not a regular file"));
-    }
+    regular(path)?;
     let file = options.open(path).or_io()?;
     check_magic(&file)?;
     Ok(file)
+}
+
+/// What the system tells of a file that must be a regular one. It is asked before the file is opened:
+/// opening a pipe waits for its other end.
+pub(crate) fn regular(path: &Path) -> Result<Metadata> {
+    let metadata = path
+        .metadata()
+        .or_io()
+        .map_err(|error| match dangling_link(path) {
+            Some(text) => Error::new(ErrorKind::NotFound, text).caused_by(error),
+            None => error,
+        })?;
+    if metadata.is_dir() {
+        return Err(not_a_store("it is a directory"));
+    }
+    if !metadata.is_file() {
+        return Err(not_a_store("it is not a regular file"));
+    }
+    Ok(metadata)
 }
 
 fn check_magic(mut file: &OsFile) -> Result<()> {

@@ -5,7 +5,7 @@
 //! beside its place, which a process that is killed leaves behind. It is never removed for it: a
 //! file of that name may be what another process writes just now.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -31,6 +31,9 @@ impl NewFile {
     }
 
     fn begin_in(path: &Path, unnamed: impl Fn(&Path) -> Option<File>) -> Result<Self> {
+        if let Some(text) = dangling_link(path) {
+            return Err(Error::new(ErrorKind::AlreadyExists, text));
+        }
         if path.symlink_metadata().is_ok() {
             return Err(Error::already_exists());
         }
@@ -52,9 +55,7 @@ impl NewFile {
                 let named = tempfile::Builder::new()
                     .prefix(".bayplan-")
                     .suffix(".new")
-                    .tempfile_in(parent)
-                    // Its name is of no use to anybody.
-                    .map_err(|error| io::Error::from(error.kind()))
+                    .make_in(parent, private)
                     .or_io()?;
                 let (file, name) = named.into_parts();
                 (file, Some(name))
@@ -94,6 +95,28 @@ impl NewFile {
                 Error::new(error.kind(), what).caused_by(error)
             })
     }
+}
+
+/// What to say of a symbolic link that leads to nothing, if the path is one: it is neither a file nor
+/// free.
+pub(crate) fn dangling_link(path: &Path) -> Option<String> {
+    let target = path.read_link().ok()?;
+    let error = path.metadata().err()?;
+    (error.kind() == io::ErrorKind::NotFound).then(|| {
+        format!(
+            "it is a symbolic link to {}, which does not exist",
+            target.display()
+        )
+    })
+}
+
+/// A new file that only its owner may read and write.
+fn private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 fn parent(path: &Path) -> &Path {
@@ -198,6 +221,30 @@ mod tests {
             assert_eq!(fs::read(&path).unwrap(), b"of somebody else");
             assert_eq!(names(directory.path()), ["a"]);
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_that_leads_to_nothing_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        std::os::unix::fs::symlink("gone", &path).unwrap();
+        let error = NewFile::begin(&path).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+        let text = "it is a symbolic link to gone, which does not exist";
+        assert_eq!(error.to_string(), text);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_the_system_says_is_kept() {
+        // Nothing can be made there, with a name or without.
+        let error = NewFile::begin(Path::new("/proc/self/a")).err().unwrap();
+        let cause = std::error::Error::source(&error).unwrap();
+        let system = cause.downcast_ref::<io::Error>().unwrap();
+        let expected = File::create("/proc/self/a").unwrap_err();
+        assert!(system.raw_os_error().is_some());
+        assert_eq!(system.raw_os_error(), expected.raw_os_error());
     }
 
     #[test]

@@ -19,6 +19,9 @@ const NAMESPACE_DEFAULT: &str = "default";
 pub(crate) const ADVICE: &str =
     "`bayplan check` tells what is damaged, `bayplan salvage` saves the rest in a new file";
 
+/// What to do about a link that leads to nothing.
+const LINK_ADVICE: &str = "mount or restore what it leads to, or remove the link";
+
 /// One container: its id and where it is.
 pub(crate) struct Target {
     pub(crate) namespace: String,
@@ -44,6 +47,15 @@ impl Global {
     /// The database file, for a command that makes it as a whole: nothing may be there.
     pub(crate) fn new_path(&self) -> Result<PathBuf> {
         let path = self.path()?;
+        if path.is_symlink() && !path.exists() {
+            let target = path.read_link().unwrap_or_default();
+            let text = format!(
+                "{} is a symbolic link to {}, which does not exist",
+                path.display(),
+                target.display()
+            );
+            return Err(Failure::new(text).because(LINK_ADVICE));
+        }
         if path.symlink_metadata().is_ok() {
             let text = format!(
                 "{} exists already, and nothing is overwritten",
@@ -102,6 +114,9 @@ impl Global {
     ) -> Result<T> {
         let path = self.path()?;
         act(self.builder(), &path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound if path.is_symlink() => {
+                Failure::new(error.to_string()).because(LINK_ADVICE)
+            }
             ErrorKind::NotFound => Failure::new(format!(
                 "there is no database {}: `bayplan init` creates one",
                 path.display()
