@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use bayplan::Any;
+use bayplan::{Any, Container};
 use serde_json::Value;
 
 use crate::failure::{Failure, Result};
-use crate::json;
+use crate::{edited, json};
 
 /// The type URL of an OCI runtime specification, as containerd writes it.
 const OCI_SPEC: &str = "types.containerd.io/opencontainers/runtime-spec/1/Spec";
@@ -105,6 +105,14 @@ pub(crate) fn bundle(directory: &Path, input: &mut dyn Read) -> Result<Any> {
 }
 
 impl Text {
+    /// The same text, where it was edited after `info` printed it.
+    pub(crate) fn settled(&self, stored: &Container) -> Self {
+        Self {
+            name: self.name.clone(),
+            text: edited::settle(&self.text, stored),
+        }
+    }
+
     /// A spec: an OCI one, or any other in the form that `info` prints.
     pub(crate) fn spec(&self) -> Result<Any> {
         let value: Value = self.parse()?;
@@ -198,6 +206,42 @@ mod tests {
     fn another_spec_is_taken_as_info_prints_it() {
         let spec = from_stdin(br#"{"type_url":"x/Wasm","base64":"/wA="}"#);
         assert_eq!(spec.unwrap().spec().unwrap(), Any::new("x/Wasm", [0xff, 0]));
+    }
+
+    #[test]
+    fn a_text_that_was_saved_in_another_encoding_is_told() {
+        let spec = r#"{"ociVersion":"1.0.2"}"#;
+        let utf_16 = |bytes: fn(u16) -> [u8; 2], mark: bool| {
+            let mark = mark.then_some(0xfeff);
+            let units = mark.into_iter().chain(spec.encode_utf16());
+            units.flat_map(bytes).collect::<Vec<u8>>()
+        };
+        let cases = [
+            (
+                format!("\u{feff}{spec}").into_bytes(),
+                "standard input begins with a UTF-8 byte order mark: save it without one",
+            ),
+            (
+                utf_16(u16::to_le_bytes, true),
+                "standard input is UTF-16: save it as UTF-8",
+            ),
+            (
+                utf_16(u16::to_be_bytes, true),
+                "standard input is UTF-16: save it as UTF-8",
+            ),
+            (
+                utf_16(u16::to_le_bytes, false),
+                "standard input is UTF-16: save it as UTF-8",
+            ),
+            (
+                utf_16(u16::to_be_bytes, false),
+                "standard input is UTF-16: save it as UTF-8",
+            ),
+        ];
+        for (text, told) in cases {
+            let failure = from_stdin(&text).err().unwrap();
+            assert_eq!(failure.message(), told);
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 mod cli;
 mod command;
+mod edited;
 mod failure;
 mod fits;
 mod input;
