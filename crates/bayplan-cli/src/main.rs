@@ -18,6 +18,7 @@ mod store;
 mod summary;
 mod table;
 mod text;
+mod unfinished;
 
 fn main() -> ExitCode {
     // The library catches the panics of what lies below it, on damaged files, and makes errors of
