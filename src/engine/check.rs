@@ -109,6 +109,16 @@ pub(crate) fn check(txn: &ReadTransaction, pages_verified: bool) -> Result<Check
 }
 
 impl CheckReport {
+    /// Adds what is wrong with the file as a whole, before all else.
+    pub(crate) fn add_of_file(&mut self, error: Error) {
+        let damage = Damage {
+            namespace: String::new(),
+            id: None,
+            error,
+        };
+        self.damages.insert(0, damage);
+    }
+
     fn add(&mut self, namespace: &str, id: Option<String>, error: Error) {
         self.damages.push(Damage {
             namespace: namespace.to_owned(),

@@ -12,6 +12,7 @@ use redb::{Builder, ConcurrencyMode, Database, ReadTransaction, ReadableDatabase
 use crate::engine::backend::{Access, Gate, gated};
 use crate::engine::check::reserved_revisions;
 use crate::engine::fault::{Closing, OrFault, OrIo, contained};
+use crate::engine::layout::{self, HEADER_BYTES};
 use crate::engine::migrate::Target;
 use crate::engine::new_file::{NewFile, dangling_link};
 use crate::engine::shared::{File, Opened, Settings, Shared};
@@ -256,6 +257,34 @@ fn existing(path: &Path, options: &OpenOptions) -> Result<OsFile> {
     let file = options.open(path).or_io()?;
     check_magic(&file)?;
     Ok(file)
+}
+
+/// Whether the file of an open store still begins with a header, and is as long as that says. redb keeps
+/// what it has read, and would not notice before it reads again.
+///
+/// A file that was repaired in memory only may be shorter than its header says: a crash left it so.
+pub(crate) fn check_length(path: &Path, is_repaired_in_memory: bool) -> Result<()> {
+    let mut file = OsFile::open(path).or_io()?;
+    let mut header = [0; HEADER_BYTES];
+    let read = file.read_exact(&mut header);
+    let bytes = file.metadata().or_io()?.len();
+    let cut_short = |why: String| Err(Error::corrupt(format!("the file is damaged: {why}")));
+    match read {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            return cut_short(format!("it has been cut to {bytes} bytes"));
+        }
+        Err(error) => return Err(error).or_io(),
+    }
+    if !header.starts_with(&REDB_MAGIC) {
+        return cut_short("it does not begin as one of redb's any more".to_owned());
+    }
+    match layout::least_bytes(&header) {
+        Some(least) if bytes >= least => Ok(()),
+        _ if is_repaired_in_memory => Ok(()),
+        Some(least) => cut_short(format!("it has {bytes} bytes of at least {least}")),
+        None => cut_short("its header tells of more than any file could hold".to_owned()),
+    }
 }
 
 /// What the system tells of a file that must be a regular one. It is asked before the file is opened:
