@@ -138,6 +138,8 @@ pub(crate) enum Operation {
     Check,
     Measure,
     Dump,
+    DumpNamespace,
+    DumpTo,
     Load,
     /// As far as the store is concerned that is backed up.
     BackupOf,
@@ -175,6 +177,8 @@ impl Operation {
             Self::Check => "check store",
             Self::Measure => "measure store",
             Self::Dump => "dump store",
+            Self::DumpNamespace => "dump namespace",
+            Self::DumpTo => "dump to",
             Self::Load => "load a dump into",
             Self::BackupOf => "back up store",
             Self::Backup => "back up to",
@@ -217,6 +221,7 @@ impl Operation {
                 | Self::SetNamespaceLabel
                 | Self::DeleteNamespace
                 | Self::OpenNamespace
+                | Self::DumpNamespace
         )
     }
 }

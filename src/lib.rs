@@ -104,7 +104,7 @@ pub use stats::{NamespaceStats, Stats, TableStats};
 pub use store::{Damaged, Listing, Namespaces, Page, ReadNamespaces, ReadStore, Store};
 pub use tools::backup::BackupReport;
 pub use tools::compact::CompactReport;
-pub use tools::dump::{DumpReport, LoadReport};
+pub use tools::dump::{Dump, DumpReport, LoadReport};
 pub use tools::salvage::{LostContainer, SalvageReport, UncertainContainer};
 pub use update::Rules;
 

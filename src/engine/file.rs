@@ -1,6 +1,6 @@
 //! Making a store's file, opening it, and telling it from what is none.
 
-use std::fs::{File as OsFile, OpenOptions};
+use std::fs::{File as OsFile, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
@@ -13,8 +13,9 @@ use crate::engine::backend::{Access, gated};
 use crate::engine::check::reserved_revisions;
 use crate::engine::durable::{Durable, FileCache};
 use crate::engine::fault::{Closing, OrFault, OrIo, contained};
+use crate::engine::layout::{self, HEADER_BYTES};
 use crate::engine::migrate::{self, Target};
-use crate::engine::new_file::NewFile;
+use crate::engine::new_file::{NewFile, dangling_link};
 use crate::engine::place::Place;
 use crate::engine::process::{OwnFile, Process};
 use crate::engine::shared::{File, Followed, Opened, Settings, Shared};
@@ -267,17 +268,57 @@ pub(crate) fn own_file(file: OsFile) -> Result<OwnFile<FileBackend>> {
 
 /// Opens a file that begins as one of redb's.
 fn existing(path: &Path, options: &OpenOptions) -> Result<OsFile> {
-    // Looked at before it is opened: opening a pipe waits for its other end.
-    let kind = path.metadata().or_io()?.file_type();
-    if kind.is_dir() {
-        return Err(not_a_store("it is a directory"));
-    }
-    if !kind.is_file() {
-        return Err(not_a_store("it is not a regular file"));
-    }
+    regular(path)?;
     let file = options.open(path).or_io()?;
     check_magic(&file)?;
     Ok(file)
+}
+
+/// Whether the file of an open store still begins with a header, and is as long as that says. redb keeps
+/// what it has read, and would not notice before it reads again.
+///
+/// A file that was repaired in memory only may be shorter than its header says: a crash left it so.
+pub(crate) fn check_length(path: &Path, is_repaired_in_memory: bool) -> Result<()> {
+    let mut file = OsFile::open(path).or_io()?;
+    let mut header = [0; HEADER_BYTES];
+    let read = file.read_exact(&mut header);
+    let bytes = file.metadata().or_io()?.len();
+    let cut_short = |why: String| Err(Error::corrupt(format!("the file is damaged: {why}")));
+    match read {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            return cut_short(format!("it has been cut to {bytes} bytes"));
+        }
+        Err(error) => return Err(error).or_io(),
+    }
+    if !header.starts_with(&REDB_MAGIC) {
+        return cut_short("it does not begin as one of redb's any more".to_owned());
+    }
+    match layout::least_bytes(&header) {
+        Some(least) if bytes >= least => Ok(()),
+        _ if is_repaired_in_memory => Ok(()),
+        Some(least) => cut_short(format!("it has {bytes} bytes of at least {least}")),
+        None => cut_short("its header tells of more than any file could hold".to_owned()),
+    }
+}
+
+/// What the system tells of a file that must be a regular one. It is asked before the file is opened:
+/// opening a pipe waits for its other end.
+pub(crate) fn regular(path: &Path) -> Result<Metadata> {
+    let metadata = path
+        .metadata()
+        .or_io()
+        .map_err(|error| match dangling_link(path) {
+            Some(text) => Error::new(ErrorKind::NotFound, text).caused_by(error),
+            None => error,
+        })?;
+    if metadata.is_dir() {
+        return Err(not_a_store("it is a directory"));
+    }
+    if !metadata.is_file() {
+        return Err(not_a_store("it is not a regular file"));
+    }
+    Ok(metadata)
 }
 
 fn check_magic(mut file: &OsFile) -> Result<()> {

@@ -7,6 +7,8 @@
 //! bytes 12-15     bytes of a page (little endian, as all numbers): 4096
 //! bytes 16-19     pages before the data of each region
 //! bytes 20-23     pages of data in a full region
+//! bytes 24-27     full regions
+//! bytes 28-31     pages of data in the last region, if that is not a full one
 //! bytes 64-191    commit slot 0
 //! bytes 192-319   commit slot 1
 //!
@@ -39,6 +41,8 @@ const FLAG_TWO_PHASES: u8 = 4;
 const PAGE_BYTES_AT: usize = 12;
 const REGION_HEAD_PAGES_AT: usize = 16;
 const REGION_DATA_PAGES_AT: usize = 20;
+const FULL_REGIONS_AT: usize = 24;
+const LAST_DATA_PAGES_AT: usize = 28;
 const SLOTS_AT: usize = 64;
 const SLOT_BYTES: usize = 128;
 const SLOT_CHECKSUM_AT: usize = SLOT_BYTES - CHECKSUM_BYTES;
@@ -110,6 +114,23 @@ impl Layout {
             .checked_add(index.checked_mul(bytes)?)?;
         Some(start..start.checked_add(bytes)?)
     }
+}
+
+/// How long a file with this header is at least: redb makes it longer before the header says so, and
+/// shorter afterwards.
+pub(crate) fn least_bytes(header: &[u8; HEADER_BYTES]) -> Option<u64> {
+    let field = |at| number(header, at).map(u64::from);
+    let head_pages = field(REGION_HEAD_PAGES_AT)?;
+    let full_pages = head_pages.checked_add(field(REGION_DATA_PAGES_AT)?)?;
+    let last_pages = match field(LAST_DATA_PAGES_AT)? {
+        0 => 0,
+        pages => head_pages.checked_add(pages)?,
+    };
+    let pages = field(FULL_REGIONS_AT)?
+        .checked_mul(full_pages)?
+        .checked_add(last_pages)?
+        .checked_add(1)?;
+    pages.checked_mul(PAGE_BYTES)
 }
 
 /// What the last commit left, as the header tells.

@@ -33,6 +33,9 @@ impl NewFile {
     }
 
     fn begin_in(path: &Path, unnamed: impl Fn(&Path) -> Option<File>) -> Result<Self> {
+        if let Some(text) = dangling_link(path) {
+            return Err(Error::new(ErrorKind::AlreadyExists, text));
+        }
         if path.symlink_metadata().is_ok() {
             return Err(Error::already_exists());
         }
@@ -89,7 +92,7 @@ impl NewFile {
             .and_then(|()| self.directory.sync_all())
             .or_io()
             .map_err(|error| {
-                let what = "the store is whole, but a power cut may take its name away";
+                let what = "the file is whole, but a power cut may take its name away";
                 Error::new(error.kind(), what).caused_by(error)
             })
     }
@@ -110,6 +113,19 @@ fn named(directory: &Path) -> io::Result<(File, TempPath)> {
         .suffix(".new")
         .make_in(directory, create)
         .map(tempfile::NamedTempFile::into_parts)
+}
+
+/// What to say of a symbolic link that leads to nothing, if the path is one: it is neither a file nor
+/// free.
+pub(crate) fn dangling_link(path: &Path) -> Option<String> {
+    let target = path.read_link().ok()?;
+    let error = path.metadata().err()?;
+    (error.kind() == io::ErrorKind::NotFound).then(|| {
+        format!(
+            "it is a symbolic link to {}, which does not exist",
+            target.display()
+        )
+    })
 }
 
 fn parent(path: &Path) -> &Path {
@@ -226,6 +242,18 @@ mod tests {
             assert!(text.contains("(os error "), "{text}");
             assert!(!text.contains(".bayplan-"), "{text}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_that_leads_to_nothing_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        std::os::unix::fs::symlink("gone", &path).unwrap();
+        let error = NewFile::begin(&path).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+        let text = "it is a symbolic link to gone, which does not exist";
+        assert_eq!(error.to_string(), text);
     }
 
     #[test]

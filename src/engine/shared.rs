@@ -330,6 +330,11 @@ impl Shared {
         !matches!(self.file, File::ReadWrite(_))
     }
 
+    /// Whether the file is read as it would be after a repair, which is not made.
+    pub(crate) fn is_repaired_in_memory(&self) -> bool {
+        matches!(self.file, File::Inspected(_))
+    }
+
     /// What the last commit left.
     pub(crate) fn snapshot(&self) -> Result<Arc<Own<Snapshot>>> {
         self.process.check_number()?;

@@ -5,7 +5,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::db::Db;
-use crate::engine::fault::{OrFault, OrIo, contained};
+use crate::engine::fault::{OrFault, contained};
+use crate::engine::file;
 use crate::engine::place::Place;
 use crate::error::{Error, Operation, Result};
 use crate::options::Builder;
@@ -108,7 +109,7 @@ impl Builder {
 }
 
 fn length(path: &Path) -> Result<u64> {
-    path.metadata().map(|metadata| metadata.len()).or_io()
+    Ok(file::regular(path)?.len())
 }
 
 fn refuse_damaged(db: &Db) -> Result<()> {

@@ -1,6 +1,6 @@
-//! `Db::dump` and `Builder::load`.
+//! `Dump`, `Db::dump` and `Builder::load`.
 
-use std::io::{BufRead, Write};
+use std::io::{self, BufRead, Write};
 use std::path::Path;
 
 use serde::Serialize;
@@ -10,10 +10,12 @@ use crate::dump::line::StoreLine;
 use crate::dump::{Item, Reader, Writer};
 use crate::engine::bulk::Bulk;
 use crate::engine::fault::contained;
+use crate::engine::new_file::NewFile;
 use crate::engine::new_store::{NewStore, not_kept};
 use crate::engine::txn::ReadTxn;
 use crate::error::{Error, Operation, Result};
 use crate::filter::Filters;
+use crate::identifier::NamespaceName;
 use crate::info::StoreId;
 use crate::options::Builder;
 use crate::progress::Progress;
@@ -24,7 +26,35 @@ use crate::store::ReadNamespaces;
 /// How many containers are done between two calls of a progress callback.
 const PROGRESS_EVERY_COUNT: u64 = 64;
 
-/// What [`Db::dump`] wrote.
+/// What is dumped, a store or one namespace of it, and where it goes.
+///
+/// [`Db::dump`] is the short way for a whole store and a stream.
+///
+/// # Examples
+///
+/// ```
+/// use bayplan::{Any, Container, Db, Dump, Runtime, Store};
+///
+/// # fn main() -> bayplan::Result<()> {
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let path = directory.path().join("k8s.ndjson");
+/// let db = Db::in_memory()?;
+/// let spec = Any::new("spec", b"{}");
+/// db.namespace("k8s.io")?.create(Container::new("web", Runtime::new("runc"), spec))?;
+///
+/// let report = Dump::of(&db).namespace("k8s.io").write_file(&path, |_| {})?;
+/// assert_eq!(report.namespaces_count, 1);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "nothing is dumped before it is written"]
+pub struct Dump<'a> {
+    db: &'a Db,
+    namespace: Option<&'a str>,
+}
+
+/// What a dump wrote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct DumpReport {
@@ -50,6 +80,9 @@ pub struct LoadReport {
     pub namespaces_count: u64,
     /// How many containers were loaded.
     pub containers_count: u64,
+    /// The namespace, if the dump was made of that one only: what else the store held is not in
+    /// the new file.
+    pub only_namespace: Option<NamespaceName>,
     /// How many lines the dump had.
     pub lines_count: u64,
     /// The length of the new file.
@@ -101,25 +134,131 @@ impl Db {
     /// # }
     /// ```
     pub fn dump(&self, out: impl Write, progress: impl FnMut(Progress)) -> Result<DumpReport> {
-        let snapshot = self.read_verified(Operation::Dump)?;
-        dump(&snapshot, out, progress)
-            .map_err(|error| error.within(Operation::Dump).at(snapshot.shared().path()))
+        Dump::of(self).write(out, progress)
+    }
+}
+
+impl<'a> Dump<'a> {
+    /// A dump of everything that is stored.
+    pub fn of(db: &'a Db) -> Self {
+        Self {
+            db,
+            namespace: None,
+        }
+    }
+
+    /// Only this namespace, which must exist.
+    ///
+    /// The first line says so. [`Builder::load`] accepts it, and makes a store with the id of this
+    /// one that holds nothing else ([`LoadReport::only_namespace`]).
+    pub fn namespace(mut self, name: &'a str) -> Self {
+        self.namespace = Some(name);
+        self
+    }
+
+    /// Writes the dump into a stream; see [`Db::dump`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Db::dump`], and [`NotFound`](crate::ErrorKind::NotFound) if there is no such namespace.
+    pub fn write(&self, out: impl Write, progress: impl FnMut(Progress)) -> Result<DumpReport> {
+        self.dump(out, progress)
+            .map_err(|error| self.in_context(error))
+    }
+
+    /// Writes the dump into a new file; see [`Db::dump`].
+    ///
+    /// There is a whole dump at `path` afterwards, or nothing; it can be read and written by its
+    /// owner only. Until it is whole the file has no name, where the file system can do that: then
+    /// nothing is left of it even if the process is killed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Dump::write`]; [`AlreadyExists`](crate::ErrorKind::AlreadyExists) if there is anything
+    /// at `path`, which is left alone; [`NotFound`](crate::ErrorKind::NotFound) if its directory
+    /// does not exist. Nothing is left at `path` that was not there, unless only the sync of the
+    /// name fails: then the whole dump is there, and the error says so.
+    pub fn write_file(
+        &self,
+        path: impl AsRef<Path>,
+        progress: impl FnMut(Progress),
+    ) -> Result<DumpReport> {
+        let path = path.as_ref();
+        let of_file = |error: Error| error.during(Operation::DumpTo).at(Some(path));
+        let new = NewFile::begin(path).map_err(of_file)?;
+        let mut out = Watched {
+            out: new.file().map_err(of_file)?,
+            has_failed: false,
+        };
+        match self.dump(&mut out, progress) {
+            Err(error) if out.has_failed => Err(of_file(error)),
+            Err(error) => Err(self.in_context(error)),
+            Ok(report) => new.finish().map(|()| report).map_err(of_file),
+        }
+    }
+
+    fn dump(&self, out: impl Write, progress: impl FnMut(Progress)) -> Result<DumpReport> {
+        let only = self.namespace.map(NamespaceName::new).transpose()?;
+        let snapshot = self.db.read_verified(Operation::Dump)?;
+        dump(&snapshot, only, out, progress)
+    }
+
+    /// The error, if it is not about what the dump is written to.
+    fn in_context(&self, error: Error) -> Error {
+        let path = self.db.info().path;
+        match self.namespace {
+            Some(name) => error.within(Operation::DumpNamespace).in_namespace(name),
+            None => error.within(Operation::Dump),
+        }
+        .at(path.as_deref())
+    }
+}
+
+/// Remembers whether what is written to has failed.
+struct Watched<W> {
+    out: W,
+    has_failed: bool,
+}
+
+impl<W> Watched<W> {
+    fn watch<T>(&mut self, done: io::Result<T>) -> io::Result<T> {
+        let is_error = |error: &io::Error| error.kind() != io::ErrorKind::Interrupted;
+        self.has_failed |= done.as_ref().is_err_and(is_error);
+        done
+    }
+}
+
+impl<W: Write> Write for Watched<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let done = self.out.write(bytes);
+        self.watch(done)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let done = self.out.flush();
+        self.watch(done)
     }
 }
 
 fn dump(
     snapshot: &ReadTxn,
+    only: Option<NamespaceName>,
     out: impl Write,
     mut progress: impl FnMut(Progress),
 ) -> Result<DumpReport> {
     snapshot.check_rows()?;
     let store = store_line(snapshot)?;
     let (id, revisions_below) = (store.id, store.revisions_below);
-    let names = snapshot.list_namespaces()?;
-    if let Some(stray) = snapshot.stray_namespace(&names)? {
+    let all = snapshot.list_namespaces()?;
+    if let Some(stray) = snapshot.stray_namespace(&all)? {
         return Err(Error::corrupt("it holds containers but does not exist").in_namespace(stray));
     }
-    let mut writer = Writer::begin(out, store)?;
+    let names = match &only {
+        None => all,
+        Some(name) if all.contains(name) => vec![name.clone()],
+        Some(_) => return Err(Error::not_found()),
+    };
+    let mut writer = Writer::begin(out, store, only)?;
     for name in &names {
         writer.namespace(name, &snapshot.namespace_labels(name.as_str())?)?;
         for container in snapshot.namespace(name.as_str())?.iter(&Filters::all()) {
@@ -152,6 +291,7 @@ fn store_line(snapshot: &ReadTxn) -> Result<StoreLine> {
 
 impl Builder {
     /// Makes a new store of a dump: the same store, with its id, times, revisions and rules.
+    /// [`Builder::rules`] changes nothing about that.
     ///
     /// Everything is checked that a stored container must be, in the order and number that the
     /// dump says. There is a whole store at `path` afterwards, or nothing; like a created one it
@@ -226,6 +366,7 @@ fn load(
         id: store.id,
         namespaces_count: reader.namespaces,
         containers_count: reader.containers,
+        only_namespace: reader.only_namespace().cloned(),
         lines_count: reader.lines(),
         file_bytes,
         revisions_below: store.revisions_below,

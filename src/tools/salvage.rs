@@ -10,6 +10,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::engine::fault::OrIo;
+use crate::engine::file;
 use crate::engine::live::Live;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::info::StoreId;
@@ -154,16 +155,7 @@ impl Builder {
 
 /// The file, which nobody can open for writing while this is held.
 fn locked(path: &Path) -> Result<File> {
-    // Looked at before it is opened: opening a pipe waits for its other end.
-    let kind = path.metadata().or_io()?.file_type();
-    if kind.is_dir() {
-        let what = "not a store: it is a directory";
-        return Err(Error::new(ErrorKind::NotAStore, what));
-    }
-    if !kind.is_file() {
-        let what = "not a store: it is not a regular file";
-        return Err(Error::new(ErrorKind::NotAStore, what));
-    }
+    file::regular(path)?;
     let file = File::open(path).or_io()?;
     match file.try_lock_shared() {
         Ok(()) => Ok(file),

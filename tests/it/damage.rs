@@ -793,3 +793,31 @@ fn an_old_format_of_redb_is_refused_as_incompatible() {
     }
     assert_refused(&place.write("old", &bytes), ErrorKind::IncompatibleFormat);
 }
+
+#[test]
+fn a_file_that_was_cut_short_while_it_was_open_is_not_healthy() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("meta.redb");
+    for live_readers in [false, true] {
+        for kept_bytes in [0, 100, 4096, 8192] {
+            let options = Db::builder().live_readers(live_readers);
+            let db = options.create(&path).unwrap();
+            let mut seed = Seed::new(7);
+            populate(&db, &mut seed, 200).unwrap();
+            assert!(db.check().unwrap().is_healthy());
+            let reader = live_readers.then(|| Db::open_read_only(&path).unwrap());
+            let file = std::fs::File::options().write(true).open(&path).unwrap();
+            file.set_len(kept_bytes).unwrap();
+            for db in [Some(&db), reader.as_ref()].into_iter().flatten() {
+                let corrupt = match db.check() {
+                    Ok(report) => report.damages.into_iter().next().map(|it| it.error),
+                    Err(error) => Some(error),
+                };
+                assert!(corrupt.unwrap().is_corrupt(), "{kept_bytes}");
+            }
+            // What it still knows must not be written over the rest.
+            std::mem::forget((db, reader));
+            std::fs::remove_file(&path).unwrap();
+        }
+    }
+}

@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 mod cli;
 mod command;
+mod edited;
 mod failure;
+mod fits;
 mod input;
 mod json;
 mod listing;
@@ -16,6 +18,7 @@ mod store;
 mod summary;
 mod table;
 mod text;
+mod unfinished;
 
 fn main() -> ExitCode {
     // The library catches the panics of what lies below it, on damaged files, and makes errors of

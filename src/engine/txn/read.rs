@@ -17,7 +17,7 @@ use crate::engine::process::Own;
 use crate::engine::scan::{self, Batch, Shape};
 use crate::engine::shared::Shared;
 use crate::engine::snapshot::Snapshot;
-use crate::engine::{check, namespaces};
+use crate::engine::{check, file, namespaces};
 use crate::error::{Error, Operation, Result};
 use crate::filter::Filters;
 use crate::identifier::{ContainerId, NamespaceName};
@@ -121,7 +121,22 @@ impl ReadTxn {
 
     pub(crate) fn check(&self) -> Result<check::CheckReport> {
         contained(|| check::check(&self.seen()?.txn, self.is_verified))
+            .and_then(|report| self.with_length(report))
             .map_err(|error| error.during(Operation::Check).at(self.shared.path()))
+    }
+
+    /// Adds to a report if the file has been cut short since it was opened.
+    fn with_length(&self, mut report: check::CheckReport) -> Result<check::CheckReport> {
+        let Some(path) = self.shared.path() else {
+            return Ok(report);
+        };
+        match file::check_length(path, self.shared.is_repaired_in_memory()) {
+            Err(error) if error.is_corrupt() => report.add_of_file(error),
+            // Who removed or replaced the file took nothing from this store.
+            Err(error) if error.is_not_found() => {}
+            other => other?,
+        }
+        Ok(report)
     }
 
     pub(crate) fn is_verified(&self) -> bool {

@@ -11,12 +11,14 @@ use crate::{input, text};
 
 /// Set and remove labels of a container, and print all it has
 ///
-/// KEY=VALUE sets a label, KEY= removes it. Without any, the labels are only printed.
+/// KEY=VALUE sets a label, KEY= removes it. A key that holds a `=` stands in quotes: "a=b"=VALUE.
+/// Without any, the labels are only printed.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
   bayplan label web
-  bayplan label web tier=front app=")]
+  bayplan label web tier=front app=
+  bayplan label web '\"a=b\"='")]
 pub(crate) struct Args {
     /// The container
     id: String,
@@ -46,7 +48,7 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
 /// One label in each line.
 pub(crate) fn print(labels: &Labels, out: &mut dyn Write) -> std::io::Result<()> {
     for (key, value) in labels {
-        writeln!(out, "{}", text::visible(&format!("{key}={value}")))?;
+        writeln!(out, "{}", text::label(key, value))?;
     }
     Ok(())
 }

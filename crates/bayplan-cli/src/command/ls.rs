@@ -17,7 +17,7 @@ use crate::{json, note, text};
 ///
 /// They are listed by id, those that match any of the filters. Specifications and extensions are
 /// not read, and in no output; see `info`. A container that is damaged is reported, and the others
-/// are listed all the same.
+/// are listed all the same. AGE has a minus where a container was created by a clock ahead of this one.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Filters:
@@ -43,7 +43,7 @@ pub(crate) struct Args {
 
     /// List the containers of all namespaces
     #[arg(short = 'A', long)]
-    all_namespaces: bool,
+    pub(crate) all_namespaces: bool,
 
     /// Print ids only; with -A as NAMESPACE/ID
     #[arg(short, long, conflicts_with = "format")]

@@ -1,20 +1,24 @@
 //! `bayplan update`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use bayplan::{Any, Container, FieldMask, FieldPath, Revision, Store};
+use bayplan::{Any, Container, FieldMask, FieldPath, ReadStore, Revision, Store};
 use clap::ArgGroup;
 
 use crate::cli::Global;
 use crate::failure::{Exit, Failure, Result};
 use crate::input;
 use crate::run::Io;
+use crate::store::Target;
 
 /// Change a container
 ///
 /// All changes are made in one step, or none. Either name them one by one, or give a whole
 /// container in the form that `info` prints: then all that may change is taken from it and the
 /// rest must not differ, or with --field only what the paths name is taken.
+///
+/// A value that `info` prints as `json` and as `base64` is taken from `json` if you edit that, and
+/// keeps its bytes if you do not.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -82,7 +86,7 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
     let target = global.target(&args.id)?;
     let revision = args.if_revision.map(Revision::new);
     let (change, mask) = match &args.from {
-        Some(path) => whole(path.clone(), &args.fields, &target.id, io)?,
+        Some(path) => whole(path, &args.fields, &target, global, io)?,
         None => single(args, target.id, io)?,
     };
     let store = global.open_to_write()?.namespace(&target.namespace)?;
@@ -95,26 +99,43 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
 
 /// A whole container, and which fields of it are meant.
 fn whole(
-    path: PathBuf,
+    path: &Path,
     fields: &[String],
-    id: &str,
+    target: &Target,
+    global: &Global,
     io: &mut Io<'_>,
 ) -> Result<(Container, FieldMask)> {
     let mask = FieldMask::parse(fields)
         .map_err(|error| Failure::new("invalid field path").because(error.to_string()))?;
-    let container: Container = input::read(&path, io.input)?.parse()?;
-    if container.id != id {
+    let text = input::read(path, io.input)?;
+    let container: Container = match text.parse() {
+        Ok(container) => container,
+        // It may be that one of two forms of a value was edited: what is stored tells.
+        Err(failure) => match stored(target, global) {
+            Ok(stored) => text.settled(&stored).parse()?,
+            Err(_) => return Err(failure),
+        },
+    };
+    if container.id != target.id {
         return Err(Failure::new(format!(
-            "{} holds the container {:?}, not {id:?}",
+            "{} holds the container {:?}, not {:?}",
             path.display(),
-            container.id
+            container.id,
+            target.id
         )));
     }
     Ok((container, mask))
 }
 
+fn stored(target: &Target, global: &Global) -> Result<Container> {
+    let db = global.open_to_read()?;
+    Ok(db.namespace(&target.namespace)?.get(&target.id)?)
+}
+
 /// Single fields, and their paths.
 fn single(args: Args, id: String, io: &mut Io<'_>) -> Result<(Container, FieldMask)> {
+    let extensions = args.extensions.iter().map(|(_, path)| Path::new(path));
+    input::at_most_one_stream(args.spec.as_deref().into_iter().chain(extensions))?;
     let mut change = Container::with_id(id);
     let mut paths = Vec::new();
     if let Some(path) = &args.spec {

@@ -195,3 +195,20 @@ fn what_is_damaged_is_reported_and_the_rest_listed() {
     let array: Vec<serde_json::Value> = serde_json::from_str(&run.out).unwrap();
     assert_eq!((run.code, array.len()), (2, 2));
 }
+
+#[test]
+fn a_container_of_a_time_to_come_has_a_negative_age() {
+    let place = Place::new();
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(3600);
+    let db = bayplan::Db::builder()
+        .clock(move || later.into())
+        .open(place.db())
+        .unwrap();
+    let spec = bayplan::Any::new("spec", b"{}");
+    let web = bayplan::Container::new("web", bayplan::Runtime::new("runc"), spec);
+    bayplan::Store::create(&db.namespace("default").unwrap(), web).unwrap();
+    drop(db);
+    let list = place.prints(&["ls"]);
+    let age = list.lines().nth(1).unwrap().split_whitespace().last();
+    assert!(matches!(age, Some("-59m" | "-60m")), "{list}");
+}

@@ -15,6 +15,7 @@ mod compact;
 mod create;
 mod docs;
 mod dump;
+mod fits;
 mod help;
 mod info;
 mod label;
