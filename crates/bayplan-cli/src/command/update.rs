@@ -1,6 +1,6 @@
 //! `bayplan update`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bayplan::{Any, Container, FieldMask, FieldPath, Revision, Store};
 use clap::ArgGroup;
@@ -67,7 +67,8 @@ pub(crate) struct Args {
     /// Take only this from the container given; may be repeated
     ///
     /// One of labels, labels.KEY, spec, extensions, extensions.NAME, and under the rules
-    /// `containerd2` image and snapshotkey.
+    /// `containerd2` image and snapshotkey. KEY and NAME are all that follows the first dot,
+    /// without the quotes that a filter needs.
     // Where another argument conflicts with what is required, nothing is: so this one must conflict.
     #[arg(long = "field", value_name = "PATH", requires = "from")]
     #[arg(conflicts_with_all = ["spec", "image", "snapshot_key", "labels", "extensions"])]
@@ -81,41 +82,46 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
     let target = global.target(&args.id)?;
     let revision = args.if_revision.map(Revision::new);
-    let (change, mask) = match &args.from {
-        Some(path) => whole(path.clone(), &args.fields, &target.id, io)?,
-        None => single(args, target.id, io)?,
+    let from = args.from.clone();
+    let (mut change, mask) = match &from {
+        Some(path) => whole(path, &args.fields, io)?,
+        None => single(args, io)?,
     };
-    let store = global.open_to_write()?.namespace(&target.namespace)?;
+    let db = global.open_to_write()?;
+    let txn = db.begin_write()?;
+    let store = txn.namespace(&target.namespace)?;
+    let meant = global.meant(&store, target.id)?;
+    if let Some(path) = from
+        && change.id != meant.id
+    {
+        return Err(Failure::new(format!(
+            "{} holds the container {:?}, not {:?}",
+            path.display(),
+            change.id,
+            meant.id
+        )));
+    }
+    change.id.clone_from(&meant.id);
     match revision {
         Some(revision) => store.update_if(revision, change, &mask)?,
         None => store.update(change, &mask)?,
     };
+    txn.commit()?;
+    meant.tell("changed", io.err);
     Ok(Exit::Done)
 }
 
 /// A whole container, and which fields of it are meant.
-fn whole(
-    path: PathBuf,
-    fields: &[String],
-    id: &str,
-    io: &mut Io<'_>,
-) -> Result<(Container, FieldMask)> {
+fn whole(path: &Path, fields: &[String], io: &mut Io<'_>) -> Result<(Container, FieldMask)> {
     let mask = FieldMask::parse(fields)
         .map_err(|error| Failure::new("invalid field path").because(error.to_string()))?;
-    let container: Container = input::read(&path, io.input)?.parse()?;
-    if container.id != id {
-        return Err(Failure::new(format!(
-            "{} holds the container {:?}, not {id:?}",
-            path.display(),
-            container.id
-        )));
-    }
+    let container = input::read(path, io.input)?.parse()?;
     Ok((container, mask))
 }
 
 /// Single fields, and their paths.
-fn single(args: Args, id: String, io: &mut Io<'_>) -> Result<(Container, FieldMask)> {
-    let mut change = Container::with_id(id);
+fn single(args: Args, io: &mut Io<'_>) -> Result<(Container, FieldMask)> {
+    let mut change = Container::with_id(&args.id);
     let mut paths = Vec::new();
     if let Some(path) = &args.spec {
         change = change.spec(input::read(path, io.input)?.spec()?);

@@ -21,6 +21,7 @@ mod label;
 mod ls;
 mod namespaces;
 mod opening;
+mod prefix;
 mod rm;
 mod salvage;
 mod stats;
