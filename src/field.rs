@@ -81,6 +81,21 @@ impl Field {
             _ => Field::Unknown,
         }
     }
+
+    /// Whether the parts of a path that resolves to this field name it, neither less nor more:
+    /// unlike `runtime`, `labels` alone, and `id.x`.
+    pub(crate) fn is_named_by(&self, parts: &[Vec<u8>]) -> bool {
+        match self {
+            Field::Unknown => false,
+            Field::Label(key) | Field::Extension(key) => !key.is_empty(),
+            Field::RuntimeName => parts.len() == 2,
+            Field::Id
+            | Field::Image
+            | Field::Snapshotter
+            | Field::SnapshotKey
+            | Field::SandboxId => parts.len() == 1,
+        }
+    }
 }
 
 /// Whether a part of a path is there and spells `name`.

@@ -92,7 +92,7 @@ pub use db::{Db, Namespace};
 pub use engine::check::{CheckReport, Damage};
 pub use engine::txn::{Containers, ReadNamespace, ReadTxn, WriteNamespace, WriteTxn};
 pub use error::{Error, ErrorKind, Result};
-pub use filter::{Filter, FilterError, FilterField, Filters};
+pub use filter::{Filter, FilterError, FilterField, Filters, UnknownField};
 pub use identifier::{ContainerId, NamespaceName};
 pub use info::{StoreId, StoreInfo};
 pub use labels::Labels;

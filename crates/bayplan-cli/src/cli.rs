@@ -37,6 +37,8 @@ Examples:
   bayplan backup /var/backups/meta.redb
 
 Options may stand before or after the other arguments. An ID may also be written NAMESPACE/ID.
+For info, label, update and rm the beginning of an id is enough if only one container's id begins
+so and none is exactly that; --exact switches that off.
 Commands that only read never write to the file, and need no permission to.";
 
 /// Looks into, and changes, a store of container metadata.
@@ -83,6 +85,10 @@ pub(crate) struct Global {
     /// takes it if the damaged file has lost its own. Other commands refuse it.
     #[arg(long, value_name = "RULES", global = true)]
     pub(crate) rules: Option<Rules>,
+
+    /// Take each id as it is written, and not as the beginning of one; for scripts
+    #[arg(long, global = true)]
+    pub(crate) exact: bool,
 
     /// What was told of pages of the file that turned out to be damaged.
     #[arg(skip)]

@@ -13,6 +13,7 @@ mod json;
 mod listing;
 mod meter;
 mod note;
+mod prefix;
 mod run;
 mod store;
 mod summary;

@@ -22,6 +22,7 @@ mod label;
 mod ls;
 mod namespaces;
 mod opening;
+mod prefix;
 mod rm;
 mod salvage;
 mod stats;

@@ -168,3 +168,33 @@ fn there_must_be_something_to_change_and_one_way_to_say_it() {
         "bayplan: update container \"web\" in namespace \"default\": not found\n",
     );
 }
+
+#[test]
+fn a_field_in_the_quotes_of_a_filter_is_refused_with_the_right_form() {
+    let place = Place::new();
+    place.container("web", &["--label", "a.b/c=1"]);
+    place.file("web.json", place.prints(&["info", "web"]));
+    place.fails(
+        &[
+            "update",
+            "web",
+            "--from",
+            "web.json",
+            "--field",
+            "labels.\"a.b/c\"",
+        ],
+        1,
+        "bayplan: update container \"web\" in namespace \"default\": the field path \
+         `labels.\"a.b/c\"` names a key with quotes in it, which neither the input nor the stored \
+         container has; field paths take no quotes: write `labels.a.b/c`\n",
+    );
+    place.fails(
+        &["label", "web", "\"a.b/c\"="],
+        1,
+        "bayplan: update container \"web\" in namespace \"default\": the field path \
+         `labels.\"a.b/c\"` names a key with quotes in it, which neither the input nor the stored \
+         container has; field paths take no quotes: write `labels.a.b/c`\n",
+    );
+    place.ok(&["label", "web", "\"a.b/c\"=2"], "\"a.b/c\"=2\na.b/c=1\n");
+    place.ok(&["label", "web", "\"a.b/c\"="], "a.b/c=1\n");
+}
