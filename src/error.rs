@@ -81,6 +81,12 @@ pub enum ErrorKind {
     CommitUncertain,
     /// An earlier failure left the store read-only. Reopen it.
     Unavailable,
+    /// The store was opened by a process that forked this one. Nothing was read or changed; the
+    /// process that opened it goes on with it.
+    Forked,
+    /// The file of the open store is not at its path any more: it was removed, renamed or replaced. What
+    /// was not acknowledged is not there. Reading goes on, and so does [`Db::backup`](crate::Db::backup).
+    Gone,
 }
 
 impl ErrorKind {
@@ -97,6 +103,8 @@ impl ErrorKind {
             Self::Io => "input/output error",
             Self::CommitUncertain => "commit outcome unknown",
             Self::Unavailable => "unavailable",
+            Self::Forked => "forked",
+            Self::Gone => "gone",
         }
     }
 }
@@ -134,8 +142,14 @@ pub(crate) enum Operation {
     Check,
     Measure,
     Dump,
+    DumpNamespace,
+    DumpTo,
     Load,
+    /// As far as the store is concerned that is backed up.
+    BackupOf,
+    /// As far as the new file is.
     Backup,
+    RestoreFrom,
     Restore,
     Compact,
     Salvage,
@@ -168,8 +182,12 @@ impl Operation {
             Self::Check => "check store",
             Self::Measure => "measure store",
             Self::Dump => "dump store",
+            Self::DumpNamespace => "dump namespace",
+            Self::DumpTo => "dump to",
             Self::Load => "load a dump into",
+            Self::BackupOf => "back up store",
             Self::Backup => "back up to",
+            Self::RestoreFrom => "restore from",
             Self::Restore => "restore to",
             Self::Compact => "compact store",
             Self::Salvage => "salvage into",
@@ -196,6 +214,23 @@ impl Operation {
         matches!(self, Self::BeginRead | Self::BeginWrite | Self::Commit)
     }
 
+    /// Whether it is about a whole store, and a container or namespace is only a place in it.
+    fn is_about_a_store(self) -> bool {
+        matches!(
+            self,
+            Self::Check
+                | Self::Measure
+                | Self::Dump
+                | Self::Load
+                | Self::BackupOf
+                | Self::Backup
+                | Self::RestoreFrom
+                | Self::Restore
+                | Self::Compact
+                | Self::Salvage
+        )
+    }
+
     /// Whether the namespace is what the operation is about, not where it looks.
     fn is_about_a_namespace(self) -> bool {
         matches!(
@@ -205,6 +240,7 @@ impl Operation {
                 | Self::SetNamespaceLabel
                 | Self::DeleteNamespace
                 | Self::OpenNamespace
+                | Self::DumpNamespace
         )
     }
 }
@@ -305,6 +341,18 @@ impl Error {
     #[must_use]
     pub fn is_immutable_field(&self) -> bool {
         self.0.is_immutable_field
+    }
+
+    /// Whether this is [`ErrorKind::Forked`].
+    #[must_use]
+    pub fn is_forked(&self) -> bool {
+        self.kind() == ErrorKind::Forked
+    }
+
+    /// Whether this is [`ErrorKind::Gone`].
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.kind() == ErrorKind::Gone
     }
 
     /// Whether the disk, or the caller's share of it, is full.
@@ -435,6 +483,12 @@ impl Error {
         self
     }
 
+    /// The same error, where what failed is only a part of this operation.
+    pub(crate) fn within(mut self, operation: Operation) -> Self {
+        self.0.operation = Some(operation);
+        self
+    }
+
     pub(crate) fn in_namespace(mut self, namespace: impl AsRef<str>) -> Self {
         self.0
             .namespace
@@ -457,6 +511,21 @@ impl Error {
     fn write_subject(&self, f: &mut fmt::Formatter<'_>, operation: Operation) -> fmt::Result {
         let inner = &self.0;
         f.write_str(self.operation().unwrap_or_else(|| operation.as_str()))?;
+        if operation.is_about_a_store() {
+            if let Some(path) = &inner.path {
+                write!(f, " {}", path.display())?;
+            }
+            let what = match &inner.record_kind {
+                Some(kind) => format!("{kind} record"),
+                None => "container".to_owned(),
+            };
+            return match (&inner.id, &inner.namespace) {
+                (Some(id), Some(name)) => write!(f, ": {what} {id:?} in namespace {name:?}: "),
+                (Some(id), None) => write!(f, ": {what} {id:?}: "),
+                (None, Some(name)) => write!(f, ": namespace {name:?}: "),
+                (None, None) => f.write_str(": "),
+            };
+        }
         if let Some(id) = &inner.id {
             write!(f, " {id:?}")?;
         }
@@ -548,6 +617,28 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "create container \"web\" in namespace \"k8s.io\" of /a/b: no"
+        );
+    }
+
+    #[test]
+    fn what_a_whole_store_is_asked_for_names_the_file_first_and_not_its_steps() {
+        let error = Error::not_found()
+            .during(Operation::List)
+            .of("web")
+            .in_namespace("k8s.io")
+            .within(Operation::Dump)
+            .at(Some(Path::new("/a/b")));
+        assert_eq!(error.operation(), Some("dump store"));
+        assert_eq!(
+            error.to_string(),
+            "dump store /a/b: container \"web\" in namespace \"k8s.io\": not found"
+        );
+        let error = Error::not_found()
+            .during(Operation::BackupOf)
+            .in_namespace("x");
+        assert_eq!(
+            error.to_string(),
+            "back up store: namespace \"x\": not found"
         );
     }
 

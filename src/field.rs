@@ -88,6 +88,22 @@ impl Field {
             _ => Field::Unknown,
         }
     }
+
+    /// Whether the parts of a path that resolves to this field name one of a container, neither less nor more:
+    /// unlike `runtime`, `labels` alone, and `id.x`.
+    pub(crate) fn is_named_by(&self, parts: &[Vec<u8>]) -> bool {
+        match self {
+            // A container has no `type`, only a record of another kind.
+            Field::Unknown | Field::Type => false,
+            Field::Label(key) | Field::Extension(key) => !key.is_empty(),
+            Field::RuntimeName => parts.len() == 2,
+            Field::Id
+            | Field::Image
+            | Field::Snapshotter
+            | Field::SnapshotKey
+            | Field::SandboxId => parts.len() == 1,
+        }
+    }
 }
 
 /// Whether a part of a path is there and spells `name`.

@@ -91,7 +91,8 @@ pub struct StoreInfo {
     pub path: Option<PathBuf>,
     /// Whether it is open for reading only.
     pub read_only: bool,
-    /// Whether the checksum of every page of the file was verified when it was opened: not while
-    /// another process writes the file, nor if that was switched off, unless a crash had left it.
+    /// Whether the checksum of every page of the file was verified, when it was opened or since. It is not
+    /// where another process may write the file. If it was switched off at opening, the first write or
+    /// check verifies them, or a repair after a crash.
     pub pages_verified: bool,
 }

@@ -98,7 +98,7 @@ pub use container::{Container, ContainerHeader, Extensions, Runtime};
 pub use engine::check::{CheckReport, Damage};
 pub use engine::txn::{ReadTxn, WriteTxn};
 pub use error::{Error, ErrorKind, Result};
-pub use filter::{Filter, FilterError, FilterField, Filters};
+pub use filter::{Filter, FilterError, FilterField, Filters, UnknownField};
 pub use identifier::{ContainerId, NamespaceName};
 pub use info::{StoreId, StoreInfo};
 pub use kind::RecordId;
@@ -113,7 +113,7 @@ pub use stats::{NamespaceStats, Stats, TableStats};
 pub use tools::Maintenance;
 pub use tools::backup::BackupReport;
 pub use tools::compact::CompactReport;
-pub use tools::dump::{DumpReport, LoadReport};
+pub use tools::dump::{Dump, DumpReport, LoadReport};
 pub use tools::salvage::{LostRecord, SalvageReport, UncertainRecord};
 
 /// The examples of the README compile.

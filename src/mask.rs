@@ -1,7 +1,8 @@
 //! Field masks: which fields of a container an update takes from its input.
 //!
 //! A path is a field's name, or `labels.KEY` and `extensions.NAME` for one entry, where the key is
-//! everything after the first dot, dots included. Which of the paths a store accepts depends on its
+//! everything after the first dot, dots included, and without quotes: one that stands there is a part
+//! of the key. (An update refuses a key in quotes where only the key without them is there.) Which of the paths a store accepts depends on its
 //! [`Rules`](crate::Rules); that is decided by the update itself.
 
 use std::fmt;
@@ -9,7 +10,8 @@ use std::str::FromStr;
 
 use crate::error::{Error, Result};
 use crate::excerpt::Excerpt;
-use crate::field::name;
+use crate::field::{Field, name};
+use crate::filter::Filter;
 use crate::limits::FIELD_PATH_MAX_BYTES;
 
 /// One field, or one entry of a field, that an update may name.
@@ -20,7 +22,8 @@ use crate::limits::FIELD_PATH_MAX_BYTES;
 pub enum FieldPath {
     /// `labels`: all labels; those that the input lacks are removed.
     Labels,
-    /// `labels.KEY`: one label; removed if the input lacks it or has an empty value for it.
+    /// `labels.KEY`: one label; removed if the input lacks it or has an empty value for it. KEY is
+    /// taken as it stands, without the quotes that a filter needs.
     Label(String),
     /// `spec`.
     Spec,
@@ -34,6 +37,26 @@ pub enum FieldPath {
     SnapshotKey,
     /// `value`, of a [`Record`](crate::Record) only.
     Value,
+}
+
+impl FieldPath {
+    /// What a path to one entry would mean if it were a filter's, in which keys are put in quotes;
+    /// none if its key holds no quotes, or a filter could not have it.
+    pub(crate) fn unquoted(&self) -> Option<Self> {
+        let (Self::Label(key) | Self::Extension(key)) = self else {
+            return None;
+        };
+        if !key.contains('"') {
+            return None;
+        }
+        let filter = Filter::parse(&self.to_string()).ok()?;
+        let text = |key: &[u8]| String::from_utf8(key.to_vec()).ok();
+        match filter.lone_field()? {
+            Field::Label(key) => text(key).map(Self::Label),
+            Field::Extension(key) => text(key).map(Self::Extension),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for FieldPath {

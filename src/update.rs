@@ -25,6 +25,7 @@ pub(crate) fn apply(
         replace(&mut updated, input, policy.rules)?;
     } else {
         for path in mask.paths() {
+            check_quotes(stored, &input, path)?;
             take(&mut updated, &input, path, policy.rules)?;
         }
     }
@@ -155,6 +156,38 @@ fn take(updated: &mut Container, input: &Container, path: &FieldPath, rules: Rul
         FieldPath::SnapshotKey => updated.snapshot_key.clone_from(&input.snapshot_key),
     }
     Ok(())
+}
+
+/// Refuses a key within quotes that are not meant as a part of it.
+///
+/// Field paths take no quotes, and a key may begin and end with one. So such a path means the key
+/// with its quotes, as in containerd, if either container has it (an empty label is none). If neither has, and one has the
+/// key without them, the path is written as for a filter, and would change nothing without a word.
+fn check_quotes(stored: &Container, input: &Container, path: &FieldPath) -> Result<()> {
+    let (written, meant, is_meant) = match (path, path.unquoted()) {
+        (FieldPath::Label(written), Some(FieldPath::Label(meant))) => {
+            let sets = |key| input.labels.get(key).is_some_and(|value| !value.is_empty());
+            let has = |key| stored.labels.contains_key(key) || sets(key);
+            (has(written), FieldPath::Label(meant.clone()), has(&meant))
+        }
+        (FieldPath::Extension(written), Some(FieldPath::Extension(meant))) => {
+            let has =
+                |key| stored.extensions.contains_key(key) || input.extensions.contains_key(key);
+            (
+                has(written),
+                FieldPath::Extension(meant.clone()),
+                has(&meant),
+            )
+        }
+        _ => return Ok(()),
+    };
+    if written || !is_meant {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "the field path `{path}` names a key with quotes in it, which neither the input nor the \
+         stored container has; field paths take no quotes: write `{meant}`"
+    )))
 }
 
 fn take_entry<V: Clone>(updated: &mut BTreeMap<String, V>, input: &BTreeMap<String, V>, key: &str) {

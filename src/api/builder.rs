@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 
 use crate::api::db::Db;
-use crate::engine::file;
 use crate::engine::shared::{Settings, Shared};
+use crate::engine::{file, holder};
 use crate::error::{Operation, Result};
 use crate::info::StoreId;
 use crate::policy::Rules;
@@ -139,10 +139,16 @@ impl Builder {
     ///
     /// It reads the whole file, a few milliseconds per thousand containers where that is in memory
     /// already. Without it, the first write does that, and is [`Corrupt`](crate::ErrorKind::Corrupt) if
-    /// a page is damaged: nothing is written to such a file. Reading works before and beside that.
-    /// Damage to a value is found when it is read; damage to keys, or to pages that lead to others, may
-    /// hide containers from who lists them, and is found by [`Db::check`], [`Db::dump`] and
-    /// [`Db::stats`]. [`Builder::open_read_only`] does not verify a file that another process is writing.
+    /// a page is damaged: nothing is written to such a file. Until the first write nothing is written at
+    /// all: a store that is opened and closed without one leaves its file as it was. A file that a crash
+    /// left is repaired in memory until then, and again the next time (but at once where
+    /// [`Builder::live_readers`] are allowed).
+    ///
+    /// Reading works before and beside that. Damage to a value is found when it is read; damage to keys,
+    /// or to pages that lead to others, may hide containers from who lists them. [`Db::check`],
+    /// [`Db::dump`], [`Db::stats`] and [`Db::backup`] verify the pages before, whatever is set here.
+    /// [`Builder::open_read_only`] does not verify a file that another process is writing; those four
+    /// verify the snapshot that they read.
     pub fn check_integrity(mut self, check: bool) -> Self {
         self.settings.check_integrity = check;
         self
@@ -224,6 +230,7 @@ impl Builder {
     /// - [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition): it is another store than
     ///   [`Builder::expect_id`] says.
     /// - [`Corrupt`](crate::ErrorKind::Corrupt): it is damaged.
+    /// - [`Gone`](crate::ErrorKind::Gone): it was removed or replaced while it was opened.
     /// - [`Io`](crate::ErrorKind::Io): the operating system failed; if it did so while writing,
     ///   the file is as after a crash, and the next opening repairs it.
     pub fn open(&self, path: impl AsRef<Path>) -> Result<Db> {
@@ -268,20 +275,24 @@ impl Builder {
         path: &Path,
         open: fn(&Path, &Settings) -> Result<Shared>,
     ) -> Result<Db> {
-        self.when_unlocked(|| open(path, &self.settings))
+        self.when_unlocked(path, || open(path, &self.settings))
             .map(Db::new)
             .map_err(|error| error.during(Operation::OpenStore).at(Some(path)))
     }
 
-    /// Tries until the file is not locked any more, as long as it may take.
-    pub(crate) fn when_unlocked<T>(&self, attempt: impl Fn() -> Result<T>) -> Result<T> {
+    /// Tries until the file is not locked any more, as long as it may take. The error names who has it.
+    pub(crate) fn when_unlocked<T>(
+        &self,
+        path: &Path,
+        attempt: impl Fn() -> Result<T>,
+    ) -> Result<T> {
         // A timeout beyond what the clock can tell is none.
         let deadline = Instant::now().checked_add(self.lock_timeout);
         let may_wait = || deadline.is_none_or(|deadline| Instant::now() < deadline);
         loop {
             match attempt() {
                 Err(error) if error.is_locked() && may_wait() => thread::sleep(LOCK_RETRY),
-                done => return done,
+                done => return done.map_err(|error| holder::named(error, path)),
             }
         }
     }

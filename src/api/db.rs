@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use crate::api::collection::Namespace;
 use crate::commit::CommitQueue;
+use crate::engine::place::Place;
+use crate::engine::process::Own;
 use crate::engine::shared::{Database, Shared};
 use crate::engine::txn::{ReadTxn, WriteTxn};
 use crate::error::{Error, Operation, Result};
@@ -13,7 +15,12 @@ use crate::records::keys::FORMAT_VERSION;
 /// An open store: the containers of a host, in one file.
 ///
 /// A `Db` is a handle: clones of it, and the namespaces and transactions made from it, share the
-/// open file, which is closed with the last of them. It may be used from many threads.
+/// open file, which is closed with the last of them. It may be used from many threads, and belongs to the
+/// process that opened it: in a forked child each call is [`Forked`](crate::ErrorKind::Forked), and
+/// dropping it changes nothing. Fork first, and open the store then.
+///
+/// The file must stay at its path while it is open: a write that would be lost because it was removed,
+/// renamed or replaced is [`Gone`](crate::ErrorKind::Gone).
 ///
 /// # Examples
 ///
@@ -39,15 +46,16 @@ use crate::records::keys::FORMAT_VERSION;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Db {
-    shared: Arc<Shared>,
-    queue: Arc<CommitQueue>,
+    shared: Arc<Own<Shared>>,
+    queue: Arc<Own<CommitQueue>>,
 }
 
 impl Db {
     pub(crate) fn new(shared: Shared) -> Self {
+        let process = shared.process.clone();
         Self {
-            shared: Arc::new(shared),
-            queue: Arc::new(CommitQueue::new()),
+            shared: Arc::new(Own::new(shared, &process)),
+            queue: Arc::new(Own::new(CommitQueue::new(), &process)),
         }
     }
 
@@ -99,7 +107,9 @@ impl Db {
     ///
     /// [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition) if the store is open for
     /// reading only, or if this thread has a write transaction open already;
-    /// [`Unavailable`](crate::ErrorKind::Unavailable) after a commit failed. The first one of a store
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) after a commit failed;
+    /// [`Gone`](crate::ErrorKind::Gone) if the file was removed, renamed or replaced;
+    /// [`Forked`](crate::ErrorKind::Forked) in a child of the process that opened the store. The first one of a store
     /// that was opened without [`Builder::check_integrity`](crate::Builder::check_integrity) verifies
     /// all pages, which takes its time: [`Corrupt`](crate::ErrorKind::Corrupt) if one is damaged, as is
     /// every later one; [`Io`](crate::ErrorKind::Io) if the file cannot be read.
@@ -119,7 +129,7 @@ impl Db {
             keep_empty_labels: self.shared.policy.keep_empty_labels,
             path: self.shared.path.clone(),
             read_only: self.shared.is_read_only(),
-            pages_verified: self.shared.pages_verified,
+            pages_verified: self.shared.pages_verified(),
         }
     }
 
@@ -142,6 +152,12 @@ impl Db {
             .map_err(|error| error.during(Operation::Checkpoint))
     }
 
+    /// A snapshot with all its pages verified, whatever the store was opened with.
+    pub(crate) fn read_verified(&self, operation: Operation) -> Result<ReadTxn> {
+        ReadTxn::begin_verified(&self.shared)
+            .map_err(|error| error.during(operation).at(self.shared.path()))
+    }
+
     /// Closes the store, and tells whether that worked. `self` must be its last handle.
     ///
     /// Dropping the last handle closes the store as well, but a failure of that is only logged. No
@@ -154,6 +170,8 @@ impl Db {
     ///   transactions. The store is closed with the last of them.
     /// - [`Io`](crate::ErrorKind::Io): the file reported an error; it is let go all the same.
     /// - [`Unavailable`](crate::ErrorKind::Unavailable): it had reported one before.
+    /// - [`Gone`](crate::ErrorKind::Gone): it is not at its path any more, and what was acknowledged is not
+    ///   either. It is closed all the same: [`Db::backup`] before closing would have saved it.
     ///
     /// # Examples
     ///
@@ -172,14 +190,21 @@ impl Db {
         let path = self.shared.path.clone();
         let in_use =
             "the store is still in use: by a clone of this handle, a namespace or a transaction";
-        Arc::into_inner(self.shared)
-            .map_or_else(|| Err(Error::precondition(in_use)), Shared::close)
+        let process = self.shared.process.clone();
+        process
+            .check()
+            .and_then(|()| Arc::into_inner(self.shared).ok_or_else(|| Error::precondition(in_use)))
+            .and_then(|shared| shared.into_inner()?.close())
             .map_err(|error| error.during(Operation::CloseStore).at(path.as_deref()))
     }
 
-    /// The database of redb, if this is the last handle of a store that is open for writing.
-    pub(crate) fn into_database(self) -> Option<Database> {
-        Arc::into_inner(self.shared)?.into_database()
+    /// The database of redb, and where it is, if this is the last handle of a store that is open for
+    /// writing.
+    pub(crate) fn into_database(self) -> Option<(Database, Option<Place>)> {
+        Arc::into_inner(self.shared)?
+            .into_inner()
+            .ok()?
+            .into_database()
     }
 
     pub(crate) fn write_one<T: Send + 'static>(

@@ -10,6 +10,7 @@
 
 use std::fmt;
 
+use crate::engine::process::Own;
 use crate::engine::shared::Shared;
 use crate::engine::txn::WriteTxn;
 use crate::error::{Error, ErrorKind, Result};
@@ -40,7 +41,7 @@ impl CommitQueue {
     /// is durable.
     pub(crate) fn write<T: Send + 'static>(
         &self,
-        shared: &Arc<Shared>,
+        shared: &Arc<Own<Shared>>,
         operation: impl FnOnce(&WriteTxn) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         // Checked here, because a follower would wait for a leader that waits for this thread.
@@ -64,7 +65,7 @@ impl CommitQueue {
 }
 
 /// Runs the operations of one batch in one transaction, and commits it.
-fn run(shared: &Arc<Shared>, batch: Vec<Job>) -> Result<()> {
+fn run(shared: &Arc<Own<Shared>>, batch: Vec<Job>) -> Result<()> {
     let txn = WriteTxn::begin(shared)?;
     for job in batch {
         job(&txn);

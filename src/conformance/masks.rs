@@ -21,6 +21,8 @@ pub const LAWS: &[Law] = law_list![
     the_path_of_an_extension_takes_dots_into_the_name,
     the_path_of_an_extension_that_the_input_lacks_removes_it,
     a_path_that_removes_what_is_not_there_is_no_error,
+    quotes_in_a_path_are_a_part_of_a_key_that_has_them,
+    quotes_around_a_key_that_has_none_are_invalid,
     several_paths_are_taken_together_and_in_any_order,
     what_no_path_names_is_not_looked_at,
     a_path_that_cannot_be_updated_is_invalid_and_named,
@@ -153,6 +155,37 @@ pub fn a_path_that_removes_what_is_not_there_is_no_error(fixture: &dyn Fixture) 
     let input = Container::with_id("web");
     let paths = ["labels.nobody", "extensions.nobody"];
     updates_to(fixture, input, &paths, |_| {})
+}
+
+/// A path has no quoting of its own: the key is taken as it stands.
+pub fn quotes_in_a_path_are_a_part_of_a_key_that_has_them(fixture: &dyn Fixture) -> Verdict {
+    let input = other().label("\"app\"", "quoted");
+    updates_to(fixture, input, &["labels.\"app\""], |expected| {
+        expected
+            .labels
+            .insert("\"app\"".to_owned(), "quoted".to_owned());
+    })
+}
+
+/// Quotes as a filter needs them would name nothing here, and the update do nothing.
+pub fn quotes_around_a_key_that_has_none_are_invalid(fixture: &dyn Fixture) -> Verdict {
+    let store = fixture.store(HOME)?;
+    let web = store.create(complete("web"))?;
+    for (path, meant) in [
+        ("labels.\"app\"", "labels.app"),
+        ("labels.\"new\"", "labels.new"),
+        ("extensions.\"first\"", "extensions.first"),
+    ] {
+        let result = store.update(other(), &FieldMask::deferred([path]));
+        let error = fails(
+            &format!("update of {path}"),
+            result,
+            ErrorKind::InvalidArgument,
+        )?;
+        tells(&error, &[path, meant, "web"])?;
+        stored(&*store, &web)?;
+    }
+    Ok(())
 }
 
 /// Paths add up, also when one is named twice or contains another.

@@ -26,6 +26,9 @@ pub(super) struct Version {
 pub(super) struct Head {
     pub(super) bayplan_dump: u32,
     pub(super) store: StoreLine,
+    /// The namespace, if nothing else of the store is in the dump.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) only_namespace: Option<NamespaceName>,
 }
 
 /// What a store is, apart from what it holds.

@@ -26,6 +26,7 @@ pub(crate) struct Reader<R> {
     lines: Lines<R>,
     checksum: crc32fast::Hasher,
     store: StoreLine,
+    only_namespace: Option<NamespaceName>,
     namespace: Option<NamespaceName>,
     /// The kind and id of the last line.
     last: Option<(Kind, String)>,
@@ -40,6 +41,9 @@ impl<R: BufRead> Reader<R> {
         let mut lines = Lines::new(input, DUMP_LINE_MAX_BYTES);
         if !lines.advance()? {
             return Err(Error::invalid("the dump is empty"));
+        }
+        if let Some(fault) = encoding_fault(&lines.line) {
+            return Err(Error::invalid(format!("line 1: {fault}")));
         }
         let version: Version = parse(&lines.line, 1).map_err(|error| {
             let what =
@@ -63,6 +67,7 @@ impl<R: BufRead> Reader<R> {
             lines,
             checksum,
             store: head.store,
+            only_namespace: head.only_namespace,
             namespace: None,
             last: None,
             namespaces: 0,
@@ -74,6 +79,11 @@ impl<R: BufRead> Reader<R> {
     /// What the first line says.
     pub(crate) fn store(&self) -> &StoreLine {
         &self.store
+    }
+
+    /// The namespace, if the first line says that nothing else is in the dump.
+    pub(crate) fn only_namespace(&self) -> Option<&NamespaceName> {
+        self.only_namespace.as_ref()
     }
 
     /// How many lines were read.
@@ -150,6 +160,11 @@ impl<R: BufRead> Reader<R> {
                 )));
             }
             _ => {}
+        }
+        if let Some(only) = self.only_namespace.as_ref().filter(|only| **only != name) {
+            return Err(Error::invalid(format!(
+                "the namespace {name} stands in a dump of only {only}"
+            )));
         }
         let labels = labels::check_stored(labels, self.store.policy())?;
         self.namespace = Some(name.clone());
@@ -233,6 +248,19 @@ impl<R: BufRead> Reader<R> {
     }
 }
 
+/// What is wrong with how the dump was saved, by its first bytes.
+fn encoding_fault(line: &[u8]) -> Option<&'static str> {
+    match line {
+        [0xef, 0xbb, 0xbf, ..] => {
+            Some("it begins with a UTF-8 byte order mark: save the dump without one")
+        }
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [b'{', 0, ..] | [0, b'{', ..] => {
+            Some("it is UTF-16: save the dump as UTF-8")
+        }
+        _ => None,
+    }
+}
+
 fn parse<T: DeserializeOwned>(line: &[u8], number: u64) -> Result<T> {
     serde_json::from_slice(line).map_err(|error| {
         // A line is a text of its own for the parser: its "at line 1" would mislead.
@@ -268,6 +296,16 @@ mod tests {
         \"rules\":\"strict\",\"revisions_below\":9}}\n";
 
     #[test]
+    fn a_dump_of_one_namespace_holds_no_other() {
+        let head = HEAD.replace("}}\n", "},\"only_namespace\":\"b\"}\n");
+        refuses(
+            &format!("{head}{{\"namespace\":\"a\",\"labels\":{{}}}}\n"),
+            ErrorKind::InvalidArgument,
+            "line 2: the namespace a stands in a dump of only b",
+        );
+    }
+
+    #[test]
     fn an_error_names_the_line_and_what_is_wrong_with_it() {
         use ErrorKind::{IncompatibleFormat, InvalidArgument};
         refuses("", InvalidArgument, "the dump is empty");
@@ -275,6 +313,16 @@ mod tests {
             "{\"a\":1}\n",
             InvalidArgument,
             "line 1: it is not a dump: the first line must begin with {\"bayplan_dump\":",
+        );
+        refuses(
+            "\u{feff}{\"bayplan_dump\":1}\n",
+            InvalidArgument,
+            "line 1: it begins with a UTF-8 byte order mark: save the dump without one",
+        );
+        refuses(
+            "{\0\"\0\n\0",
+            InvalidArgument,
+            "line 1: it is UTF-16: save the dump as UTF-8",
         );
         refuses(
             "{\"bayplan_dump\":3,\"store\":[]}\n",

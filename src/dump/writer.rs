@@ -28,8 +28,12 @@ pub(crate) struct Writer<W: Write> {
 }
 
 impl<W: Write> Writer<W> {
-    /// Begins with the first line.
-    pub(crate) fn begin(out: W, store: StoreLine) -> Result<Self> {
+    /// Begins with the first line: which store it is, and whether only a namespace of it follows.
+    pub(crate) fn begin(
+        out: W,
+        store: StoreLine,
+        only_namespace: Option<NamespaceName>,
+    ) -> Result<Self> {
         let mut writer = Self {
             out: BufWriter::new(out),
             line: Vec::new(),
@@ -43,6 +47,7 @@ impl<W: Write> Writer<W> {
         writer.put(&Head {
             bayplan_dump,
             store,
+            only_namespace,
         })?;
         Ok(writer)
     }
@@ -58,11 +63,12 @@ impl<W: Write> Writer<W> {
         container: &Container,
     ) -> Result<()> {
         self.containers += 1;
-        self.put(&ContainerLine {
+        self.make(&ContainerLine {
             namespace,
             container,
         })
-        .map_err(|error| error.of(&container.id).in_namespace(namespace))
+        .map_err(|error| error.of(&container.id).in_namespace(namespace))?;
+        self.write()
     }
 
     pub(crate) fn record(
@@ -103,6 +109,12 @@ impl<W: Write> Writer<W> {
     }
 
     fn put(&mut self, line: &impl Serialize) -> Result<()> {
+        self.make(line)?;
+        self.write()
+    }
+
+    /// Makes the next line, which fails only by what it tells of.
+    fn make(&mut self, line: &impl Serialize) -> Result<()> {
         self.line.clear();
         serde_json::to_writer(&mut self.line, line).map_err(|error| {
             Error::new(ErrorKind::Io, "a line of the dump cannot be made").caused_by(error)
@@ -115,6 +127,11 @@ impl<W: Write> Writer<W> {
             )));
         }
         self.line.push(b'\n');
+        Ok(())
+    }
+
+    /// Writes the line that was made.
+    fn write(&mut self) -> Result<()> {
         self.checksum.update(&self.line);
         self.bytes += self.line.len() as u64;
         self.out.write_all(&self.line).map_err(cannot_write)

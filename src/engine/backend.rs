@@ -1,13 +1,18 @@
 //! A storage backend with a gate: until it is opened, nothing reaches the file.
 //!
-//! redb repairs a file while it opens it, before anybody can look at what the file holds. Behind
-//! the closed gate its writes are kept in memory, on top of the file, and read back from there. So
-//! a file that turns out to be foreign, or of a newer version, is left as it was; and a file can be
-//! inspected, repaired in memory, where nothing may be written at all. When the gate opens, the
-//! writes and syncs that were held back reach the file in their order.
+//! redb repairs a file while it opens it, before anybody can look at what the file holds, and writes
+//! its header and what is free when it opens and closes it. Behind the closed gate its writes are kept
+//! in memory, on top of the file, and read back from there. So a file that turns out to be foreign, or
+//! of a newer version, is left as it was; so is one whose pages nobody verified, until the first write;
+//! and a file can be inspected, repaired in memory, where nothing may be written at all. When the gate
+//! opens, the writes and syncs that were held back reach the file in their order.
 //!
 //! The gate also verifies the pages that redb takes as they are ([`trees`](crate::engine::trees)): when
 //! redb, which has locked the file by then, reads its first page.
+//!
+//! redb refuses all work after one failed read. A page that leads beyond the end of the file must not do
+//! that to all others: once the file is open ([`Gate::read_on`]), zeros are read there as long as nothing
+//! is written. redb takes them for no page, and that is told as damage.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -34,7 +39,8 @@ pub(crate) fn gated(
     let gate = Gate(Arc::new(State {
         inner: Box::new(inner),
         access,
-        open: AtomicBool::new(false),
+        open: AtomicBool::new(access == Access::Follow),
+        reads_on: AtomicBool::new(false),
         overlay: Mutex::new(Overlay::default()),
         extent,
         told: Told(Box::new(told)),
@@ -50,25 +56,35 @@ pub(crate) enum Access {
     Write,
     /// The file is never written: locks are taken shared, and the gate stays closed.
     Inspect,
+    /// The file is read as it is, while another process may write it; there is no gate.
+    Follow,
 }
 
-/// Opens the way to the file.
-#[derive(Debug)]
+/// Opens the way to the file, and looks at the file itself, as it is behind the gate.
+#[derive(Clone, Debug)]
 pub(crate) struct Gate(Arc<State>);
 
 impl Gate {
-    /// Writes what was held back, and lets everything pass from now on.
+    /// Writes what was held back, and lets everything pass from now on. Does nothing where that was
+    /// done.
     ///
     /// # Errors
     ///
-    /// What the file reports. The gate is closed then, and what reached the file is a prefix of
-    /// what redb wrote, as after a crash.
-    pub(crate) fn open(self) -> io::Result<()> {
-        let state = self.0;
-        if state.access == Access::Inspect {
+    /// What the file reports. The gate stays closed then, for good: what reached the file is a prefix
+    /// of what redb wrote, as after a crash, and no later sync can be trusted with it.
+    pub(crate) fn open(&self) -> io::Result<()> {
+        let state = &self.0;
+        if state.access != Access::Write {
             return Ok(());
         }
         let mut overlay = state.overlay();
+        if state.is_open() {
+            return Ok(());
+        }
+        if std::mem::replace(&mut overlay.is_stuck, true) {
+            let what = "an earlier attempt to write what was held back failed";
+            return Err(io::Error::other(what));
+        }
         for held in std::mem::take(&mut overlay.held) {
             match held {
                 Held::Write(offset, data) => state.inner.write(offset, &data)?,
@@ -81,29 +97,28 @@ impl Gate {
         Ok(())
     }
 
-    /// What redb took as it is without its pages being verified, if it did.
-    pub(crate) fn unverified(&self) -> Option<Unverified> {
+    /// From now on a read beyond the end of the file finds zeros, until the gate is open: damage, and
+    /// no failure of the file.
+    pub(crate) fn read_on(&self) {
+        self.0.reads_on.store(true, Ordering::Release);
+    }
+
+    /// The commit that redb took as it is without its pages being verified, if it did.
+    pub(crate) fn unverified(&self) -> Option<Commit> {
         match (self.0.extent, self.0.unseen.get()) {
-            (Extent::OwnTables, Some(Ok(Some(commit)))) => Some(Unverified {
-                file: Arc::clone(&self.0),
-                commit: *commit,
-            }),
+            (Extent::OwnTables, Some(Ok(Some(commit)))) => Some(*commit),
             _ => None,
         }
     }
-}
 
-/// A file whose pages nobody has verified but those that redb needs to open and close it.
-#[derive(Debug)]
-pub(crate) struct Unverified {
-    file: Arc<State>,
-    commit: Commit,
-}
+    /// The last commit, as the header tells now.
+    pub(crate) fn last_commit(&self) -> Result<Option<Commit>> {
+        trees::last_commit(&*self.0)
+    }
 
-impl Unverified {
-    /// Verifies the rest. Nothing may have been committed since the file was opened.
-    pub(crate) fn verify(&self) -> Result<()> {
-        trees::verify_tables(&*self.file, &self.commit)
+    /// Verifies the pages of a commit, as far as said. Nothing may have been written over them.
+    pub(crate) fn verify(&self, commit: &Commit, extent: Extent) -> Result<()> {
+        trees::verify(&*self.0, commit, extent, &|_| {})
     }
 }
 
@@ -116,6 +131,8 @@ struct State {
     inner: Box<dyn StorageBackend>,
     access: Access,
     open: AtomicBool,
+    /// Whether a read beyond the end finds zeros while nothing is written.
+    reads_on: AtomicBool,
     overlay: Mutex<Overlay>,
     extent: Extent,
     told: Told,
@@ -135,6 +152,10 @@ impl fmt::Debug for Told {
 impl State {
     /// Lets no page through before what redb takes unseen is verified.
     fn before_page(&self) -> io::Result<()> {
+        if self.access == Access::Follow {
+            // A commit can come at any time: who wants verified pages verifies those of a snapshot.
+            return Ok(());
+        }
         let verify = || trees::verify_unseen(self, self.extent, &self.told.0);
         match self.unseen.get_or_init(verify) {
             Ok(_) => Ok(()),
@@ -149,6 +170,23 @@ impl State {
     fn overlay(&self) -> MutexGuard<'_, Overlay> {
         self.overlay.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// The overlay, while the gate is closed.
+    fn closed(&self) -> Option<MutexGuard<'_, Overlay>> {
+        if self.is_open() {
+            return None;
+        }
+        // The gate may have been opened while this waited.
+        Some(self.overlay()).filter(|_| !self.is_open())
+    }
+
+    /// Whether a read that failed so is one of a place that does not exist.
+    fn is_beyond(&self, error: &io::Error) -> bool {
+        let is_never_written = !self.is_open() || self.access == Access::Follow;
+        error.kind() == io::ErrorKind::UnexpectedEof
+            && is_never_written
+            && self.reads_on.load(Ordering::Acquire)
+    }
 }
 
 /// What was written behind the closed gate.
@@ -159,6 +197,8 @@ struct Overlay {
     lens: Option<Lens>,
     blocks: BTreeMap<u64, Vec<u8>>,
     held: Vec<Held>,
+    /// Whether writing what was held back was begun, and not ended.
+    is_stuck: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -219,7 +259,13 @@ impl Overlay {
         Ok(bytes)
     }
 
-    fn read(&mut self, inner: &dyn StorageBackend, offset: u64, out: &mut [u8]) -> io::Result<()> {
+    /// Reads what is not as the file has it; false where the file has all of it, and is to be asked.
+    fn read(
+        &mut self,
+        inner: &dyn StorageBackend,
+        offset: u64,
+        out: &mut [u8],
+    ) -> io::Result<bool> {
         let end = offset
             .checked_add(out.len() as u64)
             .ok_or(io::ErrorKind::InvalidInput)?;
@@ -231,7 +277,7 @@ impl Overlay {
             .blocks
             .range(offset / BLOCK_BYTES..end.div_ceil(BLOCK_BYTES));
         if end <= lens.shown && covering.next().is_none() {
-            return inner.read(offset, out);
+            return Ok(false);
         }
         let mut at = offset;
         let mut rest = out;
@@ -246,7 +292,7 @@ impl Overlay {
             at += count as u64;
             rest = later;
         }
-        Ok(())
+        Ok(true)
     }
 
     fn write(&mut self, inner: &dyn StorageBackend, offset: u64, data: &[u8]) -> io::Result<()> {
@@ -274,17 +320,22 @@ impl Overlay {
 
 impl ReadAt for State {
     fn len(&self) -> io::Result<u64> {
-        if self.is_open() {
-            return self.inner.len();
+        match self.closed() {
+            Some(mut overlay) => overlay.lens(&*self.inner).map(|lens| lens.len),
+            None => self.inner.len(),
         }
-        self.overlay().lens(&*self.inner).map(|lens| lens.len)
     }
 
     fn read(&self, at: u64, out: &mut [u8]) -> io::Result<()> {
-        if self.is_open() {
-            return self.inner.read(at, out);
+        let is_read = match self.closed() {
+            Some(mut overlay) => overlay.read(&*self.inner, at, out)?,
+            None => false,
+        };
+        // Not while others wait for the overlay.
+        if is_read {
+            return Ok(());
         }
-        self.overlay().read(&*self.inner, at, out)
+        self.inner.read(at, out)
     }
 }
 
@@ -294,35 +345,46 @@ impl StorageBackend for GatedBackend {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        if offset >= PAGE_BYTES {
-            self.0.before_page()?;
+        if offset < PAGE_BYTES {
+            return self.0.read(offset, out);
         }
-        self.0.read(offset, out)
+        self.0.before_page()?;
+        match self.0.read(offset, out) {
+            Err(error) if self.0.is_beyond(&error) => {
+                tracing::warn!(
+                    offset,
+                    bytes = out.len(),
+                    "a page beyond the end of the file"
+                );
+                out.fill(0);
+                Ok(())
+            }
+            read => read,
+        }
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        let state = &self.0;
-        if state.is_open() {
-            return state.inner.set_len(len);
+        match self.0.closed() {
+            Some(mut overlay) => overlay.set_len(&*self.0.inner, len),
+            None => self.0.inner.set_len(len),
         }
-        state.overlay().set_len(&*state.inner, len)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let state = &self.0;
-        if state.is_open() {
-            return state.inner.sync_data();
+        match self.0.closed() {
+            Some(mut overlay) => {
+                overlay.held.push(Held::Sync);
+                Ok(())
+            }
+            None => self.0.inner.sync_data(),
         }
-        state.overlay().held.push(Held::Sync);
-        Ok(())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let state = &self.0;
-        if state.is_open() {
-            return state.inner.write(offset, data);
+        match self.0.closed() {
+            Some(mut overlay) => overlay.write(&*self.0.inner, offset, data),
+            None => self.0.inner.write(offset, data),
         }
-        state.overlay().write(&*state.inner, offset, data)
     }
 
     fn close(&self) -> io::Result<()> {
@@ -331,7 +393,7 @@ impl StorageBackend for GatedBackend {
 
     fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
         match self.0.access {
-            Access::Write => self.0.inner.try_lock_range(start, end),
+            Access::Write | Access::Follow => self.0.inner.try_lock_range(start, end),
             Access::Inspect => self.0.inner.try_lock_shared_range(start, end),
         }
     }
@@ -346,7 +408,7 @@ impl StorageBackend for GatedBackend {
 
     fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
         match self.0.access {
-            Access::Write => self.0.inner.lock_range(start, end),
+            Access::Write | Access::Follow => self.0.inner.lock_range(start, end),
             Access::Inspect => self.0.inner.lock_shared_range(start, end),
         }
     }

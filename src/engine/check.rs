@@ -31,6 +31,10 @@ pub struct CheckReport {
     pub containers: u64,
     /// How many records of other kinds are not damaged.
     pub records: u64,
+    /// Whether the checksum of every page of the file was verified and is right. False where a page is
+    /// damaged, which is among `damages`; and where another process commits so often that nobody can
+    /// tell which pages to verify.
+    pub pages_verified: bool,
     /// What is damaged.
     pub damages: Vec<Damage>,
 }
@@ -58,6 +62,17 @@ impl CheckReport {
             Some(id) => error.of_record_kind(kind.as_deref()).of(id),
             None => error,
         })
+    }
+
+    /// Adds what is wrong with the file as a whole, before all else.
+    pub(crate) fn add_of_file(&mut self, error: Error) {
+        let damage = Damage {
+            namespace: String::new(),
+            kind: None,
+            id: None,
+            error,
+        };
+        self.damages.insert(0, damage);
     }
 
     fn add(&mut self, namespace: &str, error: Error) {
@@ -97,7 +112,10 @@ pub(crate) fn check(
         records: txn.open_table(keys::RECORDS).or_fault()?,
         policy,
         revisions_below: Revision::new(revisions_below(txn)?),
-        report: CheckReport::default(),
+        report: CheckReport {
+            pages_verified,
+            ..CheckReport::default()
+        },
     };
     if !pages_verified {
         match check_rows(txn) {

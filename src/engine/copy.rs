@@ -47,6 +47,28 @@ struct Row {
     value: Vec<u8>,
 }
 
+/// A batch of rows, and which table they are of.
+pub(crate) struct Rows {
+    table: keys::Table,
+    rows: Vec<Row>,
+}
+
+impl Rows {
+    /// Inserts them in one transaction.
+    pub(crate) fn insert_into(&self, to: &Database) -> Result<()> {
+        let txn = to.begin_write().or_fault()?;
+        {
+            let mut table = txn.open_table(self.table).or_fault()?;
+            for row in &self.rows {
+                table
+                    .insert(row.key.as_slice(), row.value.as_slice())
+                    .or_fault()?;
+            }
+        }
+        txn.commit().or_fault()
+    }
+}
+
 /// A walk over all rows of a snapshot, batch by batch.
 pub(crate) struct Walk<'t> {
     txn: &'t ReadTransaction,
@@ -67,25 +89,8 @@ impl<'t> Walk<'t> {
         }
     }
 
-    /// Copies the next batch in one transaction; false if there are no more.
-    pub(crate) fn copy_some(&mut self, to: &Database) -> Result<bool> {
-        let Some((table, rows)) = self.advance()? else {
-            return Ok(false);
-        };
-        let txn = to.begin_write().or_fault()?;
-        {
-            let mut table = txn.open_table(table).or_fault()?;
-            for row in &rows {
-                table
-                    .insert(row.key.as_slice(), row.value.as_slice())
-                    .or_fault()?;
-            }
-        }
-        txn.commit().or_fault()?;
-        Ok(true)
-    }
-
-    fn advance(&mut self) -> Result<Option<(keys::Table, Vec<Row>)>> {
+    /// The next batch; none if there are no more.
+    pub(crate) fn advance(&mut self) -> Result<Option<Rows>> {
         let Some(definition) = TABLES.get(self.table) else {
             return Ok(None);
         };
@@ -113,12 +118,18 @@ impl<'t> Walk<'t> {
             rows.push(row);
             if rows.len() >= BATCH_MAX_COUNT || bytes >= BATCH_MAX_BYTES {
                 self.after = rows.last().map(|row| row.key.clone());
-                return Ok(Some((*definition, rows)));
+                return Ok(Some(Rows {
+                    table: *definition,
+                    rows,
+                }));
             }
         }
         self.table += 1;
         self.after = None;
-        Ok(Some((*definition, rows)))
+        Ok(Some(Rows {
+            table: *definition,
+            rows,
+        }))
     }
 }
 

@@ -18,9 +18,17 @@ impl<T, E: Into<redb::Error>> OrFault<T> for Result<T, E> {
     }
 }
 
+/// What redb cannot read on from. Its own words name parts of redb, which help nobody who reads them: they
+/// go to the log.
+const UNREADABLE: &str = "the file is damaged: a part of it that is needed here cannot be read; restore a \
+                          backup, or salvage the rest into a new file";
+
 fn fault(error: redb::Error) -> Error {
     match error {
-        redb::Error::Corrupted(what) => Error::corrupt(format!("the file is damaged: {what}")),
+        redb::Error::Corrupted(what) => {
+            tracing::warn!(what, "redb finds the file damaged");
+            Error::corrupt(UNREADABLE)
+        }
         redb::Error::Io(error) => io_fault(error),
         redb::Error::DatabaseAlreadyOpen => Error::new(
             ErrorKind::Locked,
@@ -107,9 +115,8 @@ pub(crate) fn contained<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
                 .map(String::as_str)
                 .or_else(|| panic.downcast_ref::<&str>().copied())
                 .unwrap_or("a panic without words");
-            Err(Error::corrupt(format!(
-                "the file is damaged; redb gave up on it: {what}"
-            )))
+            tracing::warn!(what, "redb gave up on the file");
+            Err(Error::corrupt(UNREADABLE))
         }
     }
 }
@@ -176,9 +183,18 @@ mod tests {
     fn a_panic_inside_becomes_corrupt() {
         let error = contained::<()>(|| panic!("page {} is gone", 7)).unwrap_err();
         assert!(error.is_corrupt());
+        assert_eq!(format!("{error:#}"), UNREADABLE);
+    }
+
+    #[test]
+    fn what_redb_says_of_damage_becomes_a_sentence_that_says_what_to_do() {
+        let said = "All roots are corrupted".to_owned();
+        let error = fault(redb::Error::Corrupted(said));
+        assert!(error.is_corrupt());
         assert_eq!(
-            error.to_string(),
-            "the file is damaged; redb gave up on it: page 7 is gone"
+            format!("{error:#}"),
+            "the file is damaged: a part of it that is needed here cannot be read; restore a backup, or \
+             salvage the rest into a new file"
         );
     }
 

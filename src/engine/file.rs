@@ -1,6 +1,6 @@
 //! Making a store's file, opening it, and telling it from what is none.
 
-use std::fs::{File as OsFile, OpenOptions};
+use std::fs::{File as OsFile, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
@@ -9,14 +9,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{Builder, ConcurrencyMode, Database, ReadTransaction, ReadableDatabase, StorageBackend};
 
-use crate::engine::backend::{Access, Gate, gated};
+use crate::engine::backend::{Access, gated};
+use crate::engine::durable::{Durable, FileCache};
 use crate::engine::fault::{Closing, OrFault, OrIo, contained};
-use crate::engine::migrate::Target;
-use crate::engine::new_file::NewFile;
-use crate::engine::shared::{File, Opened, Settings, Shared};
+use crate::engine::layout::{self, HEADER_BYTES};
+use crate::engine::migrate::{self, Target};
+use crate::engine::new_file::{NewFile, dangling_link};
+use crate::engine::place::Place;
+use crate::engine::process::{OwnFile, Process};
+use crate::engine::shared::{File, Followed, Opened, Settings, Shared};
 use crate::engine::snapshot::revisions_below;
 use crate::engine::trees::Extent;
-use crate::engine::{holder, migrate};
 use crate::error::{Error, ErrorKind, Result};
 use crate::policy::Policy;
 use crate::records::keys::{self, FORMAT_VERSION, meta};
@@ -50,16 +53,18 @@ pub(crate) fn in_memory(settings: &Settings) -> Result<Shared> {
 /// written by its owner only.
 pub(crate) fn create(path: &Path, settings: &Settings) -> Result<Shared> {
     let new = NewFile::begin(path)?;
-    let backend = FileBackend::new(new.file()?).or_fault()?;
+    let backend = own_file(new.file()?)?;
     let shared = create_backend(backend, settings, Some(path))?;
+    let file = new.file()?;
     new.finish()?;
-    Ok(shared)
+    Ok(shared.at(Place::of(path, file)?))
 }
 
 /// The store in an existing file.
 pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Shared> {
     let file = existing(path, OpenOptions::new().read(true).write(true))?;
-    open_backend(FileBackend::new(file).or_fault()?, settings, Some(path))
+    let place = Place::of(path, file.try_clone().or_io()?)?;
+    Ok(open_backend(durable(file, Access::Write)?, settings, Some(path))?.at(place))
 }
 
 /// The store in an existing file that will not be written, whatever happens.
@@ -67,11 +72,10 @@ pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Shared> {
 /// A file that another process has open with live readers allowed is read as it grows. One that
 /// was not closed cleanly is repaired in memory.
 pub(crate) fn inspect(path: &Path, settings: &Settings) -> Result<Shared> {
-    let open = || {
-        let file = existing(path, OpenOptions::new().read(true))?;
-        FileBackend::new(file).or_fault()
-    };
-    inspect_backend(open, settings, Some(path))
+    let open = || existing(path, OpenOptions::new().read(true));
+    let alone = || durable(open()?, Access::Inspect);
+    let beside_a_writer = || own_file(open()?);
+    inspect_backend(alone, beside_a_writer, settings, Some(path))
 }
 
 /// The store in an existing file that will not be written, with every page of it verified. A file
@@ -82,10 +86,18 @@ pub(crate) fn inspect_verified(path: &Path, settings: &Settings) -> Result<Share
         ..settings.clone()
     };
     let file = existing(path, OpenOptions::new().read(true))?;
-    let backend = FileBackend::new(file).or_fault()?;
-    let file = File::Inspected(repair_in_memory(backend, &settings, Some(path))?);
-    check_identity(&file.begin_read()?, &settings, FORMAT_VERSION)?;
-    share(file, Some(path), &settings)
+    inspect_alone(durable(file, Access::Inspect)?, &settings, Some(path))
+}
+
+/// The store in a backend that is never written, while nobody else writes it.
+pub(crate) fn inspect_alone(
+    backend: impl StorageBackend,
+    settings: &Settings,
+    path: Option<&Path>,
+) -> Result<Shared> {
+    let file = File::Inspected(repair_in_memory(backend, settings, path)?);
+    check_identity(&file.begin_read()?, settings, FORMAT_VERSION)?;
+    share(file, path, settings)
 }
 
 /// A new store in a backend that holds nothing yet.
@@ -107,7 +119,7 @@ pub(crate) fn create_backend(
         },
     );
     initialize(&db, &identity, 0)?;
-    share(File::ReadWrite(Opened::new(db, None)), path, settings)
+    share(File::ReadWrite(Opened::new(db)), path, settings)
 }
 
 /// The store in a backend. Nothing is written to it before it is known to be one.
@@ -126,14 +138,20 @@ pub(crate) fn open_and_migrate(
     path: Option<&Path>,
     target: Target,
 ) -> Result<Shared> {
-    let (opened, gate) = open_behind(backend, Access::Write, settings, path)?;
+    let opened = open_behind(backend, Access::Write, settings, path)?;
     let snapshot = contained(|| opened.db.begin_read().or_fault())?;
     let version = check_identity(&snapshot, settings, target.version)?;
     drop(snapshot);
-    gate.open().or_io()?;
+    // Without the check, the first write opens the gate. What a crash left, and redb repaired, must be in
+    // the file where others read it.
+    let is_repair_for_others = settings.live_readers && opened.are_pages_verified();
+    if settings.check_integrity || is_repair_for_others {
+        opened.open_gate()?;
+    }
     if version < target.version {
         tracing::info!(?path, from = version, to = target.version, "migrate");
         opened.verify_pages()?;
+        opened.open_gate()?;
         contained(|| {
             let txn = opened.db.begin_write().or_fault()?;
             migrate::run(&txn, target)?;
@@ -143,17 +161,19 @@ pub(crate) fn open_and_migrate(
     share(File::ReadWrite(opened), path, settings)
 }
 
-/// The store in a backend that is never written; `open` gives the backend anew each time.
+/// The store in a backend that is never written. It is asked for anew for each try: `alone`, or
+/// `beside` a process that has it open for writing and whose pages are not on the disk yet.
 ///
 /// A file is verified, and if need be repaired, behind a gate that stays closed, so that what was
 /// verified is what is read. One that a process has open for writing cannot be verified.
-pub(crate) fn inspect_backend<B: StorageBackend>(
-    open: impl Fn() -> Result<B>,
+pub(crate) fn inspect_backend<A: StorageBackend, B: StorageBackend>(
+    alone: impl Fn() -> Result<A>,
+    beside: impl Fn() -> Result<B>,
     settings: &Settings,
     path: Option<&Path>,
 ) -> Result<Shared> {
-    let in_memory = || repair_in_memory(open()?, settings, path).map(File::Inspected);
-    let beside_a_writer = || read_beside_a_writer(open()?, settings, path);
+    let in_memory = || repair_in_memory(alone()?, settings, path).map(File::Inspected);
+    let beside_a_writer = || read_beside_a_writer(beside()?, settings);
     let file = if settings.check_integrity {
         in_memory().or_else(|error| match error.kind() {
             ErrorKind::Locked => beside_a_writer()?.map_or_else(in_memory, Ok),
@@ -175,18 +195,16 @@ pub(crate) fn inspect_backend<B: StorageBackend>(
 }
 
 /// The file as it is, while others may write it; none if it needs a repair.
-fn read_beside_a_writer(
-    backend: impl StorageBackend,
-    settings: &Settings,
-    path: Option<&Path>,
-) -> Result<Option<File>> {
+fn read_beside_a_writer(backend: impl StorageBackend, settings: &Settings) -> Result<Option<File>> {
     let mut builder = redb_builder(settings);
     builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
-    contained(|| match builder.open_read_only_with_backend(backend) {
+    let (backend, file) = gated(backend, Access::Follow, Extent::OwnTables, |_| {});
+    let opened = contained(|| match builder.open_read_only_with_backend(backend) {
         Err(redb::DatabaseError::RepairAborted) => Ok(None),
-        opened => Ok(Some(File::ReadOnly(Closing::new(opened.or_fault()?)))),
-    })
-    .map_err(|error| naming_the_holder(error, path))
+        opened => Ok(Some(Closing::new(opened.or_fault()?))),
+    })?;
+    file.read_on();
+    Ok(opened.map(|db| File::ReadOnly(Followed::new(db, file))))
 }
 
 /// The file as it would be after a repair, which is not made.
@@ -199,7 +217,7 @@ fn repair_in_memory(
         live_readers: false,
         ..settings.clone()
     };
-    open_behind(backend, Access::Inspect, &settings, path).map(|(opened, _never_opened)| opened)
+    open_behind(backend, Access::Inspect, &settings, path)
 }
 
 /// The database behind a gate.
@@ -208,7 +226,7 @@ fn open_behind(
     access: Access,
     settings: &Settings,
     path: Option<&Path>,
-) -> Result<(Opened, Gate)> {
+) -> Result<Opened> {
     let reported = path.map(Path::to_owned);
     let on_repair = settings.on_repair.clone();
     let tell = Arc::new(move |done: f64| {
@@ -236,41 +254,79 @@ fn open_behind(
         repairing.store(true, Ordering::Relaxed);
         tell(session.progress());
     });
-    let db = contained(|| builder.create_with_backend(backend).or_fault())
-        .map(Closing::new)
-        .map_err(|error| naming_the_holder(error, path))?;
+    let db = contained(|| builder.create_with_backend(backend).or_fault()).map(Closing::new)?;
     let unverified = match is_repaired.load(Ordering::Relaxed) {
         true => None,
         false => gate.unverified(),
     };
-    Ok((Opened::new(db, unverified), gate))
+    gate.read_on();
+    Ok(Opened::behind(db, gate, unverified))
 }
 
-/// Adds who holds the lock, where the system tells.
-pub(crate) fn naming_the_holder(error: Error, path: Option<&Path>) -> Error {
-    match path.and_then(holder::of) {
-        Some(pid) if error.is_locked() => Error::new(
-            ErrorKind::Locked,
-            format!("the file is in use by process {pid}"),
-        )
-        .caused_by(error),
-        _ => error,
-    }
+/// A file of which redb reads what the disk has.
+fn durable(file: OsFile, access: Access) -> Result<Durable<OwnFile<FileBackend>, FileCache>> {
+    let cache = FileCache::of(&file).or_io()?;
+    Ok(Durable::new(own_file(file)?, cache, access))
+}
+
+/// The backend of a file.
+pub(crate) fn own_file(file: OsFile) -> Result<OwnFile<FileBackend>> {
+    OwnFile::new(FileBackend::new(file).or_fault()?)
 }
 
 /// Opens a file that begins as one of redb's.
 fn existing(path: &Path, options: &OpenOptions) -> Result<OsFile> {
-    // Looked at before it is opened: opening a pipe waits for its other end.
-    let kind = path.metadata().or_io()?.file_type();
-    if kind.is_dir() {
-        return Err(not_a_store("it is a directory"));
-    }
-    if !kind.is_file() {
-        return Err(not_a_store("it is not a regular file"));
-    }
+    regular(path)?;
     let file = options.open(path).or_io()?;
     check_magic(&file)?;
     Ok(file)
+}
+
+/// Whether the file of an open store still begins with a header, and is as long as that says. redb keeps
+/// what it has read, and would not notice before it reads again.
+///
+/// A file that was repaired in memory only may be shorter than its header says: a crash left it so.
+pub(crate) fn check_length(path: &Path, is_repaired_in_memory: bool) -> Result<()> {
+    let mut file = OsFile::open(path).or_io()?;
+    let mut header = [0; HEADER_BYTES];
+    let read = file.read_exact(&mut header);
+    let bytes = file.metadata().or_io()?.len();
+    let cut_short = |why: String| Err(Error::corrupt(format!("the file is damaged: {why}")));
+    match read {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            return cut_short(format!("it has been cut to {bytes} bytes"));
+        }
+        Err(error) => return Err(error).or_io(),
+    }
+    if !header.starts_with(&REDB_MAGIC) {
+        return cut_short("it does not begin as one of redb's any more".to_owned());
+    }
+    match layout::least_bytes(&header) {
+        Some(least) if bytes >= least => Ok(()),
+        _ if is_repaired_in_memory => Ok(()),
+        Some(least) => cut_short(format!("it has {bytes} bytes of at least {least}")),
+        None => cut_short("its header tells of more than any file could hold".to_owned()),
+    }
+}
+
+/// What the system tells of a file that must be a regular one. It is asked before the file is opened:
+/// opening a pipe waits for its other end.
+pub(crate) fn regular(path: &Path) -> Result<Metadata> {
+    let metadata = path
+        .metadata()
+        .or_io()
+        .map_err(|error| match dangling_link(path) {
+            Some(text) => Error::new(ErrorKind::NotFound, text).caused_by(error),
+            None => error,
+        })?;
+    if metadata.is_dir() {
+        return Err(not_a_store("it is a directory"));
+    }
+    if !metadata.is_file() {
+        return Err(not_a_store("it is not a regular file"));
+    }
+    Ok(metadata)
 }
 
 fn check_magic(mut file: &OsFile) -> Result<()> {
@@ -357,7 +413,8 @@ fn share(file: File, path: Option<&Path>, settings: &Settings) -> Result<Shared>
         policy.rules = rules;
     }
     let path = path.map(Path::to_owned);
+    let process = Process::current()?;
     Ok(Shared::new(
-        file, path, policy, settings, identity, reserved,
+        file, path, policy, settings, identity, reserved, process,
     ))
 }

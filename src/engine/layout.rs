@@ -2,10 +2,13 @@
 //!
 //! ```text
 //! bytes 0-8       redb's magic number
-//! byte 9          flags: 1 the newest commit is in slot 1, 4 it was written in two phases
+//! byte 9          flags: 1 the newest commit is in slot 1, 2 the file was not closed, 4 the commit
+//!                 was written in two phases
 //! bytes 12-15     bytes of a page (little endian, as all numbers): 4096
 //! bytes 16-19     pages before the data of each region
 //! bytes 20-23     pages of data in a full region
+//! bytes 24-27     full regions
+//! bytes 28-31     pages of data in the last region, if that is not a full one
 //! bytes 64-191    commit slot 0
 //! bytes 192-319   commit slot 1
 //!
@@ -33,10 +36,13 @@ pub(crate) const HEADER_BYTES: usize = 320;
 
 const FLAGS_AT: usize = 9;
 const FLAG_SECOND_SLOT: u8 = 1;
+const FLAG_NOT_CLOSED: u8 = 2;
 const FLAG_TWO_PHASES: u8 = 4;
 const PAGE_BYTES_AT: usize = 12;
 const REGION_HEAD_PAGES_AT: usize = 16;
 const REGION_DATA_PAGES_AT: usize = 20;
+const FULL_REGIONS_AT: usize = 24;
+const LAST_DATA_PAGES_AT: usize = 28;
 const SLOTS_AT: usize = 64;
 const SLOT_BYTES: usize = 128;
 const SLOT_CHECKSUM_AT: usize = SLOT_BYTES - CHECKSUM_BYTES;
@@ -110,6 +116,23 @@ impl Layout {
     }
 }
 
+/// How long a file with this header is at least: redb makes it longer before the header says so, and
+/// shorter afterwards.
+pub(crate) fn least_bytes(header: &[u8; HEADER_BYTES]) -> Option<u64> {
+    let field = |at| number(header, at).map(u64::from);
+    let head_pages = field(REGION_HEAD_PAGES_AT)?;
+    let full_pages = head_pages.checked_add(field(REGION_DATA_PAGES_AT)?)?;
+    let last_pages = match field(LAST_DATA_PAGES_AT)? {
+        0 => 0,
+        pages => head_pages.checked_add(pages)?,
+    };
+    let pages = field(FULL_REGIONS_AT)?
+        .checked_mul(full_pages)?
+        .checked_add(last_pages)?
+        .checked_add(1)?;
+    pages.checked_mul(PAGE_BYTES)
+}
+
 /// What the last commit left, as the header tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Commit {
@@ -153,6 +176,13 @@ impl Commit {
             own_tables: own_tables.filter(|_| has_own_tables != 0),
         })
     }
+}
+
+/// Whether redb closed the file, after a sync of all that it had written.
+pub(crate) fn was_closed_well(header: &[u8; HEADER_BYTES]) -> bool {
+    header
+        .get(FLAGS_AT)
+        .is_some_and(|flags| flags & FLAG_NOT_CLOSED == 0)
 }
 
 fn number(bytes: &[u8], at: usize) -> Option<u32> {

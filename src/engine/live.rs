@@ -12,6 +12,7 @@ use crate::engine::check::check_rows_of;
 use crate::engine::entity::Entity;
 use crate::engine::fault::{OrFault, contained};
 use crate::engine::name::RecordName;
+use crate::engine::process::Own;
 use crate::engine::shared::{Settings, Shared};
 use crate::engine::snapshot::{Snapshot, revisions_below};
 use crate::engine::{file, namespaces};
@@ -25,7 +26,7 @@ use crate::records::seal::unseal;
 
 /// A file that redb could open, and one snapshot of it.
 pub(crate) struct Live {
-    snapshot: Arc<Snapshot>,
+    snapshot: Arc<Own<Snapshot>>,
     pub(crate) shared: Shared,
     /// Whether every page was verified.
     pub(crate) is_verified: bool,

@@ -12,16 +12,18 @@ use std::path::{Path, PathBuf};
 use tempfile::TempPath;
 
 use crate::engine::fault::OrIo;
+use crate::engine::process::{Own, Process};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A new file, readable and writable by its owner only. Dropping it removes it.
 pub(crate) struct NewFile {
     file: File,
     /// The name it has until it gets its own, if it needs any.
-    name: Option<TempPath>,
+    name: Option<Own<TempPath>>,
     path: PathBuf,
     /// Opened before anything is done, so that this cannot fail when all is done.
     directory: File,
+    process: Process,
 }
 
 impl NewFile {
@@ -31,6 +33,9 @@ impl NewFile {
     }
 
     fn begin_in(path: &Path, unnamed: impl Fn(&Path) -> Option<File>) -> Result<Self> {
+        if let Some(text) = dangling_link(path) {
+            return Err(Error::new(ErrorKind::AlreadyExists, text));
+        }
         if path.symlink_metadata().is_ok() {
             return Err(Error::already_exists());
         }
@@ -49,22 +54,17 @@ impl NewFile {
         let (file, name) = match unnamed(parent) {
             Some(file) => (file, None),
             None => {
-                let named = tempfile::Builder::new()
-                    .prefix(".bayplan-")
-                    .suffix(".new")
-                    .tempfile_in(parent)
-                    // Its name is of no use to anybody.
-                    .map_err(|error| io::Error::from(error.kind()))
-                    .or_io()?;
-                let (file, name) = named.into_parts();
+                let (file, name) = named(parent).or_io()?;
                 (file, Some(name))
             }
         };
+        let process = Process::current()?;
         Ok(Self {
             file,
-            name,
+            name: name.map(|name| Own::new(name, &process)),
             path: path.to_owned(),
             directory,
+            process,
         })
     }
 
@@ -77,9 +77,11 @@ impl NewFile {
     ///
     /// If only what comes after the naming fails, the whole file is there, and the error says so.
     pub(crate) fn finish(self) -> Result<()> {
+        self.process.check()?;
         self.file.sync_all().or_io()?;
         match self.name {
             Some(name) => name
+                .into_inner()?
                 .persist_noclobber(&self.path)
                 .map_err(|error| error.error)
                 .or_io()?,
@@ -90,10 +92,40 @@ impl NewFile {
             .and_then(|()| self.directory.sync_all())
             .or_io()
             .map_err(|error| {
-                let what = "the store is whole, but a power cut may take its name away";
+                let what = "the file is whole, but a power cut may take its name away";
                 Error::new(error.kind(), what).caused_by(error)
             })
     }
+}
+
+/// A file in the directory under a name of its own. An error is as the system gave it: the name is of no
+/// use to anybody.
+fn named(directory: &Path) -> io::Result<(File, TempPath)> {
+    let create = |path: &Path| {
+        let mut options = File::options();
+        options.read(true).write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(path)
+    };
+    tempfile::Builder::new()
+        .prefix(".bayplan-")
+        .suffix(".new")
+        .make_in(directory, create)
+        .map(tempfile::NamedTempFile::into_parts)
+}
+
+/// What to say of a symbolic link that leads to nothing, if the path is one: it is neither a file nor
+/// free.
+pub(crate) fn dangling_link(path: &Path) -> Option<String> {
+    let target = path.read_link().ok()?;
+    let error = path.metadata().err()?;
+    (error.kind() == io::ErrorKind::NotFound).then(|| {
+        format!(
+            "it is a symbolic link to {}, which does not exist",
+            target.display()
+        )
+    })
 }
 
 fn parent(path: &Path) -> &Path {
@@ -198,6 +230,30 @@ mod tests {
             assert_eq!(fs::read(&path).unwrap(), b"of somebody else");
             assert_eq!(names(directory.path()), ["a"]);
         }
+    }
+
+    /// A file system that makes no files, whoever asks for it.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_the_system_says_is_kept_whichever_way_the_file_is_made() {
+        for way in WAYS {
+            let error = NewFile::begin_in(Path::new("/proc/a"), way).err().unwrap();
+            let text = format!("{error:#}");
+            assert!(text.contains("(os error "), "{text}");
+            assert!(!text.contains(".bayplan-"), "{text}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_that_leads_to_nothing_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        std::os::unix::fs::symlink("gone", &path).unwrap();
+        let error = NewFile::begin(&path).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+        let text = "it is a symbolic link to gone, which does not exist";
+        assert_eq!(error.to_string(), text);
     }
 
     #[test]

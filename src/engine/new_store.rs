@@ -7,22 +7,32 @@
 use std::fs::File;
 use std::path::Path;
 
-use redb::backends::FileBackend;
 use redb::{Database, ReadTransaction, StorageBackend};
 
 use crate::engine::check::{CheckReport, check};
 use crate::engine::fault::{OrFault, OrIo, contained};
 use crate::engine::file;
 use crate::engine::new_file::NewFile;
+use crate::engine::process::{Own, Process};
 use crate::engine::shared::{Settings, Shared};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::records::keys::{self, meta};
 use crate::records::meta::Identity;
 use crate::records::seal::seal;
 
+/// The error for a new file that is damaged: whoever asked for it looks for damage elsewhere.
+pub(crate) fn not_kept(error: Error) -> Error {
+    if !error.is_corrupt() {
+        return error;
+    }
+    let what =
+        "the new file does not hold what was written to it: the disk may be failing, try another";
+    Error::new(ErrorKind::Io, what).caused_by(error)
+}
+
 /// See the head of this file.
 pub(crate) struct NewStore {
-    db: Database,
+    db: Own<Database>,
     new: NewFile,
     settings: Settings,
     reopen: Box<Reopen>,
@@ -33,7 +43,7 @@ type Reopen = dyn Fn(File, &Settings) -> Result<Shared>;
 impl NewStore {
     /// An empty file of redb, without any table.
     pub(crate) fn begin(path: &Path, settings: &Settings) -> Result<Self> {
-        Self::begin_on(path, settings, |file| FileBackend::new(file).or_fault())
+        Self::begin_on(path, settings, file::own_file)
     }
 
     /// The same, where `backend` stands before the file.
@@ -53,11 +63,12 @@ impl NewStore {
             .create_with_backend(backend(new.file()?)?)
             .or_fault()?;
         Ok(Self {
-            db,
+            db: Own::new(db, &Process::current()?),
             new,
             settings,
             reopen: Box::new(move |file, settings| {
-                file::open_backend(backend(file)?, settings, None)
+                // Opening it to write would make it longer.
+                file::inspect_alone(backend(file)?, settings, None)
             }),
         })
     }
@@ -81,8 +92,12 @@ impl NewStore {
         txn.commit().or_fault()
     }
 
-    /// Closes the store, verifies it, also by `verify`, and gives it its name. Tells what the
-    /// check found, and the length of the file.
+    /// Compacts and closes the store, verifies it, also by `verify`, and gives it its name. Tells what
+    /// the check found, and the length of the file.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` if what was written is damaged ([`not_kept`]), or is what it was made of; `Io`.
     pub(crate) fn finish(
         self,
         verify: impl FnOnce(&ReadTransaction, &CheckReport) -> Result<()>,
@@ -93,12 +108,17 @@ impl NewStore {
             settings,
             reopen,
         } = self;
-        contained(move || db.close().or_fault())?;
+        contained(move || {
+            let mut db = db.into_inner()?;
+            // Each transaction left free pages behind, and the file has grown by leaps.
+            db.compact().or_fault()?;
+            db.close().or_fault()
+        })?;
         let reopened = reopen(new.file()?, &settings)?;
         let report = contained(|| {
             let snapshot = reopened.snapshot()?;
-            let report =
-                check(&snapshot.txn, reopened.policy, reopened.pages_verified)?.into_result()?;
+            let verified = reopened.pages_verified();
+            let report = check(&snapshot.txn, reopened.policy, verified)?.into_result()?;
             verify(&snapshot.txn, &report)?;
             Ok(report)
         })?;

@@ -3,18 +3,22 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, ThreadId};
 
 use chrono::{DateTime, Utc};
 pub(crate) use redb::Database;
 use redb::{ReadOnlyDatabase, ReadTransaction, ReadableDatabase, WriteTransaction};
 
-use crate::engine::backend::Unverified;
-use crate::engine::fault::{Closing, OrFault, contained};
+use crate::engine::backend::Gate;
+use crate::engine::fault::{Closing, OrFault, OrIo, contained};
 use crate::engine::index::Index;
+use crate::engine::layout::Commit;
+use crate::engine::place::Place;
+use crate::engine::process::{Own, Process};
 use crate::engine::snapshot::Snapshot;
+use crate::engine::trees::Extent;
 use crate::error::{Error, ErrorKind, Result};
 use crate::policy::{Policy, Rules};
 use crate::records::meta::Identity;
@@ -26,6 +30,9 @@ use crate::revision::Revision;
 /// each time: the file holds an upper bound, moved ahead by this many once it is reached. So
 /// reopening skips up to this many revisions, and never repeats one.
 pub(crate) const REVISION_BLOCK: u64 = 1024;
+
+/// How often a snapshot is taken anew where another process commits at that moment.
+const FOLLOW_ATTEMPTS: usize = 64;
 
 /// Hears how far something is, from 0 to 1.
 pub(crate) type OnRepair = Arc<dyn Fn(f64) + Send + Sync>;
@@ -68,7 +75,8 @@ impl Settings {
 /// The file, as far as it may be used.
 pub(crate) enum File {
     ReadWrite(Opened),
-    ReadOnly(Closing<ReadOnlyDatabase>),
+    /// As another process may write it.
+    ReadOnly(Followed),
     /// Repaired in memory, never written.
     Inspected(Opened),
 }
@@ -78,13 +86,13 @@ impl File {
         contained(|| {
             match self {
                 Self::ReadWrite(opened) | Self::Inspected(opened) => opened.db.begin_read(),
-                Self::ReadOnly(db) => db.begin_read(),
+                Self::ReadOnly(followed) => followed.db.begin_read(),
             }
             .or_fault()
         })
     }
 
-    /// Whether every page was verified when the file was opened.
+    /// Whether every page has been verified.
     fn pages_verified(&self) -> bool {
         match self {
             Self::ReadWrite(opened) | Self::Inspected(opened) => opened.are_pages_verified(),
@@ -96,6 +104,8 @@ impl File {
 /// A database of redb, and what of its pages nobody has verified.
 pub(crate) struct Opened {
     pub(crate) db: Closing<Database>,
+    /// What stands before the file; none before a new one.
+    gate: Option<Gate>,
     pages: Mutex<Pages>,
 }
 
@@ -103,29 +113,42 @@ pub(crate) struct Opened {
 enum Pages {
     Verified,
     /// Nobody but those that redb opens and closes it by.
-    Unverified(Unverified),
+    Unverified(Commit),
     Damaged(Error),
 }
 
 impl Opened {
-    pub(crate) fn new(db: Closing<Database>, unverified: Option<Unverified>) -> Self {
+    /// A database whose pages nobody needs to verify.
+    pub(crate) fn new(db: Closing<Database>) -> Self {
         Self {
             db,
+            gate: None,
+            pages: Mutex::new(Pages::Verified),
+        }
+    }
+
+    /// A database behind a gate, and the commit whose pages nobody has verified, if that is so.
+    pub(crate) fn behind(db: Closing<Database>, gate: Gate, unverified: Option<Commit>) -> Self {
+        Self {
+            db,
+            gate: Some(gate),
             pages: Mutex::new(unverified.map_or(Pages::Verified, Pages::Unverified)),
         }
     }
 
-    fn are_pages_verified(&self) -> bool {
+    pub(crate) fn are_pages_verified(&self) -> bool {
         matches!(*self.lock_pages(), Pages::Verified)
     }
 
-    /// Verifies all pages, before the first write, if nobody has. What is damaged stays so.
+    /// Verifies all pages, if nobody has. What is damaged stays so.
     pub(crate) fn verify_pages(&self) -> Result<()> {
         let mut pages = self.lock_pages();
-        let verified = match &*pages {
-            Pages::Verified => return Ok(()),
-            Pages::Damaged(error) => return Err(error.clone()),
-            Pages::Unverified(unverified) => unverified.verify(),
+        let verified = match (&*pages, &self.gate) {
+            (Pages::Verified, _) => return Ok(()),
+            (Pages::Damaged(error), _) => return Err(error.clone()),
+            // Nothing was committed since: a write verifies them before.
+            (Pages::Unverified(commit), Some(gate)) => gate.verify(commit, Extent::OurTables),
+            (Pages::Unverified(_), None) => Ok(()),
         };
         match &verified {
             Ok(()) => *pages = Pages::Verified,
@@ -135,8 +158,43 @@ impl Opened {
         verified
     }
 
+    /// Lets writes reach the file. The pages must have been verified.
+    pub(crate) fn open_gate(&self) -> Result<()> {
+        self.gate
+            .as_ref()
+            .map_or(Ok(()), |gate| gate.open().or_io())
+    }
+
     fn lock_pages(&self) -> MutexGuard<'_, Pages> {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A database that another process may write, and the file beneath it.
+pub(crate) struct Followed {
+    db: Closing<ReadOnlyDatabase>,
+    file: Gate,
+}
+
+impl Followed {
+    pub(crate) fn new(db: Closing<ReadOnlyDatabase>, file: Gate) -> Self {
+        Self { db, file }
+    }
+
+    /// Takes a snapshot and verifies its pages, which nobody writes over while it lives; the second is
+    /// false where other processes commit so often that nobody can tell which commit it shows.
+    fn verified<T>(&self, take: impl Fn() -> Result<T>) -> Result<(T, bool)> {
+        for _ in 0..FOLLOW_ATTEMPTS {
+            let before = self.file.last_commit()?;
+            let snapshot = take()?;
+            // Two commits of the same trees hold the same.
+            let after = self.file.last_commit()?;
+            if let Some(commit) = before.filter(|_| before == after) {
+                self.file.verify(&commit, Extent::AllPages)?;
+                return Ok((snapshot, true));
+            }
+        }
+        Ok((take()?, false))
     }
 }
 
@@ -149,21 +207,23 @@ pub(crate) struct Shared {
     /// Measured: creates are 2 to 11 % faster; and while redb holds pages that are not synced, each
     /// read that misses its cache looks for them in 131 places: reads of a store larger than the
     /// cache take 35 to 46 % less time.
-    latest: Mutex<Option<Arc<Snapshot>>>,
+    latest: Mutex<Option<Arc<Own<Snapshot>>>>,
     file: File,
+    /// Where it must be for a write to be acknowledged; none if it is in memory, or never written.
+    place: Option<Place>,
+    /// The process that opened it, and may use it.
+    pub(crate) process: Process,
     pub(crate) path: Option<PathBuf>,
     pub(crate) policy: Policy,
     pub(crate) index: Index,
-    /// Whether every page was verified when the file was opened.
-    pub(crate) pages_verified: bool,
     clock: Clock,
     pub(crate) identity: Identity,
     /// The next revision to hand out.
     next_revision: AtomicU64,
     /// Revisions below this one are reserved in the file.
     reserved: AtomicU64,
-    /// Set when a commit failed: what the file holds is not known.
-    broken: AtomicBool,
+    /// Why a commit failed, if one did: what the file holds is not known.
+    broken: OnceLock<Error>,
     /// The thread whose turn it is to write.
     ///
     /// redb lets the next writer in as soon as a commit is made. The turn lasts until what follows
@@ -182,6 +242,7 @@ impl Shared {
         settings: &Settings,
         identity: Identity,
         reserved: u64,
+        process: Process,
     ) -> Self {
         // Of what another process commits, the index would hear nothing.
         let index_bytes = match file {
@@ -192,41 +253,75 @@ impl Shared {
             latest: Mutex::default(),
             path,
             policy,
-            pages_verified: file.pages_verified(),
             file,
+            place: None,
+            process,
             index: Index::new(index_bytes),
             clock: settings.clock.clone(),
             identity,
             next_revision: AtomicU64::new(reserved.max(1)),
             reserved: AtomicU64::new(reserved),
-            broken: AtomicBool::new(false),
+            broken: OnceLock::new(),
             writer: Mutex::new(None),
             next_turn: Condvar::new(),
         }
     }
 
-    /// The database of redb, if it may be written.
-    pub(crate) fn into_database(self) -> Option<Database> {
+    /// The same, where the file is at this place.
+    pub(crate) fn at(mut self, place: Place) -> Self {
+        self.place = Some(place);
+        self
+    }
+
+    /// Whether the file is where it was when it was opened.
+    pub(crate) fn check_place(&self) -> Result<()> {
+        self.place.as_ref().map_or(Ok(()), Place::check)
+    }
+
+    /// The database of redb, if it may be written, and where it is.
+    pub(crate) fn into_database(self) -> Option<(Database, Option<Place>)> {
         drop(self.latest);
         match self.file {
-            File::ReadWrite(opened) => opened.db.into_inner(),
+            File::ReadWrite(opened) => Some((opened.db.into_inner()?, self.place)),
             File::ReadOnly(_) | File::Inspected(_) => None,
         }
     }
 
     /// Closes the file, and tells if that fails, which dropping it does not. The system tells of a
-    /// failed write once: a later sync would succeed without it.
+    /// failed write once: a later sync would succeed without it. After a failure nothing is written.
     pub(crate) fn close(self) -> Result<()> {
+        let at_its_place = self.check_place();
         drop(self.latest);
-        contained(move || {
+        let broken = self.broken.into_inner();
+        let closed = contained(move || {
             match self.file {
                 File::ReadWrite(opened) | File::Inspected(opened) => {
                     opened.db.into_inner().map_or(Ok(()), Database::close)
                 }
-                File::ReadOnly(db) => db.into_inner().map_or(Ok(()), ReadOnlyDatabase::close),
+                File::ReadOnly(followed) => {
+                    let db = followed.db.into_inner();
+                    db.map_or(Ok(()), ReadOnlyDatabase::close)
+                }
             }
             .or_fault()
-        })
+        });
+        let failed_before = |what: &str| Error::new(ErrorKind::Unavailable, what);
+        match (closed, broken) {
+            (_, Some(cause)) => Err(failed_before(
+                "the store is closed, but an earlier commit failed: open it again and look",
+            )
+            .caused_by(cause)),
+            (Err(error), None) if error.is_unavailable() => Err(failed_before(
+                "the store is closed, but an earlier read, write or sync failed. What was \
+                 acknowledged is in the file: open it again",
+            )),
+            (closed, None) => closed.and(at_its_place),
+        }
+    }
+
+    /// Whether every page of the file has been verified.
+    pub(crate) fn pages_verified(&self) -> bool {
+        self.file.pages_verified()
     }
 
     pub(crate) fn path(&self) -> Option<&Path> {
@@ -237,8 +332,14 @@ impl Shared {
         !matches!(self.file, File::ReadWrite(_))
     }
 
+    /// Whether the file is read as it would be after a repair, which is not made.
+    pub(crate) fn is_repaired_in_memory(&self) -> bool {
+        matches!(self.file, File::Inspected(_))
+    }
+
     /// What the last commit left.
-    pub(crate) fn snapshot(&self) -> Result<Arc<Snapshot>> {
+    pub(crate) fn snapshot(&self) -> Result<Arc<Own<Snapshot>>> {
+        self.process.check_number()?;
         if matches!(self.file, File::ReadOnly(_)) {
             // Another process commits.
             return contained(|| self.take_snapshot()).map(Arc::new);
@@ -253,6 +354,22 @@ impl Shared {
         Ok(snapshot)
     }
 
+    /// The same, with all its pages verified, whatever the store was opened with; the second is false
+    /// where that cannot be done.
+    pub(crate) fn verified_snapshot(&self) -> Result<(Arc<Own<Snapshot>>, bool)> {
+        self.process.check_number()?;
+        match &self.file {
+            File::ReadOnly(followed) => {
+                let take = || contained(|| self.take_snapshot()).map(Arc::new);
+                followed.verified(take)
+            }
+            File::ReadWrite(opened) | File::Inspected(opened) => {
+                opened.verify_pages()?;
+                Ok((self.snapshot()?, true))
+            }
+        }
+    }
+
     /// Shows what was just committed to all who read from now on. The index has heard of it.
     pub(crate) fn renew_snapshot(&self) {
         // If it cannot be taken, the next reader is told.
@@ -261,11 +378,12 @@ impl Shared {
         drop(old); // Not while others wait for the lock.
     }
 
-    fn take_snapshot(&self) -> Result<Snapshot> {
-        Snapshot::of(self.file.begin_read()?, self.index.version())
+    fn take_snapshot(&self) -> Result<Own<Snapshot>> {
+        let snapshot = Snapshot::of(self.file.begin_read()?, self.index.version())?;
+        Ok(Own::new(snapshot, &self.process))
     }
 
-    fn latest(&self) -> MutexGuard<'_, Option<Arc<Snapshot>>> {
+    fn latest(&self) -> MutexGuard<'_, Option<Arc<Own<Snapshot>>>> {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -279,6 +397,7 @@ impl Shared {
     /// Waits for the turn of any other thread to end, and begins a write transaction. This
     /// thread's turn lasts until [`Shared::end_write`].
     pub(crate) fn begin_write(&self) -> Result<WriteTransaction> {
+        self.process.check()?;
         let File::ReadWrite(opened) = &self.file else {
             return Err(Error::precondition("the store is open for reading only"));
         };
@@ -287,7 +406,12 @@ impl Shared {
         let begun = contained(|| {
             // The one before may just have failed.
             self.check_writable()?;
+            self.check_place()?;
             opened.verify_pages()?;
+            // What the file holds is not known if this fails.
+            opened
+                .open_gate()
+                .inspect_err(|error| self.break_writes(error))?;
             self.snapshot()?;
             opened.db.begin_write().or_fault()
         });
@@ -318,26 +442,28 @@ impl Shared {
 
     /// Whether this thread could wait for a write transaction without waiting for itself.
     pub(crate) fn check_no_write_here(&self) -> Result<()> {
+        self.process.check()?;
         check_not_own(*self.writer())
     }
 
     fn check_writable(&self) -> Result<()> {
-        if self.broken.load(Ordering::Acquire) {
-            return Err(Error::new(
+        match self.broken.get() {
+            Some(cause) => Err(Error::new(
                 ErrorKind::Unavailable,
                 "an earlier commit failed: close the store and open it again",
-            ));
+            )
+            .caused_by(cause.clone())),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn writer(&self) -> MutexGuard<'_, Option<ThreadId>> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// No write is accepted from now on.
-    pub(crate) fn break_writes(&self) {
-        self.broken.store(true, Ordering::Release);
+    /// No write is accepted from now on, for this reason. The first one stays.
+    pub(crate) fn break_writes(&self, cause: &Error) {
+        let _ = self.broken.set(cause.clone());
     }
 
     /// The next revision, never to be given again; and the bound that must be in the file with it,

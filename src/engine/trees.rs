@@ -28,11 +28,13 @@ pub(crate) trait ReadAt {
     fn read(&self, at: u64, out: &mut [u8]) -> io::Result<()>;
 }
 
-/// How much is verified before redb reads a page.
+/// How much is verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Extent {
     /// The pages of redb's own tables.
     OwnTables,
+    /// The pages of our tables.
+    OurTables,
     /// All pages in use.
     AllPages,
 }
@@ -48,24 +50,32 @@ pub(crate) fn verify_unseen(
     extent: Extent,
     told: &dyn Fn(f64),
 ) -> Result<Option<Commit>> {
-    let Some(commit) = taken_unseen(file)? else {
+    let Some(commit) = last_commit(file)? else {
         return Ok(None);
     };
-    let mut walk = Walk::new(file, commit.layout, told)?;
-    walk.all_tables(commit.own_tables)?;
-    if extent == Extent::AllPages {
-        walk.all_tables(commit.tables)?;
-    }
+    verify(file, &commit, extent, told)?;
     Ok(Some(commit))
 }
 
-/// Verifies all pages of our tables.
+/// Verifies the pages of a commit, as far as said.
 ///
 /// # Errors
 ///
 /// `Corrupt` if one is damaged; `Io`.
-pub(crate) fn verify_tables(file: &impl ReadAt, commit: &Commit) -> Result<()> {
-    Walk::new(file, commit.layout, &|_| {})?.all_tables(commit.tables)
+pub(crate) fn verify(
+    file: &impl ReadAt,
+    commit: &Commit,
+    extent: Extent,
+    told: &dyn Fn(f64),
+) -> Result<()> {
+    let mut walk = Walk::new(file, commit.layout, told)?;
+    if extent != Extent::OurTables {
+        walk.all_tables(commit.own_tables)?;
+    }
+    if extent != Extent::OwnTables {
+        walk.all_tables(commit.tables)?;
+    }
+    Ok(())
 }
 
 /// Shows all pairs of one of our tables that stand in pages which hold what was written, as far as such
@@ -79,7 +89,7 @@ pub(crate) fn visit_intact(
     table: &str,
     visit: &mut dyn FnMut(&[u8], &[u8]),
 ) -> Result<()> {
-    let commit = taken_unseen(file)?
+    let commit = last_commit(file)?
         .ok_or_else(|| Error::corrupt("the header does not tell which commit was the last"))?;
     let mut walk = Walk::new(file, commit.layout, &|_| {})?;
     let tables = walk.tables(commit.tables)?;
@@ -102,7 +112,11 @@ pub(crate) fn visit_intact(
 }
 
 /// The commit that redb takes unseen, if there is one.
-fn taken_unseen(file: &impl ReadAt) -> Result<Option<Commit>> {
+///
+/// # Errors
+///
+/// `Io`.
+pub(crate) fn last_commit(file: &impl ReadAt) -> Result<Option<Commit>> {
     let mut header = [0; HEADER_BYTES];
     if file.len().or_io()? < header.len() as u64 {
         return Ok(None);
@@ -264,10 +278,16 @@ impl<'f, F: ReadAt> Walk<'f, F> {
     }
 
     fn place(&self, page: &PageRef) -> Result<Range<u64>> {
-        self.layout
-            .place(page)
-            .filter(|place| place.end <= self.file_bytes)
-            .ok_or_else(|| Error::corrupt("the file is damaged: it leads to a page beyond its end"))
+        let place = self.layout.place(page).ok_or_else(|| {
+            Error::corrupt("the file is damaged: it leads to a page that no file can have")
+        })?;
+        if place.end <= self.file_bytes {
+            return Ok(place);
+        }
+        Err(Error::corrupt(format!(
+            "the file is damaged: it leads to a page at byte {}, beyond its end at byte {}",
+            place.start, self.file_bytes
+        )))
     }
 }
 
@@ -388,7 +408,7 @@ mod tests {
     /// Whether what redb takes unseen is refused.
     fn is_refused(file: &Vec<u8>) -> bool {
         let verified = unseen(file).and_then(|commit| match commit {
-            Some(commit) => verify_tables(file, &commit),
+            Some(commit) => verify(file, &commit, Extent::OurTables, &|_| {}),
             None => Ok(()),
         });
         verified.is_err_and(|error| {
@@ -409,7 +429,7 @@ mod tests {
         ] {
             let (kept, file) = closed(rows, value_bytes);
             let commit = unseen(&file).unwrap().unwrap();
-            verify_tables(&file, &commit).unwrap();
+            verify(&file, &commit, Extent::OurTables, &|_| {}).unwrap();
             let mut walk = Walk::new(&file, commit.layout, &|_| {}).unwrap();
             walk.all_tables(commit.tables).unwrap();
             let db = Builder::new().create_with_backend(kept).unwrap();

@@ -6,6 +6,7 @@ use super::error::FilterError;
 use super::expr::Filter;
 use super::pattern::{Budget, Pattern};
 use super::selector::{Path, Selector, Test};
+use super::unknown::UnknownField;
 
 /// A field of a container, of which a [`Filter`] asks something.
 ///
@@ -25,6 +26,8 @@ use super::selector::{Path, Selector, Test};
 #[must_use = "a field asks nothing yet; say `present`, `eq`, `ne` or `matches`"]
 pub struct FilterField {
     path: Path,
+    /// The path, if it leads to no field.
+    unknown: Option<UnknownField>,
 }
 
 impl FilterField {
@@ -61,10 +64,8 @@ impl FilterField {
     }
 
     fn test(self, test: Test) -> Filter {
-        Filter::from(Selector {
-            path: self.path,
-            test,
-        })
+        let path = self.path;
+        Filter::of(Selector { path, test }, self.unknown)
     }
 }
 
@@ -72,6 +73,7 @@ impl From<Field> for FilterField {
     fn from(field: Field) -> FilterField {
         FilterField {
             path: Path::from(field),
+            unknown: None,
         }
     }
 }
@@ -125,6 +127,8 @@ impl Filter {
 
     /// The field at a path, by its parts. Without any part it is the field with the empty name.
     ///
+    /// Only here can a filter that is built name an [unknown field](Filter::unknown_fields).
+    ///
     /// ```
     /// use bayplan::Filter;
     ///
@@ -143,8 +147,8 @@ impl Filter {
         if parts.is_empty() {
             parts.push(Vec::new());
         }
-        FilterField {
-            path: Path::new(parts),
-        }
+        let path = Path::new(&parts);
+        let unknown = (!path.field().is_named_by(&parts)).then(|| UnknownField::built(parts));
+        FilterField { path, unknown }
     }
 }

@@ -1,13 +1,16 @@
 //! One filter.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 use super::error::{Fault, FilterError};
-use super::parse;
+use super::parse::{self, Parsed};
 use super::pattern::Budget;
 use super::print;
-use super::selector::Selector;
+use super::selector::{Selector, Test};
+use super::unknown::UnknownField;
+use crate::field::Field;
 use crate::limits::FILTER_MAX_BYTES;
 
 /// A filter: selectors, all of which a container must satisfy. Without any it lets everything
@@ -36,7 +39,8 @@ use crate::limits::FILTER_MAX_BYTES;
 /// in Go's syntax, matches somewhere in the value; of an absent field, in the empty string).
 ///
 /// Fields are `id`, `image`, `runtime.name`, `labels.KEY`, `extensions.NAME` (its value is the
-/// type URL), `snapshotter`, `snapshotkey` and `sandboxid`. Any other is absent.
+/// type URL), `snapshotter`, `snapshotkey` and `sandboxid`. Any other is absent, which is no error
+/// for [`Filter::parse`] and one for [`Filter::parse_strict`].
 ///
 /// Values, and the parts of a field, can be put in double quotes, within which a backslash escapes
 /// as in Go; they must be when they hold a `,` or white space or, in a field, anything but letters,
@@ -51,9 +55,11 @@ use crate::limits::FILTER_MAX_BYTES;
 /// Filters are compared in normal form: quoting, white space and the ignored parts of a path (as in
 /// `id.x`) make no difference. The order of selectors does, and so do repeated ones. Regular
 /// expressions are equal when their texts are, unknown fields when their paths are.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default)]
 pub struct Filter {
     selectors: Vec<Selector>,
+    /// The paths that lead to no field. They make no difference to equality.
+    unknown: Vec<UnknownField>,
 }
 
 impl Filter {
@@ -67,10 +73,25 @@ impl Filter {
         Filter::parse_within(text, &mut Budget::new())
     }
 
+    /// Parses a filter, and refuses fields that no container can have; see
+    /// [`Filter::unknown_fields`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Filter::parse`], and the first unknown field, with the one that may be meant.
+    pub fn parse_strict(text: &str) -> Result<Filter, FilterError> {
+        let filter = Filter::parse(text)?;
+        let unknown = filter.unknown_fields().next().map(FilterError::from);
+        match unknown {
+            Some(error) => Err(error),
+            None => Ok(filter),
+        }
+    }
+
     /// Parses one filter of a list.
     pub(super) fn parse_within(text: &str, budget: &mut Budget) -> Result<Filter, FilterError> {
         match parse::filter(text, budget) {
-            Ok(selectors) => Ok(Filter { selectors }),
+            Ok(Parsed { selectors, unknown }) => Ok(Filter { selectors, unknown }),
             Err(fault) => Err(refusal(text, fault)),
         }
     }
@@ -79,6 +100,41 @@ impl Filter {
     #[must_use]
     pub fn and(mut self, other: Filter) -> Filter {
         self.selectors.extend(other.selectors);
+        self.unknown.extend(other.unknown);
+        self
+    }
+
+    /// The fields it names that no container can have, in the order of the text.
+    ///
+    /// As in containerd they are no error but absent: `==` finds nothing, `!=` everything. Mostly
+    /// they are mistakes. A path that says too much is among them: `id.x` is read as `id`.
+    ///
+    /// ```
+    /// use bayplan::Filter;
+    ///
+    /// # fn main() -> Result<(), bayplan::FilterError> {
+    /// let filter = Filter::parse("id==web,label.tier!=prod")?;
+    /// let unknown = filter.unknown_fields().next().unwrap();
+    /// assert_eq!(unknown.field(), "label.tier");
+    /// assert_eq!(unknown.suggestion().as_deref(), Some("labels.tier"));
+    ///
+    /// let error = Filter::parse_strict("id==web,label.tier!=prod").unwrap_err();
+    /// assert_eq!(error.to_string(), "\
+    /// unknown field `label.tier`, absent in every container; did you mean `labels.tier`?
+    ///   id==web,label.tier!=prod
+    ///           ^");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn unknown_fields(&self) -> impl Iterator<Item = &UnknownField> {
+        self.unknown.iter()
+    }
+
+    /// The same filter, one of several.
+    pub(super) fn at_index(mut self, index: usize) -> Filter {
+        for unknown in &mut self.unknown {
+            unknown.set_index(index);
+        }
         self
     }
 
@@ -86,6 +142,14 @@ impl Filter {
     #[must_use]
     pub fn is_all(&self) -> bool {
         self.selectors.is_empty()
+    }
+
+    /// The field whose presence is all that it asks for.
+    pub(crate) fn lone_field(&self) -> Option<&Field> {
+        match self.selectors.as_slice() {
+            [Selector { path, test }] if *test == Test::Present => Some(path.field()),
+            _ => None,
+        }
     }
 
     /// The selectors.
@@ -105,11 +169,27 @@ fn refusal(text: &str, fault: Fault) -> FilterError {
     FilterError::new(kept.unwrap_or(text), fault)
 }
 
-impl From<Selector> for Filter {
-    fn from(selector: Selector) -> Filter {
+impl Filter {
+    /// The filter of one selector; `unknown` is its path, if that leads to no field.
+    pub(super) fn of(selector: Selector, unknown: Option<UnknownField>) -> Filter {
         Filter {
             selectors: vec![selector],
+            unknown: unknown.into_iter().collect(),
         }
+    }
+}
+
+impl PartialEq for Filter {
+    fn eq(&self, other: &Filter) -> bool {
+        self.selectors == other.selectors
+    }
+}
+
+impl Eq for Filter {}
+
+impl Hash for Filter {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.selectors.hash(state);
     }
 }
 

@@ -26,8 +26,8 @@
 //! | `path~=value` | the expression matches somewhere in the value; an absent field has "" |
 //!
 //! Everything here is pure: text in, values out, no I/O. The order of the modules, each using only
-//! those before it: `chars`, `error`, `scan`, `unquote`, `pattern`, `selector`, `print`, `parse`,
-//! `expr`, `build`, `set`, `eval`, `plan`.
+//! those before it: `chars`, `error`, `scan`, `unquote`, `pattern`, `selector`, `print`, `unknown`,
+//! `parse`, `expr`, `build`, `set`, `eval`, `plan`.
 
 mod build;
 mod chars;
@@ -44,6 +44,7 @@ mod set;
 mod subject;
 #[cfg(test)]
 mod tests;
+mod unknown;
 mod unquote;
 
 pub use build::FilterField;
@@ -52,3 +53,4 @@ pub(crate) use eval::Subject;
 pub use expr::Filter;
 pub(crate) use plan::Required;
 pub use set::Filters;
+pub use unknown::UnknownField;

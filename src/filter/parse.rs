@@ -1,29 +1,45 @@
 //! The grammar: from text to selectors.
 
+use std::sync::Arc;
+
 use super::chars;
 use super::error::Fault;
 use super::pattern::{Budget, Pattern};
 use super::scan::Scan;
 use super::selector::{Path, Selector, Test};
+use super::unknown::UnknownField;
 use super::unquote;
 use crate::limits::FILTER_MAX_BYTES;
 
+/// What a filter's text says.
+#[derive(Default)]
+pub(super) struct Parsed {
+    pub(super) selectors: Vec<Selector>,
+    /// The paths that lead to no field.
+    pub(super) unknown: Vec<UnknownField>,
+}
+
 /// Parses one filter. The empty text has no selectors.
-pub(super) fn filter(text: &str, budget: &mut Budget) -> Result<Vec<Selector>, Fault> {
-    let mut selectors = Vec::new();
+pub(super) fn filter(text: &str, budget: &mut Budget) -> Result<Parsed, Fault> {
     if text.is_empty() {
-        return Ok(selectors);
+        return Ok(Parsed::default());
     }
     check_text(text)?;
+    let mut selectors = Vec::new();
     let mut parser = Parser {
         scan: Scan::new(text),
         budget,
+        text,
+        unknown: Vec::new(),
     };
     loop {
         selectors.push(parser.selector()?);
         let at = parser.scan.at();
         match parser.scan.bump() {
-            None => return Ok(selectors),
+            None => {
+                let unknown = parser.unknown;
+                return Ok(Parsed { selectors, unknown });
+            }
             Some(',') => {}
             Some(c) if c.is_whitespace() => {
                 let message = "expected `,` or the end right after the value, found white space; \
@@ -84,6 +100,8 @@ impl Operator {
 struct Parser<'a, 'b> {
     scan: Scan<'a>,
     budget: &'b mut Budget,
+    text: &'a str,
+    unknown: Vec<UnknownField>,
 }
 
 impl Parser<'_, '_> {
@@ -108,11 +126,22 @@ impl Parser<'_, '_> {
     }
 
     fn path(&mut self) -> Result<Path, Fault> {
+        self.skip_white();
+        let start = self.scan.at();
         let mut parts = vec![self.field()?];
         while self.scan.eat(".") {
             parts.push(self.field()?);
         }
-        Ok(Path::new(parts))
+        let path = Path::new(&parts);
+        if !path.field().is_named_by(&parts) {
+            let text = match self.unknown.first() {
+                Some(before) => before.text(),
+                None => Arc::from(self.text),
+            };
+            let place = start..self.scan.at();
+            self.unknown.push(UnknownField::new(text, place, parts));
+        }
+        Ok(path)
     }
 
     /// One part of a path.

@@ -1,6 +1,6 @@
 //! A filter as text that parses back to it.
 
-use std::fmt::{self, Formatter, Write};
+use std::fmt::{self, Display, Formatter, Write};
 
 use crate::field::{Field, name};
 
@@ -13,7 +13,7 @@ pub(super) fn selectors(f: &mut Formatter<'_>, selectors: &[Selector]) -> fmt::R
         if at > 0 {
             f.write_char(',')?;
         }
-        path(f, &selector.path)?;
+        selector.path.fmt(f)?;
         match &selector.test {
             Test::Present => {}
             Test::Equals(value) => {
@@ -33,26 +33,35 @@ pub(super) fn selectors(f: &mut Formatter<'_>, selectors: &[Selector]) -> fmt::R
     Ok(())
 }
 
-fn path(f: &mut Formatter<'_>, path: &Path) -> fmt::Result {
-    match path.field() {
-        Field::Id => f.write_str(name::ID),
-        Field::Image => f.write_str(name::IMAGE),
-        Field::RuntimeName => write!(f, "{}.{}", name::RUNTIME, name::RUNTIME_NAME),
-        Field::Snapshotter => f.write_str(name::SNAPSHOTTER),
-        Field::SnapshotKey => f.write_str(name::SNAPSHOT_KEY),
-        Field::SandboxId => f.write_str(name::SANDBOX_ID),
-        Field::Type => f.write_str(name::TYPE),
-        Field::Label(key) => entry(f, name::LABELS, key),
-        Field::Extension(key) => entry(f, name::EXTENSIONS, key),
-        Field::Unknown => {
-            for (at, part) in path.unknown().iter().enumerate() {
-                if at > 0 {
-                    f.write_char('.')?;
-                }
-                field(f, part)?;
-            }
-            Ok(())
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.field() {
+            Field::Id => f.write_str(name::ID),
+            Field::Image => f.write_str(name::IMAGE),
+            Field::RuntimeName => write!(f, "{}.{}", name::RUNTIME, name::RUNTIME_NAME),
+            Field::Snapshotter => f.write_str(name::SNAPSHOTTER),
+            Field::SnapshotKey => f.write_str(name::SNAPSHOT_KEY),
+            Field::SandboxId => f.write_str(name::SANDBOX_ID),
+            Field::Type => f.write_str(name::TYPE),
+            Field::Label(key) => entry(f, name::LABELS, key),
+            Field::Extension(key) => entry(f, name::EXTENSIONS, key),
+            Field::Unknown => Parts(self.unknown()).fmt(f),
         }
+    }
+}
+
+/// The parts of a path, shown as they are written.
+pub(super) struct Parts<'a>(pub(super) &'a [Vec<u8>]);
+
+impl fmt::Display for Parts<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (at, part) in self.0.iter().enumerate() {
+            if at > 0 {
+                f.write_char('.')?;
+            }
+            field(f, part)?;
+        }
+        Ok(())
     }
 }
 

@@ -34,10 +34,10 @@ pub(super) struct Path {
 
 impl Path {
     /// The path of these parts.
-    pub(super) fn new(parts: Vec<Vec<u8>>) -> Path {
-        let field = Field::resolve(&parts);
+    pub(super) fn new(parts: &[Vec<u8>]) -> Path {
+        let field = Field::resolve(parts);
         let unknown = if field == Field::Unknown {
-            parts
+            parts.to_vec()
         } else {
             Vec::new()
         };

@@ -3,6 +3,7 @@
 use super::error::FilterError;
 use super::expr::Filter;
 use super::pattern::Budget;
+use super::unknown::UnknownField;
 
 /// Any number of filters, one of which a container must pass. Without any, all containers do.
 ///
@@ -46,10 +47,50 @@ impl Filters {
         I::Item: AsRef<str>,
     {
         let mut budget = Budget::new();
-        let parse = |(index, text): (usize, I::Item)| {
-            Filter::parse_within(text.as_ref(), &mut budget).map_err(|error| error.at_index(index))
+        let parse = |(index, text): (usize, I::Item)| match Filter::parse_within(
+            text.as_ref(),
+            &mut budget,
+        ) {
+            Ok(filter) => Ok(filter.at_index(index)),
+            Err(error) => Err(error.at_index(index)),
         };
         texts.into_iter().enumerate().map(parse).collect()
+    }
+
+    /// Parses each text as a filter, and refuses fields that no container can have; see
+    /// [`Filter::unknown_fields`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Filters::parse`], and the first unknown field, with the one that may be meant.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bayplan::Filters;
+    ///
+    /// // Every container has another "name" than q, since none has any.
+    /// assert!(Filters::parse(["name!=q"]).is_ok());
+    /// let error = Filters::parse_strict(["name!=q"]).unwrap_err();
+    /// assert!(error.message().ends_with("did you mean `id`?"));
+    /// ```
+    pub fn parse_strict<I>(texts: I) -> Result<Filters, FilterError>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        let filters = Filters::parse(texts)?;
+        let unknown = filters.unknown_fields().next().map(FilterError::from);
+        match unknown {
+            Some(error) => Err(error),
+            None => Ok(filters),
+        }
+    }
+
+    /// The fields named that no container can have, in the order of the filters; see
+    /// [`Filter::unknown_fields`].
+    pub fn unknown_fields(&self) -> impl Iterator<Item = &UnknownField> {
+        self.filters.iter().flat_map(Filter::unknown_fields)
     }
 
     /// The filters, in the order given.

@@ -5,6 +5,7 @@ mod matching;
 mod patterns;
 mod planning;
 mod printing;
+mod unknown;
 
 use crate::field::Field;
 

@@ -5,17 +5,19 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::api::db::Db;
+use crate::engine::check::CheckReport;
 use crate::engine::copy::{self, Walk};
 use crate::engine::fault::contained;
 use crate::engine::file;
-use crate::engine::new_store::NewStore;
+use crate::engine::new_store::{NewStore, not_kept};
 use crate::engine::snapshot::revisions_below;
 use crate::engine::txn::ReadTxn;
-use crate::error::{Error, Operation, Result};
+use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::info::StoreId;
 use crate::progress::Progress;
 use crate::revision::Revision;
 use crate::tools::Maintenance;
+use crate::tools::check::check_snapshot;
 
 /// What [`Db::backup`] or [`Maintenance::restore`] copied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -43,14 +45,13 @@ impl Db {
     /// Copies the store, as it is now, into a new file, while others go on reading and writing.
     ///
     /// The copy is this store: it has the same id, rules, times and revisions, and every value
-    /// byte for byte. It is packed: what was free or fragmented here is not in it. There is a
-    /// whole store at `path` afterwards, or nothing; like a created one it can be read and written
+    /// byte for byte. It is packed and compacted: what was free here is not in it, and the copy is no
+    /// longer than a compacted file but for a few pages. There is a whole store at `path` afterwards, or nothing; like a created one it can be read and written
     /// by its owner only. Before it gets its name it is opened with its pages verified, checked
     /// ([`Db::check`]) and compared with what was read, by number, length and checksum.
     ///
-    /// Damaged records are not copied silently, they are errors. Damage to the file's own
-    /// structure is seen when a store is opened with [`Builder::check_integrity`](crate::Builder::check_integrity), which is the
-    /// default, and by [`Maintenance::restore`], not here.
+    /// Damage is not copied silently, it is an error that names this store: pages that nobody has
+    /// verified are verified first.
     ///
     /// The snapshot that is copied keeps its pages in the file until the backup is done.
     /// `progress` counts keys; nothing waits while it runs.
@@ -61,7 +62,7 @@ impl Db {
     ///
     /// - [`AlreadyExists`](crate::ErrorKind::AlreadyExists): there is anything at `path`.
     /// - [`NotFound`](crate::ErrorKind::NotFound): its directory does not exist.
-    /// - [`Corrupt`](crate::ErrorKind::Corrupt), naming the container: something is damaged;
+    /// - [`Corrupt`](crate::ErrorKind::Corrupt), naming the page or container: something is damaged;
     ///   [`Maintenance::salvage`] saves the rest.
     /// - [`Io`](crate::ErrorKind::Io). If only the sync of the name fails, a whole store is there,
     ///   and the error says so.
@@ -93,9 +94,9 @@ impl Db {
     ) -> Result<BackupReport> {
         let path = path.as_ref();
         let tools = Maintenance::default();
-        let from = self.read()?;
+        let from = self.read_verified(Operation::BackupOf)?;
         NewStore::begin(path, tools.settings())
-            .and_then(|new| copy(&from, new, progress))
+            .and_then(|new| copy(&from, Operation::BackupOf, new, progress))
             .map_err(|error| error.during(Operation::Backup).at(Some(path)))
     }
 }
@@ -128,28 +129,38 @@ impl Maintenance {
             .opened(from.as_ref(), file::inspect_verified)?;
         let from = backup.read()?;
         NewStore::begin(to, &settings)
-            .and_then(|new| copy(&from, new, progress))
+            .and_then(|new| copy(&from, Operation::RestoreFrom, new, progress))
             .map_err(|error| error.during(Operation::Restore).at(Some(to)))
     }
 }
 
+/// Copies a snapshot into a new store. An error of the source tells that, `reading` it; the others are for
+/// the caller to name.
 pub(crate) fn copy(
     from: &ReadTxn,
+    reading: Operation,
     new: NewStore,
     mut progress: impl FnMut(Progress),
 ) -> Result<BackupReport> {
-    let total = contained(|| copy::count(from.snapshot()))?;
+    let of_source = |error: Error| error.within(reading).at(from.shared().path());
+    let total = contained(|| copy::count(from.snapshot())).map_err(of_source)?;
     let mut walk = Walk::new(from.snapshot());
-    while contained(|| walk.copy_some(new.db()))? {
+    while let Some(batch) = contained(|| walk.advance()).map_err(of_source)? {
+        contained(|| batch.insert_into(new.db()))?;
         progress(Progress::new(walk.digest.keys_count, Some(total)));
     }
     let copied = walk.digest;
-    let (found, file_bytes) = new.finish(|snapshot, _| {
+    let finished = new.finish(|snapshot, _| {
         if copy::digest(snapshot)?.is_same(&copied) && copied.keys_count == total {
             Ok(())
         } else {
             Err(Error::corrupt("the copy is not what was copied"))
         }
+    });
+    let (found, file_bytes) = finished.map_err(|error| match error.kind() {
+        // What is wrong with the copy may have been copied.
+        ErrorKind::Corrupt => damage_of(from).map_or_else(|| not_kept(error), of_source),
+        _ => error,
     })?;
     Ok(BackupReport {
         id: StoreId::from_bytes(from.shared().identity.uuid),
@@ -159,6 +170,15 @@ pub(crate) fn copy(
         keys_count: copied.keys_count,
         stored_bytes: copied.stored_bytes,
         file_bytes,
-        revisions_below: Revision::new(revisions_below(from.snapshot())?),
+        revisions_below: contained(|| revisions_below(from.snapshot()))
+            .map(Revision::new)
+            .map_err(of_source)?,
     })
+}
+
+/// The first damage in a snapshot.
+fn damage_of(from: &ReadTxn) -> Option<Error> {
+    check_snapshot(from)
+        .and_then(CheckReport::into_result)
+        .err()
 }

@@ -5,7 +5,9 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::api::db::Db;
-use crate::engine::fault::{OrFault, OrIo, contained};
+use crate::engine::fault::{OrFault, contained};
+use crate::engine::file;
+use crate::engine::place::Place;
 use crate::error::{Error, Operation, Result};
 use crate::tools::Maintenance;
 
@@ -56,7 +58,7 @@ impl Maintenance {
     /// ```
     pub fn compact(self, path: impl AsRef<Path>) -> Result<CompactReport> {
         let path = path.as_ref();
-        let in_context = |error: Error| error.during(Operation::Compact).at(Some(path));
+        let in_context = |error: Error| error.within(Operation::Compact).at(Some(path));
         let before_bytes = length(path).map_err(in_context)?;
         let db = self.builder.check_integrity(true).open(path)?;
         refuse_damaged(&db).map_err(in_context)?;
@@ -93,10 +95,10 @@ impl Maintenance {
     /// ```
     pub fn estimate_compact(self, path: impl AsRef<Path>) -> Result<CompactReport> {
         let path = path.as_ref();
-        let in_context = |error: Error| error.during(Operation::Compact).at(Some(path));
+        let in_context = |error: Error| error.within(Operation::Compact).at(Some(path));
         let db = self.builder.open_read_only(path)?;
         refuse_damaged(&db).map_err(in_context)?;
-        let stats = db.stats()?;
+        let stats = db.stats().map_err(in_context)?;
         let before_bytes = length(path).map_err(in_context)?;
         Ok(CompactReport {
             before_bytes,
@@ -107,7 +109,7 @@ impl Maintenance {
 }
 
 fn length(path: &Path) -> Result<u64> {
-    path.metadata().map(|metadata| metadata.len()).or_io()
+    Ok(file::regular(path)?.len())
 }
 
 fn refuse_damaged(db: &Db) -> Result<()> {
@@ -116,12 +118,13 @@ fn refuse_damaged(db: &Db) -> Result<()> {
 
 /// Compacts and closes the store; `db` must be its last handle.
 pub(crate) fn compact(db: Db) -> Result<()> {
-    let Some(mut database) = db.into_database() else {
+    let Some((mut database, place)) = db.into_database() else {
         return Err(Error::precondition("the store is in use"));
     };
     contained(move || {
         // It goes on until there is no more to gain.
         database.compact().or_fault()?;
         database.close().or_fault()
-    })
+    })?;
+    place.as_ref().map_or(Ok(()), Place::check)
 }

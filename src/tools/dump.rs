@@ -1,6 +1,6 @@
-//! `Db::dump` and `Maintenance::load`.
+//! `Dump`, `Db::dump` and `Maintenance::load`.
 
-use std::io::{BufRead, Write};
+use std::io::{self, BufRead, Write};
 use std::path::Path;
 
 use serde::Serialize;
@@ -13,7 +13,8 @@ use crate::engine::bulk::Bulk;
 use crate::engine::check::check_rows;
 use crate::engine::entity::Entity;
 use crate::engine::fault::{OrFault, contained};
-use crate::engine::new_store::NewStore;
+use crate::engine::new_file::NewFile;
+use crate::engine::new_store::{NewStore, not_kept};
 use crate::engine::snapshot::revisions_below;
 use crate::engine::txn::ReadTxn;
 use crate::error::{Error, Operation, Result};
@@ -31,7 +32,35 @@ use crate::tools::Maintenance;
 /// How many records are done between two calls of a progress callback.
 const PROGRESS_EVERY_COUNT: u64 = 64;
 
-/// What [`Db::dump`] wrote.
+/// What is dumped, a store or one namespace of it, and where it goes.
+///
+/// [`Db::dump`] is the short way for a whole store and a stream.
+///
+/// # Examples
+///
+/// ```
+/// use bayplan::{Any, Container, Db, Dump, Runtime};
+///
+/// # fn main() -> bayplan::Result<()> {
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let path = directory.path().join("k8s.ndjson");
+/// let db = Db::in_memory()?;
+/// let spec = Any::new("spec", b"{}");
+/// db.namespace("k8s.io")?.create(Container::new("web", Runtime::new("runc"), spec))?;
+///
+/// let report = Dump::of(&db).namespace("k8s.io").write_file(&path, |_| {})?;
+/// assert_eq!(report.namespaces_count, 1);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "nothing is dumped before it is written"]
+pub struct Dump<'a> {
+    db: &'a Db,
+    namespace: Option<&'a str>,
+}
+
+/// What a dump wrote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct DumpReport {
@@ -61,6 +90,9 @@ pub struct LoadReport {
     pub containers_count: u64,
     /// How many records of other kinds were loaded.
     pub records_count: u64,
+    /// The namespace, if the dump was made of that one only: what else the store held is not in
+    /// the new file.
+    pub only_namespace: Option<NamespaceName>,
     /// How many lines the dump had.
     pub lines_count: u64,
     /// The length of the new file.
@@ -75,13 +107,13 @@ impl Db {
     /// The dump is complete and exact: [`Maintenance::load`] makes the same store of it, also another
     /// version of this library, and dumping that store gives the same bytes. `docs/FORMAT.md` has
     /// its grammar. It is read from one snapshot, while others write, with a few containers in
-    /// memory at a time. Specs may hold secrets: mind who can read what `out` writes to.
+    /// memory at a time. Pages that nobody has verified are verified first. Specs may hold secrets: mind who can read what `out` writes to.
     ///
     /// `progress` counts containers and records.
     ///
     /// # Errors
     ///
-    /// [`Corrupt`](crate::ErrorKind::Corrupt), naming the container or namespace, if something is
+    /// [`Corrupt`](crate::ErrorKind::Corrupt), naming the page, container or namespace, if something is
     /// damaged: a dump is whole or it has no last line ([`Maintenance::salvage`] saves the rest).
     /// [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition) if a container needs a line
     /// longer than [`DUMP_LINE_MAX_BYTES`](crate::limits::DUMP_LINE_MAX_BYTES).
@@ -112,25 +144,131 @@ impl Db {
     /// # }
     /// ```
     pub fn dump(&self, out: impl Write, progress: impl FnMut(Progress)) -> Result<DumpReport> {
-        let snapshot = self.read()?;
-        dump(&snapshot, out, progress)
-            .map_err(|error| error.during(Operation::Dump).at(snapshot.shared().path()))
+        Dump::of(self).write(out, progress)
+    }
+}
+
+impl<'a> Dump<'a> {
+    /// A dump of everything that is stored.
+    pub fn of(db: &'a Db) -> Self {
+        Self {
+            db,
+            namespace: None,
+        }
+    }
+
+    /// Only this namespace, which must exist.
+    ///
+    /// The first line says so. [`Maintenance::load`] accepts it, and makes a store with the id of this
+    /// one that holds nothing else ([`LoadReport::only_namespace`]).
+    pub fn namespace(mut self, name: &'a str) -> Self {
+        self.namespace = Some(name);
+        self
+    }
+
+    /// Writes the dump into a stream; see [`Db::dump`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Db::dump`], and [`NotFound`](crate::ErrorKind::NotFound) if there is no such namespace.
+    pub fn write(&self, out: impl Write, progress: impl FnMut(Progress)) -> Result<DumpReport> {
+        self.dump(out, progress)
+            .map_err(|error| self.in_context(error))
+    }
+
+    /// Writes the dump into a new file; see [`Db::dump`].
+    ///
+    /// There is a whole dump at `path` afterwards, or nothing; it can be read and written by its
+    /// owner only. Until it is whole the file has no name, where the file system can do that: then
+    /// nothing is left of it even if the process is killed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Dump::write`]; [`AlreadyExists`](crate::ErrorKind::AlreadyExists) if there is anything
+    /// at `path`, which is left alone; [`NotFound`](crate::ErrorKind::NotFound) if its directory
+    /// does not exist. Nothing is left at `path` that was not there, unless only the sync of the
+    /// name fails: then the whole dump is there, and the error says so.
+    pub fn write_file(
+        &self,
+        path: impl AsRef<Path>,
+        progress: impl FnMut(Progress),
+    ) -> Result<DumpReport> {
+        let path = path.as_ref();
+        let of_file = |error: Error| error.during(Operation::DumpTo).at(Some(path));
+        let new = NewFile::begin(path).map_err(of_file)?;
+        let mut out = Watched {
+            out: new.file().map_err(of_file)?,
+            has_failed: false,
+        };
+        match self.dump(&mut out, progress) {
+            Err(error) if out.has_failed => Err(of_file(error)),
+            Err(error) => Err(self.in_context(error)),
+            Ok(report) => new.finish().map(|()| report).map_err(of_file),
+        }
+    }
+
+    fn dump(&self, out: impl Write, progress: impl FnMut(Progress)) -> Result<DumpReport> {
+        let only = self.namespace.map(NamespaceName::new).transpose()?;
+        let snapshot = self.db.read_verified(Operation::Dump)?;
+        dump(&snapshot, only, out, progress)
+    }
+
+    /// The error, if it is not about what the dump is written to.
+    fn in_context(&self, error: Error) -> Error {
+        let path = self.db.info().path;
+        match self.namespace {
+            Some(name) => error.within(Operation::DumpNamespace).in_namespace(name),
+            None => error.within(Operation::Dump),
+        }
+        .at(path.as_deref())
+    }
+}
+
+/// Remembers whether what is written to has failed.
+struct Watched<W> {
+    out: W,
+    has_failed: bool,
+}
+
+impl<W> Watched<W> {
+    fn watch<T>(&mut self, done: io::Result<T>) -> io::Result<T> {
+        let is_error = |error: &io::Error| error.kind() != io::ErrorKind::Interrupted;
+        self.has_failed |= done.as_ref().is_err_and(is_error);
+        done
+    }
+}
+
+impl<W: Write> Write for Watched<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let done = self.out.write(bytes);
+        self.watch(done)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let done = self.out.flush();
+        self.watch(done)
     }
 }
 
 fn dump(
     snapshot: &ReadTxn,
+    only: Option<NamespaceName>,
     out: impl Write,
     mut progress: impl FnMut(Progress),
 ) -> Result<DumpReport> {
-    if !snapshot.shared().pages_verified {
+    if !snapshot.is_verified() {
         contained(|| check_rows(snapshot.snapshot()))?;
     }
     let store = store_line(snapshot)?;
     let (id, revisions_below) = (store.id, store.revisions_below);
-    let names = snapshot.list_namespaces()?;
-    refuse_strays(snapshot, &names)?;
-    let mut writer = Writer::begin(out, store)?;
+    let all = snapshot.list_namespaces()?;
+    refuse_strays(snapshot, &all)?;
+    let names = match &only {
+        None => all,
+        Some(name) if all.contains(name) => vec![name.clone()],
+        Some(_) => return Err(Error::not_found()),
+    };
+    let mut writer = Writer::begin(out, store, only)?;
     for name in &names {
         writer.namespace(name, &snapshot.labels_of(name)?.unwrap_or_default())?;
         for kind in snapshot.kinds(name)? {
@@ -217,6 +355,7 @@ fn store_line(snapshot: &ReadTxn) -> Result<StoreLine> {
 
 impl Maintenance {
     /// Makes a new store of a dump: the same store, with its id, times, revisions and rules.
+    /// [`Builder::rules`](crate::Builder::rules) changes nothing about that.
     ///
     /// Everything is checked that a stored container must be, in the order and number that the
     /// dump says. There is a whole store at `path` afterwards, or nothing; like a created one it
@@ -281,20 +420,22 @@ fn load(
         }
     }
     contained(|| bulk.finish())?;
-    let (_, file_bytes) = new.finish(|_, found| {
+    let finished = new.finish(|_, found| {
         let expected = (reader.namespaces, reader.containers, reader.records);
         if (found.namespaces, found.containers, found.records) == expected {
             Ok(())
         } else {
             Err(Error::corrupt("the new file does not hold what was loaded"))
         }
-    })?;
+    });
+    let (_, file_bytes) = finished.map_err(not_kept)?;
     progress(Progress::new(reader.done(), Some(reader.done())));
     Ok(LoadReport {
         id: store.id,
         namespaces_count: reader.namespaces,
         containers_count: reader.containers,
         records_count: reader.records,
+        only_namespace: reader.only_namespace().cloned(),
         lines_count: reader.lines(),
         file_bytes,
         revisions_below: store.revisions_below,

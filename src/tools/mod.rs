@@ -7,6 +7,7 @@ pub(crate) mod dump;
 pub(crate) mod salvage;
 mod stats;
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::api::builder::Builder;
@@ -69,7 +70,7 @@ impl Maintenance {
         self.builder.settings()
     }
 
-    fn when_unlocked<T>(&self, attempt: impl Fn() -> Result<T>) -> Result<T> {
-        self.builder.when_unlocked(attempt)
+    fn when_unlocked<T>(&self, path: &Path, attempt: impl Fn() -> Result<T>) -> Result<T> {
+        self.builder.when_unlocked(path, attempt)
     }
 }

@@ -12,12 +12,12 @@ impl Db {
     /// Counts the containers, and measures where the bytes of the file are.
     ///
     /// It reads the keys of all containers and visits every page of the tables, from one snapshot,
-    /// while others write; it waits for nobody. The file's length is asked of the system
+    /// while others write; it waits for nobody. Pages that nobody has verified are verified first. The file's length is asked of the system
     /// afterwards: after writes in between, the free bytes can be off by what they wrote.
     ///
     /// # Errors
     ///
-    /// [`Corrupt`](crate::ErrorKind::Corrupt) if the file is damaged where it is measured;
+    /// [`Corrupt`](crate::ErrorKind::Corrupt), naming the page, if the file is damaged;
     /// [`Io`](crate::ErrorKind::Io).
     ///
     /// # Examples
@@ -39,10 +39,10 @@ impl Db {
     /// # }
     /// ```
     pub fn stats(&self) -> Result<Stats> {
-        let snapshot = self.read()?;
+        let snapshot = self.read_verified(Operation::Measure)?;
         let shared = snapshot.shared();
         let in_context = |error: crate::Error| error.during(Operation::Measure).at(shared.path());
-        let measured = contained(|| measure(snapshot.snapshot(), shared.pages_verified))
+        let measured = contained(|| measure(snapshot.snapshot(), snapshot.is_verified()))
             .map_err(in_context)?;
         let file_bytes = match shared.path() {
             Some(path) => Some(path.metadata().or_io().map_err(in_context)?.len()),

@@ -284,3 +284,43 @@ fn at_the_end_of_time_an_update_fails_instead_of_going_back() {
         "`updatedat` is at the end of time already"
     );
 }
+
+#[test]
+fn a_key_in_quotes_that_only_a_filter_needs_is_refused() {
+    let quoted = |path: &str| FieldMask::parse([path]).unwrap();
+    for (path, meant) in [
+        (r#"labels."b.c""#, "labels.b.c"),
+        (r#"labels.b."c""#, "labels.b.c"),
+        (r#"labels."new""#, "labels.new"),
+        (r#"extensions."y.z""#, "extensions.y.z"),
+    ] {
+        let input = Container::with_id("web").label("new", "1");
+        refuses(
+            update(input, &quoted(path), Rules::Strict),
+            &format!(
+                "the field path `{path}` names a key with quotes in it, which neither the input \
+                 nor the stored container has; field paths take no quotes: write `{meant}`"
+            ),
+        );
+    }
+    // A label without a value is none.
+    let input = stored().label("\"b.c\"", "");
+    assert!(update(input, &quoted(r#"labels."b.c""#), Rules::Strict).is_err());
+    // Nobody has the key without the quotes either: what is not there is removed, as ever.
+    let nobody = update(stored(), &quoted(r#"labels."nobody""#), Rules::Strict);
+    assert_eq!(nobody.unwrap(), updated(&[]));
+    // What a filter cannot have within its quotes is a key like any other.
+    let open = update(stored(), &quoted(r#"labels."b.c"#), Rules::Strict);
+    assert_eq!(open.unwrap(), updated(&[]));
+}
+
+#[test]
+fn a_key_that_really_has_quotes_is_taken_with_them() {
+    let mask = FieldMask::parse([r#"labels."b.c""#]).unwrap();
+    let input = stored().label("\"b.c\"", "quoted");
+    let set = update(input, &mask, Rules::Strict).unwrap();
+    assert_eq!(set.labels["\"b.c\""], "quoted");
+    assert_eq!(set.labels["b.c"], "2");
+    let removed = apply(&set, stored(), &mask, Rules::Strict, at(40)).unwrap();
+    assert_eq!(removed.labels, stored().labels);
+}

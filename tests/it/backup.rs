@@ -4,8 +4,12 @@ use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bayplan::{Any, Db, ErrorKind, Filters, ReadStore, Store};
+use redb::{ReadableTable, TableDefinition};
 
+use crate::corpus::harness::bytes::Bytes;
 use crate::tools::{assert_private, container, content, dump, files, fill};
+
+const CONTAINERS: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("containers");
 
 #[test]
 fn a_backup_is_the_same_store() {
@@ -168,7 +172,7 @@ fn a_restored_store_is_the_one_that_was_backed_up_and_the_backup_is_untouched() 
 }
 
 #[test]
-fn a_backup_of_a_store_with_a_damaged_record_names_it_and_leaves_nothing() {
+fn a_backup_of_a_store_with_a_damaged_page_names_page_and_source_and_leaves_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
     let db = Db::create(at("old.redb")).unwrap();
@@ -188,18 +192,118 @@ fn a_backup_of_a_store_with_a_damaged_record_names_it_and_leaves_nothing() {
         .check_integrity(false)
         .open(at("old.redb"))
         .unwrap();
-    let error = db.backup(at("backup.redb"), |_| {}).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Corrupt);
-    assert_eq!(
-        (error.namespace(), error.container_id()),
-        (Some("default"), Some("hit"))
-    );
+    let (mut out, old) = (Vec::new(), at("old.redb"));
+    for (error, what) in [
+        (
+            db.backup(at("backup.redb"), |_| {}).unwrap_err(),
+            "back up store",
+        ),
+        (db.dump(&mut out, |_| {}).unwrap_err(), "dump store"),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        let begin = format!(
+            "{what} {}: the file is damaged: the page at byte ",
+            old.display()
+        );
+        assert!(error.to_string().starts_with(&begin), "{error}");
+    }
+    assert!(out.is_empty());
     assert_eq!(files(directory.path()), ["old.redb"]);
-    let error = db.dump(Vec::new(), |_| {}).unwrap_err();
-    assert_eq!(
-        (error.kind(), error.container_id()),
-        (ErrorKind::Corrupt, Some("hit"))
-    );
+    let report = db.check().unwrap();
+    let damaged = report
+        .damages
+        .iter()
+        .filter_map(|damage| damage.id.as_deref());
+    assert_eq!(damaged.collect::<Vec<_>>(), ["hit"]);
+}
+
+/// A value that somebody else wrote: its page is whole, its seal is not.
+#[test]
+fn a_damaged_record_is_said_to_be_one_of_the_source() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let db = Db::create(at("old.redb")).unwrap();
+    fill(&db, 20, 100);
+    drop(db);
+    let key = b"default\0c00007";
+    let database = redb::Database::open(at("old.redb")).unwrap();
+    let txn = database.begin_write().unwrap();
+    {
+        let mut table = txn.open_table(CONTAINERS).unwrap();
+        let mut value = table.get(&key[..]).unwrap().unwrap().value().to_vec();
+        *value.last_mut().unwrap() ^= 1;
+        table.insert(&key[..], value.as_slice()).unwrap();
+    }
+    txn.commit().unwrap();
+    drop(database);
+    let old = at("old.redb").display().to_string();
+    let of_it = format!("{old}: container \"c00007\" in namespace \"default\": a checksum");
+    let db = Db::open(at("old.redb")).unwrap();
+    let backup = db.backup(at("new.redb"), |_| {}).unwrap_err();
+    let dump = db.dump(Vec::new(), |_| {}).unwrap_err();
+    drop(db);
+    let restore = Db::builder()
+        .restore(at("old.redb"), at("new.redb"), |_| {})
+        .unwrap_err();
+    let compact = Db::builder().compact(at("old.redb")).unwrap_err();
+    for (error, what) in [
+        (backup, "back up store"),
+        (dump, "dump store"),
+        (restore, "restore from"),
+        (compact, "compact store"),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        assert_eq!(error.operation(), Some(what));
+        let text = error.to_string();
+        assert!(text.starts_with(&format!("{what} {of_it}")), "{text}");
+        assert_eq!(
+            (error.namespace(), error.container_id()),
+            (Some("default"), Some("c00007"))
+        );
+    }
+    assert_eq!(files(directory.path()), ["old.redb"]);
+}
+
+/// How much longer a copy may be than what it was copied from: some pages of redb's own.
+const SLACK_BYTES: u64 = 32 * 1024;
+
+#[test]
+fn a_copy_is_no_longer_than_its_source() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let length = |name: &str| at(name).metadata().unwrap().len();
+    for (nth, (count, spec_bytes)) in [(0, 0), (20, 100), (400, 500), (400, 9_000), (1_000, 700)]
+        .into_iter()
+        .enumerate()
+    {
+        let [fresh, compact] = ["fresh", "compact"].map(|name| format!("{nth}-{name}"));
+        let db = Db::create(at(&fresh)).unwrap();
+        fill(&db, count, spec_bytes);
+        drop(db);
+        fs::copy(at(&fresh), at(&compact)).unwrap();
+        Db::builder().compact(at(&compact)).unwrap();
+        for source in [fresh, compact] {
+            let [backup, restored, loaded] =
+                ["backup", "restored", "loaded"].map(|name| format!("{source}-{name}"));
+            let db = Db::open_read_only(at(&source)).unwrap();
+            db.backup(at(&backup), |_| {}).unwrap();
+            Db::builder()
+                .restore(at(&backup), at(&restored), |_| {})
+                .unwrap();
+            Db::builder()
+                .load(at(&loaded), &dump(&db)[..], |_| {})
+                .unwrap();
+            for copy in [backup, restored, loaded] {
+                println!("{copy}: {} of {}", length(&copy), length(&source));
+                assert!(
+                    length(&copy) <= length(&source) + SLACK_BYTES,
+                    "{copy}: {} of {}",
+                    length(&copy),
+                    length(&source)
+                );
+            }
+        }
+    }
 }
 
 #[test]

@@ -434,9 +434,12 @@ fn names_the_damaged(db: &Db, id: &str, contents: &Contents) {
     assert_eq!(listing.containers, others.into_values().collect::<Vec<_>>());
 
     let report = db.check().unwrap();
-    assert_eq!(report.damages.len(), 1);
-    assert_eq!(report.damages[0].id.as_deref(), Some(id));
-    assert_eq!(report.damages[0].namespace, "default");
+    let [page, container] = report.damages.as_slice() else {
+        panic!("{report:?}");
+    };
+    assert_eq!((page.namespace.as_str(), &page.id), ("", &None));
+    assert_eq!(container.id.as_deref(), Some(id));
+    assert_eq!(container.namespace, "default");
 }
 
 #[test]
@@ -454,7 +457,8 @@ fn without_the_check_a_flip_in_a_namespace_label_is_corrupt() {
     let error = db.namespace_labels("ns").unwrap_err();
     assert!(error.is_corrupt());
     assert_eq!(error.namespace(), Some("ns"));
-    assert_eq!(db.check().unwrap().damages[0].namespace, "ns");
+    // The page of the file comes first.
+    assert_eq!(db.check().unwrap().damages[1].namespace, "ns");
 }
 
 /// Does everything there is to do, whatever fails; the errors that there were.
@@ -788,4 +792,32 @@ fn an_old_format_of_redb_is_refused_as_incompatible() {
         bytes[slot] = 1;
     }
     assert_refused(&place.write("old", &bytes), ErrorKind::IncompatibleFormat);
+}
+
+#[test]
+fn a_file_that_was_cut_short_while_it_was_open_is_not_healthy() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("meta.redb");
+    for live_readers in [false, true] {
+        for kept_bytes in [0, 100, 4096, 8192] {
+            let options = Db::builder().live_readers(live_readers);
+            let db = options.create(&path).unwrap();
+            let mut seed = Seed::new(7);
+            populate(&db, &mut seed, 200).unwrap();
+            assert!(db.check().unwrap().is_healthy());
+            let reader = live_readers.then(|| Db::open_read_only(&path).unwrap());
+            let file = std::fs::File::options().write(true).open(&path).unwrap();
+            file.set_len(kept_bytes).unwrap();
+            for db in [Some(&db), reader.as_ref()].into_iter().flatten() {
+                let corrupt = match db.check() {
+                    Ok(report) => report.damages.into_iter().next().map(|it| it.error),
+                    Err(error) => Some(error),
+                };
+                assert!(corrupt.unwrap().is_corrupt(), "{kept_bytes}");
+            }
+            // What it still knows must not be written over the rest.
+            std::mem::forget((db, reader));
+            std::fs::remove_file(&path).unwrap();
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 
-use bayplan::{Db, ErrorKind, Rules, Store};
+use bayplan::{Db, Dump, ErrorKind, Filters, ReadNamespaces, ReadStore, Rules, Store};
 use chrono::{DateTime, Utc};
 
 use crate::tools::{Numbers, assert_private, container, content, dump, files, fill};
@@ -85,6 +85,81 @@ fn an_empty_store_dumps_and_loads() {
     assert_eq!(lines(&first).len(), 2);
     load(&path, &first).unwrap();
     assert_eq!(dump(&Db::open(&path).unwrap()), first);
+}
+
+#[test]
+fn a_dump_of_one_namespace_loads_as_a_store_that_holds_it_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let db = Db::create(directory.path().join("old.redb")).unwrap();
+    fill(&db, 20, 10);
+    let mut one = Vec::new();
+    let report = Dump::of(&db)
+        .namespace("default")
+        .write(&mut one, |_| {})
+        .unwrap();
+    let count = db.namespace("default").unwrap().count(&Filters::all());
+    assert_eq!(report.namespaces_count, 1);
+    assert_eq!(report.containers_count, count.unwrap());
+    assert_eq!(report.dump_bytes, one.len() as u64);
+
+    let path = directory.path().join("new.redb");
+    let loaded = load(&path, &one).unwrap();
+    assert_eq!(loaded.only_namespace.unwrap(), "default");
+    assert_eq!(loaded.containers_count, report.containers_count);
+    let new = Db::open(&path).unwrap();
+    assert!(new.check().unwrap().is_healthy());
+    assert_eq!(new.info().id, db.info().id);
+    assert_eq!(new.list_namespaces().unwrap(), ["default"]);
+    let all = |db: &Db| {
+        let store = db.namespace("default").unwrap();
+        store.list(&Filters::all()).unwrap()
+    };
+    assert_eq!(all(&new), all(&db));
+    let mut again = Vec::new();
+    let only = Dump::of(&new).namespace("default");
+    only.write(&mut again, |_| {}).unwrap();
+    assert_eq!(again, one);
+
+    // A whole dump says nothing of the kind.
+    let whole = directory.path().join("whole.redb");
+    assert_eq!(load(&whole, &dump(&db)).unwrap().only_namespace, None);
+    let error = Dump::of(&db)
+        .namespace("none")
+        .write(io::sink(), |_| {})
+        .unwrap_err();
+    assert!(error.is_not_found());
+    let old = directory.path().join("old.redb");
+    assert_eq!(
+        error.to_string(),
+        format!("dump namespace \"none\" of {}: not found", old.display())
+    );
+}
+
+#[test]
+fn a_dump_in_a_file_is_whole_and_private_or_not_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let db = Db::in_memory().unwrap();
+    fill(&db, 20, 10);
+    let path = directory.path().join("meta.ndjson");
+    let report = Dump::of(&db).write_file(&path, |_| {}).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), dump(&db));
+    assert_eq!(report.dump_bytes, path.metadata().unwrap().len());
+    assert_private(&path);
+
+    let error = Dump::of(&db).write_file(&path, |_| {}).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+    let text = format!("dump to {}: already exists", path.display());
+    assert_eq!(error.to_string(), text);
+    assert_eq!(std::fs::read(&path).unwrap(), dump(&db));
+    assert_eq!(files(directory.path()), ["meta.ndjson"]);
+
+    let none = directory.path().join("none.ndjson");
+    let error = Dump::of(&db)
+        .namespace("none")
+        .write_file(&none, |_| {})
+        .unwrap_err();
+    assert!(error.is_not_found());
+    assert_eq!(files(directory.path()), ["meta.ndjson"]);
 }
 
 #[test]

@@ -21,6 +21,10 @@ mod conformance;
 mod corpus;
 mod damage;
 mod dump;
+#[cfg(target_os = "linux")]
+mod failed_sync;
+#[cfg(target_os = "linux")]
+mod fork;
 mod full;
 mod index;
 mod kill;
@@ -36,3 +40,5 @@ mod stats;
 mod tidy;
 mod tools;
 mod transactions;
+#[cfg(target_os = "linux")]
+mod vanished;

@@ -308,3 +308,94 @@ fn what_a_damaged_key_hides_is_noticed_by_check_dump_and_stats() {
         assert!(db.stats().unwrap_err().is_corrupt());
     }
 }
+
+/// redb refuses all work after one failed read.
+#[test]
+fn a_page_beyond_the_file_takes_no_other_container_with_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("damaged.redb");
+    let healthy = file();
+    let (mut damaged, mut mixed) = (0, 0);
+    for (_, number_at) in child_numbers(&healthy) {
+        let mut bytes = healthy.clone();
+        bytes[number_at + 1] = 0x7f;
+        std::fs::write(&path, &bytes).unwrap();
+        for is_reading in [true, false] {
+            let Ok(db) = quietly(|| open_unverified(&path, is_reading)).unwrap() else {
+                continue;
+            };
+            let (mut whole, mut lost) = (0, 0);
+            for number in 0..400u64 {
+                let store = db.namespace(&format!("ns{}", number % 5)).unwrap();
+                match quietly(|| store.get(&format!("c{number}"))).unwrap() {
+                    Ok(_) => whole += 1,
+                    Err(error) => {
+                        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:#}");
+                        let text = format!("{error:#}");
+                        assert!(!text.contains("unreachable"), "{text}");
+                        assert!(text.contains("salvage"), "{text}");
+                        lost += 1;
+                    }
+                }
+            }
+            damaged += u32::from(lost > 0);
+            mixed += u32::from(lost > 0 && whole > 0);
+            quietly(|| drop(db)).unwrap();
+            assert!(std::fs::read(&path).unwrap() == bytes, "written");
+        }
+    }
+    assert!(damaged > 20 && mixed > 20, "{damaged} {mixed}");
+}
+
+#[test]
+fn beside_a_writer_the_pages_of_a_snapshot_are_verified_before_all_of_it_is_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let path = at("meta.redb");
+    std::fs::write(&path, file()).unwrap();
+    let live = || Db::builder().live_readers(true);
+    let writer = live().open(&path).unwrap();
+    let is_done = std::sync::atomic::AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let store = writer.namespace("ns1").unwrap();
+            for number in 0..40 {
+                store.create(plain(&format!("new{number}"))).unwrap();
+                store.delete(&format!("c{}", 1 + 5 * number)).unwrap();
+            }
+            is_done.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+        while !is_done.load(std::sync::atomic::Ordering::Relaxed) {
+            let reader = Db::open_read_only(&path).unwrap();
+            let report = reader.check().unwrap();
+            assert!(report.is_healthy() && report.pages_verified, "{report:?}");
+        }
+    });
+    let reader = Db::open_read_only(&path).unwrap();
+    assert!(!reader.info().pages_verified);
+    // A leaf that a snapshot has, put out of order; nobody has read it so far.
+    let mut bytes = std::fs::read(&path).unwrap();
+    let key = b"ns3\0c203";
+    let places = bytes.windows(key.len()).enumerate();
+    let places: Vec<_> = places
+        .filter_map(|(place, part)| (part == key).then_some(place))
+        .collect();
+    for place in places {
+        bytes[place + 4] = b'b';
+    }
+    std::fs::write(&path, &bytes).unwrap();
+    let report = reader.check().unwrap();
+    assert!(!report.is_healthy() && !report.pages_verified);
+    let mut dump = Vec::new();
+    for error in [
+        reader.stats().unwrap_err(),
+        reader.dump(&mut dump, |_| {}).unwrap_err(),
+        reader.backup(at("backup.redb"), |_| {}).unwrap_err(),
+    ] {
+        assert!(error.is_corrupt(), "{error:#}");
+        let text = error.to_string();
+        assert!(text.contains("the page at byte "), "{text}");
+        assert!(text.contains("meta.redb"), "{text}");
+    }
+    assert!(dump.is_empty() && !at("backup.redb").exists());
+}

@@ -14,7 +14,8 @@ use crate::command::{
 const AFTER_HELP: &str = "\
 Environment:
   BAYPLAN_DB             The database file, if --db does not name it
-  CONTAINERD_NAMESPACE   The namespace, if -n does not name it
+  CONTAINERD_NAMESPACE   The namespace of commands about containers, if -n does not name it;
+                         what is done with a whole store, as by dump, is not narrowed by it
 
 Exit codes:
   0  done
@@ -36,6 +37,8 @@ Examples:
   bayplan backup /var/backups/meta.redb
 
 Options may stand before or after the other arguments. An ID may also be written NAMESPACE/ID.
+For info, label, update and rm the beginning of an id is enough if only one container's id begins
+so and none is exactly that; --exact switches that off.
 Commands that only read never write to the file, and need no permission to.";
 
 /// Looks into, and changes, a store of container metadata.
@@ -65,6 +68,9 @@ pub(crate) struct Global {
     pub(crate) db: Option<PathBuf>,
 
     /// The namespace [env: CONTAINERD_NAMESPACE] [default: default]
+    ///
+    /// For the commands about containers. `dump` writes only the one that is named here, and all of
+    /// them if none is: the variable does not narrow it. Commands about the whole store refuse it.
     #[arg(short, long, value_name = "NAME", global = true)]
     pub(crate) namespace: Option<OsString>,
 
@@ -74,8 +80,15 @@ pub(crate) struct Global {
     pub(crate) timeout: u64,
 
     /// What an update may change [default: as the file was created]
+    ///
+    /// `init` stores it in the new file, `update` and `label` follow it this once, and `salvage`
+    /// takes it if the damaged file has lost its own. Other commands refuse it.
     #[arg(long, value_name = "RULES", global = true)]
     pub(crate) rules: Option<Rules>,
+
+    /// Take each id as it is written, and not as the beginning of one; for scripts
+    #[arg(long, global = true)]
+    pub(crate) exact: bool,
 
     /// What was told of pages of the file that turned out to be damaged.
     #[arg(skip)]

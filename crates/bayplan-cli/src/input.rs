@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use bayplan::Any;
+use bayplan::{Any, Container};
 use serde_json::Value;
 
 use crate::failure::{Failure, Result};
-use crate::json;
+use crate::{edited, json};
 
 /// The type URL of an OCI runtime specification, as containerd writes it.
 const OCI_SPEC: &str = "types.containerd.io/opencontainers/runtime-spec/1/Spec";
@@ -25,10 +25,36 @@ pub(crate) struct Text {
     text: String,
 }
 
+/// Whether a path is `-`, which stands for standard input or output.
+pub(crate) fn is_stream(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// Refuses `-` where only a file will do, with what to do instead. A file of that name is `./-`.
+pub(crate) fn must_be_file(path: &Path, what: &str, advice: &str) -> Result<()> {
+    if is_stream(path) {
+        let text = format!("{what} cannot be `-`, which stands for standard input or output");
+        return Err(Failure::new(text).because(advice));
+    }
+    Ok(())
+}
+
+/// Refuses several files of one command that are all to come from standard input: the second one
+/// would find nothing there.
+pub(crate) fn at_most_one_stream<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<()> {
+    if paths.into_iter().filter(|path| is_stream(path)).count() > 1 {
+        return Err(
+            Failure::new("`-` stands for standard input, which can be read only once")
+                .because("name files for all but one"),
+        );
+    }
+    Ok(())
+}
+
 /// Reads a file, or standard input if it is named `-`.
 pub(crate) fn read(path: &Path, input: &mut dyn Read) -> Result<Text> {
     let mut bytes = Vec::new();
-    let (name, read) = if path == Path::new("-") {
+    let (name, read) = if is_stream(path) {
         let read = input.take(FILE_MAX_BYTES + 1).read_to_end(&mut bytes);
         ("standard input".to_owned(), read)
     } else {
@@ -42,9 +68,25 @@ pub(crate) fn read(path: &Path, input: &mut dyn Read) -> Result<Text> {
             "{name} is too large: more than {FILE_MAX_BYTES} bytes"
         )));
     }
+    if let Some(fault) = encoding_fault(&bytes) {
+        return Err(Failure::new(format!("{name} {fault}")));
+    }
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Text { name, text }),
         Err(_) => Err(Failure::new(format!("{name} is not JSON: it is not UTF-8"))),
+    }
+}
+
+/// What is wrong with how a text was saved, by its first bytes. In UTF-16 a zero byte stands beside
+/// a character of ASCII, and with such a one JSON begins.
+fn encoding_fault(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0xef, 0xbb, 0xbf, ..] => Some("begins with a UTF-8 byte order mark: save it without one"),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some("is UTF-16: save it as UTF-8"),
+        [0, first, ..] | [first, 0, ..] if first.is_ascii_graphic() => {
+            Some("is UTF-16: save it as UTF-8")
+        }
+        _ => None,
     }
 }
 
@@ -63,6 +105,14 @@ pub(crate) fn bundle(directory: &Path, input: &mut dyn Read) -> Result<Any> {
 }
 
 impl Text {
+    /// The same text, where it was edited after `info` printed it.
+    pub(crate) fn settled(&self, stored: &Container) -> Self {
+        Self {
+            name: self.name.clone(),
+            text: edited::settle(&self.text, stored),
+        }
+    }
+
     /// A spec: an OCI one, or any other in the form that `info` prints.
     pub(crate) fn spec(&self) -> Result<Any> {
         let value: Value = self.parse()?;
@@ -97,13 +147,33 @@ impl Text {
     }
 }
 
-/// Splits `KEY=VALUE` at the first `=`.
+/// Splits `KEY=VALUE` at the first `=`. A key that holds one stands in quotes: `"a=b"=VALUE`.
 pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some(("", _)) => Err("the key is empty".to_owned()),
-        Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
-        None => Err("expected KEY=VALUE".to_owned()),
+    let (key, rest) = match text.strip_prefix('"') {
+        Some(_) => quoted(text)?,
+        None => match text.find('=') {
+            Some(at) => (
+                text.get(..at).unwrap_or_default().to_owned(),
+                text.get(at..).unwrap_or_default(),
+            ),
+            None => return Err("expected KEY=VALUE".to_owned()),
+        },
+    };
+    match rest.strip_prefix('=') {
+        _ if key.is_empty() => Err("the key is empty".to_owned()),
+        Some(value) => Ok((key, value.to_owned())),
+        None => Err("expected `=` behind the key in quotes".to_owned()),
     }
+}
+
+/// The JSON string that a text begins with, and what follows it.
+fn quoted(text: &str) -> Result<(String, &str), String> {
+    let mut strings = serde_json::Deserializer::from_str(text).into_iter::<String>();
+    let key = strings.next().transpose().ok().flatten();
+    let rest = text.get(strings.byte_offset()..).unwrap_or_default();
+    key.map(|key| (key, rest)).ok_or_else(|| {
+        "the key begins with a quote and is no JSON string: \"KEY\"=VALUE".to_owned()
+    })
 }
 
 #[cfg(test)]
@@ -136,6 +206,42 @@ mod tests {
     fn another_spec_is_taken_as_info_prints_it() {
         let spec = from_stdin(br#"{"type_url":"x/Wasm","base64":"/wA="}"#);
         assert_eq!(spec.unwrap().spec().unwrap(), Any::new("x/Wasm", [0xff, 0]));
+    }
+
+    #[test]
+    fn a_text_that_was_saved_in_another_encoding_is_told() {
+        let spec = r#"{"ociVersion":"1.0.2"}"#;
+        let utf_16 = |bytes: fn(u16) -> [u8; 2], mark: bool| {
+            let mark = mark.then_some(0xfeff);
+            let units = mark.into_iter().chain(spec.encode_utf16());
+            units.flat_map(bytes).collect::<Vec<u8>>()
+        };
+        let cases = [
+            (
+                format!("\u{feff}{spec}").into_bytes(),
+                "standard input begins with a UTF-8 byte order mark: save it without one",
+            ),
+            (
+                utf_16(u16::to_le_bytes, true),
+                "standard input is UTF-16: save it as UTF-8",
+            ),
+            (
+                utf_16(u16::to_be_bytes, true),
+                "standard input is UTF-16: save it as UTF-8",
+            ),
+            (
+                utf_16(u16::to_le_bytes, false),
+                "standard input is UTF-16: save it as UTF-8",
+            ),
+            (
+                utf_16(u16::to_be_bytes, false),
+                "standard input is UTF-16: save it as UTF-8",
+            ),
+        ];
+        for (text, told) in cases {
+            let failure = from_stdin(&text).err().unwrap();
+            assert_eq!(failure.message(), told);
+        }
     }
 
     #[test]
@@ -172,5 +278,25 @@ mod tests {
         assert_eq!(pair("a="), Ok(("a".into(), String::new())));
         assert_eq!(pair("a"), Err("expected KEY=VALUE".into()));
         assert_eq!(pair("=b"), Err("the key is empty".into()));
+    }
+
+    #[test]
+    fn a_key_in_quotes_holds_anything() {
+        let key = |key: &str, value: &str| Ok((key.to_owned(), value.to_owned()));
+        assert_eq!(pair(r#""a=b"=c=d"#), key("a=b", "c=d"));
+        assert_eq!(pair(r#""a=b"="#), key("a=b", ""));
+        assert_eq!(pair(r#""\"\\"=c"#), key(r#""\"#, "c"));
+        assert_eq!(pair(r#"a"=b"=c"#), key("a\"", "b\"=c"));
+        for text in [
+            "\"",
+            "\"a",
+            "\"a=b",
+            "\"a\"",
+            "\"a\"b=c",
+            "\"\"=c",
+            "\"\\x\"=c",
+        ] {
+            assert!(pair(text).is_err(), "{text}");
+        }
     }
 }

@@ -5,17 +5,21 @@ use std::process::ExitCode;
 
 mod cli;
 mod command;
+mod edited;
 mod failure;
+mod fits;
 mod input;
 mod json;
 mod listing;
 mod meter;
 mod note;
+mod prefix;
 mod run;
 mod store;
 mod summary;
 mod table;
 mod text;
+mod unfinished;
 
 fn main() -> ExitCode {
     // The library catches the panics of what lies below it, on damaged files, and makes errors of

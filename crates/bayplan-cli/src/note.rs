@@ -10,21 +10,9 @@ use crate::failure::{Result, say};
 /// How many namespaces the note names.
 const NAMESPACES_NAMED: usize = 10;
 
-/// Tells why a list may be empty: containers are elsewhere, or a word was taken for a filter.
-pub(crate) fn on_empty(
-    snapshot: &ReadTxn,
-    namespace: &str,
-    filters: &[String],
-    err: &mut dyn Write,
-) -> Result<()> {
+/// Tells why a list may be empty: containers are elsewhere.
+pub(crate) fn on_empty(snapshot: &ReadTxn, namespace: &str, err: &mut dyn Write) -> Result<()> {
     if !is_empty(&snapshot.namespace(namespace)?)? {
-        let word = filters.iter().find(|filter| is_bare_word(filter));
-        if let Some(word) = word {
-            let text = format!(
-                "the filter {word} asks for a field of that name; for an id write id=={word}"
-            );
-            say(err, &text);
-        }
         return Ok(());
     }
     let mut others = Vec::new();
@@ -48,15 +36,6 @@ pub(crate) fn on_empty(
     };
     say(err, &note);
     Ok(())
-}
-
-/// Whether a filter asks for nothing but the presence of an unknown field.
-fn is_bare_word(filter: &str) -> bool {
-    let fields = ["id", "image", "snapshotter", "snapshotkey", "sandboxid"];
-    let mut bytes = filter.bytes();
-    !filter.is_empty()
-        && !fields.contains(&filter)
-        && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// Whether there is nothing in the namespace, not even something damaged.

@@ -12,6 +12,7 @@ use crate::command::{
     namespaces, restore, rm, salvage, stats, update,
 };
 use crate::failure::{Exit, Result, say};
+use crate::{fits, unfinished};
 
 /// Where a command reads from and writes to.
 pub(crate) struct Io<'a> {
@@ -46,6 +47,10 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>, io: &mut Io<'_>) -> 
 }
 
 fn command(cli: Cli, io: &mut Io<'_>) -> Result<Exit> {
+    fits::check(&cli)?;
+    if matches!(cli.command, Command::Init(_) | Command::Tool(_)) {
+        unfinished::remove_when_ended();
+    }
     let global = &cli.global;
     let exit = match cli.command {
         Command::Init(args) => init::run(args, global),

@@ -9,6 +9,7 @@ use bayplan::{Builder, Db, ErrorKind};
 
 use crate::cli::Global;
 use crate::failure::{Exit, Failure, Result};
+use crate::input::must_be_file;
 
 const DB_VARIABLE: &str = "BAYPLAN_DB";
 const NAMESPACE_VARIABLE: &str = "CONTAINERD_NAMESPACE";
@@ -17,6 +18,9 @@ const NAMESPACE_DEFAULT: &str = "default";
 /// What to do about a damaged file.
 pub(crate) const ADVICE: &str =
     "`bayplan check` tells what is damaged, `bayplan salvage` saves the rest in a new file";
+
+/// What to do about a link that leads to nothing.
+const LINK_ADVICE: &str = "mount or restore what it leads to, or remove the link";
 
 /// One container: its id and where it is.
 pub(crate) struct Target {
@@ -29,7 +33,11 @@ impl Global {
     pub(crate) fn path(&self) -> Result<PathBuf> {
         let path = self.db.clone().map(PathBuf::into_os_string);
         match path.or_else(|| variable(DB_VARIABLE)) {
-            Some(path) => Ok(path.into()),
+            Some(path) => {
+                let path = PathBuf::from(path);
+                must_be_file(&path, "the database", "a store is no stream: name a file")?;
+                Ok(path)
+            }
             None => Err(Failure::new("no database is named").because(format!(
                 "give --db PATH or set {DB_VARIABLE}: there is no default"
             ))),
@@ -39,6 +47,15 @@ impl Global {
     /// The database file, for a command that makes it as a whole: nothing may be there.
     pub(crate) fn new_path(&self) -> Result<PathBuf> {
         let path = self.path()?;
+        if path.is_symlink() && !path.exists() {
+            let target = path.read_link().unwrap_or_default();
+            let text = format!(
+                "{} is a symbolic link to {}, which does not exist",
+                path.display(),
+                target.display()
+            );
+            return Err(Failure::new(text).because(LINK_ADVICE));
+        }
         if path.symlink_metadata().is_ok() {
             let text = format!(
                 "{} exists already, and nothing is overwritten",
@@ -97,6 +114,9 @@ impl Global {
     ) -> Result<T> {
         let path = self.path()?;
         act(self.builder(), &path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound if path.is_symlink() => {
+                Failure::new(error.to_string()).because(LINK_ADVICE)
+            }
             ErrorKind::NotFound => Failure::new(format!(
                 "there is no database {}: `bayplan init` creates one",
                 path.display()
@@ -107,15 +127,16 @@ impl Global {
 
     /// The namespace.
     pub(crate) fn namespace(&self) -> Result<String> {
-        let named = self.namespace.clone();
-        let name = named.or_else(|| variable(NAMESPACE_VARIABLE));
-        match name.map(OsString::into_string) {
-            None => Ok(NAMESPACE_DEFAULT.to_owned()),
-            Some(Ok(name)) => Ok(name),
-            Some(Err(name)) => Err(Failure::new(format!(
-                "the namespace name {name:?} is not UTF-8"
-            ))),
+        if let Some(name) = self.named_namespace()? {
+            return Ok(name);
         }
+        let name = variable(NAMESPACE_VARIABLE).map(namespace_name);
+        name.unwrap_or_else(|| Ok(NAMESPACE_DEFAULT.to_owned()))
+    }
+
+    /// The namespace that the command line names, whatever the environment says.
+    pub(crate) fn named_namespace(&self) -> Result<Option<String>> {
+        self.namespace.clone().map(namespace_name).transpose()
     }
 
     /// The container that `text` names: an id, or a namespace and an id.
@@ -130,6 +151,11 @@ impl Global {
             id: id.to_owned(),
         })
     }
+}
+
+fn namespace_name(name: OsString) -> Result<String> {
+    name.into_string()
+        .map_err(|name| Failure::new(format!("the namespace name {name:?} is not UTF-8")))
 }
 
 /// A variable of the environment; an empty one is as good as none.

@@ -47,16 +47,18 @@ impl Table {
     }
 }
 
-/// How long ago a time was, in the largest unit that is not too coarse.
+/// How long ago a time was, in the largest unit that is not too coarse; with a minus if it is still
+/// to come, since one of the clocks is wrong.
 pub(crate) fn age(seconds: i64) -> String {
-    const MINUTE: i64 = 60;
-    const HOUR: i64 = 60 * MINUTE;
-    const DAY: i64 = 24 * HOUR;
-    match seconds.max(0) {
-        s if s < 2 * MINUTE => format!("{s}s"),
-        s if s < 2 * HOUR => format!("{}m", s / MINUTE),
-        s if s < 2 * DAY => format!("{}h", s / HOUR),
-        s => format!("{}d", s / DAY),
+    const MINUTE: u64 = 60;
+    const HOUR: u64 = 60 * MINUTE;
+    const DAY: u64 = 24 * HOUR;
+    let sign = if seconds < 0 { "-" } else { "" };
+    match seconds.unsigned_abs() {
+        s if s < 2 * MINUTE => format!("{sign}{s}s"),
+        s if s < 2 * HOUR => format!("{sign}{}m", s / MINUTE),
+        s if s < 2 * DAY => format!("{sign}{}h", s / HOUR),
+        s => format!("{sign}{}d", s / DAY),
     }
 }
 
@@ -80,7 +82,10 @@ mod tests {
     #[test]
     fn an_age_has_one_unit() {
         let cases = [
-            (-5, "0s"),
+            (i64::MIN, "-106751991167300d"),
+            (-120, "-2m"),
+            (-1, "-1s"),
+            (0, "0s"),
             (119, "119s"),
             (120, "2m"),
             (7199, "119m"),

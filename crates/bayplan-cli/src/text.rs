@@ -26,11 +26,20 @@ pub(crate) fn visible(text: &str) -> String {
     shown
 }
 
+/// A label as the command line takes it: with its key in quotes if that holds a `=`.
+pub(crate) fn label(key: &str, value: &str) -> String {
+    let key = match key.starts_with('"') || key.contains('=') {
+        true => serde_json::Value::from(key).to_string(),
+        false => key.to_owned(),
+    };
+    visible(&format!("{key}={value}"))
+}
+
 /// Labels on one line.
 pub(crate) fn labels(labels: &bayplan::Labels) -> String {
     let pairs: Vec<String> = labels
         .iter()
-        .map(|(key, value)| visible(&format!("{key}={value}")))
+        .map(|(key, value)| label(key, value))
         .collect();
     pairs.join(",")
 }
@@ -38,6 +47,19 @@ pub(crate) fn labels(labels: &bayplan::Labels) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_label_is_shown_as_it_is_given() {
+        for (key, value, shown) in [
+            ("a", "b=\"c", "a=b=\"c"),
+            ("a=b", "c", "\"a=b\"=c"),
+            ("\"a", "c", "\"\\\"a\"=c"),
+        ] {
+            assert_eq!(label(key, value), shown);
+            let pair = crate::input::pair(shown);
+            assert_eq!(pair, Ok((key.to_owned(), value.to_owned())));
+        }
+    }
 
     #[test]
     fn what_moves_the_cursor_or_hides_text_is_escaped() {

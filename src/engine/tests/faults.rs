@@ -160,6 +160,8 @@ fn refuses_writes(db: &Db) {
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:#}");
         let text = format!("{error:#}");
         assert!(text.contains("open it again"), "{text}");
+        let cause = std::error::Error::source(&error).expect("it has a cause");
+        assert!(text.contains(&cause.to_string()), "{text}");
     }
 }
 
@@ -276,6 +278,12 @@ fn a_failed_sync_of_a_commit_leaves_its_outcome_uncertain() {
         assert_eq!(error.id(), Some("b"));
         assert!(!error.is_storage_full());
         refuses_writes(&db);
+        drop(store);
+        let closed = db.close().unwrap_err();
+        assert_eq!(closed.kind(), ErrorKind::Unavailable, "{closed:#}");
+        let text = format!("{closed:#}");
+        assert!(text.contains("os error 5"), "{text}");
+        assert!(!text.contains("close the store"), "{text}");
     }
 }
 

@@ -6,6 +6,7 @@ mod disk;
 mod faults;
 mod gate;
 mod images;
+mod lost_pages;
 mod migration;
 mod new_stores;
 #[allow(dead_code, reason = "the tests outside use all of it")]

@@ -15,6 +15,7 @@ use super::seed::{Seed, tell};
 use super::work::settings;
 use crate::engine::fault::OrFault;
 use crate::engine::new_store::NewStore;
+use crate::error::Operation;
 use crate::tools::backup::copy;
 
 /// A file whose calls fail when its disk says so; nothing is stored on that disk.
@@ -124,7 +125,7 @@ impl Bench {
         let mut settings = settings(true, false);
         settings.cache_bytes = 0; // So that there is something to read.
         let copied = NewStore::begin_on(&target, &settings, on_disk)
-            .and_then(|new| copy(&self.db.read()?, new, |_| {}));
+            .and_then(|new| copy(&self.db.read()?, Operation::BackupOf, new, |_| {}));
         assert_eq!(target.exists(), copied.is_ok(), "{fault:?}");
         if copied.is_ok() {
             let db = Db::open(&target).unwrap();

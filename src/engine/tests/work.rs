@@ -258,5 +258,6 @@ pub(super) fn compact(db: Db) -> Result<()> {
 }
 
 pub(super) fn inspect(disk: &Disk, settings: &Settings) -> Result<Db> {
-    file::inspect_backend(|| Ok(disk.clone()), settings, None).map(Db::new)
+    let open = || Ok(disk.clone());
+    file::inspect_backend(open, open, settings, None).map(Db::new)
 }

@@ -9,6 +9,7 @@ use crate::container::ContainerHeader;
 use crate::engine::fault::contained;
 use crate::engine::index::Answer;
 use crate::engine::namespaces;
+use crate::engine::process::Own;
 use crate::engine::shared::Shared;
 use crate::engine::snapshot::Snapshot;
 use crate::error::{Operation, Result};
@@ -36,18 +37,32 @@ use crate::query::{self, Batch, Items, Plan, Scope, Shape, Traversed};
 /// ```
 #[derive(Clone)]
 pub struct ReadTxn {
-    snapshot: Arc<Snapshot>,
-    shared: Arc<Shared>,
+    snapshot: Arc<Own<Snapshot>>,
+    shared: Arc<Own<Shared>>,
+    /// Whether the pages of the snapshot were verified.
+    is_verified: bool,
 }
 
 impl ReadTxn {
-    pub(crate) fn begin(shared: &Arc<Shared>) -> Result<Self> {
+    pub(crate) fn begin(shared: &Arc<Own<Shared>>) -> Result<Self> {
         let snapshot = shared
             .snapshot()
             .map_err(|error| error.during(Operation::BeginRead).at(shared.path()))?;
         Ok(Self {
             snapshot,
             shared: Arc::clone(shared),
+            is_verified: shared.pages_verified(),
+        })
+    }
+
+    /// The same, with all pages verified, whatever the store was opened with, as far as that can be
+    /// done while another process writes.
+    pub(crate) fn begin_verified(shared: &Arc<Own<Shared>>) -> Result<Self> {
+        let (snapshot, is_verified) = shared.verified_snapshot()?;
+        Ok(Self {
+            snapshot,
+            shared: Arc::clone(shared),
+            is_verified,
         })
     }
 
@@ -58,7 +73,7 @@ impl ReadTxn {
         kind: &Kind,
         id: &RecordId,
     ) -> Result<Option<T>> {
-        contained(|| query::get(&self.snapshot.records, namespace, kind, id))
+        contained(|| query::get(&self.records()?.records, namespace, kind, id))
     }
 
     /// The records of a scope, from behind `after`, `limit` of them at most.
@@ -70,7 +85,7 @@ impl ReadTxn {
     ) -> Traversed<'static, T> {
         let snapshot = self.clone();
         Box::new(Items::new(after, limit, move |after, limit| {
-            contained(|| Batch::read(&snapshot.snapshot.records, &scope, after, limit))
+            contained(|| Batch::read(&snapshot.records()?.records, &scope, after, limit))
         }))
     }
 
@@ -112,16 +127,31 @@ impl ReadTxn {
     }
 
     pub(crate) fn namespaces(&self) -> Result<Vec<NamespaceName>> {
-        contained(|| namespaces::list(&self.snapshot.namespaces()?))
+        contained(|| namespaces::list(&self.records()?.namespaces()?))
     }
 
     pub(crate) fn labels_of(&self, name: &NamespaceName) -> Result<Option<Labels>> {
-        contained(|| namespaces::get(&self.snapshot.namespaces()?, name))
+        contained(|| namespaces::get(&self.records()?.namespaces()?, name))
     }
 
     /// The kinds of which there are records in a namespace.
     pub(crate) fn kinds(&self, name: &NamespaceName) -> Result<Vec<Kind>> {
-        contained(|| kinds(&self.snapshot.records, name))
+        contained(|| kinds(&self.records()?.records, name))
+    }
+
+    pub(crate) fn is_verified(&self) -> bool {
+        self.is_verified
+    }
+
+    /// What it reads; an error in a process that was forked since.
+    fn records(&self) -> Result<&Snapshot> {
+        self.shared.process.check_number()?;
+        Ok(&self.snapshot)
+    }
+
+    /// The transaction of redb beneath, for who reads whole tables; an error in a process that was forked since.
+    pub(crate) fn seen(&self) -> Result<&ReadTransaction> {
+        self.records().map(|snapshot| &snapshot.txn)
     }
 
     /// The transaction of redb beneath, for who reads whole tables.

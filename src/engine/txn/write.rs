@@ -3,12 +3,14 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem;
 use std::sync::Arc;
 
 use redb::{CommitError, Table, WriteTransaction};
 
 use crate::engine::fault::{OrFault, contained};
 use crate::engine::index::Changes;
+use crate::engine::process::Own;
 use crate::engine::shared::Shared;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::records::keys::{self, meta};
@@ -28,7 +30,7 @@ type Writable<'t> = Table<'t, &'static [u8], &'static [u8]>;
 /// by [`Db::begin_write`](crate::Db::begin_write); [`Db::write`](crate::Db::write) is shorter.
 /// It stays on its thread.
 pub struct WriteTxn {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<Own<Shared>>,
     /// There until the end.
     txn: Option<WriteTransaction>,
     /// The bound of revisions that this transaction has written.
@@ -43,7 +45,7 @@ pub struct WriteTxn {
 }
 
 impl WriteTxn {
-    pub(crate) fn begin(shared: &Arc<Shared>) -> Result<Self> {
+    pub(crate) fn begin(shared: &Arc<Own<Shared>>) -> Result<Self> {
         let txn = shared
             .begin_write()
             .map_err(|error| error.during(Operation::BeginWrite).at(shared.path()))?;
@@ -72,6 +74,10 @@ impl WriteTxn {
     ///   ([`Unavailable`](ErrorKind::Unavailable)) until it is opened again.
     /// - [`FailedPrecondition`](ErrorKind::FailedPrecondition): an operation of this transaction
     ///   had failed in the storage, between its writes. The transaction is rolled back.
+    /// - [`Gone`](ErrorKind::Gone): the file was removed, renamed or replaced meanwhile. The transaction
+    ///   is in the file that this process has open, and will be there if that is put back.
+    /// - [`Forked`](ErrorKind::Forked): the transaction is that of a process that forked this one, and
+    ///   goes on there.
     pub fn commit(mut self) -> Result<()> {
         self.end_with_commit()
             .map_err(|error| error.during(Operation::Commit).at(self.shared.path()))
@@ -87,7 +93,7 @@ impl WriteTxn {
     }
 
     fn end_with_commit(&mut self) -> Result<()> {
-        let Some(txn) = self.txn.take() else {
+        let Some(txn) = self.take()? else {
             return Ok(());
         };
         if self.torn.get() {
@@ -110,13 +116,15 @@ impl WriteTxn {
                 self.shared.reserved(self.reserved.get());
                 self.shared.index.settle(changes, true);
                 self.shared.renew_snapshot();
-                Ok(())
+                self.shared
+                    .check_place()
+                    .map_err(|error| error.prefixed("committed, but not seen at its path"))
             }
             Ok(false) => Err(Error::precondition(
                 "an operation of the transaction failed halfway: it was rolled back",
             )),
             Err(error) => {
-                self.shared.break_writes();
+                self.shared.break_writes(&error);
                 self.shared.index.settle(changes, false);
                 tracing::error!(%error, path = ?self.shared.path(), "commit failed");
                 let message = "the outcome is unknown, all or nothing of it may be in the file: \
@@ -138,10 +146,22 @@ impl WriteTxn {
     }
 
     fn end_with_abort(&mut self) -> Result<()> {
-        let Some(txn) = self.txn.take() else {
+        let Some(txn) = self.take()? else {
             return Ok(());
         };
         contained(|| txn.abort().or_fault())
+    }
+
+    /// The transaction of redb, to end it; none if it has ended. A fork's copy is forgotten.
+    fn take(&mut self) -> Result<Option<WriteTransaction>> {
+        let txn = self.txn.take();
+        match self.shared.process.check() {
+            Ok(()) => Ok(txn),
+            Err(error) => {
+                mem::forget(txn);
+                Err(error)
+            }
+        }
     }
 
     /// Whether an operation failed between its writes: nothing of the transaction can be committed.
@@ -151,6 +171,7 @@ impl WriteTxn {
 
     /// A table to read and write.
     pub(super) fn open(&self, table: keys::Table) -> Result<Writable<'_>> {
+        self.shared.process.check_number()?;
         if self.torn.get() {
             return Err(Error::precondition(
                 "an earlier operation of the transaction failed halfway: it can only be aborted",
@@ -191,8 +212,11 @@ impl WriteTxn {
 
 impl Drop for WriteTxn {
     fn drop(&mut self) {
-        if let Err(error) = self.end_with_abort() {
-            tracing::warn!(%error, path = ?self.shared.path(), "roll back failed");
+        match self.end_with_abort() {
+            // The turn is the parent's.
+            Err(error) if error.is_forked() => return,
+            Err(error) => tracing::warn!(%error, path = ?self.shared.path(), "roll back failed"),
+            Ok(()) => {}
         }
         self.shared.end_write();
     }

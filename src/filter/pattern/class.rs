@@ -6,9 +6,7 @@ use crate::filter::scan::Scan;
 
 use super::budget::Budget;
 use super::escape::{Escape, escape};
-
-/// The class that matches nothing, within brackets and outside.
-pub(super) const NOTHING: &str = r"[^\x{0}-\x{10FFFF}]";
+use super::property::NOTHING;
 
 /// The named ASCII classes, each written `[:name:]` or `[:^name:]`.
 const NAMED: [&str; 14] = [

@@ -5,6 +5,7 @@ use crate::filter::error::Fault;
 use crate::filter::scan::Scan;
 
 use super::budget::Budget;
+use super::property;
 
 /// What an escape stands for.
 pub(super) enum Escape {
@@ -28,7 +29,7 @@ pub(super) fn escape(scan: &mut Scan<'_>, budget: &mut Budget) -> Result<Escape,
         Some('W') => class("[^0-9A-Za-z_]"),
         Some(sign @ ('p' | 'P')) => {
             budget.class(start.at())?;
-            Escape::Class(property(scan, sign == 'P', start)?)
+            Escape::Class(by_property(scan, sign == 'P', start)?)
         }
         Some('a') => Escape::Code(0x07),
         Some('f') => Escape::Code(0x0c),
@@ -117,7 +118,7 @@ fn hexadecimal(scan: &mut Scan<'_>, start: Scan<'_>) -> Result<u32, Fault> {
 }
 
 /// The class after `\p` or `\P`: one letter, or a name in braces, `^` before it negating.
-fn property(scan: &mut Scan<'_>, negated: bool, start: Scan<'_>) -> Result<String, Fault> {
+fn by_property(scan: &mut Scan<'_>, negated: bool, start: Scan<'_>) -> Result<String, Fault> {
     let name = if scan.eat("{") {
         scan.take_until("}").ok_or_else(|| {
             Fault::new(
@@ -134,19 +135,13 @@ fn property(scan: &mut Scan<'_>, negated: bool, start: Scan<'_>) -> Result<Strin
         Some(name) => (!negated, name),
         None => (negated, name),
     };
-    let sign = if negated { 'P' } else { 'p' };
-    // By category or script: the crate knows many more properties than Go does.
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '_' | '-');
-    if !name.is_empty() && name.chars().all(plain) {
-        for kind in ["gc", "sc"] {
-            let class = format!("\\{sign}{{{kind}={name}}}");
-            if regex_syntax::parse(&class).is_ok() {
-                return Ok(class);
-            }
-        }
+    if let Some(class) = property::class(name, negated) {
+        return Ok(class);
     }
     let name = chars::excerpt(name);
-    let message =
-        format!("regular expression: {name} is no general category and no script of Unicode");
+    let message = format!(
+        "regular expression: {name} is no general category and no script by its long name, such as \
+         `Greek`"
+    );
     Err(Fault::new(start.at(), message))
 }

@@ -8,9 +8,7 @@
 //! Known differences that remain, all on the side of saying yes to more, or of a limit:
 //!
 //! - `(?<name>..)` is accepted, as by Go from 1.22 on; older ones know `(?P<name>..)` only.
-//! - Names in `\p{..}` are looked up by general category and script, without regard to case,
-//!   spaces, `_` and `-`, as by Go from 1.25 on; older ones want the exact name. Short aliases
-//!   such as `\p{Grek}` are accepted as well.
+//! - Names in `\p{..}` are those that Go knows from 1.25 on ([`property`]); older ones know fewer.
 //! - `\pC` includes unassigned code points, as in Go from 1.25 on.
 //! - Tables (categories, scripts, letter case) are of the crate's version of Unicode, not Go's.
 //! - Groups and repetitions nest at most [`PATTERN_DEPTH_MAX`] deep; in
@@ -25,6 +23,7 @@ mod budget;
 mod class;
 mod escape;
 mod flags;
+mod property;
 mod repeat;
 mod translate;
 mod weight;

@@ -9,9 +9,10 @@ use crate::filter::scan::Scan;
 use crate::limits::PATTERN_DEPTH_MAX;
 
 use super::budget::Budget;
-use super::class::{self, NOTHING};
+use super::class;
 use super::escape::{self, Escape};
 use super::flags::{self, Flags};
+use super::property::NOTHING;
 use super::repeat::Counts;
 use super::weight::{self, Weight};
 

@@ -162,10 +162,14 @@ fn properties_are_categories_and_scripts() {
     yes(r"^[\p{Han}\pN]+$", "牛1");
     yes(r"(?s)^\p{Any}$", "\n");
     yes(r"\p{Old_Italic}|a", "a");
+    no(r"\p{Cs}|[\p{Cs}]|(?i)\p{Cs}", "a\u{e000}");
+    yes(r"^\P{Cs}[^\p{Cs}](?i)\P{Cs}[\P{Cs}][\p{Cs}a]$", "\nbcda");
     for name in ["Foo", "", "Alphabetic", "sc=Greek", "L&"] {
-        let words = "is no general category and no script of Unicode";
+        let words = "is no general category and no script by its long name";
         fails(&format!(r"a\p{{{name}}}"), 1, words);
     }
+    fails(r"a\p{Latn}", 1, "`Latn` is no general category");
+    fails(r"[\P{IsGreek}]", 1, "`IsGreek` is no general category");
     fails(r"\pX", 0, "`X` is no general category");
     fails(r"\p{Greek", 0, "never closed");
     fails(r"\p", 0, "`` is no general category");

@@ -154,11 +154,10 @@ fn paths() -> impl Strategy<Value = Path> {
         prop::collection::vec(prop_oneof![Just(b"name".to_vec()), bytes()], 0..3),
     )
         .prop_map(|(first, rest)| {
-            Path::new(
-                std::iter::once(first.as_bytes().to_vec())
-                    .chain(rest)
-                    .collect(),
-            )
+            let parts: Vec<Vec<u8>> = std::iter::once(first.as_bytes().to_vec())
+                .chain(rest)
+                .collect();
+            Path::new(&parts)
         })
 }
 
@@ -185,7 +184,7 @@ proptest! {
     ) {
         let filter = selectors
             .into_iter()
-            .map(|(path, test)| Filter::from(Selector { path, test }))
+            .map(|(path, test)| Filter::of(Selector { path, test }, None))
             .fold(Filter::default(), Filter::and);
         let text = filter.to_string();
         prop_assert_eq!(&parse(&text), &filter);

@@ -148,11 +148,10 @@ impl Maintenance {
         let (from, to) = (from.as_ref(), to.as_ref());
         let of_source = |error: Error| error.during(Operation::OpenStore).at(Some(from));
         let open = || {
-            // In this order: the lock that is taken by hand would be named as the holder.
             let live = Live::open(from, self.settings())?;
             Ok((locked(from)?, live))
         };
-        let (file, live) = self.when_unlocked(open).map_err(of_source)?;
+        let (file, live) = self.when_unlocked(from, open).map_err(of_source)?;
         Work::new(file, live, self.settings())
             .map_err(of_source)?
             .into_new_store(to, &mut progress)
@@ -162,22 +161,12 @@ impl Maintenance {
 
 /// The file, which nobody can open for writing while this is held.
 fn locked(path: &Path) -> Result<File> {
-    // Looked at before it is opened: opening a pipe waits for its other end.
-    let kind = path.metadata().or_io()?.file_type();
-    if kind.is_dir() {
-        let what = "not a store: it is a directory";
-        return Err(Error::new(ErrorKind::NotAStore, what));
-    }
-    if !kind.is_file() {
-        let what = "not a store: it is not a regular file";
-        return Err(Error::new(ErrorKind::NotAStore, what));
-    }
+    file::regular(path)?;
     let file = File::open(path).or_io()?;
     match file.try_lock_shared() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => {
-            let error = Error::new(ErrorKind::Locked, "the file is in use");
-            Err(file::naming_the_holder(error, Some(path)))
+            Err(Error::new(ErrorKind::Locked, "the file is in use"))
         }
         Err(std::fs::TryLockError::Error(error)) => Err(error).or_io(),
     }

@@ -13,7 +13,7 @@ use crate::engine::fault::{OrIo, contained};
 use crate::engine::intact;
 use crate::engine::live::Live;
 use crate::engine::name::RecordName;
-use crate::engine::new_store::NewStore;
+use crate::engine::new_store::{NewStore, not_kept};
 use crate::engine::pages::Source;
 use crate::engine::remains::{self, Found, Remains};
 use crate::engine::shared::Settings;
@@ -122,7 +122,7 @@ impl<'s> Work<'s> {
         contained(|| bulk.finish())?;
         new.set_revisions_below(self.revisions_below()?)?;
         let expected = self.done.len() as u64;
-        let (report, file_bytes) = new.finish(|_, report| {
+        let finished = new.finish(|_, report| {
             if report.containers + report.records == expected {
                 Ok(())
             } else {
@@ -130,7 +130,8 @@ impl<'s> Work<'s> {
                     "the new file does not hold what was salvaged",
                 ))
             }
-        })?;
+        });
+        let (report, file_bytes) = finished.map_err(not_kept)?;
         progress(Progress::new(expected, Some(expected)));
         let are_names_known = |live: &Live| live.is_verified || live.named().is_ok();
         let is_complete = self.absence_is_known && self.live.as_ref().is_some_and(are_names_known);

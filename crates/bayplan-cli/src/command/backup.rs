@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::cli::Global;
 use crate::failure::{Exit, Failure, Result};
+use crate::input::must_be_file;
 use crate::meter::Meter;
 use crate::run::Io;
 use crate::store::ADVICE;
@@ -26,6 +27,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
+    let advice = "a backup is verified where it is written: name a file; `bayplan dump` writes to \
+                  standard output";
+    must_be_file(&args.file, "the backup", advice)?;
     let db = global.open_to_copy()?;
     let mut meter = Meter::new(io.err, io.terminals.err, "backing up", "keys");
     let report = db

@@ -13,7 +13,7 @@ use crate::text::visible;
 /// Check everything that is stored
 ///
 /// Every value is compared with its checksum, every rule is looked at, and the checksums of all
-/// pages of the file are verified, unless another process has it open. The file is not written to.
+/// pages of the file are verified, also while another process writes it. The file is not written to.
 /// The exit code is 2 if anything is damaged; what it is follows the summary, one line for each.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
@@ -26,9 +26,11 @@ pub(crate) fn run(_: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
     let db = global.open_to_read()?;
     let info = db.info();
     let report = db.check()?;
-    let pages = match info.pages_verified {
+    let is_of_file = |damage: &Damage| damage.namespace.is_empty();
+    let is_told = report.damages.iter().any(is_of_file);
+    let pages = match report.pages_verified {
         true => Pages::Whole,
-        false if global.damage.get().is_some() => Pages::Damaged,
+        false if is_told || global.damage.get().is_some() => Pages::Damaged,
         false => Pages::InUse,
     };
     let path = info.path.unwrap_or_default();
@@ -45,7 +47,7 @@ pub(crate) fn run(_: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
         ("pages", pages.to_string()),
     ];
     summary::write(&rows, io.out)?;
-    if let Some(damage) = global.damage.get() {
+    if let Some(damage) = global.damage.get().filter(|_| !is_told) {
         writeln!(io.out, "{}", visible(damage))?;
     }
     for damage in &report.damages {
@@ -68,7 +70,7 @@ impl fmt::Display for Pages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Whole => "whole",
-            Self::InUse => "not verified, the file is in use",
+            Self::InUse => "not verified, the file is written all the time",
             Self::Damaged => "damaged, something may be missing that cannot be named",
         })
     }

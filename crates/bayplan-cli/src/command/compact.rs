@@ -9,8 +9,8 @@ use crate::summary::{self, size};
 /// Give the free pages of the file back to the file system
 ///
 /// Nobody else may have the file open. It is verified before; a damaged one is left as it is, and the
-/// exit code is 2. A crash leaves a whole store, compacted or not. A store that was restored from a
-/// backup is smaller still.
+/// exit code is 2. A crash leaves a whole store, compacted or not. Pages are moved together, not merged: a
+/// store that was restored from a backup can be smaller, as its pages are full.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:

@@ -1,6 +1,6 @@
 //! `bayplan create`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bayplan::{Any, Container, Runtime, Store};
 use clap::ArgGroup;
@@ -80,13 +80,19 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     sandbox_id: String,
 
-    /// An extension, in the form that `info` prints; may be repeated
+    /// An extension, in the form that `info` prints; may be repeated; - is standard input
     #[arg(long = "extension", value_name = "NAME=FILE", value_parser = input::pair)]
     extensions: Vec<(String, String)>,
 }
 
 pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
     let target = global.target(&args.id)?;
+    if let Some(directory) = &args.bundle {
+        input::must_be_file(directory, "the bundle", "for standard input: --spec -")?;
+    }
+    let options = [&args.spec, &args.runtime_options].into_iter().flatten();
+    let extensions = args.extensions.iter().map(|(_, path)| Path::new(path));
+    input::at_most_one_stream(options.map(PathBuf::as_path).chain(extensions))?;
     let spec = match (&args.bundle, &args.spec) {
         (Some(directory), _) => input::bundle(directory, io.input)?,
         (None, path) => {

@@ -1,14 +1,13 @@
 //! `bayplan dump`
 
-use std::fs::File;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use bayplan::{Db, DumpReport, Progress};
-use tempfile::NamedTempFile;
+use bayplan::{Dump, Progress};
 
 use crate::cli::Global;
 use crate::failure::{Exit, Failure, Result};
+use crate::input::is_stream;
 use crate::meter::Meter;
 use crate::run::Io;
 use crate::store::ADVICE;
@@ -16,8 +15,11 @@ use crate::summary::Made;
 
 /// Write the store as lines of JSON
 ///
-/// The dump holds everything, always in the same order, and `load` makes the same store of it. It
-/// goes to standard output, or into a new file, which only its owner may read: it holds all
+/// The dump holds everything, always in the same order, and `load` makes the same store of it. With
+/// -n it holds only that namespace, and says so; the variable CONTAINERD_NAMESPACE does not narrow
+/// it.
+///
+/// It goes to standard output, or into a new file, which only its owner may read: it holds all
 /// specifications, and so may hold secrets. The last line tells that a dump is complete. Of a damaged
 /// store there is none, and the exit code is 2. The store may be in use by a process that lets others
 /// read.
@@ -25,6 +27,7 @@ use crate::summary::Made;
 #[command(after_long_help = "\
 Examples:
   bayplan dump meta.ndjson
+  bayplan -n k8s.io dump k8s.ndjson
   bayplan dump | zstd > meta.ndjson.zst
   bayplan dump | jq -r 'select(.container) | .container.image'")]
 pub(crate) struct Args {
@@ -34,19 +37,25 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
-    let is_output = args.file == Path::new("-");
-    if !is_output && args.file.symlink_metadata().is_ok() {
-        return Err(cannot(&args.file, "it exists already"));
-    }
+    let is_output = is_stream(&args.file);
+    // Who has the variable set and dumps to keep all must not lose the other namespaces.
+    let namespace = global.named_namespace()?;
     let db = global.open_to_copy()?;
+    let mut dump = Dump::of(&db);
+    if let Some(name) = &namespace {
+        dump = dump.namespace(name);
+    }
     // On a terminal the dump itself shows how far it has come.
     let is_shown = io.terminals.err && !(is_output && io.terminals.out);
     let mut meter = Meter::new(io.err, is_shown, "dumping", "containers");
+    let progress = |progress: Progress| meter.show(progress);
     if is_output {
-        dump(&db, io.out, &mut meter)?.map_err(Failure::Output)?;
+        to_output(&dump, io.out, progress)?;
         return Ok(Exit::Done);
     }
-    let report = to_file(&db, &args.file, &mut meter)?;
+    let report = dump
+        .write_file(&args.file, progress)
+        .map_err(|error| Failure::from(error).if_damaged(ADVICE))?;
     drop(meter);
     let made = Made {
         path: &args.file,
@@ -59,47 +68,12 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
     Ok(Exit::Done)
 }
 
-/// Dumps into a file that gets its name when it is complete and on the disk.
-fn to_file(db: &Db, path: &Path, meter: &mut Meter<'_>) -> Result<DumpReport> {
-    let directory = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    if !directory.is_dir() {
-        let text = format!("there is no directory {}", directory.display());
-        return Err(cannot(path, &text));
-    }
-    let refuse = |error: io::Error| cannot(path, &error.to_string());
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".bayplan-")
-        .suffix(".new")
-        .tempfile_in(directory)
-        // What the system said, without the name of the temporary file.
-        .map_err(|error| refuse(error.kind().into()))?;
-    let report = dump(db, &mut temporary, meter)?.map_err(refuse)?;
-    settle(temporary, path, directory).map_err(refuse)?;
-    Ok(report)
-}
-
-fn settle(temporary: NamedTempFile, path: &Path, directory: &Path) -> io::Result<()> {
-    temporary.as_file().sync_all()?;
-    temporary
-        .persist_noclobber(path)
-        .map_err(|error| error.error)?;
-    File::open(directory)?.sync_all()
-}
-
-fn cannot(path: &Path, why: &str) -> Failure {
-    Failure::new(format!("{} cannot be written: {why}", path.display()))
-}
-
-/// The outer error is the store's, the inner one that of `out`.
-fn dump(db: &Db, out: &mut dyn Write, meter: &mut Meter<'_>) -> Result<io::Result<DumpReport>> {
+fn to_output(dump: &Dump<'_>, out: &mut dyn Write, progress: impl FnMut(Progress)) -> Result<()> {
     let mut out = Watched { out, failed: None };
-    let report = db.dump(&mut out, |progress: Progress| meter.show(progress));
-    match (report, out.failed) {
-        (_, Some(error)) => Ok(Err(error)),
-        (Ok(report), None) => Ok(Ok(report)),
+    let written = dump.write(&mut out, progress);
+    match (written, out.failed) {
+        (_, Some(error)) => Err(Failure::Output(error)),
+        (Ok(_), None) => Ok(()),
         (Err(error), None) => Err(Failure::from(error).if_damaged(ADVICE)),
     }
 }
@@ -131,5 +105,30 @@ impl Write for Watched<'_> {
     fn flush(&mut self) -> io::Result<()> {
         let done = self.out.flush();
         self.watch(done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dump_that_is_complete_is_said_to_be_when_only_its_name_is_not_synced() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("meta.ndjson");
+        let temporary = NamedTempFile::new_in(directory.path()).unwrap();
+        let fails = || Err(io::Error::from_raw_os_error(5));
+        let failure = settle(temporary, &path, fails).unwrap_err();
+        assert!(path.exists());
+        let mut told = Vec::new();
+        failure.report(&mut told);
+        assert_eq!(
+            String::from_utf8(told).unwrap(),
+            format!(
+                "bayplan: {} is complete, but a power cut may take its name away\n  \
+                 Input/output error (os error 5)\n",
+                path.display()
+            )
+        );
     }
 }

@@ -60,7 +60,9 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
 
 fn look_up(id: &str, global: &Global, snapshot: &ReadTxn) -> Result<Container> {
     let target = global.target(id)?;
-    Ok(snapshot.namespace(&target.namespace)?.get(&target.id)?)
+    let store = snapshot.namespace(&target.namespace)?;
+    let meant = global.meant(&store, target.id)?;
+    Ok(store.get(&meant.id)?)
 }
 
 /// The spec as it is stored, if that is JSON.

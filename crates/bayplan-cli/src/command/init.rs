@@ -16,6 +16,6 @@ Examples:
 pub(crate) struct Args {}
 
 pub(crate) fn run(_: Args, global: &Global) -> Result<Exit> {
-    global.builder().create(global.path()?)?;
+    global.builder().create(global.new_path()?)?;
     Ok(Exit::Done)
 }

@@ -11,12 +11,14 @@ use crate::{input, text};
 
 /// Set and remove labels of a container, and print all it has
 ///
-/// KEY=VALUE sets a label, KEY= removes it. Without any, the labels are only printed.
+/// KEY=VALUE sets a label, KEY= removes it. A key that holds a `=` stands in quotes: "a=b"=VALUE.
+/// Without any, the labels are only printed.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
   bayplan label web
-  bayplan label web tier=front app=")]
+  bayplan label web tier=front app=
+  bayplan label web '\"a=b\"='")]
 pub(crate) struct Args {
     /// The container
     id: String,
@@ -29,15 +31,23 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
     let target = global.target(&args.id)?;
     let container = if args.labels.is_empty() {
-        let db = global.open_to_read()?;
-        db.namespace(&target.namespace)?.get(&target.id)?
+        let snapshot = global.open_to_read()?.read()?;
+        let store = snapshot.namespace(&target.namespace)?;
+        let meant = global.meant(&store, target.id)?;
+        store.get(&meant.id)?
     } else {
         let keys = args.labels.iter().map(|(key, _)| key.clone());
         let mask: FieldMask = keys.map(FieldPath::Label).collect();
-        let mut change = Container::with_id(target.id);
-        change.labels.extend(args.labels);
         let db = global.open_to_write()?;
-        db.namespace(&target.namespace)?.update(change, &mask)?
+        let txn = db.begin_write()?;
+        let store = txn.namespace(&target.namespace)?;
+        let meant = global.meant(&store, target.id)?;
+        let mut change = Container::with_id(&meant.id);
+        change.labels.extend(args.labels);
+        let container = store.update(change, &mask)?;
+        txn.commit()?;
+        meant.tell("changed", io.err);
+        container
     };
     print(&container.labels, io.out)?;
     Ok(Exit::Done)
@@ -46,7 +56,7 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
 /// One label in each line.
 pub(crate) fn print(labels: &Labels, out: &mut dyn Write) -> std::io::Result<()> {
     for (key, value) in labels {
-        writeln!(out, "{}", text::visible(&format!("{key}={value}")))?;
+        writeln!(out, "{}", text::label(key, value))?;
     }
     Ok(())
 }

@@ -2,10 +2,11 @@
 
 use std::fs::File;
 use std::io::{BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::cli::Global;
-use crate::failure::{Exit, Failure, Result};
+use crate::failure::{Exit, Failure, Result, say};
+use crate::input::is_stream;
 use crate::meter::Meter;
 use crate::run::Io;
 use crate::summary::Made;
@@ -29,7 +30,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
     let path = global.new_path()?;
     let mut file;
-    let input: &mut dyn Read = if args.file == Path::new("-") {
+    let input: &mut dyn Read = if is_stream(&args.file) {
         io.input
     } else {
         file = File::open(&args.file).map_err(|error| {
@@ -52,5 +53,13 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
         bytes: report.file_bytes,
     };
     made.write(io.out)?;
+    if let Some(name) = report.only_namespace {
+        io.out.flush()?;
+        let text = format!(
+            "the dump was made of namespace {name} only: what else its store held is not in the \
+             new file"
+        );
+        say(io.err, &text);
+    }
     Ok(Exit::Done)
 }

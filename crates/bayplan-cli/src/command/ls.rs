@@ -1,5 +1,6 @@
 //! `bayplan ls`
 
+use std::io::Write;
 use std::ops::ControlFlow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,7 +18,7 @@ use crate::{json, note, text};
 ///
 /// They are listed by id, those that match any of the filters. Specifications and extensions are
 /// not read, and in no output; see `info`. A container that is damaged is reported, and the others
-/// are listed all the same.
+/// are listed all the same. AGE has a minus where a container was created by a clock ahead of this one.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Filters:
@@ -25,16 +26,18 @@ Filters:
     FIELD            the field is there
     FIELD==VALUE     it has this value
     FIELD!=VALUE     it has another value, or is not there
-    FIELD~=REGEX     the regular expression matches somewhere in it
+    FIELD~=REGEX     the regular expression matches somewhere in it, or in \"\" if it is not there
   Fields are id, image, runtime.name, labels.KEY, snapshotter, snapshotkey, sandboxid and
   extensions.NAME. Quote what holds other characters than letters, digits and _:
     'labels.\"example.com/tier\"==front'
+  No container has any other field: == then finds none, and != all of them. A warning tells;
+  --strict-filters makes an error of it.
 
 Examples:
   bayplan ls
   bayplan ls 'labels.app==nginx,image~=1.29' 'id~=^db-'
   bayplan ls -A --labels
-  bayplan ls -q | xargs bayplan rm
+  bayplan ls -q --strict-filters 'labels.tier!=prod' | xargs bayplan info --exact
   bayplan ls --limit 100 --after web-41 --format json")]
 pub(crate) struct Args {
     /// Only containers that match any of these filters
@@ -43,7 +46,7 @@ pub(crate) struct Args {
 
     /// List the containers of all namespaces
     #[arg(short = 'A', long)]
-    all_namespaces: bool,
+    pub(crate) all_namespaces: bool,
 
     /// Print ids only; with -A as NAMESPACE/ID
     #[arg(short, long, conflicts_with = "format")]
@@ -57,6 +60,10 @@ pub(crate) struct Args {
     #[arg(long)]
     labels: bool,
 
+    /// Refuse filters on fields that no container can have, instead of warning
+    #[arg(long)]
+    strict_filters: bool,
+
     /// Print at most this many containers
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
@@ -67,7 +74,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
-    let filters = parse(&args.filters)?;
+    let filters = parse(&args.filters, args.strict_filters)?;
+    warn(&filters, io.err);
     let (namespace, after) = start(&args, global)?;
     let snapshot = global.open_to_read()?.read()?;
     let mut list = List::new(&args, io);
@@ -92,24 +100,45 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
     let exit = list.finish()?;
     if is_table && listed == 0 && !args.all_namespaces {
         io.out.flush()?;
-        note::on_empty(&snapshot, &namespace, &args.filters, io.err)?;
+        note::on_empty(&snapshot, &namespace, io.err)?;
     }
     Ok(exit)
 }
 
-fn parse(texts: &[String]) -> Result<Filters> {
+fn parse(texts: &[String], strict: bool) -> Result<Filters> {
     let filters = match texts {
         // Of one filter nobody asks which.
+        [text] if strict => Filter::parse_strict(text).map(Filters::from),
         [text] => Filter::parse(text).map(Filters::from),
+        texts if strict => Filters::parse_strict(texts),
         texts => Filters::parse(texts),
     };
     filters.map_err(|error| {
         let failure = Failure::new("invalid filter").because(error.to_string());
-        match ContainerId::new(error.filter()) {
-            Ok(id) => failure.because(format!("for an id write id=={id}")),
-            Err(_) => failure,
+        match hint(error.filter()) {
+            Some(hint) => failure.because(hint),
+            None => failure,
         }
     })
+}
+
+/// Warns of fields that no container can have: `==` finds nothing then, and `!=` everything.
+fn warn(filters: &Filters, err: &mut dyn Write) {
+    for unknown in filters.unknown_fields() {
+        let warning = Failure::new(format!("warning: {unknown}"));
+        let warning = match hint(unknown.filter()) {
+            Some(hint) => warning.because(hint),
+            None if unknown.field() == "namespace" => warning.because("-n names the namespace"),
+            None => warning,
+        };
+        warning.report(err);
+    }
+}
+
+/// What may be meant by a filter that is an id.
+fn hint(filter: &str) -> Option<String> {
+    let id = ContainerId::new(filter).ok()?;
+    Some(format!("for an id write id=={id}"))
 }
 
 /// The namespace and the id to begin with. Of all namespaces the first one has the name "".

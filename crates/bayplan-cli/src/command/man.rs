@@ -7,6 +7,7 @@ use clap_mangen::Man;
 
 use crate::cli::Cli;
 use crate::failure::{Exit, Failure, Result};
+use crate::input::must_be_file;
 use crate::run::Io;
 
 /// Print the man page
@@ -26,9 +27,13 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, io: &mut Io<'_>) -> Result<Exit> {
     let command = Cli::command();
     match args.dir {
-        Some(dir) => clap_mangen::generate_to(command, &dir).map_err(|error| {
-            Failure::new(format!("{} cannot be written to: {error}", dir.display()))
-        })?,
+        Some(dir) => {
+            let advice = "without --dir the page goes to standard output";
+            must_be_file(&dir, "the directory", advice)?;
+            clap_mangen::generate_to(command, &dir).map_err(|error| {
+                Failure::new(format!("{} cannot be written to: {error}", dir.display()))
+            })?;
+        }
         None => Man::new(command).render(&mut io.out)?,
     }
     Ok(Exit::Done)

@@ -50,7 +50,8 @@ enum Command {
     },
     /// Set and remove labels of a namespace, and print all it has
     ///
-    /// KEY=VALUE sets a label, KEY= removes it. Without any, the labels are only printed.
+    /// KEY=VALUE sets a label, KEY= removes it. A key that holds a `=` stands in quotes:
+    /// "a=b"=VALUE. Without any, the labels are only printed.
     Label {
         /// The namespace, which must exist
         name: String,

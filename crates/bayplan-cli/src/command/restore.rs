@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::cli::Global;
 use crate::failure::{Exit, Failure, Result};
+use crate::input::must_be_file;
 use crate::meter::Meter;
 use crate::run::Io;
 use crate::store::ADVICE;
@@ -25,6 +26,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
+    let advice = "a backup is verified where it lies: name the file; `bayplan load` reads a dump from \
+                  standard input";
+    must_be_file(&args.backup, "the backup", advice)?;
     let path = global.new_path()?;
     let mut meter = Meter::new(io.err, io.terminals.err, "restoring", "keys");
     let report = global

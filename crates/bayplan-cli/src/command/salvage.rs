@@ -6,6 +6,7 @@ use bayplan::SalvageReport;
 
 use crate::cli::Global;
 use crate::failure::{Exit, Failure, Result};
+use crate::input::must_be_file;
 use crate::meter::Meter;
 use crate::run::Io;
 use crate::summary::{self, Made};
@@ -43,6 +44,16 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
         Some(old) => old,
         None => global.path()?,
     };
+    must_be_file(
+        &old,
+        "the damaged file",
+        "name the file: it is read at many places",
+    )?;
+    must_be_file(
+        &args.new,
+        "the new file",
+        "a store is no stream: name a file",
+    )?;
     let mut meter = Meter::new(io.err, io.terminals.err, "salvaging", "containers");
     let report = global
         .builder()

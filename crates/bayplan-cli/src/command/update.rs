@@ -1,8 +1,8 @@
 //! `bayplan update`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use bayplan::{Any, Container, FieldMask, FieldPath, Revision, Store};
+use bayplan::{Any, Container, FieldMask, FieldPath, ReadStore, Revision, Store, WriteNamespace};
 use clap::ArgGroup;
 
 use crate::cli::Global;
@@ -15,6 +15,9 @@ use crate::run::Io;
 /// All changes are made in one step, or none. Either name them one by one, or give a whole
 /// container in the form that `info` prints: then all that may change is taken from it and the
 /// rest must not differ, or with --field only what the paths name is taken.
+///
+/// A value that `info` prints as `json` and as `base64` is taken from `json` if you edit that, and
+/// keeps its bytes if you do not.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -67,7 +70,8 @@ pub(crate) struct Args {
     /// Take only this from the container given; may be repeated
     ///
     /// One of labels, labels.KEY, spec, extensions, extensions.NAME, and under the rules
-    /// `containerd2` image and snapshotkey.
+    /// `containerd2` image and snapshotkey. KEY and NAME are all that follows the first dot,
+    /// without the quotes that a filter needs.
     // Where another argument conflicts with what is required, nothing is: so this one must conflict.
     #[arg(long = "field", value_name = "PATH", requires = "from")]
     #[arg(conflicts_with_all = ["spec", "image", "snapshot_key", "labels", "extensions"])]
@@ -81,41 +85,71 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
     let target = global.target(&args.id)?;
     let revision = args.if_revision.map(Revision::new);
-    let (change, mask) = match &args.from {
-        Some(path) => whole(path.clone(), &args.fields, &target.id, io)?,
-        None => single(args, target.id, io)?,
+    let from = args.from.clone();
+    let (input, mask) = match &from {
+        Some(path) => {
+            let mask = FieldMask::parse(&args.fields)
+                .map_err(|error| Failure::new("invalid field path").because(error.to_string()))?;
+            (Input::Whole(input::read(path, io.input)?), mask)
+        }
+        None => {
+            let (change, mask) = single(args, io)?;
+            (Input::Fields(change), mask)
+        }
     };
-    let store = global.open_to_write()?.namespace(&target.namespace)?;
+    let db = global.open_to_write()?;
+    let txn = db.begin_write()?;
+    let store = txn.namespace(&target.namespace)?;
+    let meant = global.meant(&store, target.id)?;
+    let mut change = match input {
+        Input::Fields(change) => change,
+        Input::Whole(text) => whole(&text, &store, &meant.id)?,
+    };
+    if let Some(path) = from
+        && change.id != meant.id
+    {
+        return Err(Failure::new(format!(
+            "{} holds the container {:?}, not {:?}",
+            path.display(),
+            change.id,
+            meant.id
+        )));
+    }
+    change.id.clone_from(&meant.id);
     match revision {
         Some(revision) => store.update_if(revision, change, &mask)?,
         None => store.update(change, &mask)?,
     };
+    txn.commit()?;
+    meant.tell("changed", io.err);
     Ok(Exit::Done)
 }
 
-/// A whole container, and which fields of it are meant.
-fn whole(
-    path: PathBuf,
-    fields: &[String],
-    id: &str,
-    io: &mut Io<'_>,
-) -> Result<(Container, FieldMask)> {
-    let mask = FieldMask::parse(fields)
-        .map_err(|error| Failure::new("invalid field path").because(error.to_string()))?;
-    let container: Container = input::read(&path, io.input)?.parse()?;
-    if container.id != id {
-        return Err(Failure::new(format!(
-            "{} holds the container {:?}, not {id:?}",
-            path.display(),
-            container.id
-        )));
+/// What a container is to become.
+enum Input {
+    /// A whole container, as `info` prints it.
+    Whole(input::Text),
+    /// Single fields of it.
+    Fields(Container),
+}
+
+/// A whole container.
+fn whole(text: &input::Text, store: &WriteNamespace<'_>, id: &str) -> Result<Container> {
+    match text.parse() {
+        Ok(container) => Ok(container),
+        // It may be that one of two forms of a value was edited: what is stored tells.
+        Err(failure) => match store.get(id) {
+            Ok(stored) => text.settled(&stored).parse(),
+            Err(_) => Err(failure),
+        },
     }
-    Ok((container, mask))
 }
 
 /// Single fields, and their paths.
-fn single(args: Args, id: String, io: &mut Io<'_>) -> Result<(Container, FieldMask)> {
-    let mut change = Container::with_id(id);
+fn single(args: Args, io: &mut Io<'_>) -> Result<(Container, FieldMask)> {
+    let extensions = args.extensions.iter().map(|(_, path)| Path::new(path));
+    input::at_most_one_stream(args.spec.as_deref().into_iter().chain(extensions))?;
+    let mut change = Container::with_id(&args.id);
     let mut paths = Vec::new();
     if let Some(path) = &args.spec {
         change = change.spec(input::read(path, io.input)?.spec()?);

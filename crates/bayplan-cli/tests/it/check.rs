@@ -1,5 +1,7 @@
 use std::fs;
 
+use bayplan::{Any, Container, Db, Runtime, Store};
+
 use crate::util::Place;
 
 /// The lines of a report, but those that differ from run to run.
@@ -52,8 +54,8 @@ fn damage_in_a_spec_is_found_by_check_and_refuses_writes() {
     assert_eq!((run.code, run.err.as_str()), (2, ""));
     let damaged = "pages       damaged, something may be missing that cannot be named";
     let lines = report(&run.out);
-    assert_eq!(lines[5..7], ["damaged     1", damaged]);
-    let page = "open store DIR/meta.redb: the file is damaged: the page at byte ";
+    assert_eq!(lines[5..7], ["damaged     2", damaged]);
+    let page = "file: the file is damaged: the page at byte ";
     assert!(lines[7].starts_with(page), "{}", lines[7]);
     assert_eq!(lines[8..], ["default/web: a checksum does not match"]);
     let text = "bayplan: get container \"web\" in namespace \"default\": a checksum does not \
@@ -89,7 +91,7 @@ fn a_container_that_is_gone_with_its_key_is_noticed() {
     let run = place.run(&["check"]);
     assert_eq!(run.code, 2);
     assert!(run.out.contains("pages       damaged"));
-    let text = "\nopen store DIR/meta.redb: the file is damaged: the page at byte ";
+    let text = "\nfile: the file is damaged: the page at byte ";
     assert!(run.out.contains(text), "{}", run.out);
 }
 
@@ -121,4 +123,53 @@ fn no_damage_makes_it_panic() {
             );
         }
     }
+}
+
+/// One pointer of a branch page leads beyond the end of the file. redb refuses all work after a read fails.
+#[test]
+fn one_bad_pointer_is_damage_and_the_other_containers_are_still_read() {
+    let place = Place::new();
+    let db = Db::open(place.db()).unwrap();
+    db.write(|txn| -> bayplan::Result<()> {
+        let store = txn.namespace("default")?;
+        (0..300).try_for_each(|number| {
+            let spec = Any::new("spec", vec![b'x'; 400]);
+            let id = format!("c{number:03}");
+            store
+                .create(Container::new(id, Runtime::new("runc"), spec))
+                .map(drop)
+        })
+    })
+    .unwrap();
+    drop(db);
+    let mut bytes = fs::read(place.db()).unwrap();
+    // In each branch page of ours: 8 bytes, a checksum of 16 for each child, the number of the first child.
+    let mut changed = 0;
+    for page in bytes.chunks_mut(4096).skip(1) {
+        let children = usize::from(u16::from_le_bytes([page[2], page[3]])) + 1;
+        if page[0] == 2 && page.windows(9).any(|key| key == b"default\0c") {
+            page[8 + 16 * children + 1] = 0x7f;
+            changed += 1;
+        }
+    }
+    assert!(changed > 0);
+    fs::write(place.db(), &bytes).unwrap();
+    let run = place.run(&["info", "c000", "c299"]);
+    assert_eq!(run.code, 2);
+    assert!(run.out.contains("\"c299\""), "{}", run.out);
+    assert!(!run.out.contains("\"c000\""), "{}", run.out);
+    for args in [
+        &["ls"][..],
+        &["check"],
+        &["info", "c000", "c299"],
+        &["stats"],
+        &["label", "c299", "a=1"],
+    ] {
+        let run = place.run(args);
+        assert_eq!(run.code, 2, "{args:?}: {run:?}");
+        for words in ["open it again", "unreachable", "panicked", "PreviousIo"] {
+            assert!(!run.err.contains(words), "{args:?}: {}", run.err);
+        }
+    }
+    assert_eq!(fs::read(place.db()).unwrap(), bytes);
 }

@@ -1,6 +1,7 @@
 use std::fs::{self, File};
 use std::io::Read;
-use std::process::Stdio;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
 
 use bayplan::{Any, Container, Db, Runtime, Store};
 
@@ -61,7 +62,7 @@ fn nothing_is_overwritten() {
     place.fails(
         &["dump", "there"],
         1,
-        "bayplan: there cannot be written: it exists already\n",
+        "bayplan: dump to there: already exists\n",
     );
     assert_eq!(fs::read(place.path("there")).unwrap(), b"text");
     let dump = place.prints(&["dump"]);
@@ -74,7 +75,7 @@ fn nothing_is_overwritten() {
     place.fails(
         &["dump", "nowhere/meta.ndjson"],
         1,
-        "bayplan: nowhere/meta.ndjson cannot be written: there is no directory nowhere\n",
+        "bayplan: dump to nowhere/meta.ndjson: there is no such directory\n",
     );
 }
 
@@ -132,34 +133,44 @@ fn of_a_damaged_store_there_is_no_half_dump() {
     }
 }
 
-/// Where a writer has the file open its pages are not verified, and damage is met on the way.
+/// Where a writer has the file open its pages are not verified at opening, but before the dump.
 #[test]
-fn damage_that_is_met_on_the_way_leaves_no_half_dump() {
+fn damage_beside_a_writer_leaves_no_half_dump() {
     let place = Place::new();
     let spec = r#"{"ociVersion":"1.0.2","hostname":"MARKER"}"#;
     place.run_with(&["create", "web", "--spec", "-"], spec, &[]);
     let _daemon = Db::builder().live_readers(true).open(place.db()).unwrap();
     place.damage("MARKER");
-    place.fails(
+    for args in [
+        &["dump"][..],
         &["dump", "meta.ndjson"],
-        2,
-        "bayplan: list containers \"web\" in namespace \"default\" of DIR/meta.redb: a checksum does \
-         not match\n  `bayplan check` tells what is damaged, `bayplan salvage` \
-         saves the rest in a new file\n",
-    );
-    assert_eq!(place.files(), ["meta.redb"]);
-    let run = place.run(&["dump"]);
+        &["backup", "second.redb"],
+    ] {
+        let run = place.run(args);
+        assert_eq!((run.code, run.out.as_str()), (2, ""));
+        let what = match args[0] {
+            "dump" => "dump store",
+            _ => "back up store",
+        };
+        let text = format!("bayplan: {what} DIR/meta.redb: the file is damaged: the page at byte ");
+        assert!(run.err.starts_with(&text), "{}", run.err);
+        let advice = "\n  `bayplan check` tells what is damaged, `bayplan salvage` saves the rest \
+                      in a new file\n";
+        assert!(run.err.ends_with(advice), "{}", run.err);
+        assert_eq!(place.files(), ["meta.redb"]);
+    }
+    let run = place.run(&["check"]);
     assert_eq!(run.code, 2);
-    assert!(!run.out.contains("\"end\""), "{}", run.out);
+    assert!(run.out.contains("pages       damaged"), "{}", run.out);
 }
 
-#[test]
-fn a_closed_pipe_ends_a_dump_silently_and_a_full_disk_does_not() {
+/// Containers whose dump is larger than any pipe.
+fn large() -> Place {
     let place = Place::new();
     let db = Db::open(place.db()).unwrap();
     db.write(|txn| -> bayplan::Result<()> {
         let store = txn.namespace("default")?;
-        for number in 0..50 {
+        for number in 0..500 {
             let spec = Any::new("spec", vec![b'x'; 20_000]);
             let id = format!("container-{number}");
             store.create(Container::new(id, Runtime::new("runc"), spec))?;
@@ -167,7 +178,86 @@ fn a_closed_pipe_ends_a_dump_silently_and_a_full_disk_does_not() {
         Ok(())
     })
     .unwrap();
-    drop(db);
+    place
+}
+
+#[test]
+fn a_dump_of_one_namespace_holds_that_one_and_says_so() {
+    let place = filled();
+    let dump = place.prints(&["dump", "-n", "k8s.io"]);
+    let (head, rest) = dump.split_once('\n').unwrap();
+    assert!(head.ends_with(",\"only_namespace\":\"k8s.io\"}"), "{head}");
+    assert_eq!(rest.lines().count(), 3);
+    assert!(!dump.contains("web"), "{dump}");
+    let out = place.prints(&["-n", "k8s.io", "dump", "k8s.ndjson"]);
+    assert_eq!(summary(&out, &["namespaces", "containers"]), ["1", "1"]);
+    assert_eq!(fs::read_to_string(place.path("k8s.ndjson")).unwrap(), dump);
+
+    let run = place.run(&["load", "k8s.ndjson", "--db", "new.redb"]);
+    let note = "bayplan: the dump was made of namespace k8s.io only: what else its store held is not \
+                in the new file\n";
+    assert_eq!((run.code, run.err.as_str()), (0, note));
+    place.ok(&["ls", "-Aq", "--db", "new.redb"], "k8s.io/pod\n");
+    let again = place.prints(&["dump", "-n", "k8s.io", "--db", "new.redb"]);
+    assert_eq!(again, dump);
+
+    let run = place.run(&["dump", "-n", "k8s", "none.ndjson"]);
+    let text = "bayplan: dump namespace \"k8s\" of DIR/meta.redb: not found\n";
+    assert_eq!((run.code, run.err.as_str()), (1, text));
+    place.fails(&["dump", "-n", "k8s"], 1, text);
+    assert!(!place.path("none.ndjson").exists());
+}
+
+/// Whether the process has a file open in the directory that has no name, or not its own yet.
+fn is_writing(pid: u32, directory: &str) -> bool {
+    let Ok(handles) = fs::read_dir(format!("/proc/{pid}/fd")) else {
+        return false;
+    };
+    let targets = handles.filter_map(|handle| fs::read_link(handle.ok()?.path()).ok());
+    targets
+        .map(|target| target.display().to_string())
+        .any(|target| {
+            target.starts_with(directory)
+                && (target.ends_with(" (deleted)") || target.ends_with(".new"))
+        })
+}
+
+#[test]
+fn a_dump_that_is_killed_leaves_no_file() {
+    let place = large();
+    let directory = fs::canonicalize(place.path("")).unwrap();
+    let directory = directory.to_str().unwrap();
+    for (name, number) in [("TERM", 15), ("KILL", 9)] {
+        // It may be too late for some.
+        let mut killed = 0;
+        for _ in 0..50 {
+            let mut child = place
+                .command(&["dump", "meta.ndjson"])
+                .stdout(Stdio::null())
+                .spawn()
+                .unwrap();
+            while !is_writing(child.id(), directory) && child.try_wait().unwrap().is_none() {}
+            let script = format!("kill -{name} {} 2> /dev/null", child.id());
+            Command::new("sh").args(["-c", &script]).status().unwrap();
+            let status = child.wait().unwrap();
+            if status.signal() == Some(number) {
+                killed += 1;
+                let files = place.files();
+                assert!(
+                    files == ["meta.redb"] || files == ["meta.ndjson", "meta.redb"],
+                    "{files:?}"
+                );
+            }
+            let _ = fs::remove_file(place.path("meta.ndjson"));
+            assert_eq!(place.files(), ["meta.redb"]);
+        }
+        assert!(killed > 0, "none was in time for SIG{name}");
+    }
+}
+
+#[test]
+fn a_closed_pipe_ends_a_dump_silently_and_a_full_disk_does_not() {
+    let place = large();
     let mut child = place
         .command(&["dump"])
         .stdout(Stdio::piped())

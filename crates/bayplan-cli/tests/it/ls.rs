@@ -150,17 +150,19 @@ fn an_empty_table_says_where_containers_are() {
     assert_eq!(run.err, "bayplan: no containers in any namespace\n");
 }
 
+/// The fields, as a message lists them.
+const FIELDS: &str = "id, image, runtime.name, labels.KEY, extensions.NAME, snapshotter, \
+                      snapshotkey, sandboxid";
+
 #[test]
 fn an_id_taken_for_a_filter_is_noticed() {
     let place = place();
     let run = place.run(&["ls", "web"]);
-    assert_eq!(
-        (run.code, run.err.as_str()),
-        (
-            0,
-            "bayplan: the filter web asks for a field of that name; for an id write id==web\n"
-        )
+    let text = format!(
+        "bayplan: warning: unknown field `web`, absent in every container; the fields are \
+         {FIELDS}\n  web\n  ^\n  for an id write id==web\n"
     );
+    assert_eq!((run.code, run.err), (0, text));
     let run = place.run(&["ls", "web-1"]);
     assert_eq!(run.code, 1);
     assert!(
@@ -170,6 +172,56 @@ fn an_id_taken_for_a_filter_is_noticed() {
     );
     assert_eq!(place.run(&["ls", "sandboxid"]).err, "");
     assert_eq!(place.run(&["ls", "labels.web"]).err, "");
+}
+
+#[test]
+fn a_field_that_no_container_can_have_is_warned_of_with_the_nearest() {
+    let place = place();
+    let run = place.run(&["ls", "-q", "label.app!=nginx"]);
+    assert_eq!((run.code, run.out.as_str()), (0, "db\nweb\n"));
+    assert_eq!(
+        run.err,
+        "bayplan: warning: unknown field `label.app`, absent in every container; did you mean \
+         `labels.app`?\n  label.app!=nginx\n  ^\n"
+    );
+    let run = place.run(&["ls", "-q", "id==web", "image,runtime==runc"]);
+    assert_eq!((run.code, run.out.as_str()), (0, "web\n"));
+    assert_eq!(
+        run.err,
+        "bayplan: warning: filter 2: unknown field `runtime`, absent in every container; did you \
+         mean `runtime.name`?\n  image,runtime==runc\n        ^\n"
+    );
+    let run = place.run(&["ls", "-q", "id.x==web"]);
+    assert_eq!((run.code, run.out.as_str()), (0, "web\n"));
+    assert!(run.err.contains("`id.x` is read as `id`"), "{}", run.err);
+    let run = place.run(&["ls", "-q", "namespace==k8s.io"]);
+    assert!(
+        run.err.ends_with("\n  -n names the namespace\n"),
+        "{}",
+        run.err
+    );
+    assert_eq!(place.run(&["ls", "-q", "labels.none!=x"]).err, "");
+}
+
+#[test]
+fn strict_filters_refuse_a_field_that_no_container_can_have() {
+    let place = place();
+    place.fails(
+        &["ls", "-q", "--strict-filters", "name!=q"],
+        1,
+        "bayplan: invalid filter\n  unknown field `name`, absent in every container; did you mean \
+         `id`?\n    name!=q\n    ^\n",
+    );
+    place.fails(
+        &["ls", "--strict-filters", "id==web", "labels"],
+        1,
+        "bayplan: invalid filter\n  filter 2: `labels` without a key is absent in every container; \
+         did you mean `labels.KEY`?\n    labels\n    ^\n  for an id write id==labels\n",
+    );
+    place.ok(
+        &["ls", "-q", "--strict-filters", "labels.app!=nginx"],
+        "db\n",
+    );
 }
 
 #[test]
@@ -194,4 +246,21 @@ fn what_is_damaged_is_reported_and_the_rest_listed() {
     let run = place.run(&["ls", "--format", "json"]);
     let array: Vec<serde_json::Value> = serde_json::from_str(&run.out).unwrap();
     assert_eq!((run.code, array.len()), (2, 2));
+}
+
+#[test]
+fn a_container_of_a_time_to_come_has_a_negative_age() {
+    let place = Place::new();
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(3600);
+    let db = bayplan::Db::builder()
+        .clock(move || later.into())
+        .open(place.db())
+        .unwrap();
+    let spec = bayplan::Any::new("spec", b"{}");
+    let web = bayplan::Container::new("web", bayplan::Runtime::new("runc"), spec);
+    bayplan::Store::create(&db.namespace("default").unwrap(), web).unwrap();
+    drop(db);
+    let list = place.prints(&["ls"]);
+    let age = list.lines().nth(1).unwrap().split_whitespace().last();
+    assert!(matches!(age, Some("-59m" | "-60m")), "{list}");
 }

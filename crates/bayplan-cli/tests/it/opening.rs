@@ -44,9 +44,56 @@ fn nothing_but_init_creates_a_database() {
     place.fails(
         &["init"],
         1,
-        "bayplan: create store DIR/meta.redb: already exists\n",
+        "bayplan: DIR/meta.redb exists already, and nothing is overwritten\n  \
+         move it away, or name a new file by --db\n",
     );
     assert_eq!(fs::read(place.db()).unwrap(), before);
+}
+
+#[test]
+fn a_link_that_leads_to_nothing_is_called_that() {
+    let place = Place::bare();
+    std::os::unix::fs::symlink("gone.redb", place.db()).unwrap();
+    place.file("meta.ndjson", "");
+    let link = "a symbolic link to gone.redb, which does not exist\n  \
+                mount or restore what it leads to, or remove the link\n";
+    for args in [
+        &["ls"][..],
+        &["check"],
+        &["rm", "web"],
+        &["dump"],
+        &["compact"],
+        &["backup", "new"],
+    ] {
+        let operation = if args == ["compact"] {
+            "compact"
+        } else {
+            "open"
+        };
+        let text = format!("bayplan: {operation} store DIR/meta.redb: it is {link}");
+        place.fails(args, 1, &text);
+    }
+    for args in [
+        &["init"][..],
+        &["load", "meta.ndjson"],
+        &["restore", "backup"],
+    ] {
+        place.fails(args, 1, &format!("bayplan: DIR/meta.redb is {link}"));
+    }
+    let (link, _) = link.split_once('\n').unwrap();
+    for (args, text) in [
+        (&["salvage", "new"][..], "open store DIR/meta.redb"),
+        (
+            &["restore", "meta.redb", "--db", "new"],
+            "open store meta.redb",
+        ),
+    ] {
+        let run = place.run(args);
+        assert_eq!(run.code, 1);
+        let text = format!("bayplan: {text}: it is {link}\n");
+        assert!(run.err.starts_with(&text), "{}", run.err);
+    }
+    assert_eq!(place.files(), ["meta.ndjson", "meta.redb"]);
 }
 
 #[test]
@@ -109,7 +156,7 @@ fn a_live_store_is_read_and_not_written() {
     place.ok(&["ls", "-q"], "web\n");
     assert_eq!(place.run(&["rm", "web"]).code, 3);
     let check = place.prints(&["check"]);
-    assert!(check.contains("pages       not verified, the file is in use\n"));
+    assert!(check.contains("pages       whole\n"));
 }
 
 #[test]

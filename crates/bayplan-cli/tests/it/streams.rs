@@ -2,7 +2,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use bayplan::{Any, Container, Db, Runtime, Store};
 
@@ -92,4 +92,124 @@ fn a_file_without_end_is_not_read_to_it() {
         1,
         "bayplan: /dev/zero is too large: more than 67108864 bytes\n",
     );
+}
+
+/// Where a command takes a file, `-` is a stream or refused, and never a file of that name.
+#[test]
+fn a_dash_is_never_a_file() {
+    let place = Place::new();
+    let told = |args: &[&str], text: &str| {
+        let run = place.run(args);
+        assert_eq!((run.code, run.out.as_str()), (1, ""), "{args:?}");
+        assert!(run.err.starts_with(text), "{args:?}: {}", run.err);
+    };
+    let dash = "cannot be `-`, which stands for standard input or output\n  ";
+    for (args, what) in [
+        (&["backup", "-"][..], "the backup"),
+        (&["restore", "-", "--db", "new"], "the backup"),
+        (&["salvage", "-"], "the new file"),
+        (&["salvage", "-", "new"], "the damaged file"),
+        (&["salvage", "meta.redb", "-"], "the new file"),
+        (&["create", "web", "--bundle", "-"], "the bundle"),
+        (&["man", "--dir", "-"], "the directory"),
+        (&["init", "--db", "-"], "the database"),
+        (&["ls", "--db", "-"], "the database"),
+        (&["load", "--db", "-"], "the database"),
+        (&["restore", "meta.redb", "--db", "-"], "the database"),
+    ] {
+        told(args, &format!("bayplan: {what} {dash}"));
+    }
+    let run = place.run_with(&["ls"], "", &[("BAYPLAN_DB", "-")]);
+    assert!(run.err.contains(dash), "{}", run.err);
+    assert_eq!(place.files(), ["meta.redb"]);
+
+    place.prints(&["backup", "./-"]);
+    assert_eq!(place.files(), ["-", "meta.redb"]);
+    place.ok(&["ls", "--db", "./-", "-q"], "");
+}
+
+#[test]
+fn standard_input_is_read_for_one_file_only() {
+    let place = Place::new();
+    place.container("web", &[]);
+    let text = "bayplan: `-` stands for standard input, which can be read only once\n  \
+                name files for all but one\n";
+    place.fails(
+        &["create", "a", "--spec", "-", "--runtime-options", "-"],
+        1,
+        text,
+    );
+    place.fails(
+        &["create", "a", "--spec", "-", "--extension", "x=-"],
+        1,
+        text,
+    );
+    place.fails(
+        &["update", "web", "--spec", "-", "--extension", "x=-"],
+        1,
+        text,
+    );
+}
+
+#[test]
+fn what_was_saved_in_another_encoding_is_told() {
+    let place = Place::new();
+    place.container("web", &[]);
+    let spec = crate::util::SPEC;
+    let utf_16: Vec<u8> = spec.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    place.file("mark.json", format!("\u{feff}{spec}"));
+    place.file("wide.json", utf_16);
+    for args in [
+        &["create", "a", "--spec"][..],
+        &["update", "web", "--spec"],
+        &["update", "web", "--from"],
+    ] {
+        let mark = [args, &["mark.json"]].concat();
+        let text = "bayplan: mark.json begins with a UTF-8 byte order mark: save it without one\n";
+        place.fails(&mark, 1, text);
+        let wide = [args, &["wide.json"]].concat();
+        place.fails(&wide, 1, "bayplan: wide.json is UTF-16: save it as UTF-8\n");
+    }
+    place.file(
+        "mark.ndjson",
+        format!("\u{feff}{}", place.prints(&["dump"])),
+    );
+    place.fails(
+        &["load", "mark.ndjson", "--db", "new"],
+        1,
+        "bayplan: load a dump into new: line 1: it begins with a UTF-8 byte order mark: save the \
+         dump without one\n",
+    );
+}
+
+/// Too few files may be open: the error has the system's own words.
+#[test]
+fn what_the_system_says_is_told() {
+    let place = Place::new();
+    let program = env!("CARGO_BIN_EXE_bayplan");
+    let mut refused = 0;
+    // With fewer the program cannot even be started.
+    for files in 4..12 {
+        for args in ["dump new", "backup new", "ls", "info web", "init --db new"] {
+            let script = format!("ulimit -n {files}; exec \"$0\" {args}");
+            let output = Command::new("sh")
+                .args(["-c", &script, program])
+                .current_dir(place.path(""))
+                .env("BAYPLAN_DB", place.db())
+                .output()
+                .unwrap();
+            let run = place.told(output);
+            let _ = std::fs::remove_file(place.path("new"));
+            if run.code == 0 || run.err.contains("not found") {
+                continue;
+            }
+            assert!(
+                run.err.ends_with("\n  Too many open files (os error 24)\n"),
+                "{files} {args}: {}",
+                run.err
+            );
+            refused += 1;
+        }
+    }
+    assert!(refused > 3, "{refused}");
 }

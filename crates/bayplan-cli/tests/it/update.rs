@@ -74,6 +74,48 @@ fn what_info_prints_can_be_edited_and_given_back() {
     );
 }
 
+/// Go writes `&` as an escape, which `info` prints as JSON and in base64.
+#[test]
+fn a_spec_in_gos_spelling_goes_through_an_editor() {
+    let place = Place::new();
+    let spec = br#"{"ociVersion":"1.0.2","hostname":"a\u0026b"}"#.to_vec();
+    let db = bayplan::Db::open(place.db()).unwrap();
+    let store = bayplan::Db::namespace(&db, "default").unwrap();
+    let value = bayplan::Any::new("t", spec.clone());
+    let runtime = bayplan::Runtime::new("runc");
+    let web = bayplan::Container::new("web", runtime, value.clone()).extension("x", value);
+    bayplan::Store::create(&store, web).unwrap();
+    drop((store, db));
+    let stored = || {
+        let db = bayplan::Db::open_read_only(place.db()).unwrap();
+        let store = bayplan::Db::namespace(&db, "default").unwrap();
+        let web = bayplan::ReadStore::get(&store, "web").unwrap();
+        (web.spec.unwrap().value, web.extensions["x"].value.clone())
+    };
+
+    let info = place.prints(&["info", "web"]);
+    assert!(info.contains("base64"), "{info}");
+    let from = ["update", "web", "--from", "-"];
+    assert_eq!(place.run_with(&from, &info, &[]).code, 0);
+    assert_eq!(stored(), (spec.clone(), spec.clone()));
+
+    // The extension stands before the revision, the spec before the extension.
+    let edited = info.replacen("a&b", "c&d", 1);
+    let run = place.run_with(&from, &edited, &[]);
+    assert_eq!((run.code, run.err.as_str()), (0, ""));
+    let changed = br#"{"ociVersion":"1.0.2","hostname":"c&d"}"#.to_vec();
+    assert_eq!(stored(), (changed, spec));
+
+    // Now the base64 is of neither: nobody can tell what is meant.
+    let run = place.run_with(&from, &info.replacen("a&b", "e&f", 1), &[]);
+    assert_eq!(run.code, 1);
+    assert!(
+        run.err.contains("`json` and `base64` disagree"),
+        "{}",
+        run.err
+    );
+}
+
 #[test]
 fn a_stale_revision_is_refused() {
     let place = Place::new();
@@ -125,4 +167,34 @@ fn there_must_be_something_to_change_and_one_way_to_say_it() {
         1,
         "bayplan: update container \"web\" in namespace \"default\": not found\n",
     );
+}
+
+#[test]
+fn a_field_in_the_quotes_of_a_filter_is_refused_with_the_right_form() {
+    let place = Place::new();
+    place.container("web", &["--label", "a.b/c=1"]);
+    place.file("web.json", place.prints(&["info", "web"]));
+    place.fails(
+        &[
+            "update",
+            "web",
+            "--from",
+            "web.json",
+            "--field",
+            "labels.\"a.b/c\"",
+        ],
+        1,
+        "bayplan: update container \"web\" in namespace \"default\": the field path \
+         `labels.\"a.b/c\"` names a key with quotes in it, which neither the input nor the stored \
+         container has; field paths take no quotes: write `labels.a.b/c`\n",
+    );
+    place.fails(
+        &["label", "web", "\"a.b/c\"="],
+        1,
+        "bayplan: update container \"web\" in namespace \"default\": the field path \
+         `labels.\"a.b/c\"` names a key with quotes in it, which neither the input nor the stored \
+         container has; field paths take no quotes: write `labels.a.b/c`\n",
+    );
+    place.ok(&["label", "web", "\"a.b/c\"=2"], "\"a.b/c\"=2\na.b/c=1\n");
+    place.ok(&["label", "web", "\"a.b/c\"="], "a.b/c=1\n");
 }

@@ -1,0 +1,98 @@
+//! Which commands take which of the global options.
+//!
+//! An option that means nothing to a command is refused: who gave it expected something of it.
+
+use crate::cli::{Cli, Command, ContainerCommand, ToolCommand};
+use crate::failure::{Failure, Result};
+
+/// Refuses what was given and cannot be followed.
+pub(crate) fn check(cli: &Cli) -> Result<()> {
+    let misfits = [
+        cli.global
+            .namespace
+            .as_ref()
+            .and_then(|_| against_namespace(&cli.command)),
+        cli.global.rules.and_then(|_| against_rules(&cli.command)),
+    ];
+    match misfits.into_iter().flatten().next() {
+        Some(misfit) => Err(Failure::new(misfit.why).because(misfit.advice)),
+        None => Ok(()),
+    }
+}
+
+/// Why an option has no place, and what to do instead.
+struct Misfit {
+    why: &'static str,
+    advice: &'static str,
+}
+
+fn against_namespace(command: &Command) -> Option<Misfit> {
+    let misfit = match command {
+        Command::Container(ContainerCommand::Ls(args))
+        | Command::Containers(ContainerCommand::Ls(args))
+            if args.all_namespaces =>
+        {
+            Misfit {
+                why: "-n names one namespace, and -A lists all",
+                advice: "leave one of them out",
+            }
+        }
+        Command::Container(_) | Command::Containers(_) | Command::Tool(ToolCommand::Dump(_)) => {
+            return None;
+        }
+        Command::Namespaces(_) => Misfit {
+            why: "-n cannot be used here: `namespaces` is about all of them",
+            advice: "leave it out, and name the namespace behind the command",
+        },
+        Command::Init(_)
+        | Command::Check(_)
+        | Command::Tool(
+            ToolCommand::Stats(_)
+            | ToolCommand::Compact(_)
+            | ToolCommand::Backup(_)
+            | ToolCommand::Restore(_)
+            | ToolCommand::Load(_)
+            | ToolCommand::Salvage(_),
+        ) => Misfit {
+            why: "-n cannot be used here: the command is about the whole store",
+            advice: "leave it out; `bayplan dump -n NAME` writes one namespace",
+        },
+        Command::Completions(_) | Command::Man(_) => Misfit {
+            why: "-n cannot be used here: the command opens no store",
+            advice: "leave it out",
+        },
+    };
+    Some(misfit)
+}
+
+fn against_rules(command: &Command) -> Option<Misfit> {
+    let misfit = match command {
+        // Salvage needs some where the file has lost its own.
+        Command::Init(_)
+        | Command::Container(ContainerCommand::Update(_) | ContainerCommand::Label(_))
+        | Command::Containers(ContainerCommand::Update(_) | ContainerCommand::Label(_))
+        | Command::Tool(ToolCommand::Salvage(_)) => return None,
+        Command::Tool(ToolCommand::Load(_)) => Misfit {
+            why: "--rules cannot be used here: the new store has the rules of the one that was \
+                  dumped",
+            advice: "to change them, edit `rules` in the first line of the dump, and remove \
+                     `crc32` from the last",
+        },
+        Command::Tool(ToolCommand::Restore(_)) => Misfit {
+            why: "--rules cannot be used here: the new store has the rules of the backup",
+            advice: "to change them, dump the backup, edit `rules` in the first line, remove \
+                     `crc32` from the last, and load that",
+        },
+        Command::Container(_)
+        | Command::Containers(_)
+        | Command::Namespaces(_)
+        | Command::Check(_)
+        | Command::Tool(_)
+        | Command::Completions(_)
+        | Command::Man(_) => Misfit {
+            why: "--rules cannot be used here: they say what an update may change",
+            advice: "leave it out; `init`, `update`, `label` and `salvage` take it",
+        },
+    };
+    Some(misfit)
+}

@@ -1,0 +1,104 @@
+//! Containers named by the beginning of their ids.
+
+use std::io::Write;
+use std::ops::ControlFlow;
+
+use bayplan::{Filter, Filters, Page, ReadStore};
+
+use crate::cli::Global;
+use crate::failure::{Failure, Result, say};
+
+/// How many ids a message names.
+const IDS_NAMED: usize = 10;
+
+/// The id that was meant.
+pub(crate) struct Meant {
+    pub(crate) id: String,
+    /// What was written, if that is only the beginning of it.
+    beginning: Option<String>,
+}
+
+impl Meant {
+    /// Tells what was done to it, if it was not written out.
+    pub(crate) fn tell(&self, done: &str, err: &mut dyn Write) {
+        if let Some(beginning) = &self.beginning {
+            let id = &self.id;
+            say(
+                err,
+                &format!("{done} {id}, the only id that begins with {beginning}"),
+            );
+        }
+    }
+}
+
+impl Global {
+    /// The id of a container that `written` means: the id itself, or the only one that begins so.
+    ///
+    /// What is found holds for the transaction that `store` reads. If there is no such container,
+    /// it is `written`, and the operation that follows tells.
+    pub(crate) fn meant(&self, store: &dyn ReadStore, written: String) -> Result<Meant> {
+        let as_written = |id| Meant {
+            id,
+            beginning: None,
+        };
+        if self.exact || written.is_empty() || exists(store, &written) {
+            return Ok(as_written(written));
+        }
+        let mut ids = beginning_with(store, &written)?;
+        if ids.len() > 1 {
+            return Err(ambiguous(store, &written, ids));
+        }
+        Ok(match ids.pop() {
+            None => as_written(written),
+            Some(id) => Meant {
+                id,
+                beginning: Some(written),
+            },
+        })
+    }
+}
+
+/// Whether there is a container of exactly this id, be it damaged.
+fn exists(store: &dyn ReadStore, id: &str) -> bool {
+    store
+        .count(&Filters::from(Filter::id().eq(id)))
+        .map_or(true, |count| count > 0)
+}
+
+/// The first ids that begin so, one more than a message names at most. No further ones are read.
+fn beginning_with(store: &dyn ReadStore, beginning: &str) -> Result<Vec<String>> {
+    let mut ids = Vec::new();
+    // No container has the beginning itself as its id: what begins with it follows it at once.
+    let page = Page::limit(IDS_NAMED + 1).after(beginning);
+    let visited = store.visit_headers(&page, &Filters::all(), &mut |header| {
+        if !header.id.starts_with(beginning) {
+            return ControlFlow::Break(());
+        }
+        ids.push(header.id);
+        ControlFlow::Continue(())
+    });
+    match visited {
+        // Damage behind them is another's.
+        Err(error)
+            if error.is_corrupt()
+                && error
+                    .container_id()
+                    .is_some_and(|id| !id.starts_with(beginning)) =>
+        {
+            Ok(ids)
+        }
+        Err(error) => Err(error.into()),
+        Ok(()) => Ok(ids),
+    }
+}
+
+fn ambiguous(store: &dyn ReadStore, beginning: &str, mut ids: Vec<String>) -> Failure {
+    let more = if ids.len() > IDS_NAMED { ", .." } else { "" };
+    ids.truncate(IDS_NAMED);
+    let text = format!(
+        "several containers in namespace {:?} have ids that begin with {beginning:?}: {}{more}",
+        store.name().as_str(),
+        ids.join(", ")
+    );
+    Failure::new(text).because("write more of the id, or all of it")
+}

@@ -1,0 +1,87 @@
+//! What a command that is ended by a signal leaves behind.
+//!
+//! New files have no name before they are whole, where the file system can do that: nothing is left
+//! of them, whatever ends the program. Elsewhere (most network file systems) they have a hidden name
+//! until then. Those are removed here before a signal ends the program, as it would have without.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
+
+/// What a person, a closed terminal and a system that shuts down send.
+const SIGNALS: [i32; 3] = [SIGHUP, SIGINT, SIGTERM];
+
+/// Where Linux shows what this process has open.
+const HANDLES: &str = "/proc/self/fd";
+
+/// From now on removes what is unfinished before one of the signals ends the program.
+pub(crate) fn remove_when_ended() {
+    let ignored = ignored(&fs::read_to_string("/proc/self/status").unwrap_or_default());
+    // Who started the program has it ignore some, as nohup does: those stay ignored.
+    let awaited = SIGNALS
+        .into_iter()
+        .filter(|signal| ignored & (1 << (signal - 1)) == 0);
+    // Where it cannot be had, the signals end the program as they always did.
+    let Ok(mut signals) = Signals::new(awaited) else {
+        return;
+    };
+    thread::spawn(move || {
+        for signal in signals.forever() {
+            for path in unfinished(Path::new(HANDLES)) {
+                let _ = fs::remove_file(path);
+            }
+            let _ = emulate_default_handler(signal);
+        }
+    });
+}
+
+/// The signals that are ignored, one bit for each.
+fn ignored(status: &str) -> u64 {
+    let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0)
+}
+
+/// The files open in this process that have the name of one that is not whole yet. Others of such
+/// names are those of other processes.
+fn unfinished(handles: &Path) -> Vec<PathBuf> {
+    let Ok(handles) = fs::read_dir(handles) else {
+        return Vec::new();
+    };
+    let targets = handles.filter_map(|handle| fs::read_link(handle.ok()?.path()).ok());
+    let is_unfinished = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| name.starts_with(".bayplan-") && name.ends_with(".new"))
+    };
+    targets.filter(is_unfinished).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_this_process_has_open_and_not_finished_is_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let own = fs::File::create(path(".bayplan-a.new")).unwrap();
+        fs::write(path(".bayplan-b.new"), "of another process").unwrap();
+        let finished = fs::File::create(path("meta.redb")).unwrap();
+        let expected = fs::canonicalize(path(".bayplan-a.new")).unwrap();
+        assert_eq!(unfinished(Path::new(HANDLES)), [expected]);
+        drop((own, finished));
+        assert!(unfinished(Path::new(HANDLES)).is_empty());
+        assert!(unfinished(Path::new("/nowhere")).is_empty());
+    }
+
+    #[test]
+    fn ignored_signals_are_read_from_the_status() {
+        let status = "Name:\tbayplan\nSigIgn:\t0000000000000003\nSigCgt:\t0000000000000000\n";
+        assert_eq!(ignored(status), 1 << (SIGHUP - 1) | 1 << (SIGINT - 1));
+        assert_eq!(ignored(""), 0);
+    }
+}
