@@ -97,6 +97,11 @@ impl Gate {
         Ok(())
     }
 
+    /// Whether everything passes.
+    pub(crate) fn is_open(&self) -> bool {
+        self.0.is_open()
+    }
+
     /// From now on a read beyond the end of the file finds zeros, until the gate is open: damage, and
     /// no failure of the file.
     pub(crate) fn read_on(&self) {

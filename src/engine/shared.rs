@@ -165,6 +165,11 @@ impl Opened {
             .map_or(Ok(()), |gate| gate.open().or_io())
     }
 
+    /// Whether what redb has written so far is kept from the file.
+    fn is_held_back(&self) -> bool {
+        self.gate.as_ref().is_some_and(|gate| !gate.is_open())
+    }
+
     fn lock_pages(&self) -> MutexGuard<'_, Pages> {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -332,9 +337,13 @@ impl Shared {
         !matches!(self.file, File::ReadWrite(_))
     }
 
-    /// Whether the file is read as it would be after a repair, which is not made.
+    /// Whether the file is read as it would be after a repair, which is not made, or not yet.
     pub(crate) fn is_repaired_in_memory(&self) -> bool {
-        matches!(self.file, File::Inspected(_))
+        match &self.file {
+            File::Inspected(_) => true,
+            File::ReadWrite(opened) => opened.is_held_back(),
+            File::ReadOnly(_) => false,
+        }
     }
 
     /// What the last commit left.

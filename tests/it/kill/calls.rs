@@ -105,7 +105,7 @@ fn a_tool_that_is_killed_or_fails_at_any_call_leaves_a_whole_store_or_nothing() 
                 whole += usize::from(is_whole);
                 if is_whole && end == "error=EIO" && role != "create" {
                     // Only when it was named already.
-                    assert!(outcome.told.contains("the store is whole"), "{what}");
+                    assert!(outcome.told.contains("the file is whole"), "{what}");
                     named += 1;
                 }
                 assert!(fs::read(place.store()).unwrap() == source, "{what}");
