@@ -7,6 +7,7 @@ use crate::api::store::{ReadStore, Stored, Traversal};
 use crate::container::Container;
 use crate::error::{Error, Result};
 use crate::filter::Filters;
+use crate::identifier::NamespaceName;
 use crate::query::Damaged;
 
 /// What a traversal is asked for; see [`ReadStore::traverse`]. A [`Query`] makes it.
@@ -88,14 +89,18 @@ pub struct Listing<I> {
 /// ```
 #[must_use = "a query does nothing until it is run"]
 pub struct Query<'s, T: Stored = Container> {
-    store: &'s dyn ReadStore<T>,
+    name: &'s NamespaceName,
+    traverse: Traverse<'s, T>,
     selection: Selection,
 }
+
+/// [`ReadStore::traverse`] of a store, whichever it is.
+type Traverse<'s, T> = Box<dyn FnOnce(&Selection) -> Result<Traversal<'s, T>> + 's>;
 
 impl<T: Stored> fmt::Debug for Query<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Query")
-            .field("namespace", self.store.name())
+            .field("namespace", self.name)
             .field("selection", &self.selection)
             .finish_non_exhaustive()
     }
@@ -103,9 +108,12 @@ impl<T: Stored> fmt::Debug for Query<'_, T> {
 
 impl<'s, T: Stored> Query<'s, T> {
     /// Everything that the store holds.
-    pub fn new(store: &'s dyn ReadStore<T>) -> Self {
-        let selection = Selection::default();
-        Self { store, selection }
+    pub fn new<S: ReadStore<T> + ?Sized>(store: &'s S) -> Self {
+        Self {
+            name: store.name(),
+            traverse: Box::new(|selection| store.traverse(selection)),
+            selection: Selection::default(),
+        }
     }
 
     /// Only what passes any of these filters.
@@ -129,16 +137,18 @@ impl<'s, T: Stored> Query<'s, T> {
     }
 
     fn run(self, detail: Detail) -> Result<Traversal<'s, T>> {
-        self.store.traverse(&Selection {
+        let selection = Selection {
             detail,
             ..self.selection
-        })
+        };
+        (self.traverse)(&selection)
     }
 
-    fn names(&self) -> Detail {
+    /// The names of the extensions that the headers are to have.
+    fn names(&self) -> Vec<String> {
         match &self.selection.detail {
-            Detail::Header(names) => Detail::Header(names.clone()),
-            Detail::Id | Detail::Whole => Detail::Header(Vec::new()),
+            Detail::Header(names) => names.clone(),
+            Detail::Id | Detail::Whole => Vec::new(),
         }
     }
 
@@ -199,8 +209,9 @@ impl<'s, T: Stored> Query<'s, T> {
     ///
     /// See [`Query`].
     pub fn iter_headers(self) -> Result<impl Iterator<Item = Result<T::Header>> + 's> {
-        let detail = self.names();
-        Ok(self.run(detail)?.map(|found| found?.header()))
+        let names = self.names();
+        let found = self.run(Detail::Header(names.clone()))?;
+        Ok(found.map(move |found| found?.header(&names)))
     }
 
     /// Calls `visit` for each, until it breaks or fails.
@@ -255,8 +266,9 @@ impl<'s, T: Stored> Query<'s, T> {
     /// What keeps it from reading on; a damaged item is none.
     pub fn lenient_headers(mut self) -> Result<Listing<T::Header>> {
         self.selection.is_lenient = true;
-        let detail = self.names();
-        listing(self.run(detail)?, Found::header)
+        let names = self.names();
+        let found = self.run(Detail::Header(names.clone()))?;
+        listing(found, |found| found.header(&names))
     }
 }
 
@@ -296,10 +308,11 @@ impl<T: Stored> Found<T> {
         }
     }
 
-    fn header(self) -> Result<T::Header> {
+    /// The header with the extensions of these names.
+    fn header(self, names: &[String]) -> Result<T::Header> {
         match self {
             Self::Header(header) => Ok(header),
-            Self::Whole(item) => Ok(item.into_header(&[])),
+            Self::Whole(item) => Ok(item.into_header(names)),
             other => Err(other.unexpected()),
         }
     }

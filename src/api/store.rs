@@ -187,24 +187,7 @@ pub trait ReadStore<T: Stored = Container> {
     }
 
     /// Ids, counts, headers, pages: all other ways to read many.
-    fn query(&self) -> Query<'_, T>
-    where
-        Self: Sized,
-    {
-        Query::new(self)
-    }
-}
-
-impl<'d, T: Stored> dyn ReadStore<T> + 'd {
-    /// See [`ReadStore::query`].
-    pub fn query(&self) -> Query<'_, T> {
-        Query::new(self)
-    }
-}
-
-impl<'d, T: Stored> dyn Store<T> + 'd {
-    /// See [`ReadStore::query`].
-    pub fn query(&self) -> Query<'_, T> {
+    fn query(&self) -> Query<'_, T> {
         Query::new(self)
     }
 }

@@ -1,10 +1,7 @@
 //! Laws of [`Store::create`](bayplan::Store::create).
 
 use crate::expect::{equal, fails, holds, namespaces_are, stored, tells};
-use crate::sample::{
-    AWAY, HOME, NO_IDENTIFIERS, any, bare, complete, forged, forged_revision, forged_time,
-    unstamped,
-};
+use crate::sample::{AWAY, HOME, any, bare, forged, forged_revision, forged_time, unstamped};
 use crate::{Fixture, Law, Subject, Verdict, law_list};
 use bayplan::{Any, ErrorKind, Runtime};
 
@@ -222,8 +219,7 @@ pub fn create_checks_the_container_before_it_looks_for_the_id<T: Subject>(
 ) -> Verdict {
     let store = T::store(fixture, HOME)?;
     store.create(T::bare("web"))?;
-    let mut invalid = T::bare("web");
-    invalid.spec = None;
+    let invalid = T::bare("web").label("", "x");
     fails(
         "create of what is invalid and taken",
         store.create(invalid),
@@ -249,8 +245,7 @@ pub fn a_failed_create_leaves_neither_a_container_nor_a_namespace<T: Subject>(
     fixture: &dyn Fixture,
 ) -> Verdict {
     let store = T::store(fixture, HOME)?;
-    let mut invalid = T::complete("web");
-    invalid.spec = None;
+    let invalid = T::complete("web").label("", "x");
     fails(
         "create without spec",
         store.create(invalid),

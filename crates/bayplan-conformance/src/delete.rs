@@ -1,7 +1,7 @@
 //! Laws of [`Store::delete`](bayplan::Store::delete).
 
 use crate::expect::{equal, fails, finds, lists, namespaces_are, stored, tells};
-use crate::sample::{AWAY, HOME, NO_IDENTIFIERS, bare, complete, unstamped};
+use crate::sample::{AWAY, HOME, complete, unstamped};
 use crate::{Fixture, Law, Subject, Verdict, law_list};
 use bayplan::{ErrorKind, FieldMask, Filters};
 

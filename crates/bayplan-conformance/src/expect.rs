@@ -8,7 +8,11 @@ use crate::report::Broken;
 use crate::{Fixture, Subject, Verdict};
 
 /// `found` is `expected`; `what` says what of.
-pub(crate) fn equal<T: Debug + PartialEq>(what: &str, found: &T, expected: &T) -> Verdict {
+pub(crate) fn equal<F, E>(what: &str, found: &F, expected: &E) -> Verdict
+where
+    F: Debug + PartialEq<E> + ?Sized,
+    E: Debug + ?Sized,
+{
     if found == expected {
         return Ok(());
     }
@@ -115,7 +119,7 @@ fn header_ids<T: Subject>(headers: &[T::Header]) -> Vec<String> {
 pub(crate) fn namespaces_are(fixture: &dyn Fixture, names: &[&str]) -> Verdict {
     let found = fixture.namespaces().list_namespaces()?;
     let found: Vec<&str> = found.iter().map(NamespaceName::as_str).collect();
-    equal("the namespaces", &found.as_slice(), &names)
+    equal("the namespaces", &found, names)
 }
 
 fn texts(filters: &Filters) -> String {

@@ -2,12 +2,9 @@
 //! [`FieldMask::full`](bayplan::FieldMask::full).
 
 use crate::expect::{equal, fails, holds, namespaces_are, stored, tells};
-use crate::sample::{
-    AWAY, HOME, NO_IDENTIFIERS, any, bare, complete, forged, forged_revision, forged_time,
-    unstamped,
-};
+use crate::sample::{AWAY, HOME, any, complete, forged, forged_revision, forged_time, unstamped};
 use crate::{Fixture, Law, Subject, Verdict, law_list};
-use bayplan::{Container, ErrorKind, FieldMask, Filters};
+use bayplan::{ErrorKind, FieldMask, Filters};
 
 /// The laws of containers and of records of other kinds.
 pub const LAWS: &[Law] = law_list![
@@ -234,7 +231,7 @@ pub fn update_changes_no_other_container<T: Subject>(fixture: &dyn Fixture) -> V
     home.create(T::complete("web"))?;
     let elsewhere = away.create(T::complete("web"))?;
     let mut input = T::complete("web").valued(any("other"));
-    input.its_labels().clear();
+    input.its_labels_mut().clear();
     home.update(input, &FieldMask::full())?;
     for other in &others {
         stored(&*home, other)?;

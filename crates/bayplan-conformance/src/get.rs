@@ -1,7 +1,7 @@
 //! Laws of [`ReadStore::get`](bayplan::ReadStore::get), and of what a store is bound to.
 
 use crate::expect::{equal, fails, namespaces_are, stored, tells};
-use crate::sample::{AWAY, HOME, NO_IDENTIFIERS, bare, complete};
+use crate::sample::{AWAY, HOME, NO_IDENTIFIERS};
 use crate::{Fixture, Law, Subject, Verdict, law_list};
 use bayplan::ErrorKind;
 
@@ -91,8 +91,9 @@ pub fn get_sees_only_its_namespace<T: Subject>(fixture: &dyn Fixture) -> Verdict
         T::store(fixture, name)?.create(T::bare("web").label("mark", name))?;
     }
     for name in names {
-        let image = T::store(fixture, name)?.get("web")?.image;
-        equal("the image", &image, &name.to_owned())?;
+        let web = T::store(fixture, name)?.get("web")?;
+        let mark = web.its_labels().get("mark");
+        equal("the mark", &mark.map(String::as_str), &Some(name))?;
     }
     Ok(())
 }

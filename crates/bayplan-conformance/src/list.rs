@@ -92,7 +92,7 @@ pub fn headers_are_what_is_stored_without_its_large_parts<T: Subject>(
         store.create(T::bare("db"))?,
         store.create(T::complete("web"))?,
     ];
-    let expected = created.map(|one| one.into_header(&[])).into();
+    let expected = created.map(|one| one.into_header(&[]));
     equal("the headers", &store.query().headers()?, &expected)?;
     let lenient = store.query().lenient_headers()?.items;
     equal("the headers of a lenient query", &lenient, &expected)
@@ -112,7 +112,6 @@ pub fn headers_have_the_extensions_that_were_asked_for_and_no_others(
             .extensions
             .retain(|name, _| header.id == "web" && names.contains(&name.as_str()));
     }
-    let expected = Vec::from(expected);
     let query = || store.query().with_extensions(names);
     equal("the headers", &query().headers()?, &expected)?;
     let lenient = query().lenient_headers()?.items;

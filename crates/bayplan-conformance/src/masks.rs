@@ -1,7 +1,7 @@
 //! Laws of [`Store::update`](bayplan::Store::update) with field paths.
 
 use crate::expect::{equal, fails, stored, tells};
-use crate::sample::{HOME, any, bare, complete, unstamped};
+use crate::sample::{HOME, any, complete, unstamped};
 use crate::{Fixture, Law, Subject, Verdict, law_list};
 use bayplan::{Container, ErrorKind, FieldMask};
 

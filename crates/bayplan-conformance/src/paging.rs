@@ -3,7 +3,7 @@
 use crate::expect::{filters, gives};
 use crate::sample::HOME;
 use crate::{Broken, Fixture, Law, Subject, Verdict, law_list};
-use bayplan::{Filters, Query, Store};
+use bayplan::{Filters, Store};
 
 /// The laws of containers and of records of other kinds.
 pub const LAWS: &[Law] = law_list![

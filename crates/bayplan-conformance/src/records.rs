@@ -111,7 +111,7 @@ pub fn ids_of_records_are_ordered_bytewise(fixture: &dyn Fixture) -> Verdict {
     for (number, id) in ordered.iter().enumerate() {
         let rest = ordered.get(number + 1..).unwrap_or_default();
         let page = store.query().after(*id).ids()?;
-        equal("the ids of the rest", &page.as_slice(), &rest)?;
+        equal("the ids of the rest", &page, rest)?;
     }
     Ok(())
 }
@@ -263,7 +263,7 @@ pub fn record_kinds_tells_what_a_namespace_holds(fixture: &dyn Fixture) -> Verdi
     let namespaces = fixture.namespaces();
     let are = |namespace: &str, kinds: &[&str]| {
         let found = namespaces.record_kinds(namespace)?;
-        equal("the kinds", &found.as_slice(), &kinds)
+        equal("the kinds", &found, kinds)
     };
     are(HOME, &[])?;
     are("no/identifier", &[])?;

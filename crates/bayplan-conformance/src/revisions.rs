@@ -1,7 +1,7 @@
 //! Laws of [`Revision`] and [`Store::update_if`](bayplan::Store::update_if).
 
 use crate::expect::{equal, fails, holds, stored, tells};
-use crate::sample::{AWAY, HOME, bare, complete, unstamped};
+use crate::sample::{AWAY, HOME, unstamped};
 use crate::{Fixture, Law, Subject, Verdict, law_list};
 use bayplan::{ErrorKind, FieldMask, Filters, Revision};
 
