@@ -31,6 +31,9 @@ pub trait Stored: Clone + Send + 'static + sealed::Sealed {
     /// The state of the store that it is.
     fn revision(&self) -> Revision;
 
+    /// Its labels, to change them.
+    fn labels_mut(&mut self) -> &mut Labels;
+
     /// Whether it passes one of the filters, or there are none.
     ///
     /// # Examples
@@ -52,23 +55,11 @@ pub trait Stored: Clone + Send + 'static + sealed::Sealed {
 }
 
 mod sealed {
-    use super::{Container, Labels, Record};
+    pub trait Sealed {}
 
-    pub trait Sealed {
-        fn labels_mut(&mut self) -> &mut Labels;
-    }
+    impl Sealed for super::Container {}
 
-    impl Sealed for Container {
-        fn labels_mut(&mut self) -> &mut Labels {
-            &mut self.labels
-        }
-    }
-
-    impl Sealed for Record {
-        fn labels_mut(&mut self) -> &mut Labels {
-            &mut self.labels
-        }
-    }
+    impl Sealed for super::Record {}
 }
 
 impl Stored for Container {
@@ -84,6 +75,10 @@ impl Stored for Container {
 
     fn revision(&self) -> Revision {
         self.revision
+    }
+
+    fn labels_mut(&mut self) -> &mut Labels {
+        &mut self.labels
     }
 
     fn passes(&self, filters: &Filters) -> bool {
@@ -112,6 +107,10 @@ impl Stored for Record {
 
     fn revision(&self) -> Revision {
         self.revision
+    }
+
+    fn labels_mut(&mut self) -> &mut Labels {
+        &mut self.labels
     }
 
     fn passes(&self, filters: &Filters) -> bool {
@@ -280,16 +279,12 @@ pub trait Store<T: Stored = Container>: ReadStore<T> {
     ///
     /// As [`Store::update`]; as [`Store::update_if`] if the update names a revision.
     fn apply(&self, update: Update<T>) -> Result<T> {
-        let Update {
-            expected,
-            input,
-            paths,
-        } = update;
-        if paths.is_empty() {
+        let (expected, input, mask) = update.into_parts();
+        if mask.is_full() {
             let what = "the update names no change";
             return Err(Error::invalid(what).of(input.id()));
         }
-        self.update_when(expected, input, &FieldMask::of(paths))
+        self.update_when(expected, input, &mask)
     }
 
     /// Creates, or replaces all that may change.

@@ -200,7 +200,7 @@ pub fn create_accepts_a_snapshotter_without_a_snapshot_key(fixture: &dyn Fixture
     )
 }
 
-/// Anything but an identifier is refused, with the identifier and the limit in the error.
+/// Anything but an id is refused, with its text in the error.
 pub fn create_refuses_an_id_that_is_no_identifier_and_names_it<T: Subject>(
     fixture: &dyn Fixture,
 ) -> Verdict {
@@ -208,7 +208,7 @@ pub fn create_refuses_an_id_that_is_no_identifier_and_names_it<T: Subject>(
     for id in T::NO_IDS {
         let what = format!("create of {id:?}");
         let error = fails(&what, store.create(T::bare(id)), ErrorKind::InvalidArgument)?;
-        tells(&error, &[&format!("{id:?}"), "76"])?;
+        tells(&error, &[&format!("{id:?}"), HOME])?;
     }
     Ok(())
 }

@@ -74,7 +74,7 @@ pub fn the_path_of_a_label_removes_it_only_where_the_input_lacks_it<T: Subject>(
     let mut expected = T::complete("web").label("app", "");
     equal("what is stored", &unstamped(web), &expected)?;
     let web = store.apply(Update::new("web").remove_label("app"))?;
-    expected.its_labels_mut().remove("app");
+    expected.labels_mut().remove("app");
     equal("what is stored", &unstamped(web.clone()), &expected)?;
     stored(&*store, &web)
 }

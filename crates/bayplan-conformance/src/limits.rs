@@ -168,7 +168,7 @@ pub fn labels_have_a_limit_to_their_number<T: Subject>(fixture: &dyn Fixture) ->
         over = over.label(number.to_string(), "x");
     }
     let mut at = over.clone();
-    at.its_labels_mut().remove("0");
+    at.labels_mut().remove("0");
     fails(
         "create",
         store.create(over.clone()),

@@ -58,9 +58,7 @@ pub fn the_path_labels_replaces_all_labels_and_nothing_else<T: Subject>(
     fixture: &dyn Fixture,
 ) -> Verdict {
     updates_to(fixture, T::other(), &["labels"], |expected| {
-        expected
-            .its_labels_mut()
-            .clone_from(T::other().its_labels());
+        expected.labels_mut().clone_from(T::other().its_labels());
     })
 }
 
@@ -72,7 +70,7 @@ pub fn the_path_of_a_label_sets_that_label_only<T: Subject>(fixture: &dyn Fixtur
 }
 
 fn sets<T: Subject>(expected: &mut T, key: &str) {
-    let labels = expected.its_labels_mut();
+    let labels = expected.labels_mut();
     labels.insert(key.to_owned(), "other".to_owned());
 }
 
@@ -91,7 +89,7 @@ pub fn the_path_of_a_label_that_the_input_lacks_removes_it<T: Subject>(
 ) -> Verdict {
     let input = T::with_id("web".to_owned());
     updates_to(fixture, input, &["labels.app"], |expected| {
-        expected.its_labels_mut().remove("app");
+        expected.labels_mut().remove("app");
     })
 }
 
@@ -224,9 +222,7 @@ pub fn paths_of_labels_and_of_what_it_is_about_add_up<T: Subject>(
 ) -> Verdict {
     let paths = ["labels.app", T::VALUE, "labels", T::VALUE];
     updates_to(fixture, T::other(), &paths, |expected| {
-        expected
-            .its_labels_mut()
-            .clone_from(T::other().its_labels());
+        expected.labels_mut().clone_from(T::other().its_labels());
         *expected = expected.clone().valued(any("other"));
     })
 }

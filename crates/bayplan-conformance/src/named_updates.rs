@@ -42,7 +42,7 @@ pub fn apply_changes_the_labels_that_it_names<T: Subject>(fixture: &dyn Fixture)
         .remove_label("io.kubernetes.pod.name")
         .remove_label("nobody");
     let mut expected = T::complete("web").label("app", "caddy").label("a.b", "new");
-    expected.its_labels_mut().remove("io.kubernetes.pod.name");
+    expected.labels_mut().remove("io.kubernetes.pod.name");
     becomes(fixture, update, &expected)?;
     let update = Update::<T>::new("web")
         .set_label("x", "1")
@@ -54,7 +54,7 @@ pub fn apply_changes_the_labels_that_it_names<T: Subject>(fixture: &dyn Fixture)
 pub fn apply_of_all_labels_replaces_them<T: Subject>(fixture: &dyn Fixture) -> Verdict {
     for all in [Labels::new(), labels("tier", "front")] {
         let mut expected = T::complete("web");
-        expected.its_labels_mut().clone_from(&all);
+        expected.labels_mut().clone_from(&all);
         becomes(fixture, Update::<T>::new("web").labels(all), &expected)?;
     }
     Ok(())

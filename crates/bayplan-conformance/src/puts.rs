@@ -54,7 +54,7 @@ pub fn put_of_a_taken_id_replaces_labels_and_value<T: Subject>(fixture: &dyn Fix
     let store = T::store(fixture, HOME)?;
     let mut before = store.create(T::complete("web"))?;
     let mut input = T::complete("web").label("new", "1").valued(any("other"));
-    input.its_labels_mut().remove("app");
+    input.labels_mut().remove("app");
     for input in [input, T::complete("web")] {
         let web = store.put(input.clone())?;
         equal("what is stored", &unstamped(web.clone()), &input)?;

@@ -56,9 +56,6 @@ pub trait Subject: Stored<Header: Debug + PartialEq> + Debug + PartialEq {
     /// Its labels.
     fn its_labels(&self) -> &Labels;
 
-    /// Its labels, to change them.
-    fn its_labels_mut(&mut self) -> &mut Labels;
-
     /// The value that it is about.
     fn its_value(&self) -> Option<&Any>;
 
@@ -147,10 +144,6 @@ impl Subject for Container {
         &self.labels
     }
 
-    fn its_labels_mut(&mut self) -> &mut Labels {
-        &mut self.labels
-    }
-
     fn its_value(&self) -> Option<&Any> {
         self.spec.as_ref()
     }
@@ -221,10 +214,6 @@ impl Subject for Record {
 
     fn its_labels(&self) -> &Labels {
         &self.labels
-    }
-
-    fn its_labels_mut(&mut self) -> &mut Labels {
-        &mut self.labels
     }
 
     fn its_value(&self) -> Option<&Any> {
