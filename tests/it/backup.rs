@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bayplan::{Any, Db, ErrorKind, Filters, ReadStore, Store};
+use bayplan::{Any, Db, ErrorKind, Maintenance, ReadStore, Store};
 
 use crate::tools::{assert_private, container, content, dump, files, fill};
 
@@ -76,7 +76,7 @@ fn a_hot_backup_is_one_snapshot_while_writers_run() {
             let backup = Db::open(&path).unwrap();
             let ids = |name: &str| {
                 let store = backup.namespace(name).unwrap();
-                store.list_ids(&Filters::all()).unwrap()
+                store.query().ids().unwrap()
             };
             assert_eq!(ids("left"), ids("right"), "half of a transaction");
             assert_eq!(ids("default").len(), 50);
@@ -133,7 +133,7 @@ fn nothing_is_overwritten() {
     );
     assert!(db.backup(at("no/file"), |_| {}).unwrap_err().is_not_found());
     db.backup(at("backup.redb"), |_| {}).unwrap();
-    let error = Db::builder()
+    let error = Maintenance::new()
         .restore(at("backup.redb"), at("file"), |_| {})
         .unwrap_err();
     assert!(error.is_already_exists(), "{error}");
@@ -150,7 +150,7 @@ fn a_restored_store_is_the_one_that_was_backed_up_and_the_backup_is_untouched() 
     db.backup(at("backup.redb"), |_| {}).unwrap();
     let bytes = fs::read(at("backup.redb")).unwrap();
     let mut calls = 0;
-    let report = Db::builder()
+    let report = Maintenance::new()
         .expect_id(db.info().id)
         .restore(at("backup.redb"), at("new.redb"), |_| calls += 1)
         .unwrap();
@@ -161,7 +161,7 @@ fn a_restored_store_is_the_one_that_was_backed_up_and_the_backup_is_untouched() 
     assert_eq!(fs::read(at("backup.redb")).unwrap(), bytes);
 
     let other = Db::in_memory().unwrap().info().id;
-    let wrong = Db::builder()
+    let wrong = Maintenance::new()
         .expect_id(other)
         .restore(at("backup.redb"), at("x"), |_| {});
     assert!(wrong.unwrap_err().is_failed_precondition());
@@ -191,13 +191,13 @@ fn a_backup_of_a_store_with_a_damaged_record_names_it_and_leaves_nothing() {
     let error = db.backup(at("backup.redb"), |_| {}).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert_eq!(
-        (error.namespace(), error.container_id()),
+        (error.namespace(), error.id()),
         (Some("default"), Some("hit"))
     );
     assert_eq!(files(directory.path()), ["old.redb"]);
     let error = db.dump(Vec::new(), |_| {}).unwrap_err();
     assert_eq!(
-        (error.kind(), error.container_id()),
+        (error.kind(), error.id()),
         (ErrorKind::Corrupt, Some("hit"))
     );
 }
@@ -218,7 +218,7 @@ fn a_damaged_backup_is_not_restored_and_leaves_nothing() {
         let mut damaged = bytes.clone();
         damaged[place] ^= 0x40;
         fs::write(at("damaged.redb"), &damaged).unwrap();
-        match Db::builder().restore(at("damaged.redb"), at("new.redb"), |_| {}) {
+        match Maintenance::new().restore(at("damaged.redb"), at("new.redb"), |_| {}) {
             Ok(_) => {
                 // A commit slot that is not in use.
                 assert_eq!(place, 100);

@@ -3,13 +3,13 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 
-use bayplan::{Db, ErrorKind, Rules, Store};
+use bayplan::{Db, ErrorKind, Maintenance, Rules, Store};
 use chrono::{DateTime, Utc};
 
 use crate::tools::{Numbers, assert_private, container, content, dump, files, fill};
 
 fn load(path: &Path, dump: &[u8]) -> bayplan::Result<bayplan::LoadReport> {
-    Db::builder().load(path, dump, |_| {})
+    Maintenance::new().load(path, dump, |_| {})
 }
 
 fn lines(dump: &[u8]) -> Vec<Vec<u8>> {
@@ -29,7 +29,7 @@ fn edited(lines: &[Vec<u8>], namespaces: usize, containers: usize) -> Vec<u8> {
 fn refuses(input: impl BufRead, kind: ErrorKind, text: &str) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("new.redb");
-    let error = Db::builder().load(&path, input, |_| {}).unwrap_err();
+    let error = Maintenance::new().load(&path, input, |_| {}).unwrap_err();
     assert_eq!(error.kind(), kind, "{error}");
     assert!(error.to_string().contains(text), "{error}");
     assert_eq!(files(directory.path()), [""; 0]);
@@ -46,7 +46,7 @@ fn a_loaded_store_is_the_one_that_was_dumped() {
     let first = dump(&db);
     let path = directory.path().join("new.redb");
     let mut calls = Vec::new();
-    let report = Db::builder()
+    let report = Maintenance::new()
         .load(&path, &first[..], |progress| calls.push(progress.done))
         .unwrap();
     assert_eq!(calls, [64, 128, 192, 200]);
@@ -303,7 +303,7 @@ fn loading_replaces_nothing_and_heeds_the_expected_id() {
     assert_eq!(std::fs::read(&path).unwrap(), b"mine");
     let other = Db::in_memory().unwrap().info().id;
     let new = directory.path().join("new.redb");
-    let error = Db::builder()
+    let error = Maintenance::new()
         .expect_id(other)
         .load(&new, &first[..], |_| {})
         .unwrap_err();

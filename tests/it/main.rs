@@ -12,5 +12,26 @@
     reason = "a test that cannot go on fails, and a suite tells its sum"
 )]
 
+mod api;
+mod backup;
 mod btree;
+mod compact;
 mod conformance;
+mod corpus;
+mod damage;
+mod dump;
+mod full;
+mod index;
+mod kill;
+mod limits;
+mod model;
+mod open;
+mod pages;
+mod quiet;
+mod salvage;
+mod sample;
+mod seed;
+mod stats;
+mod tidy;
+mod tools;
+mod transactions;

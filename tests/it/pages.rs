@@ -46,7 +46,7 @@ fn file_with_specs(spec_bytes: usize) -> Vec<u8> {
     db.write(|txn| {
         for number in 0..400u64 {
             let store = txn.namespace(&format!("ns{}", number % 5))?;
-            Store::create(&store, marked(&format!("c{number}"), number, spec_bytes))?;
+            store.create(marked(&format!("c{number}"), number, spec_bytes))?;
         }
         Ok::<_, bayplan::Error>(())
     })
@@ -87,7 +87,7 @@ fn read_all(path: &Path) -> Vec<ErrorKind> {
     for name in ["ns0", "ns1", "ns2", "ns3", "ns4"] {
         let store = db.namespace(name).unwrap();
         note(store.list(&Filters::all()).map(|_| ()));
-        note(store.count(&Filters::all()).map(|_| ()));
+        note(store.query().count().map(|_| ()));
     }
     note(db.list_namespaces().map(|_| ()));
     note(db.check().map(|_| ()));
@@ -113,7 +113,7 @@ fn write_some(path: &Path) -> Vec<ErrorKind> {
         let mut note = |result: Result<()>| errors.extend(result.err().map(|error| error.kind()));
         let id = format!("c{}", number * 7);
         match number % 3 {
-            0 => note(Store::delete(&store, &id)),
+            0 => note(store.delete(&id)),
             1 => note(
                 store
                     .create(marked(&format!("new{number}"), number, 5_000))
@@ -288,7 +288,7 @@ fn what_a_damaged_key_hides_is_noticed_by_check_dump_and_stats() {
     .unwrap();
     drop(db);
     let healthy = std::fs::read(&path).unwrap();
-    let key = b"ns1\0c030";
+    let key = b"ns1\0containers\0c030";
     let places: Vec<_> = healthy
         .windows(key.len())
         .enumerate()
