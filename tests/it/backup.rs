@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bayplan::{Any, Db, ErrorKind, Maintenance, ReadStore, Store};
+use bayplan::{Any, Db, ErrorKind, Maintenance};
 
 use crate::tools::{assert_private, container, content, dump, files, fill};
 

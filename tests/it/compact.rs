@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use bayplan::{Db, ErrorKind, Maintenance, Store};
+use bayplan::{Db, ErrorKind, Maintenance};
 
 use crate::tools::{container, dump, fill};
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use bayplan::{Any, Builder, Db, ErrorKind, Filters, Labels, Record, Result, Store};
+use bayplan::{Any, Builder, Db, ErrorKind, Filters, Labels, Record, Result};
 use redb::{Database, MultimapTableDefinition, TableDefinition};
 use tempfile::TempDir;
 

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 
-use bayplan::{Db, ErrorKind, Maintenance, Rules, Store};
+use bayplan::{Db, ErrorKind, Maintenance, Rules};
 use chrono::{DateTime, Utc};
 
 use crate::tools::{Numbers, assert_private, container, content, dump, files, fill};

@@ -10,9 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
-use bayplan::{
-    Any, Container, Db, Error, ErrorKind, Filters, Maintenance, ReadStore, Result, Store,
-};
+use bayplan::{Any, Container, Db, Error, ErrorKind, Filters, Maintenance, Result};
 use tempfile::TempDir;
 
 use crate::sample::{Contents, plain};

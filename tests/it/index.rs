@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use bayplan::{Any, Container, Db, FieldMask, Filters, Namespace, ReadStore, Runtime, Store};
+use bayplan::{Any, Container, Db, FieldMask, Filters, Namespace, Runtime, Store};
 use proptest::prelude::*;
 
 fn container(id: &str) -> Container {

@@ -10,10 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bayplan::{
-    Builder, Db, Error, ErrorKind, Namespaces, ReadNamespaces, ReadStore, Revision, Rules,
-    Store,
-};
+use bayplan::{Builder, Db, Error, ErrorKind, Revision, Rules};
 use tempfile::TempDir;
 
 use crate::sample::{Contents, plain, populate};

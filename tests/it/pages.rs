@@ -6,9 +6,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use bayplan::{
-    Container, Db, ErrorKind, FieldMask, Filters, ReadNamespaces, ReadStore, Result, Store,
-};
+use bayplan::{Container, Db, ErrorKind, FieldMask, Filters, Result};
 
 use crate::quiet::quietly;
 use crate::sample::{marked, plain};

@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bayplan::{
-    Any, Container, Db, ErrorKind, FieldMask, Maintenance, Namespace, Namespaces, SalvageReport,
-    Store,
-};
+use bayplan::{Any, Container, Db, ErrorKind, FieldMask, Maintenance, Namespace, SalvageReport};
 
 use crate::tools::{Numbers, assert_private, container, content, dump, files, fill};
 

@@ -1,6 +1,6 @@
 //! What a store tells about how much it holds.
 
-use bayplan::{Any, Container, Db, Namespaces, Runtime, Store};
+use bayplan::{Any, Container, Db, Runtime};
 
 fn container(id: &str, spec_bytes: usize) -> Container {
     Container::new(

@@ -3,9 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use bayplan::{
-    Any, Container, Db, FieldMask, Filters, Namespaces, ReadNamespaces, ReadStore, Runtime, Store,
-};
+use bayplan::{Any, Container, Db, FieldMask, Filters, Runtime};
 
 /// A spec of some size that tells which container it is of.
 pub(crate) fn spec(id: &str, bytes: usize) -> Any {

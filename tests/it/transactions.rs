@@ -7,8 +7,7 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
 use bayplan::{
-    Any, Container, Db, Error, ErrorKind, FieldMask, Filters, Labels, Namespaces,
-    ReadNamespaces, ReadStore, Result, Revision, Runtime, Store,
+    Any, Container, Db, Error, ErrorKind, FieldMask, Filters, Labels, Result, Revision, Runtime,
 };
 
 use crate::quiet::quietly;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bayplan::{Db, FieldMask, Maintenance, ReadNamespaces, ReadStore, Store};
+use bayplan::{Db, FieldMask, Maintenance};
 
 use super::model::Model;
 use super::running::{Delay, Running};
