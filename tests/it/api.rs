@@ -115,7 +115,7 @@ fn the_errors_of_the_operations_on_containers_tell_what_failed_and_why() {
     );
     says(
         store.update(Container::with_id(""), &FieldMask::full()),
-        r#"update container "" in namespace "k8s.io": the container id is empty"#,
+        r#"update container "" in namespace "k8s.io": the id is empty"#,
     );
     says(
         store.update(sample("web").image("x").sandbox("y"), &FieldMask::full()),
@@ -131,6 +131,40 @@ fn the_errors_of_the_operations_on_containers_tell_what_failed_and_why() {
         &format!(
             r#"update container "web" in namespace "k8s.io": it has revision {revision}, not 999 any more"#
         ),
+    );
+}
+
+#[test]
+fn the_errors_of_the_operations_on_records_tell_what_failed_and_why() {
+    let images = store().records("images").unwrap();
+    let image = || Record::new("nginx:1.29", Any::new("t", b"{}"));
+    images.create(image()).unwrap();
+    says(
+        images.get("x/y"),
+        r#"get record "x/y" of kind "images" in namespace "k8s.io": not found"#,
+    );
+    says(
+        images.create(image()),
+        r#"create record "nginx:1.29" of kind "images" in namespace "k8s.io": already exists"#,
+    );
+    says(
+        images.put(image().label("", "x")),
+        r#"put record "nginx:1.29" of kind "images" in namespace "k8s.io": a label has an empty key"#,
+    );
+    says(
+        images.update(image(), &FieldMask::of([FieldPath::Spec])),
+        r#"update record "nginx:1.29" of kind "images" in namespace "k8s.io": the field path "spec" is one of a container; a record has `labels`, `labels.KEY` and `value`"#,
+    );
+    let error = images.delete("x/y").unwrap_err();
+    assert_eq!(error.record_kind(), Some("images"));
+    assert_eq!(
+        (error.id(), error.namespace()),
+        (Some("x/y"), Some("k8s.io"))
+    );
+    assert_eq!(store().get("web").unwrap_err().record_kind(), None);
+    says(
+        store().records("containers"),
+        r#"use namespace "k8s.io": the kind "containers" is reserved: give the collection another name"#,
     );
 }
 
@@ -180,7 +214,7 @@ fn the_errors_of_the_operations_on_namespaces_tell_what_failed_and_why() {
 #[test]
 fn an_error_has_its_parts_as_values() {
     let error = store().get("web").unwrap_err();
-    assert_eq!(error.operation(), Some("get"));
+    assert_eq!(error.operation(), Some("get container"));
     assert_eq!(error.id(), Some("web"));
     assert_eq!(error.namespace(), Some("k8s.io"));
     assert_eq!(error.path(), None);

@@ -5,7 +5,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bayplan::{Any, Db, ErrorKind, Maintenance};
 
-use crate::tools::{assert_private, container, content, dump, files, fill};
+use crate::sample::{Contents, populate};
+use crate::seed::Seed;
+use crate::tools::{assert_private, container, content, dump, files, fill, filler};
+
+#[test]
+fn records_of_every_kind_are_backed_up_and_restored() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let db = Db::create(at("meta.redb")).unwrap();
+    populate(&db, &mut Seed::new(6), 100).unwrap();
+    let contents = Contents::of(&db).unwrap();
+    let records = contents.records.len() as u64;
+    let report = db.backup(at("backup.redb"), |_| {}).unwrap();
+    assert_eq!(report.records_count, records);
+    let tools = Maintenance::new();
+    let report = tools.restore(at("backup.redb"), at("new.redb"), |_| {});
+    assert_eq!(report.unwrap().records_count, records);
+    for name in ["backup.redb", "new.redb"] {
+        let copy = Db::open(at(name)).unwrap();
+        assert_eq!(Contents::of(&copy).unwrap(), contents);
+    }
+}
 
 #[test]
 fn a_backup_is_the_same_store() {
@@ -173,14 +194,15 @@ fn a_backup_of_a_store_with_a_damaged_record_names_it_and_leaves_nothing() {
     let at = |name: &str| directory.path().join(name);
     let db = Db::create(at("old.redb")).unwrap();
     let mut hit = container("hit", 0);
-    hit.spec = Some(Any::new("spec", vec![0xaa; 9000]));
+    let filler = filler("hit", 9000);
+    hit.spec = Some(Any::new("spec", filler.as_str()));
     fill(&db, 20, 100);
     db.namespace("default").unwrap().create(hit).unwrap();
     drop(db);
     let mut bytes = fs::read(at("old.redb")).unwrap();
     let place = bytes
         .windows(8000)
-        .position(|window| window == [0xaa; 8000])
+        .position(|window| window == &filler.as_bytes()[..8000])
         .unwrap();
     bytes[place + 100] ^= 1;
     fs::write(at("old.redb"), bytes).unwrap();
@@ -210,9 +232,10 @@ fn a_damaged_backup_is_not_restored_and_leaves_nothing() {
     fill(&db, 20, 2000);
     db.backup(at("backup.redb"), |_| {}).unwrap();
     let bytes = fs::read(at("backup.redb")).unwrap();
+    let filler = filler("c00003", 64);
     let filler = bytes
         .windows(64)
-        .position(|window| window == [b'x'; 64])
+        .position(|window| window == filler.as_bytes())
         .unwrap();
     for place in [0, 100, filler] {
         let mut damaged = bytes.clone();

@@ -3,9 +3,11 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 
-use bayplan::{Db, ErrorKind, Maintenance, Rules};
+use bayplan::{Any, Db, ErrorKind, Maintenance, Record, Rules};
 use chrono::{DateTime, Utc};
 
+use crate::sample::{Contents, populate};
+use crate::seed::Seed;
 use crate::tools::{Numbers, assert_private, container, content, dump, files, fill};
 
 fn load(path: &Path, dump: &[u8]) -> bayplan::Result<bayplan::LoadReport> {
@@ -108,6 +110,30 @@ fn times_at_the_ends_of_the_calendar_survive() {
 }
 
 #[test]
+fn records_of_every_kind_are_dumped_and_load_as_they_were() {
+    for keep in [false, true] {
+        let db = Db::builder().keep_empty_labels(keep).in_memory().unwrap();
+        populate(&db, &mut Seed::new(5), 50).unwrap();
+        let store = db.namespace("default").unwrap();
+        let odd = Record::new("odd \n\u{10ffff}\"/", Any::new("", [0xff, 0])).label("empty", "");
+        let odd = store.records("a").unwrap().create(odd).unwrap();
+        assert_eq!(odd.labels.contains_key("empty"), keep);
+        let text = dump(&db);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("new.redb");
+        let report = load(&path, &text).unwrap();
+        let new = Db::open(&path).unwrap();
+        let contents = Contents::of(&db).unwrap();
+        assert_eq!(report.records_count, contents.records.len() as u64);
+        assert!(report.records_count > 5);
+        assert_eq!(Contents::of(&new).unwrap(), contents);
+        assert_eq!(new.info().keep_empty_labels, keep);
+        assert_eq!(dump(&new), text);
+        assert!(new.check().unwrap().is_healthy());
+    }
+}
+
+#[test]
 fn a_dump_is_of_one_snapshot_and_reports_progress() {
     let db = Db::in_memory().unwrap();
     fill(&db, 100, 10);
@@ -198,11 +224,11 @@ fn hostile_dumps_fail_cleanly_and_leave_nothing() {
         )
     };
     use ErrorKind::InvalidArgument;
-    let newer = head.replace("\"bayplan_dump\":1", "\"bayplan_dump\":2");
+    let newer = head.replace("\"bayplan_dump\":2", "\"bayplan_dump\":3");
     refuses(
         newer.as_bytes(),
         ErrorKind::IncompatibleFormat,
-        "line 1: the dump has version 2",
+        "line 1: the dump has version 3",
     );
     refuses(&b"hello\n"[..], InvalidArgument, "line 1: it is not a dump");
     let deep = [head.as_bytes(), "[".repeat(1_000_000).as_bytes(), b"\n"].concat();

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bayplan::{Any, Container, Db, ErrorKind, FieldMask, Maintenance, Namespace, SalvageReport};
+use bayplan::{
+    Any, Container, Db, ErrorKind, FieldMask, Maintenance, Namespace, Record, SalvageReport,
+};
 
 use crate::tools::{Numbers, assert_private, container, content, dump, files, fill};
 
@@ -159,10 +161,13 @@ fn mark(filler: u8) -> String {
 fn of_a_healthy_file_everything_is_copied() {
     let broken = Broken::of(|db| {
         fill(db, 100, 400);
-        db.namespace("default").unwrap().delete("c00007").unwrap();
+        let store = db.namespace("default").unwrap();
+        store.delete("c00007").unwrap();
+        fill_images(&store);
     });
     let (report, after) = broken.salvage();
     assert_eq!(after, broken.before);
+    assert_eq!(report.records_count, 30);
     assert!(report.is_id_kept && report.uncertain.is_empty() && report.lost.is_empty());
     let old = Db::open(broken.path("old.redb")).unwrap();
     let new = Db::open(broken.path("new.redb")).unwrap();
@@ -200,6 +205,43 @@ fn a_flipped_byte_in_a_spec_costs_no_other_container() {
     assert_eq!(after.len(), broken.before.len() - 1);
 }
 
+/// 30 records, each with noise in its value, of the filler of its number.
+fn fill_images(store: &Namespace) {
+    let images = store.records("images").unwrap();
+    for number in 0..30 {
+        let value = Any::new("image", noise(number, 500));
+        let image = Record::new(format!("registry/image:{number}"), value);
+        images
+            .create(image.label("number", number.to_string()))
+            .unwrap();
+    }
+}
+
+#[test]
+fn a_flipped_byte_in_a_record_costs_nothing_else() {
+    let mut broken = Broken::of(|db| {
+        fill(db, 50, 100);
+        fill_images(&db.namespace("default").unwrap());
+    });
+    for place in broken.find(&noise(7, 500)) {
+        broken.bytes[place + 250] ^= 1;
+    }
+    let (report, after) = broken.salvage();
+    assert_eq!(after, broken.before);
+    assert_eq!(report.records_count, 29);
+    let lost = &report.lost[..];
+    assert_eq!(lost.len(), 1, "{report:?}");
+    assert_eq!(
+        (lost[0].kind.as_str(), lost[0].id.as_str()),
+        ("images", "registry/image:7")
+    );
+    let db = Db::open(broken.path("new.redb")).unwrap();
+    let images = db.namespace("default").unwrap().records("images").unwrap();
+    assert!(images.get("registry/image:7").unwrap_err().is_not_found());
+    let image = images.get("registry/image:8").unwrap();
+    assert_eq!(image.value.value, noise(8, 500));
+}
+
 #[test]
 fn an_older_complete_version_is_taken_where_the_newest_is_damaged() {
     let mut broken = Broken::with_remains(0xaa, |store| {
@@ -224,7 +266,7 @@ fn an_older_complete_version_is_taken_where_the_newest_is_damaged() {
         "{reason}"
     );
     assert!(
-        reason.contains(&format!("revision {}:", old.revision)),
+        reason.contains(&format!("it is of revision {}", old.revision)),
         "{reason}"
     );
     assert!(!report.uncertain[0].is_possibly_deleted);

@@ -111,7 +111,7 @@ pub fn put_refuses_what_create_refuses_and_changes_nothing<T: Subject>(
     namespaces_are(fixture, &[])?;
     let web = store.create(T::complete("web"))?;
     for id in ["web", "db"] {
-        let input = T::bare(id).label("key", "v".repeat(4096));
+        let input = T::complete(id).label("key", "v".repeat(4096));
         let error = fails("put", store.put(input), ErrorKind::InvalidArgument)?;
         tells(&error, &[id, HOME])?;
     }

@@ -187,7 +187,7 @@ faults! {
         apply_changes_the_labels_that_it_names;
     MaskedInputIsValidated breaks
         what_no_path_names_is_not_looked_at, labels_that_no_path_names_are_not_looked_at;
-    ApplyOfNothingIsFull breaks apply_of_no_change_is_invalid_and_changes_nothing;
+    ApplyOfNothingIsDone breaks apply_of_no_change_is_invalid_and_changes_nothing;
     BadPathsAreSkipped breaks
         a_path_that_cannot_be_updated_is_invalid_and_named, one_bad_path_and_nothing_changes;
     // rules
