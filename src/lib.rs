@@ -45,10 +45,10 @@
 //! - Replicate, or spread over several hosts.
 //! - Interpret specs, options and extensions: they are bytes.
 //!
-//! # Features
+//! # Another implementation
 //!
-//! - `conformance`: the laws of [`Store`] as public functions, to test another implementation of
-//!   it.
+//! The crate `bayplan-conformance` holds the laws of [`Store`] and [`Namespaces`] as tests for any
+//! implementation of them.
 
 // The tests share helpers with those in `tests/it`, which know the crate by its name.
 #[cfg(test)]
@@ -57,8 +57,6 @@ extern crate self as bayplan;
 mod any;
 mod api;
 mod commit;
-#[cfg(feature = "conformance")]
-pub mod conformance;
 mod container;
 mod dump;
 mod engine;

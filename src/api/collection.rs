@@ -172,7 +172,7 @@ impl<S: Source, T: Kept> Collection<S, T> {
 
     /// Ids, counts, headers, pages: all other ways to read many; see [`Query`].
     pub fn query(&self) -> Query<'_, T> {
-        Query::new(self)
+        ReadStore::query(self)
     }
 
     fn scope(&self, selection: &Selection, extensions: &[String]) -> Scope {

@@ -4,11 +4,11 @@ use std::fmt;
 use std::ops::ControlFlow;
 
 use crate::api::selection::{Detail, Found, Selection, Traversal};
-use crate::api::store::{ReadStore, Store};
 use crate::api::stored::Stored;
 use crate::container::Container;
 use crate::error::{Error, Result};
 use crate::filter::Filters;
+use crate::identifier::NamespaceName;
 use crate::query::Damaged;
 
 /// What a lenient query found.
@@ -22,7 +22,7 @@ pub struct Listing<I> {
 }
 
 /// A question to a store: what to look for, how much of it, and in which form. Made by
-/// [`Collection::query`](crate::Collection::query), or by [`Query::new`] of any [`ReadStore`].
+/// [`ReadStore::query`](crate::ReadStore::query).
 ///
 /// Everything is read from one snapshot, in the order of the ids.
 ///
@@ -48,24 +48,31 @@ pub struct Listing<I> {
 /// ```
 #[must_use = "a query does nothing until it is run"]
 pub struct Query<'s, T: Stored = Container> {
-    store: &'s dyn ReadStore<T>,
+    name: &'s NamespaceName,
+    traverse: Traverse<'s, T>,
     selection: Selection,
 }
+
+/// [`ReadStore::traverse`](crate::ReadStore::traverse) of a store, whichever it is.
+pub(crate) type Traverse<'s, T> = Box<dyn FnOnce(&Selection) -> Result<Traversal<'s, T>> + 's>;
 
 impl<T: Stored> fmt::Debug for Query<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Query")
-            .field("namespace", self.store.name())
+            .field("namespace", self.name)
             .field("selection", &self.selection)
             .finish_non_exhaustive()
     }
 }
 
 impl<'s, T: Stored> Query<'s, T> {
-    /// Everything that the store holds.
-    pub fn new(store: &'s dyn ReadStore<T>) -> Self {
-        let selection = Selection::default();
-        Self { store, selection }
+    /// Everything that a store of this namespace holds.
+    pub(crate) fn new(name: &'s NamespaceName, traverse: Traverse<'s, T>) -> Self {
+        Self {
+            name,
+            traverse,
+            selection: Selection::default(),
+        }
     }
 
     /// Only what passes any of these filters.
@@ -89,16 +96,18 @@ impl<'s, T: Stored> Query<'s, T> {
     }
 
     fn run(self, detail: Detail) -> Result<Traversal<'s, T>> {
-        self.store.traverse(&Selection {
+        let selection = Selection {
             detail,
             ..self.selection
-        })
+        };
+        (self.traverse)(&selection)
     }
 
-    fn names(&self) -> Detail {
+    /// The names of the extensions that the headers are to have.
+    fn names(&self) -> Vec<String> {
         match &self.selection.detail {
-            Detail::Header(names) => Detail::Header(names.clone()),
-            Detail::Id | Detail::Whole => Detail::Header(Vec::new()),
+            Detail::Header(names) => names.clone(),
+            Detail::Id | Detail::Whole => Vec::new(),
         }
     }
 
@@ -159,8 +168,9 @@ impl<'s, T: Stored> Query<'s, T> {
     ///
     /// See [`Query`].
     pub fn iter_headers(self) -> Result<impl Iterator<Item = Result<T::Header>> + 's> {
-        let detail = self.names();
-        Ok(self.run(detail)?.map(|found| found?.header()))
+        let names = self.names();
+        let found = self.run(Detail::Header(names.clone()))?;
+        Ok(found.map(move |found| found?.header(&names)))
     }
 
     /// Calls `visit` for each, until it breaks or fails.
@@ -215,8 +225,9 @@ impl<'s, T: Stored> Query<'s, T> {
     /// What keeps it from reading on; a damaged item is none.
     pub fn lenient_headers(mut self) -> Result<Listing<T::Header>> {
         self.selection.is_lenient = true;
-        let detail = self.names();
-        listing(self.run(detail)?, Found::header)
+        let names = self.names();
+        let found = self.run(Detail::Header(names.clone()))?;
+        listing(found, |found| found.header(&names))
     }
 }
 
@@ -244,18 +255,4 @@ fn listing<T: Stored, I>(
         }
     }
     Ok(listing)
-}
-
-impl<'d, T: Stored> dyn ReadStore<T> + 'd {
-    /// Ids, counts, headers, pages: all other ways to read many.
-    pub fn query(&self) -> Query<'_, T> {
-        Query::new(self)
-    }
-}
-
-impl<'d, T: Stored> dyn Store<T> + 'd {
-    /// Ids, counts, headers, pages: all other ways to read many.
-    pub fn query(&self) -> Query<'_, T> {
-        Query::new(self)
-    }
 }

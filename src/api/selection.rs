@@ -61,10 +61,11 @@ impl<T: Stored> Found<T> {
         }
     }
 
-    pub(crate) fn header(self) -> Result<T::Header> {
+    /// The header, with the extensions of these names.
+    pub(crate) fn header(self, names: &[String]) -> Result<T::Header> {
         match self {
             Self::Header(header) => Ok(header),
-            Self::Whole(item) => Ok(item.into_header(&[])),
+            Self::Whole(item) => Ok(item.into_header(names)),
             other => Err(other.unexpected()),
         }
     }

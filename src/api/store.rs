@@ -6,6 +6,7 @@
 //! [`WriteNamespace`](crate::WriteNamespace)). The crate `bayplan-conformance` holds their laws as tests
 //! for any implementation.
 
+use crate::api::query::Query;
 use crate::api::selection::{Selection, Traversal};
 use crate::api::stored::Stored;
 use crate::api::update::Update;
@@ -41,7 +42,7 @@ pub trait ReadStore<T: Stored = Container> {
 
     /// What the selection lets through, from one snapshot of the store, with a few in memory at a time.
     ///
-    /// A [`Query`](crate::Query) is the convenient way to call this.
+    /// [`query`](ReadStore::query) is the convenient way to call this.
     ///
     /// The iterator ends after an error. What is damaged is [`Corrupt`](crate::ErrorKind::Corrupt), or
     /// [`Found::Damaged`] if the selection is lenient.
@@ -76,6 +77,11 @@ pub trait ReadStore<T: Stored = Container> {
         };
         let found = self.traverse(&selection)?;
         found.map(|found| found?.whole()).collect()
+    }
+
+    /// Ids, counts, headers, pages: all other ways to read many.
+    fn query(&self) -> Query<'_, T> {
+        Query::new(self.name(), Box::new(|selection| self.traverse(selection)))
     }
 }
 
@@ -167,16 +173,12 @@ pub trait Store<T: Stored = Container>: ReadStore<T> {
     ///
     /// As [`Store::update`]; as [`Store::update_if`] if the update names a revision.
     fn apply(&self, update: Update<T>) -> Result<T> {
-        let Update {
-            expected,
-            input,
-            paths,
-        } = update;
-        if paths.is_empty() {
+        let (expected, input, mask) = update.into_parts();
+        if mask.is_full() {
             let what = "the update names no change";
             return Err(Error::invalid(what).of(input.id()));
         }
-        self.update_when(expected, input, &FieldMask::of(paths))
+        self.update_when(expected, input, &mask)
     }
 
     /// Creates, or replaces all that may change.

@@ -20,6 +20,9 @@ pub trait Stored: Clone + Send + 'static + sealed::Sealed {
     /// The state of the store that it is.
     fn revision(&self) -> Revision;
 
+    /// Its labels, to change them.
+    fn labels_mut(&mut self) -> &mut Labels;
+
     /// Whether it passes one of the filters, or there are none.
     ///
     /// # Examples
@@ -41,23 +44,11 @@ pub trait Stored: Clone + Send + 'static + sealed::Sealed {
 }
 
 mod sealed {
-    use super::{Container, Labels, Record};
+    pub trait Sealed {}
 
-    pub trait Sealed {
-        fn labels_mut(&mut self) -> &mut Labels;
-    }
+    impl Sealed for super::Container {}
 
-    impl Sealed for Container {
-        fn labels_mut(&mut self) -> &mut Labels {
-            &mut self.labels
-        }
-    }
-
-    impl Sealed for Record {
-        fn labels_mut(&mut self) -> &mut Labels {
-            &mut self.labels
-        }
-    }
+    impl Sealed for super::Record {}
 }
 
 impl Stored for Container {
@@ -73,6 +64,10 @@ impl Stored for Container {
 
     fn revision(&self) -> Revision {
         self.revision
+    }
+
+    fn labels_mut(&mut self) -> &mut Labels {
+        &mut self.labels
     }
 
     fn passes(&self, filters: &Filters) -> bool {
@@ -101,6 +96,10 @@ impl Stored for Record {
 
     fn revision(&self) -> Revision {
         self.revision
+    }
+
+    fn labels_mut(&mut self) -> &mut Labels {
+        &mut self.labels
     }
 
     fn passes(&self, filters: &Filters) -> bool {

@@ -4,7 +4,7 @@ use crate::any::Any;
 use crate::api::stored::Stored;
 use crate::container::Container;
 use crate::labels::Labels;
-use crate::mask::FieldPath;
+use crate::mask::{FieldMask, FieldPath};
 use crate::model::record::Record;
 use crate::revision::Revision;
 
@@ -36,9 +36,9 @@ use crate::revision::Revision;
 #[derive(Clone, Debug)]
 #[must_use = "an update does nothing until it is applied"]
 pub struct Update<T: Stored = Container> {
-    pub(crate) expected: Option<Revision>,
-    pub(crate) input: T,
-    pub(crate) paths: Vec<FieldPath>,
+    expected: Option<Revision>,
+    input: T,
+    paths: Vec<FieldPath>,
 }
 
 impl<T: Stored> Update<T> {
@@ -54,6 +54,14 @@ impl<T: Stored> Update<T> {
     pub fn if_revision(mut self, revision: Revision) -> Self {
         self.expected = Some(revision);
         self
+    }
+
+    /// The revision that is expected, the input and the mask of the [`update`](crate::Store::update) that this is: for
+    /// who implements [`Store::apply`](crate::Store::apply). An update that names no change has the mask
+    /// [`FieldMask::full`], and must be refused.
+    #[must_use]
+    pub fn into_parts(self) -> (Option<Revision>, T, FieldMask) {
+        (self.expected, self.input, FieldMask::of(self.paths))
     }
 
     fn path(mut self, path: FieldPath) -> Self {

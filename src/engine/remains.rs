@@ -186,7 +186,7 @@ impl Remains {
             if let Some(seal) = own.seals.get(part) {
                 let place = self.parts.get(&(part, seal));
                 let place =
-                    place.ok_or_else(|| format!("its {} are damaged or gone", part.noun()))?;
+                    place.ok_or_else(|| format!("its {} damaged or gone", part.noun_is()))?;
                 *read = Some(place.read(source)?);
             }
         }

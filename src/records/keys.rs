@@ -91,6 +91,15 @@ impl Part {
             .find(|part| suffix == part.suffix().as_slice())
     }
 
+    /// That it is something, in an error.
+    pub(crate) fn noun_is(self) -> String {
+        let verb = match self {
+            Self::Value => "is",
+            Self::Labels | Self::Extensions => "are",
+        };
+        format!("{} {verb}", self.noun())
+    }
+
     /// What it is called in an error.
     pub(crate) fn noun(self) -> &'static str {
         match self {

@@ -3,9 +3,10 @@
 use std::error::Error as _;
 
 use bayplan::{
-    Any, CheckReport, Container, ContainerHeader, ContainerId, Containers, Db, Error, FieldMask,
+    Any, CheckReport, Container, ContainerHeader, ContainerId, Db, Error, FieldMask,
     FieldMaskError, FieldPath, Filter, FilterError, Filters, Labels, Namespace, NamespaceName,
-    Namespaces, Page, ReadNamespaces, ReadStore, ReadTxn, Result, Revision, Rules, Runtime, Store,
+    Namespaces, Query, ReadNamespaces, ReadStore, ReadTxn, Record, Records, Result, Revision,
+    Rules, Runtime, Store,
 };
 use proptest::prelude::*;
 
@@ -23,7 +24,8 @@ fn handles_and_values_cross_threads() {
     crosses::<Db>();
     crosses::<Namespace>();
     crosses::<ReadTxn>();
-    crosses::<Containers>();
+    crosses::<Records>();
+    crosses::<Record>();
     crosses::<Error>();
     crosses::<Container>();
     crosses::<ContainerHeader>();
@@ -41,7 +43,8 @@ fn handles_and_values_can_be_cloned() {
     clones::<Container>();
     clones::<Filters>();
     clones::<FieldMask>();
-    clones::<Page>();
+    clones::<Records>();
+    clones::<Record>();
 }
 
 #[test]
@@ -51,7 +54,13 @@ fn the_traits_are_object_safe() {
     let namespaces: Box<dyn Namespaces> = Box::new(db);
     store.create(sample("web")).unwrap();
     let reader: &dyn ReadStore = &*store;
-    assert_eq!(reader.count(&Filters::all()).unwrap(), 1);
+    assert_eq!(reader.query().count().unwrap(), 1);
+    assert_eq!(store.query().ids().unwrap(), ["web"]);
+    fn count<S: ReadStore + ?Sized>(store: &S) -> u64 {
+        let query: Query<'_> = store.query();
+        query.count().unwrap()
+    }
+    assert_eq!((count(&*store), count(reader)), (1, 1));
     let reader: &dyn ReadNamespaces = &*namespaces;
     assert_eq!(reader.list_namespaces().unwrap().len(), 1);
 }
@@ -106,7 +115,7 @@ fn the_errors_of_the_operations_on_containers_tell_what_failed_and_why() {
     );
     says(
         store.update(Container::with_id(""), &FieldMask::full()),
-        r#"update container "" in namespace "k8s.io": the container id is empty"#,
+        r#"update container "" in namespace "k8s.io": the id is empty"#,
     );
     says(
         store.update(sample("web").image("x").sandbox("y"), &FieldMask::full()),
@@ -122,6 +131,40 @@ fn the_errors_of_the_operations_on_containers_tell_what_failed_and_why() {
         &format!(
             r#"update container "web" in namespace "k8s.io": it has revision {revision}, not 999 any more"#
         ),
+    );
+}
+
+#[test]
+fn the_errors_of_the_operations_on_records_tell_what_failed_and_why() {
+    let images = store().records("images").unwrap();
+    let image = || Record::new("nginx:1.29", Any::new("t", b"{}"));
+    images.create(image()).unwrap();
+    says(
+        images.get("x/y"),
+        r#"get record "x/y" of kind "images" in namespace "k8s.io": not found"#,
+    );
+    says(
+        images.create(image()),
+        r#"create record "nginx:1.29" of kind "images" in namespace "k8s.io": already exists"#,
+    );
+    says(
+        images.put(image().label("", "x")),
+        r#"put record "nginx:1.29" of kind "images" in namespace "k8s.io": a label has an empty key"#,
+    );
+    says(
+        images.update(image(), &FieldMask::of([FieldPath::Spec])),
+        r#"update record "nginx:1.29" of kind "images" in namespace "k8s.io": the field path "spec" is one of a container; a record has `labels`, `labels.KEY` and `value`"#,
+    );
+    let error = images.delete("x/y").unwrap_err();
+    assert_eq!(error.record_kind(), Some("images"));
+    assert_eq!(
+        (error.id(), error.namespace()),
+        (Some("x/y"), Some("k8s.io"))
+    );
+    assert_eq!(store().get("web").unwrap_err().record_kind(), None);
+    says(
+        store().records("containers"),
+        r#"use namespace "k8s.io": the kind "containers" is reserved: give the collection another name"#,
     );
 }
 
@@ -172,7 +215,7 @@ fn the_errors_of_the_operations_on_namespaces_tell_what_failed_and_why() {
 fn an_error_has_its_parts_as_values() {
     let error = store().get("web").unwrap_err();
     assert_eq!(error.operation(), Some("get container"));
-    assert_eq!(error.container_id(), Some("web"));
+    assert_eq!(error.id(), Some("web"));
     assert_eq!(error.namespace(), Some("k8s.io"));
     assert_eq!(error.path(), None);
     assert!(error.source().is_none());

@@ -3,13 +3,33 @@
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bayplan::{Any, Db, ErrorKind, Filters, ReadStore, Store};
+use bayplan::{Any, Db, ErrorKind, Maintenance};
 use redb::{ReadableTable, TableDefinition};
 
-use crate::corpus::harness::bytes::Bytes;
-use crate::tools::{assert_private, container, content, dump, files, fill};
+use crate::sample::{Contents, populate};
+use crate::seed::Seed;
+use crate::tools::{assert_private, container, content, dump, files, fill, filler};
 
-const CONTAINERS: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("containers");
+#[test]
+fn records_of_every_kind_are_backed_up_and_restored() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let db = Db::create(at("meta.redb")).unwrap();
+    populate(&db, &mut Seed::new(6), 100).unwrap();
+    let contents = Contents::of(&db).unwrap();
+    let records = contents.records.len() as u64;
+    let report = db.backup(at("backup.redb"), |_| {}).unwrap();
+    assert_eq!(report.records_count, records);
+    let tools = Maintenance::new();
+    let report = tools.restore(at("backup.redb"), at("new.redb"), |_| {});
+    assert_eq!(report.unwrap().records_count, records);
+    for name in ["backup.redb", "new.redb"] {
+        let copy = Db::open(at(name)).unwrap();
+        assert_eq!(Contents::of(&copy).unwrap(), contents);
+    }
+}
+
+const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
 
 #[test]
 fn a_backup_is_the_same_store() {
@@ -80,7 +100,7 @@ fn a_hot_backup_is_one_snapshot_while_writers_run() {
             let backup = Db::open(&path).unwrap();
             let ids = |name: &str| {
                 let store = backup.namespace(name).unwrap();
-                store.list_ids(&Filters::all()).unwrap()
+                store.query().ids().unwrap()
             };
             assert_eq!(ids("left"), ids("right"), "half of a transaction");
             assert_eq!(ids("default").len(), 50);
@@ -137,7 +157,7 @@ fn nothing_is_overwritten() {
     );
     assert!(db.backup(at("no/file"), |_| {}).unwrap_err().is_not_found());
     db.backup(at("backup.redb"), |_| {}).unwrap();
-    let error = Db::builder()
+    let error = Maintenance::new()
         .restore(at("backup.redb"), at("file"), |_| {})
         .unwrap_err();
     assert!(error.is_already_exists(), "{error}");
@@ -154,7 +174,7 @@ fn a_restored_store_is_the_one_that_was_backed_up_and_the_backup_is_untouched() 
     db.backup(at("backup.redb"), |_| {}).unwrap();
     let bytes = fs::read(at("backup.redb")).unwrap();
     let mut calls = 0;
-    let report = Db::builder()
+    let report = Maintenance::new()
         .expect_id(db.info().id)
         .restore(at("backup.redb"), at("new.redb"), |_| calls += 1)
         .unwrap();
@@ -165,7 +185,7 @@ fn a_restored_store_is_the_one_that_was_backed_up_and_the_backup_is_untouched() 
     assert_eq!(fs::read(at("backup.redb")).unwrap(), bytes);
 
     let other = Db::in_memory().unwrap().info().id;
-    let wrong = Db::builder()
+    let wrong = Maintenance::new()
         .expect_id(other)
         .restore(at("backup.redb"), at("x"), |_| {});
     assert!(wrong.unwrap_err().is_failed_precondition());
@@ -177,14 +197,15 @@ fn a_backup_of_a_store_with_a_damaged_page_names_page_and_source_and_leaves_noth
     let at = |name: &str| directory.path().join(name);
     let db = Db::create(at("old.redb")).unwrap();
     let mut hit = container("hit", 0);
-    hit.spec = Some(Any::new("spec", vec![0xaa; 9000]));
+    let filler = filler("hit", 9000);
+    hit.spec = Some(Any::new("spec", filler.as_str()));
     fill(&db, 20, 100);
     db.namespace("default").unwrap().create(hit).unwrap();
     drop(db);
     let mut bytes = fs::read(at("old.redb")).unwrap();
     let place = bytes
         .windows(8000)
-        .position(|window| window == [0xaa; 8000])
+        .position(|window| window == &filler.as_bytes()[..8000])
         .unwrap();
     bytes[place + 100] ^= 1;
     fs::write(at("old.redb"), bytes).unwrap();
@@ -225,11 +246,11 @@ fn a_damaged_record_is_said_to_be_one_of_the_source() {
     let db = Db::create(at("old.redb")).unwrap();
     fill(&db, 20, 100);
     drop(db);
-    let key = b"default\0c00007";
+    let key = b"default\0containers\0c00007";
     let database = redb::Database::open(at("old.redb")).unwrap();
     let txn = database.begin_write().unwrap();
     {
-        let mut table = txn.open_table(CONTAINERS).unwrap();
+        let mut table = txn.open_table(RECORDS).unwrap();
         let mut value = table.get(&key[..]).unwrap().unwrap().value().to_vec();
         *value.last_mut().unwrap() ^= 1;
         table.insert(&key[..], value.as_slice()).unwrap();
@@ -242,10 +263,10 @@ fn a_damaged_record_is_said_to_be_one_of_the_source() {
     let backup = db.backup(at("new.redb"), |_| {}).unwrap_err();
     let dump = db.dump(Vec::new(), |_| {}).unwrap_err();
     drop(db);
-    let restore = Db::builder()
+    let restore = Maintenance::new()
         .restore(at("old.redb"), at("new.redb"), |_| {})
         .unwrap_err();
-    let compact = Db::builder().compact(at("old.redb")).unwrap_err();
+    let compact = Maintenance::new().compact(at("old.redb")).unwrap_err();
     for (error, what) in [
         (backup, "back up store"),
         (dump, "dump store"),
@@ -257,7 +278,7 @@ fn a_damaged_record_is_said_to_be_one_of_the_source() {
         let text = error.to_string();
         assert!(text.starts_with(&format!("{what} {of_it}")), "{text}");
         assert_eq!(
-            (error.namespace(), error.container_id()),
+            (error.namespace(), error.id()),
             (Some("default"), Some("c00007"))
         );
     }
@@ -281,16 +302,16 @@ fn a_copy_is_no_longer_than_its_source() {
         fill(&db, count, spec_bytes);
         drop(db);
         fs::copy(at(&fresh), at(&compact)).unwrap();
-        Db::builder().compact(at(&compact)).unwrap();
+        Maintenance::new().compact(at(&compact)).unwrap();
         for source in [fresh, compact] {
             let [backup, restored, loaded] =
                 ["backup", "restored", "loaded"].map(|name| format!("{source}-{name}"));
             let db = Db::open_read_only(at(&source)).unwrap();
             db.backup(at(&backup), |_| {}).unwrap();
-            Db::builder()
+            Maintenance::new()
                 .restore(at(&backup), at(&restored), |_| {})
                 .unwrap();
-            Db::builder()
+            Maintenance::new()
                 .load(at(&loaded), &dump(&db)[..], |_| {})
                 .unwrap();
             for copy in [backup, restored, loaded] {
@@ -314,15 +335,16 @@ fn a_damaged_backup_is_not_restored_and_leaves_nothing() {
     fill(&db, 20, 2000);
     db.backup(at("backup.redb"), |_| {}).unwrap();
     let bytes = fs::read(at("backup.redb")).unwrap();
+    let filler = filler("c00003", 64);
     let filler = bytes
         .windows(64)
-        .position(|window| window == [b'x'; 64])
+        .position(|window| window == filler.as_bytes())
         .unwrap();
     for place in [0, 100, filler] {
         let mut damaged = bytes.clone();
         damaged[place] ^= 0x40;
         fs::write(at("damaged.redb"), &damaged).unwrap();
-        match Db::builder().restore(at("damaged.redb"), at("new.redb"), |_| {}) {
+        match Maintenance::new().restore(at("damaged.redb"), at("new.redb"), |_| {}) {
             Ok(_) => {
                 // A commit slot that is not in use.
                 assert_eq!(place, 100);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use bayplan::{Db, ErrorKind, Store};
+use bayplan::{Db, ErrorKind, Maintenance};
 
 use crate::tools::{container, dump, fill};
 
@@ -37,14 +37,14 @@ fn a_compacted_file_is_shorter_and_holds_the_same() {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
     }
     let before = fs::read(&path).unwrap();
-    let estimate = Db::builder().estimate_compact(&path).unwrap();
+    let estimate = Maintenance::new().estimate_compact(&path).unwrap();
     assert!(estimate.is_estimate);
     assert!(
         fs::read(&path).unwrap() == before,
         "an estimate changes nothing"
     );
 
-    let report = Db::builder().compact(&path).unwrap();
+    let report = Maintenance::new().compact(&path).unwrap();
     assert!(!report.is_estimate);
     assert_eq!(report.before_bytes, before.len() as u64);
     assert_eq!(report.after_bytes, path.metadata().unwrap().len());
@@ -62,7 +62,7 @@ fn a_compacted_file_is_shorter_and_holds_the_same() {
     assert!(db.check().unwrap().is_healthy());
     assert_eq!(dump(&db), content);
     drop(db);
-    let again = Db::builder().compact(&path).unwrap();
+    let again = Maintenance::new().compact(&path).unwrap();
     assert!(again.after_bytes <= again.before_bytes, "{again:?}");
 }
 
@@ -71,11 +71,11 @@ fn a_store_in_use_is_not_compacted() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("meta.redb");
     let db = Db::create(&path).unwrap();
-    let error = Db::builder().compact(&path).unwrap_err();
+    let error = Maintenance::new().compact(&path).unwrap_err();
     assert!(error.is_locked(), "{error}");
     drop(db);
-    Db::builder().compact(&path).unwrap();
-    let missing = Db::builder().compact(directory.path().join("missing"));
+    Maintenance::new().compact(&path).unwrap();
+    let missing = Maintenance::new().compact(directory.path().join("missing"));
     assert!(missing.unwrap_err().is_not_found());
 }
 
@@ -93,7 +93,7 @@ fn a_damaged_store_is_not_compacted_and_not_changed() {
         fs::write(&path, &bytes).unwrap();
         if let Err(error) = Db::open(&path).map(drop) {
             assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
-            let error = Db::builder().compact(&path).unwrap_err();
+            let error = Maintenance::new().compact(&path).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
             assert!(fs::read(&path).unwrap() == bytes);
             refused += 1;
@@ -111,7 +111,7 @@ fn a_file_that_is_no_store_is_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("notes");
     fs::write(&path, "hello").unwrap();
-    let error = Db::builder().compact(&path).unwrap_err();
+    let error = Maintenance::new().compact(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotAStore);
     assert_eq!(fs::read(&path).unwrap(), b"hello");
 }

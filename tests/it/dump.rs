@@ -3,13 +3,15 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 
-use bayplan::{Db, Dump, ErrorKind, Filters, ReadNamespaces, ReadStore, Rules, Store};
+use bayplan::{Any, Db, Dump, ErrorKind, Maintenance, Record, Rules};
 use chrono::{DateTime, Utc};
 
+use crate::sample::{Contents, populate};
+use crate::seed::Seed;
 use crate::tools::{Numbers, assert_private, container, content, dump, files, fill};
 
 fn load(path: &Path, dump: &[u8]) -> bayplan::Result<bayplan::LoadReport> {
-    Db::builder().load(path, dump, |_| {})
+    Maintenance::new().load(path, dump, |_| {})
 }
 
 fn lines(dump: &[u8]) -> Vec<Vec<u8>> {
@@ -29,7 +31,7 @@ fn edited(lines: &[Vec<u8>], namespaces: usize, containers: usize) -> Vec<u8> {
 fn refuses(input: impl BufRead, kind: ErrorKind, text: &str) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("new.redb");
-    let error = Db::builder().load(&path, input, |_| {}).unwrap_err();
+    let error = Maintenance::new().load(&path, input, |_| {}).unwrap_err();
     assert_eq!(error.kind(), kind, "{error}");
     assert!(error.to_string().contains(text), "{error}");
     assert_eq!(files(directory.path()), [""; 0]);
@@ -46,7 +48,7 @@ fn a_loaded_store_is_the_one_that_was_dumped() {
     let first = dump(&db);
     let path = directory.path().join("new.redb");
     let mut calls = Vec::new();
-    let report = Db::builder()
+    let report = Maintenance::new()
         .load(&path, &first[..], |progress| calls.push(progress.done))
         .unwrap();
     assert_eq!(calls, [64, 128, 192, 200]);
@@ -183,6 +185,30 @@ fn times_at_the_ends_of_the_calendar_survive() {
 }
 
 #[test]
+fn records_of_every_kind_are_dumped_and_load_as_they_were() {
+    for keep in [false, true] {
+        let db = Db::builder().keep_empty_labels(keep).in_memory().unwrap();
+        populate(&db, &mut Seed::new(5), 50).unwrap();
+        let store = db.namespace("default").unwrap();
+        let odd = Record::new("odd \n\u{10ffff}\"/", Any::new("", [0xff, 0])).label("empty", "");
+        let odd = store.records("a").unwrap().create(odd).unwrap();
+        assert_eq!(odd.labels.contains_key("empty"), keep);
+        let text = dump(&db);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("new.redb");
+        let report = load(&path, &text).unwrap();
+        let new = Db::open(&path).unwrap();
+        let contents = Contents::of(&db).unwrap();
+        assert_eq!(report.records_count, contents.records.len() as u64);
+        assert!(report.records_count > 5);
+        assert_eq!(Contents::of(&new).unwrap(), contents);
+        assert_eq!(new.info().keep_empty_labels, keep);
+        assert_eq!(dump(&new), text);
+        assert!(new.check().unwrap().is_healthy());
+    }
+}
+
+#[test]
 fn a_dump_is_of_one_snapshot_and_reports_progress() {
     let db = Db::in_memory().unwrap();
     fill(&db, 100, 10);
@@ -273,11 +299,11 @@ fn hostile_dumps_fail_cleanly_and_leave_nothing() {
         )
     };
     use ErrorKind::InvalidArgument;
-    let newer = head.replace("\"bayplan_dump\":1", "\"bayplan_dump\":2");
+    let newer = head.replace("\"bayplan_dump\":2", "\"bayplan_dump\":3");
     refuses(
         newer.as_bytes(),
         ErrorKind::IncompatibleFormat,
-        "line 1: the dump has version 2",
+        "line 1: the dump has version 3",
     );
     refuses(&b"hello\n"[..], InvalidArgument, "line 1: it is not a dump");
     let deep = [head.as_bytes(), "[".repeat(1_000_000).as_bytes(), b"\n"].concat();
@@ -378,7 +404,7 @@ fn loading_replaces_nothing_and_heeds_the_expected_id() {
     assert_eq!(std::fs::read(&path).unwrap(), b"mine");
     let other = Db::in_memory().unwrap().info().id;
     let new = directory.path().join("new.redb");
-    let error = Db::builder()
+    let error = Maintenance::new()
         .expect_id(other)
         .load(&new, &first[..], |_| {})
         .unwrap_err();

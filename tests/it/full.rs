@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
-use bayplan::{Any, Container, Db, Error, ErrorKind, Filters, ReadStore, Result, Store};
+use bayplan::{Any, Container, Db, Error, ErrorKind, Filters, Maintenance, Result};
 use tempfile::TempDir;
 
 use crate::sample::{Contents, plain};
@@ -223,7 +223,7 @@ fn survives(disk: &Disk, case: Case) -> bool {
     let count = outcome.acknowledged.len() / 2;
     delete(&db, count, &mut outcome).unwrap_or_else(|error| panic!("{case:?}: {error:#}"));
     drop(db);
-    let report = Db::builder().compact(&path).unwrap();
+    let report = Maintenance::new().compact(&path).unwrap();
     assert!(
         report.after_bytes <= report.before_bytes,
         "{case:?}: {report:?}"
@@ -303,15 +303,15 @@ fn what_makes_a_new_file_on_a_full_disk_says_so_and_leaves_nothing() {
             ("backup", db.backup(&to, |_| {}).map(|_| ())),
             (
                 "restore",
-                Db::builder().restore(&source, &to, |_| {}).map(|_| ()),
+                Maintenance::new().restore(&source, &to, |_| {}).map(|_| ()),
             ),
             (
                 "salvage",
-                Db::builder().salvage(&source, &to, |_| {}).map(|_| ()),
+                Maintenance::new().salvage(&source, &to, |_| {}).map(|_| ()),
             ),
             (
                 "load",
-                Db::builder().load(&to, &dump[..], |_| {}).map(|_| ()),
+                Maintenance::new().load(&to, &dump[..], |_| {}).map(|_| ()),
             ),
         ];
         for (what, result) in results {
@@ -355,7 +355,7 @@ fn a_compaction_on_a_full_disk_succeeds_or_says_so_and_loses_nothing() {
         let contents = Contents::of(&db).unwrap();
         drop((store, db));
         disk.fill();
-        match Db::builder().compact(&path) {
+        match Maintenance::new().compact(&path) {
             Ok(report) => {
                 compacted += 1;
                 assert!(report.after_bytes <= report.before_bytes);

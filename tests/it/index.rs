@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use bayplan::{Any, Container, Db, FieldMask, Filters, Namespace, ReadStore, Runtime, Store};
+use bayplan::{Any, Container, Db, FieldMask, Filters, Namespace, Runtime, Store};
 use proptest::prelude::*;
 
 fn container(id: &str) -> Container {
@@ -24,13 +24,17 @@ fn assert_found_alike(db: &Db, namespace: &str, texts: &[&str]) -> usize {
         .unwrap()
         .namespace(namespace)
         .unwrap()
-        .list_ids(&filters)
+        .query()
+        .filter(&filters)
+        .ids()
         .unwrap();
     let txn = db.begin_write().unwrap();
     let by_scan = txn
         .namespace(namespace)
         .unwrap()
-        .list_ids(&filters)
+        .query()
+        .filter(&filters)
+        .ids()
         .unwrap();
     assert_eq!(by_index, by_scan, "{texts:?}");
     by_scan.len()
@@ -88,7 +92,13 @@ fn an_old_snapshot_finds_what_was_there_when_it_was_taken() {
     let filters = filters(&["labels.shard==7"]);
     let before = db.read().unwrap();
     assert_eq!(
-        before.namespace("a").unwrap().list_ids(&filters).unwrap(),
+        before
+            .namespace("a")
+            .unwrap()
+            .query()
+            .filter(&filters)
+            .ids()
+            .unwrap(),
         ["c0007", "c0057"]
     );
     store.delete("c0007").unwrap();
@@ -97,10 +107,19 @@ fn an_old_snapshot_finds_what_was_there_when_it_was_taken() {
         .update(Container::with_id("c0001").label("shard", "7"), &mask)
         .unwrap();
     assert_eq!(
-        before.namespace("a").unwrap().list_ids(&filters).unwrap(),
+        before
+            .namespace("a")
+            .unwrap()
+            .query()
+            .filter(&filters)
+            .ids()
+            .unwrap(),
         ["c0007", "c0057"]
     );
-    assert_eq!(store.list_ids(&filters).unwrap(), ["c0001", "c0057"]);
+    assert_eq!(
+        store.query().filter(&filters).ids().unwrap(),
+        ["c0001", "c0057"]
+    );
 }
 
 #[test]
@@ -181,8 +200,8 @@ fn the_index_is_right_in_every_snapshot_while_writers_run() {
                 while !done.load(Ordering::Acquire) {
                     let snapshot = db.read().unwrap();
                     let store = snapshot.namespace("a").unwrap();
-                    let by_index = store.list_ids(wanted).unwrap();
-                    let all = store.list_headers(&Filters::all()).unwrap();
+                    let by_index = store.query().filter(wanted).ids().unwrap();
+                    let all = store.query().headers().unwrap();
                     let by_scan: Vec<String> = all
                         .into_iter()
                         .filter(|header| header.labels.get("shard").is_some_and(|it| it == "7"))

@@ -16,7 +16,6 @@ mod api;
 mod backup;
 mod btree;
 mod compact;
-#[cfg(feature = "conformance")]
 mod conformance;
 mod corpus;
 mod damage;

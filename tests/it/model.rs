@@ -29,13 +29,13 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn a_strict_store_does_what_a_map_does(history in steps()) {
-        run::compare(Rules::Strict, None, &history)?;
+    fn a_strict_store_does_what_a_map_does(history in steps(), keep: bool) {
+        run::compare(Rules::Strict, keep, None, &history)?;
     }
 
     #[test]
-    fn a_containerd2_store_does_what_a_map_does(history in steps()) {
-        run::compare(Rules::Containerd2, None, &history)?;
+    fn a_containerd2_store_does_what_a_map_does(history in steps(), keep: bool) {
+        run::compare(Rules::Containerd2, keep, None, &history)?;
     }
 }
 
@@ -45,12 +45,21 @@ fn a_map_that_does_something_else_is_noticed() {
     for fault in [
         Fault::AbsentExtensionIsEmpty,
         Fault::CreateOverwrites,
+        Fault::DeleteIfIsDelete,
         Fault::DeleteLeavesExtensions,
+        Fault::DeleteLeavesLabels,
         Fault::DeleteNamespaceTakesContainers,
+        Fault::DeleteNamespaceTakesRecords,
+        Fault::DeleteTakesTheTwin,
         Fault::FailedUpdateIsKept,
         Fault::FullUpdateMerges,
+        Fault::ImportSetsTheTimes,
+        Fault::ImportTakesAnyTimes,
         Fault::NamespaceGoesWithItsLastContainer,
+        Fault::OneKindForAll,
         Fault::PageRepeatsItsBegin,
+        Fault::PutDeletesFirst,
+        Fault::PutRefusesAsAnUpdateDoes,
         Fault::SetLabelNeedsTheNamespace,
         Fault::UpdateIfIsUpdate,
         Fault::UpdatedAtIsTheClock,
@@ -62,7 +71,7 @@ fn a_map_that_does_something_else_is_noticed() {
             ..Config::default()
         });
         let outcome = runner.run(&steps(), |history: Vec<Step>| {
-            run::compare(Rules::Strict, Some(fault), &history)
+            run::compare(Rules::Strict, false, Some(fault), &history)
         });
         assert!(outcome.is_err(), "{fault:?} went unnoticed");
     }

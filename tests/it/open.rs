@@ -10,10 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bayplan::{
-    Builder, Db, Error, ErrorKind, Filters, Namespaces, ReadNamespaces, ReadStore, Revision, Rules,
-    Store,
-};
+use bayplan::{Builder, Db, Error, ErrorKind, Revision, Rules};
 use tempfile::TempDir;
 
 use crate::sample::{Contents, plain, populate};
@@ -62,7 +59,7 @@ fn create(db: &Db, id: &str) -> Revision {
 
 fn count(db: &Db) -> u64 {
     let store = db.namespace("default").unwrap();
-    store.count(&Filters::all()).unwrap()
+    store.query().count().unwrap()
 }
 
 #[test]
@@ -253,13 +250,14 @@ fn the_file_is_free_when_its_last_handle_is_gone() {
     create(&db, "a");
     let store = db.namespace("default").unwrap();
     let snapshot = db.read().unwrap();
-    let containers = store.iter(&Filters::all()).unwrap();
+    let containers = store.query().iter().unwrap();
     drop(db);
     refused(Db::open(place.path()), ErrorKind::Locked);
-    drop(store);
     drop(snapshot);
     refused(Db::open(place.path()), ErrorKind::Locked);
     assert_eq!(containers.count(), 1);
+    refused(Db::open(place.path()), ErrorKind::Locked);
+    drop(store);
     Db::open(place.path()).unwrap();
 }
 
@@ -389,7 +387,7 @@ fn a_live_file_is_read_as_it_grows_if_its_writer_allows_it() {
         assert!(reader.check().unwrap().is_healthy());
     }
     let old = snapshot.namespace("default").unwrap();
-    assert_eq!(old.count(&Filters::all()).unwrap(), 1);
+    assert_eq!(old.query().count().unwrap(), 1);
     refused(Db::open(place.path()), ErrorKind::Locked);
     drop((snapshot, writer));
     for reader in &readers {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bayplan::{
-    Any, Container, Db, ErrorKind, FieldMask, Namespace, Namespaces, SalvageReport, Store,
+    Any, Container, Db, ErrorKind, FieldMask, Maintenance, Namespace, Record, SalvageReport,
 };
 
 use crate::tools::{Numbers, assert_private, container, content, dump, files, fill};
@@ -34,8 +34,8 @@ impl Broken {
         }
     }
 
-    /// What `make` leaves where closing has not overwritten a spec of 9,000 of these bytes, which is of
-    /// no container any more: neither its piece nor the rest beside the record. That depends on which
+    /// What `make` leaves where closing has not overwritten a container with this filler of 9,000 bytes, which is
+    /// of no container any more: neither its spec nor the rows beside the record. That depends on which
     /// pages redb finds free, and so on how many others there are.
     fn with_remains(filler: u8, make: impl Fn(&Namespace)) -> Self {
         let make = |others| {
@@ -55,11 +55,8 @@ impl Broken {
         };
         let mut all = (0..20).map(make);
         let is_whole = |it: &Self| {
-            let pieces = it.find_any(&[filler; 8000]);
-            let mut all = it.find_any(&[filler; 500]).into_iter();
-            pieces
-                .first()
-                .is_some_and(|piece| all.any(|at| !(*piece..piece + 9000).contains(&at)))
+            let is_there = |bytes: &[u8]| !it.find_any(bytes).is_empty();
+            is_there(&noise(filler, 9000)) && is_there(mark(filler).as_bytes())
         };
         all.find(is_whole).unwrap()
     }
@@ -76,7 +73,9 @@ impl Broken {
         fs::write(&old, &self.bytes).unwrap();
         let _ = fs::remove_file(&new);
         let mut calls = 0;
-        let report = Db::builder().salvage(&old, &new, |_| calls += 1).unwrap();
+        let report = Maintenance::new()
+            .salvage(&old, &new, |_| calls += 1)
+            .unwrap();
         assert!(calls > 0);
         assert!(
             fs::read(&old).unwrap() == self.bytes,
@@ -143,18 +142,32 @@ fn key(namespace: &str, id: &str) -> (String, String) {
 
 fn with_spec(id: &str, filler: u8, bytes: usize) -> Container {
     let mut it = container(id, 0);
-    it.spec = Some(Any::new("spec", vec![filler; bytes]));
-    it
+    it.spec = Some(Any::new("spec", noise(filler, bytes)));
+    it.label("filler", mark(filler))
+}
+
+/// Bytes that no packing makes shorter.
+fn noise(filler: u8, bytes: usize) -> Vec<u8> {
+    let mut numbers = Numbers::new(filler.into());
+    (0..bytes).map(|_| numbers.below(256) as u8).collect()
+}
+
+/// What the row of labels has beside such a spec.
+fn mark(filler: u8) -> String {
+    format!("filled-with-{filler}")
 }
 
 #[test]
 fn of_a_healthy_file_everything_is_copied() {
     let broken = Broken::of(|db| {
         fill(db, 100, 400);
-        db.namespace("default").unwrap().delete("c00007").unwrap();
+        let store = db.namespace("default").unwrap();
+        store.delete("c00007").unwrap();
+        fill_images(&store);
     });
     let (report, after) = broken.salvage();
     assert_eq!(after, broken.before);
+    assert_eq!(report.records_count, 30);
     assert!(report.is_id_kept && report.uncertain.is_empty() && report.lost.is_empty());
     let old = Db::open(broken.path("old.redb")).unwrap();
     let new = Db::open(broken.path("new.redb")).unwrap();
@@ -170,7 +183,7 @@ fn a_flipped_byte_in_a_spec_costs_no_other_container() {
             .create(with_spec("hit", 0xaa, 9000))
             .unwrap();
     });
-    let place = broken.find(&[0xaa; 8000])[0];
+    let place = broken.find(&noise(0xaa, 8000))[0];
     broken.bytes[place + 5000] ^= 1;
     let (report, after) = broken.salvage();
     assert_eq!(report.lost.len(), 1, "{report:?}");
@@ -192,21 +205,58 @@ fn a_flipped_byte_in_a_spec_costs_no_other_container() {
     assert_eq!(after.len(), broken.before.len() - 1);
 }
 
+/// 30 records, each with noise in its value, of the filler of its number.
+fn fill_images(store: &Namespace) {
+    let images = store.records("images").unwrap();
+    for number in 0..30 {
+        let value = Any::new("image", noise(number, 500));
+        let image = Record::new(format!("registry/image:{number}"), value);
+        images
+            .create(image.label("number", number.to_string()))
+            .unwrap();
+    }
+}
+
+#[test]
+fn a_flipped_byte_in_a_record_costs_nothing_else() {
+    let mut broken = Broken::of(|db| {
+        fill(db, 50, 100);
+        fill_images(&db.namespace("default").unwrap());
+    });
+    for place in broken.find(&noise(7, 500)) {
+        broken.bytes[place + 250] ^= 1;
+    }
+    let (report, after) = broken.salvage();
+    assert_eq!(after, broken.before);
+    assert_eq!(report.records_count, 29);
+    let lost = &report.lost[..];
+    assert_eq!(lost.len(), 1, "{report:?}");
+    assert_eq!(
+        (lost[0].kind.as_str(), lost[0].id.as_str()),
+        ("images", "registry/image:7")
+    );
+    let db = Db::open(broken.path("new.redb")).unwrap();
+    let images = db.namespace("default").unwrap().records("images").unwrap();
+    assert!(images.get("registry/image:7").unwrap_err().is_not_found());
+    let image = images.get("registry/image:8").unwrap();
+    assert_eq!(image.value.value, noise(8, 500));
+}
+
 #[test]
 fn an_older_complete_version_is_taken_where_the_newest_is_damaged() {
     let mut broken = Broken::with_remains(0xaa, |store| {
         store.create(with_spec("hit", 0xaa, 9000)).unwrap();
         let change = with_spec("hit", 0xbb, 9001);
         store
-            .update(change, &FieldMask::parse(["spec"]).unwrap())
+            .update(change, &FieldMask::parse(["spec", "labels"]).unwrap())
             .unwrap();
     });
-    let place = broken.find(&[0xbb; 8000])[0];
+    let place = broken.find(&noise(0xbb, 8000))[0];
     broken.bytes[place + 5000] ^= 1;
     let (report, after) = broken.salvage();
     assert_eq!(after.len(), broken.before.len());
     let old = &after[&key("default", "hit")];
-    assert_eq!(old.spec.as_ref().unwrap().value, [0xaa; 9000]);
+    assert_eq!(old.spec.as_ref().unwrap().value, noise(0xaa, 9000));
     let newest = &broken.before[&key("default", "hit")];
     assert!(old.revision < newest.revision);
     assert_eq!(report.uncertain.len(), 1, "{report:?}");
@@ -216,7 +266,7 @@ fn an_older_complete_version_is_taken_where_the_newest_is_damaged() {
         "{reason}"
     );
     assert!(
-        reason.contains(&format!("revision {}:", old.revision)),
+        reason.contains(&format!("it is of revision {}", old.revision)),
         "{reason}"
     );
     assert!(!report.uncertain[0].is_possibly_deleted);
@@ -293,7 +343,7 @@ fn deleted_containers_come_back_only_where_nobody_can_tell() {
     };
     // The structure can be followed: it is known to be deleted.
     let mut broken = make();
-    let place = broken.find(&[0xaa; 8000])[0];
+    let place = broken.find(&noise(0xaa, 8000))[0];
     broken.bytes[place + 5000] ^= 1;
     let (report, after) = broken.salvage();
     assert!(!after.contains_key(&key("default", "gone")));
@@ -327,11 +377,11 @@ fn garbage_is_refused_and_leaves_nothing() {
         leaves,
     ] {
         fs::write(&old, &bytes).unwrap();
-        let error = Db::builder().salvage(&old, &new, |_| {}).unwrap_err();
+        let error = Maintenance::new().salvage(&old, &new, |_| {}).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotAStore, "{error}");
         assert_eq!(files(directory.path()), ["old"]);
     }
-    let salvage = |from: &Path| Db::builder().salvage(from, &new, |_| {}).unwrap_err();
+    let salvage = |from: &Path| Maintenance::new().salvage(from, &new, |_| {}).unwrap_err();
     assert_eq!(salvage(directory.path()).kind(), ErrorKind::NotAStore);
     assert!(salvage(&directory.path().join("missing")).is_not_found());
 }
@@ -342,18 +392,18 @@ fn nothing_is_overwritten_and_no_store_in_use_is_salvaged() {
     let (old, new) = (directory.path().join("old"), directory.path().join("new"));
     let db = Db::create(&old).unwrap();
     db.create_namespace("a", [].into()).unwrap();
-    let error = Db::builder().salvage(&old, &new, |_| {}).unwrap_err();
+    let error = Maintenance::new().salvage(&old, &new, |_| {}).unwrap_err();
     assert!(error.is_locked(), "{error}");
     drop(db);
     fs::write(&new, "mine").unwrap();
-    let error = Db::builder().salvage(&old, &new, |_| {}).unwrap_err();
+    let error = Maintenance::new().salvage(&old, &new, |_| {}).unwrap_err();
     assert!(error.is_already_exists(), "{error}");
     assert_eq!(fs::read(&new).unwrap(), b"mine");
-    let error = Db::builder().salvage(&old, &old, |_| {}).unwrap_err();
+    let error = Maintenance::new().salvage(&old, &old, |_| {}).unwrap_err();
     assert!(error.is_already_exists(), "{error}");
     let other = Db::in_memory().unwrap().info().id;
     let third = directory.path().join("third");
-    let error = Db::builder()
+    let error = Maintenance::new()
         .expect_id(other)
         .salvage(&old, &third, |_| {})
         .unwrap_err();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bayplan::{Any, Container, Db, Filters, Labels, Result, Runtime};
+use bayplan::{Any, Container, Db, Filters, Labels, Record, Result, Runtime};
 
 use super::seed::Seed;
 
@@ -57,6 +57,8 @@ pub(crate) fn without_stamps(mut container: Container) -> Container {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Contents {
     pub(crate) containers: BTreeMap<(String, String), Container>,
+    /// By namespace, kind and id.
+    pub(crate) records: BTreeMap<(String, String, String), Record>,
     pub(crate) namespaces: BTreeMap<String, Labels>,
 }
 
@@ -66,6 +68,7 @@ impl Contents {
         let snapshot = db.read()?;
         let mut contents = Self {
             containers: BTreeMap::new(),
+            records: BTreeMap::new(),
             namespaces: BTreeMap::new(),
         };
         for name in snapshot.list_namespaces()? {
@@ -75,6 +78,14 @@ impl Contents {
                 assert_eq!(store.get(&container.id)?, container);
                 let key = (name.to_string(), container.id.clone());
                 contents.containers.insert(key, container);
+            }
+            for kind in snapshot.record_kinds(name.as_str())? {
+                let records = store.records(&kind)?;
+                for record in records.list(&Filters::all())? {
+                    assert_eq!(records.get(&record.id)?, record);
+                    let key = (name.to_string(), kind.clone(), record.id.clone());
+                    contents.records.insert(key, record);
+                }
             }
             contents.namespaces.insert(name.to_string(), labels);
         }
@@ -94,8 +105,16 @@ pub(crate) fn populate(db: &Db, seed: &mut Seed, count: usize) -> Result<()> {
                 let name = names[seed.below(names.len())];
                 let id = format!("c{}-{batch}-{number}", seed.below(1000));
                 let most = [0, 200, 2_000, 20_000][seed.below(4)];
-                txn.namespace(name)?
-                    .create(marked(&id, seed.number(), most))?;
+                let containers = txn.namespace(name)?;
+                containers.create(marked(&id, seed.number(), most))?;
+                if seed.one_in(4) {
+                    let kind = ["images", "leases"][seed.below(2)];
+                    let mark = seed.number();
+                    let value = Any::new("value", seed.bytes(most.min(3_000)));
+                    let record = Record::new(format!("{id}:{mark}/x"), value);
+                    let record = record.label("mark", mark.to_string());
+                    containers.records(kind)?.create(record)?;
+                }
             }
             Ok::<_, bayplan::Error>(())
         })?;

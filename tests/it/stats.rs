@@ -1,17 +1,19 @@
 //! What a store tells about how much it holds.
 
-use bayplan::{Any, Container, Db, Namespaces, Runtime, Store};
+use bayplan::{Any, Container, Db, Record, Runtime};
+
+use crate::seed::Seed;
 
 fn container(id: &str, spec_bytes: usize) -> Container {
     Container::new(
         id,
         Runtime::new("runc"),
-        Any::new("spec", vec![7; spec_bytes]),
+        Any::new("spec", Seed::new(7).bytes(spec_bytes)),
     )
 }
 
 #[test]
-fn stats_count_containers_by_namespace_and_bytes_by_table() {
+fn stats_count_containers_and_records_by_namespace_and_bytes_by_table() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("meta.redb");
     let db = Db::create(&path).unwrap();
@@ -22,6 +24,12 @@ fn stats_count_containers_by_namespace_and_bytes_by_table() {
         }
     }
     db.create_namespace("empty", [].into()).unwrap();
+    let b = db.namespace("b").unwrap();
+    for (kind, id) in [("images", "x"), ("images", "y"), ("leases", "x")] {
+        let record = Record::new(id, Any::default());
+        b.records(kind).unwrap().create(record).unwrap();
+    }
+    drop(b);
     let stats = db.stats().unwrap();
     let counts: Vec<_> = stats
         .namespaces
@@ -29,14 +37,18 @@ fn stats_count_containers_by_namespace_and_bytes_by_table() {
         .map(|namespace| (namespace.name.as_str(), namespace.containers_count))
         .collect();
     assert_eq!(counts, [("a", 2), ("b", 1), ("empty", 0)]);
-    assert_eq!(stats.containers_count, 3);
+    assert_eq!((stats.containers_count, stats.records_count), (3, 3));
+    let counts = [("images".to_owned(), 2), ("leases".to_owned(), 1)];
+    assert_eq!(stats.namespaces[1].records_counts, counts.into());
+    assert!(stats.namespaces[0].records_counts.is_empty());
     assert_eq!(stats.id, db.info().id);
     let tables: Vec<_> = stats
         .tables
         .iter()
         .map(|table| (table.name.as_str(), table.keys_count))
         .collect();
-    assert_eq!(tables, [("containers", 12), ("meta", 3), ("namespaces", 3)]);
+    // A row of its own each; labels and a spec of a container; the value of a record.
+    assert_eq!(tables, [("meta", 3), ("namespaces", 3), ("records", 9 + 6)]);
     assert!(stats.stored_bytes > 30_000);
     assert_eq!(stats.file_bytes, Some(path.metadata().unwrap().len()));
     assert_eq!(

@@ -3,17 +3,23 @@
 use std::fs;
 use std::path::Path;
 
-use bayplan::{
-    Any, Container, Db, FieldMask, Filters, Namespaces, ReadNamespaces, ReadStore, Runtime, Store,
-};
+use bayplan::{Any, Container, Db, FieldMask, Filters, Runtime};
 
 /// A spec of some size that tells which container it is of.
 pub(crate) fn spec(id: &str, bytes: usize) -> Any {
-    let filler = "x".repeat(bytes);
+    let filler = filler(id, bytes);
     Any::new(
         "types.containerd.io/opencontainers/runtime-spec/1/Spec",
         format!("{{\"hostname\":\"{id}\",\"filler\":\"{filler}\"}}"),
     )
+}
+
+/// Letters and digits that no packing makes shorter, of each id others.
+pub(crate) fn filler(id: &str, bytes: usize) -> String {
+    let seed = crc32fast::hash(id.as_bytes());
+    let mut numbers = Numbers::new(seed.into());
+    let letter = |number: usize| char::from_digit(number as u32, 36).unwrap();
+    (0..bytes).map(|_| letter(numbers.below(36))).collect()
 }
 
 /// A container with something in every field.

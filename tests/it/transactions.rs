@@ -7,8 +7,7 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
 use bayplan::{
-    Any, Container, Db, Error, ErrorKind, FieldMask, Filters, Labels, Namespaces, Page,
-    ReadNamespaces, ReadStore, Result, Revision, Runtime, Store,
+    Any, Container, Db, Error, ErrorKind, FieldMask, Filters, Labels, Result, Revision, Runtime,
 };
 
 use crate::quiet::quietly;
@@ -35,7 +34,7 @@ fn fails<T: std::fmt::Debug>(result: Result<T>, kind: ErrorKind) -> Error {
 #[track_caller]
 fn holds(db: &Db, namespace: &str, ids: &[&str]) {
     let found = db.namespace(namespace).unwrap();
-    assert_eq!(found.list_ids(&Filters::all()).unwrap(), ids);
+    assert_eq!(found.query().ids().unwrap(), ids);
 }
 
 #[track_caller]
@@ -64,7 +63,9 @@ fn a_snapshot_does_not_see_what_is_committed_later() {
     assert_eq!(seen.get("goes").unwrap(), goes);
     fails(seen.get("comes"), ErrorKind::NotFound);
     assert_eq!(
-        seen.list_ids(&Filters::parse(["labels.a"]).unwrap())
+        seen.query()
+            .filter(&Filters::parse(["labels.a"]).unwrap())
+            .ids()
             .unwrap(),
         ["stays"]
     );
@@ -81,7 +82,7 @@ fn an_iterator_keeps_its_snapshot_when_the_transaction_is_gone() {
     for id in &ids {
         home.create(sample(id)).unwrap();
     }
-    let mut iterator = home.iter(&Filters::all()).unwrap();
+    let mut iterator = home.query().iter().unwrap();
     assert_eq!(iterator.next().unwrap().unwrap().id, "c100");
     for id in &ids {
         home.delete(id).unwrap();
@@ -120,13 +121,19 @@ fn a_transaction_sees_what_it_did_and_nobody_else_does_before_the_commit() {
     inside.delete("old").unwrap();
     let labelled = Filters::parse(["labels.a==1"]).unwrap();
     assert_eq!(inside.list(&labelled).unwrap(), [made]);
-    assert_eq!(inside.count(&Filters::all()).unwrap(), 1);
+    assert_eq!(inside.query().count().unwrap(), 1);
     assert_eq!(
-        inside.list_page(&Page::limit(9), &labelled).unwrap().len(),
+        inside
+            .query()
+            .filter(&labelled)
+            .limit(9)
+            .list()
+            .unwrap()
+            .len(),
         1
     );
     holds(&db, HOME, &["old"]);
-    assert_eq!(home.count(&labelled).unwrap(), 1);
+    assert_eq!(home.query().filter(&labelled).count().unwrap(), 1);
     txn.commit().unwrap();
     holds(&db, HOME, &["new"]);
     healthy(&db, 1);
@@ -230,17 +237,13 @@ fn a_visitor_may_write_through_the_transaction_that_it_reads() {
             home.create(sample(&format!("c{number}")))?;
         }
         let mut seen = 0;
-        let mut result = Ok(());
-        home.visit(&Page::all(), &Filters::all(), &mut |container| {
+        home.query().visit(|container| {
             seen += 1;
-            result = home.delete(&container.id);
-            match result {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(_) => ControlFlow::Break(()),
-            }
+            home.delete(&container.id)?;
+            Ok::<_, Error>(ControlFlow::Continue(()))
         })?;
         assert_eq!(seen, 200);
-        result
+        Ok::<_, Error>(())
     })
     .unwrap();
     holds(&db, HOME, &[]);
@@ -255,16 +258,15 @@ fn a_visitor_may_write_to_the_store_and_goes_on_in_its_snapshot() {
         home.create(sample(&format!("c{number}"))).unwrap();
     }
     let mut seen = Vec::new();
-    home.visit_headers(&Page::all(), &Filters::all(), &mut |header| {
-        home.delete(&header.id).unwrap();
-        home.create(sample(&format!("z-{}", header.id))).unwrap();
-        seen.push(header.id);
-        ControlFlow::Continue(())
-    })
-    .unwrap();
+    for header in home.query().iter_headers().unwrap() {
+        let id = header.unwrap().id;
+        home.delete(&id).unwrap();
+        home.create(sample(&format!("z-{id}"))).unwrap();
+        seen.push(id);
+    }
     assert_eq!(seen.len(), 100);
     assert!(seen.iter().all(|id| id.starts_with('c')));
-    assert_eq!(home.count(&Filters::all()).unwrap(), 100);
+    assert_eq!(home.query().count().unwrap(), 100);
     healthy(&db, 100);
 }
 
@@ -298,7 +300,7 @@ fn revisions_go_on_after_the_file_is_opened_again() {
 fn a_transaction_that_changes_nothing_may_be_committed() {
     let db = Db::in_memory().unwrap();
     db.begin_write().unwrap().commit().unwrap();
-    db.write(|txn| txn.namespace(HOME)?.count(&Filters::all()))
+    db.write(|txn| txn.namespace(HOME)?.query().count())
         .unwrap();
     assert!(db.list_namespaces().unwrap().is_empty());
 }
@@ -552,8 +554,8 @@ fn a_listing_of_many_batches_is_of_one_moment_while_others_write() {
             done.store(true, Ordering::Relaxed);
         });
         while !done.load(Ordering::Relaxed) {
-            assert_eq!(home.list_headers(&Filters::all()).unwrap().len(), COUNT);
-            assert_eq!(home.count(&Filters::all()).unwrap(), COUNT as u64);
+            assert_eq!(home.query().headers().unwrap().len(), COUNT);
+            assert_eq!(home.query().count().unwrap(), COUNT as u64);
         }
     });
     healthy(&db, COUNT as u64);
@@ -584,87 +586,50 @@ fn single_writes_wait_for_a_transaction_of_another_thread_and_then_happen() {
 }
 
 #[test]
-fn a_visitor_of_references_sees_what_an_owned_listing_gives() {
-    let db = Db::in_memory().unwrap();
-    let store = db.namespace("a").unwrap();
-    for number in 0..100 {
-        let options = Any::new("options", [number]);
-        let container = Container::new(
-            format!("c{number}"),
-            Runtime::new("runc").options(options),
-            Any::new("spec", vec![number; usize::from(number) * 50]),
-        );
-        let container = container
-            .label("n", (number % 10).to_string())
-            .label("even", (number % 2 == 0).to_string())
-            .extension("x", Any::new("t", [number, 1]))
-            .snapshot("overlayfs", "key")
-            .sandbox("pod")
-            .image("nginx");
-        store.create(container).unwrap();
-    }
-    let snapshot = db.read().unwrap();
-    let store = snapshot.namespace("a").unwrap();
-    for text in ["", "labels.n==3", "id==c7", "labels.n!=3,labels.even==true"] {
-        let filters = Filters::parse([text]).unwrap();
-        let mut seen = Vec::new();
-        let visit = &mut |container: &bayplan::ContainerRef<'_>| {
-            let mut copy = Container::new(
-                container.id,
-                Runtime::new(container.runtime_name),
-                container.spec.to_any(),
-            );
-            copy.runtime.options = container.runtime_options.map(|any| any.to_any());
-            for (key, value) in &container.labels {
-                assert_eq!(container.label(key), Some(*value));
-                copy = copy.label(*key, *value);
-            }
-            assert_eq!(container.label("none"), None);
-            copy = copy
-                .extension("x", container.extension("x").unwrap().to_any())
-                .snapshot(container.snapshotter, container.snapshot_key)
-                .sandbox(container.sandbox_id)
-                .image(container.image);
-            copy.created_at = container.created_at;
-            copy.updated_at = container.updated_at;
-            copy.revision = container.revision;
-            seen.push(copy);
-            std::ops::ControlFlow::Continue(())
-        };
-        store.visit_refs(&filters, visit).unwrap();
-        assert_eq!(seen, store.list(&filters).unwrap(), "{text}");
-    }
-}
-
-#[test]
-fn a_visitor_of_references_may_break_and_its_panic_is_its_own() {
+fn a_visitor_may_break_or_fail_and_its_panic_is_its_own() {
     let db = Db::in_memory().unwrap();
     let store = db.namespace("a").unwrap();
     for id in ["a", "b", "c"] {
-        store
-            .create(Container::new(id, Runtime::new("runc"), Any::default()))
-            .unwrap();
+        store.create(sample(id)).unwrap();
     }
     let snapshot = db.read().unwrap();
     let store = snapshot.namespace("a").unwrap();
-    let mut seen = 0;
-    let visit = &mut |_: &bayplan::ContainerRef<'_>| {
-        seen += 1;
-        if seen == 2 {
-            std::ops::ControlFlow::Break(())
+    let mut seen = Vec::new();
+    let visited = store.query().visit(|container| {
+        seen.push(container.id);
+        let is_last = seen.len() == 2;
+        let goes_on = ControlFlow::Continue(());
+        Ok::<_, Error>(if is_last {
+            ControlFlow::Break(())
         } else {
-            std::ops::ControlFlow::Continue(())
-        }
-    };
-    store.visit_refs(&Filters::all(), visit).unwrap();
-    assert_eq!(seen, 2);
-    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        store.visit_refs(&Filters::all(), &mut |_| {
-            std::panic::resume_unwind(Box::new("mine"))
+            goes_on
         })
+    });
+    visited.unwrap();
+    assert_eq!(seen, ["a", "b"]);
+    #[derive(Debug, PartialEq)]
+    enum Mine {
+        Enough(String),
+        Of(ErrorKind),
+    }
+    impl From<Error> for Mine {
+        fn from(error: Error) -> Self {
+            Self::Of(error.kind())
+        }
+    }
+    let visited = store
+        .query()
+        .visit(|container| match container.id.as_str() {
+            "b" => Err(Mine::Enough(container.id)),
+            _ => Ok(ControlFlow::Continue(())),
+        });
+    assert_eq!(visited, Err(Mine::Enough("b".into())));
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let visit = |_| -> Result<ControlFlow<()>> { std::panic::resume_unwind(Box::new("mine")) };
+        store.query().visit(visit)
     }));
     assert_eq!(panicked.unwrap_err().downcast_ref::<&str>(), Some(&"mine"));
-    assert_eq!(store.count(&Filters::all()).unwrap(), 3);
+    assert_eq!(store.query().count().unwrap(), 3);
 }
 
 #[test]

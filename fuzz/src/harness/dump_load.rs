@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use bayplan::{Db, ErrorKind};
+use bayplan::{Db, ErrorKind, Maintenance};
 
 use super::Canary;
 use super::input::Input;
@@ -35,7 +35,7 @@ fn changed(mut text: Vec<u8>, mut input: Input<'_>) -> Vec<u8> {
 
 fn loads_or_fails(place: &Place, text: &[u8], canary: Canary) {
     let (first, second) = (place.free("first.redb"), place.free("second.redb"));
-    let report = match Db::builder().load(&first, text, |_| {}) {
+    let report = match Maintenance::new().load(&first, text, |_| {}) {
         Ok(report) => report,
         Err(error) => {
             let kinds = [ErrorKind::InvalidArgument, ErrorKind::IncompatibleFormat];
@@ -44,7 +44,7 @@ fn loads_or_fails(place: &Place, text: &[u8], canary: Canary) {
             return;
         }
     };
-    let mut dump = dump(&first, report.containers_count);
+    let mut dump = dump(&first, (report.containers_count, report.records_count));
     let lines = |text: &[u8]| text.iter().filter(|byte| **byte == b'\n').count() as u64;
     assert_eq!(
         (lines(text), lines(&dump)),
@@ -56,17 +56,17 @@ fn loads_or_fails(place: &Place, text: &[u8], canary: Canary) {
             .replace("nginx", "apache")
             .into();
     }
-    let again = Db::builder().load(&second, &dump[..], |_| {});
+    let again = Maintenance::new().load(&second, &dump[..], |_| {});
     let again = again.unwrap_or_else(|error| panic!("{error:#}"));
-    assert!(self::dump(&second, again.containers_count) == dump);
+    assert!(self::dump(&second, (again.containers_count, again.records_count)) == dump);
     place.assert_holds_only(&["first.redb", "second.redb"]);
 }
 
-fn dump(path: &Path, containers: u64) -> Vec<u8> {
+fn dump(path: &Path, counts: (u64, u64)) -> Vec<u8> {
     let db = Db::open(path).unwrap();
     assert!(db.check().unwrap().is_healthy());
     let mut dump = Vec::new();
     let report = db.dump(&mut dump, |_| {}).unwrap();
-    assert_eq!(report.containers_count, containers);
+    assert_eq!((report.containers_count, report.records_count), counts);
     dump
 }

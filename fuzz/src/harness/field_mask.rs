@@ -1,9 +1,7 @@
 //! Field masks: what parses prints as what parses to the same; an update takes the fields that the
 //! mask names from its input, and no other.
 
-use bayplan::{
-    Any, Container, Db, FieldMask, FieldPath, Labels, Namespace, ReadStore, Rules, Runtime, Store,
-};
+use bayplan::{Any, Container, Db, FieldMask, FieldPath, Labels, Namespace, Rules, Runtime};
 
 use super::Canary;
 

@@ -2,7 +2,7 @@
 //! through, with its index and without.
 
 use bayplan::limits::FILTER_MAX_BYTES;
-use bayplan::{Container, Db, Filter, Filters, Namespace, ReadStore, Store};
+use bayplan::{Container, Db, Filter, Filters, Namespace, Stored};
 
 use super::Canary;
 use super::sample::containers;
@@ -60,15 +60,30 @@ fn finds_what_passes(filter: &Filter) {
             .map(|container| container.id.clone())
             .collect();
         for store in stores {
-            assert_eq!(store.list_ids(&filters).unwrap(), passing, "{filter}");
-            assert_eq!(store.count(&filters).unwrap(), passing.len() as u64);
+            assert_eq!(
+                store.query().filter(&filters).ids().unwrap(),
+                passing,
+                "{filter}"
+            );
+            assert_eq!(
+                store.query().filter(&filters).count().unwrap(),
+                passing.len() as u64
+            );
             let found = store.list(&filters).unwrap();
             assert!(found.iter().map(|found| &found.id).eq(&passing), "{filter}");
             let either = Filters::any([filter.clone(), Filter::id().eq("c3")]);
             let with_c3 = passing.len() + usize::from(!passing.iter().any(|id| id == "c3"));
-            assert_eq!(store.list_ids(&either).unwrap().len(), with_c3, "{filter}");
+            assert_eq!(
+                store.query().filter(&either).ids().unwrap().len(),
+                with_c3,
+                "{filter}"
+            );
             let nothing = Filters::from(filter.clone().and(Filter::id().eq("c99")));
-            assert_eq!(store.count(&nothing).unwrap(), 0, "{filter}");
+            assert_eq!(
+                store.query().filter(&nothing).count().unwrap(),
+                0,
+                "{filter}"
+            );
         }
     });
 }

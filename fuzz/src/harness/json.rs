@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use bayplan::{Any, Container, ContainerHeader, Labels, Runtime};
+use bayplan::{Any, Container, ContainerHeader, Labels, Record, RecordHeader, Runtime};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -13,6 +13,8 @@ pub(crate) fn run(data: &[u8], canary: Canary) {
     if let Ok(text) = str::from_utf8(data) {
         reads_back::<Container>(text, canary);
         reads_back::<ContainerHeader>(text, canary);
+        reads_back::<Record>(text, canary);
+        reads_back::<RecordHeader>(text, canary);
         reads_back::<Runtime>(text, canary);
         reads_back::<Any>(text, canary);
         reads_back::<Labels>(text, canary);

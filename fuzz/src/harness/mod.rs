@@ -1,6 +1,5 @@
 //! The laws that hold for every input, one module for each target. A law that is broken panics.
 
-pub(crate) mod bytes;
 mod dump_load;
 mod field_mask;
 mod filter;

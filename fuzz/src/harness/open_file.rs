@@ -4,12 +4,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use bayplan::{Any, Builder, Container, Db, Filters, ReadNamespaces, ReadStore, Runtime, Store};
+use bayplan::{Any, Builder, Container, Db, Filters, Maintenance, Runtime};
 use chrono::DateTime;
 
 use super::Canary;
 use super::input::Input;
-use super::sample::{Place, contents, load_dump};
+use super::sample::{Item, Place, contents, load_dump};
 
 const PAGE_BYTES: usize = 4096;
 
@@ -20,7 +20,7 @@ const LIVE: u8 = 0x08;
 const READS: u8 = 0x10;
 const SALVAGES: u8 = 0x20;
 
-type Contents = Vec<(String, Container)>;
+type Contents = Vec<(String, Item)>;
 
 /// A healthy file, what it holds and what it held one commit before.
 struct Image {
@@ -137,7 +137,7 @@ pub(crate) fn run(data: &[u8], canary: Canary) {
         std::fs::write(&path, &bytes).unwrap();
         if how & SALVAGES != 0 {
             let saved = place.free("saved.redb");
-            if Db::builder().salvage(&path, &saved, |_| {}).is_ok() {
+            if Maintenance::new().salvage(&path, &saved, |_| {}).is_ok() {
                 assert!(Db::open(&saved).unwrap().check().unwrap().is_healthy());
             }
             assert!(std::fs::read(&path).unwrap() == bytes, "salvage wrote");
@@ -180,8 +180,13 @@ fn opens(
     };
     for name in db.list_namespaces().unwrap_or_default() {
         let store = db.namespace(name.as_str()).unwrap();
-        let _ = store.list_lenient(&Filters::all());
-        let _ = store.iter(&Filters::all()).map(|all| all.count());
+        let _ = store.query().lenient();
+        let _ = store.query().iter().map(|all| all.count());
+        for kind in db.record_kinds(name.as_str()).unwrap_or_default() {
+            if let Ok(records) = store.records(&kind) {
+                let _ = records.list(&Filters::all());
+            }
+        }
         let _ = store.get("p3");
     }
     let _ = db.check();

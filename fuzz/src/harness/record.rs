@@ -4,17 +4,16 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use bayplan::{ContainerId, Db, ErrorKind, Filters, ReadNamespaces, ReadStore};
+use bayplan::{ContainerId, Db, ErrorKind, Filters, Maintenance};
 use redb::{Database, TableDefinition};
 
 use super::Canary;
-use super::bytes::Bytes;
 use super::input::Input;
 use super::sample::{Place, load_dump, without_panics_inside};
 
-type Table = TableDefinition<'static, Bytes, Bytes>;
+type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
-const CONTAINERS: Table = Table::new("containers");
+const RECORDS: Table = Table::new("records");
 const NAMESPACES: Table = Table::new("namespaces");
 const META: Table = Table::new("meta");
 
@@ -59,7 +58,7 @@ fn put(path: &Path, mut input: Input<'_>) {
         let key = key(kind, &mut input);
         let count = input.number();
         let content = input.bytes(count);
-        let table = [CONTAINERS, CONTAINERS, NAMESPACES, META][usize::from(kind & 3)];
+        let table = [RECORDS, RECORDS, NAMESPACES, META][usize::from(kind & 3)];
         let mut table = txn.open_table(table).unwrap();
         if kind & 0x80 != 0 {
             table.remove(&key[..]).unwrap();
@@ -84,15 +83,27 @@ fn key(kind: u8, input: &mut Input<'_>) -> Vec<u8> {
         let count = usize::from(input.byte());
         input.bytes(count)
     };
-    let container = |kind: &[u8]| [name.as_bytes(), &[0], id.as_bytes(), kind].concat();
+    let of = |collection: &str, id: &str, part: &[u8]| {
+        [
+            name.as_bytes(),
+            &[0],
+            collection.as_bytes(),
+            &[0],
+            id.as_bytes(),
+            part,
+        ]
+        .concat()
+    };
+    let container = |part: &[u8]| of("containers", &id, part);
     match (kind & 3, kind >> 2 & 3) {
-        (0 | 1, 0) => container(&[]),
-        (0 | 1, 1) => [&container(&[0, 1])[..], part()].concat(),
-        (0 | 1, 2) => [&container(&[0, 2])[..], part()].concat(),
-        (0 | 1, _) => match number >> 2 & 3 {
-            0 => container(&[0, 3]),
-            piece => container(&[0, 3, piece]),
-        },
+        (0, 0) => container(&[]),
+        (0, 1) => container(b"\0l"),
+        (0, 2) => container(b"\0x"),
+        (0, _) => container(b"\0s"),
+        (1, 0) => of("images", "r0", &[]),
+        (1, 1) => of("images", "r0", b"\0l"),
+        (1, 2) => of("images", "r0", b"\0s"),
+        (1, _) => [&of("images", "", &[])[..], part()].concat(),
         (2, 0) => name.as_bytes().to_vec(),
         (2, _) => [name.as_bytes(), &[0], part()].concat(),
         (_, kind) => {
@@ -103,7 +114,7 @@ fn key(kind: u8, input: &mut Input<'_>) -> Vec<u8> {
 
 /// A value as docs/FORMAT.md describes it; perhaps of another format.
 fn sealed(key: &[u8], is_of_another_format: bool, content: &[u8]) -> Vec<u8> {
-    let sealed = [&[1 + u8::from(is_of_another_format)], content].concat();
+    let sealed = [&[2 + u8::from(is_of_another_format)], content].concat();
     let mut hasher = crc32fast::Hasher::new_with_initial(u32::try_from(key.len()).unwrap());
     hasher.update(key);
     hasher.update(&sealed);
@@ -114,7 +125,7 @@ fn tells_or_reads(db: &Db, place: &Place, canary: Canary) {
     let report = db.check().unwrap_or_else(|error| panic!("{error:#}"));
     let is_healthy = report.is_healthy() || canary == Canary::Planted;
     let mut errors = Vec::new();
-    let (mut listed, mut damaged) = (0, BTreeSet::new());
+    let (mut listed, mut listed_records, mut damaged) = (0, 0, BTreeSet::new());
     let names = db.list_namespaces().unwrap_or_else(|error| {
         errors.push(error);
         Vec::new()
@@ -122,8 +133,8 @@ fn tells_or_reads(db: &Db, place: &Place, canary: Canary) {
     for name in names {
         errors.extend(db.namespace_labels(name.as_str()).err());
         let store = db.namespace(name.as_str()).unwrap();
-        let listing = store.list_lenient(&Filters::all()).unwrap();
-        for container in &listing.containers {
+        let listing = store.query().lenient().unwrap();
+        for container in &listing.items {
             assert_eq!(store.get(&container.id).unwrap(), *container);
         }
         for found in listing.damaged {
@@ -137,14 +148,30 @@ fn tells_or_reads(db: &Db, place: &Place, canary: Canary) {
         let strict = store.list(&Filters::all());
         assert_eq!(strict.is_ok(), damaged.is_empty());
         errors.extend(strict.err());
-        errors.extend(store.list_headers(&Filters::all()).err());
+        errors.extend(store.query().headers().err());
         errors.extend(
             store
-                .count(&Filters::any([bayplan::Filter::label("app").eq("nginx")]))
+                .query()
+                .filter(&Filters::any([bayplan::Filter::label("app").eq("nginx")]))
+                .count()
                 .err(),
         );
-        listed += listing.containers.len() as u64;
+        listed += listing.items.len() as u64;
         damaged.clear();
+        let kinds = db.record_kinds(name.as_str());
+        for kind in kinds.as_deref().unwrap_or_default() {
+            let records = store.records(kind);
+            let Ok(records) = records else {
+                // A kind that no collection can have: damage that the check tells.
+                assert!(!is_healthy, "{kind:?}");
+                continue;
+            };
+            let listing = records.query().lenient().unwrap();
+            listed_records += listing.items.len() as u64;
+            errors.extend(listing.damaged.into_iter().map(|found| found.error));
+            errors.extend(records.list(&Filters::all()).err());
+        }
+        errors.extend(kinds.err());
     }
     for error in &errors {
         assert!(error.is_corrupt(), "{error:#}");
@@ -156,10 +183,9 @@ fn tells_or_reads(db: &Db, place: &Place, canary: Canary) {
     let mut dump = Vec::new();
     match db.dump(&mut dump, |_| {}) {
         Ok(dumped) if is_healthy => {
-            assert_eq!(
-                (report.containers, dumped.containers_count),
-                (listed, listed)
-            );
+            let counts = (listed, listed_records);
+            assert_eq!((report.containers, report.records), counts);
+            assert_eq!((dumped.containers_count, dumped.records_count), counts);
             loads(place, &dump);
         }
         Ok(_) => {}
@@ -171,7 +197,7 @@ fn tells_or_reads(db: &Db, place: &Place, canary: Canary) {
 
 fn loads(place: &Place, dump: &[u8]) {
     let path = place.free("loaded.redb");
-    Db::builder().load(&path, dump, |_| {}).unwrap();
+    Maintenance::new().load(&path, dump, |_| {}).unwrap();
     let mut again = Vec::new();
     Db::open(&path).unwrap().dump(&mut again, |_| {}).unwrap();
     assert!(again == dump, "the dump of what was loaded differs");

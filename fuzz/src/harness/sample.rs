@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
-use bayplan::{Any, Container, Db, Filters, ReadNamespaces, ReadStore, Runtime};
+use bayplan::{Any, Container, Db, Filters, Maintenance, Record, Runtime};
 use tempfile::TempDir;
 
 thread_local! {
@@ -37,12 +37,13 @@ pub(crate) fn containers() -> Vec<Container> {
 }
 
 /// A dump of a small store, always the same, without the checksum: it may be edited.
-pub(crate) const DUMP: &str = r#"{"bayplan_dump":1,"store":{"id":"4c1a4d0c-4bb5-4e6b-9d0a-5f8f2c1d7e90","created_at":"2024-01-02T03:04:05Z","rules":"strict","revisions_below":1024}}
+pub(crate) const DUMP: &str = r#"{"bayplan_dump":2,"store":{"id":"4c1a4d0c-4bb5-4e6b-9d0a-5f8f2c1d7e90","created_at":"2024-01-02T03:04:05Z","rules":"strict","revisions_below":1024}}
 {"namespace":"default","labels":{"team":"infra"}}
 {"namespace":"default","container":{"id":"c0","labels":{"app":"nginx","a.b/c":"1"},"image":"docker.io/library/nginx:1","runtime":{"name":"runc","options":{"type_url":"o","base64":"AP8="}},"spec":{"type_url":"spec","json":{"hostname":"web"}},"snapshotter":"overlayfs","snapshot_key":"k","created_at":"2024-01-02T03:04:05.000000006Z","updated_at":"2024-01-02T03:04:06Z","extensions":{"x":{"type_url":"t","base64":"dg=="}},"revision":7}}
 {"namespace":"default","container":{"id":"c1","runtime":{"name":"runc"},"spec":{"type_url":"","base64":""},"sandbox_id":"pod","created_at":"2024-01-02T03:04:05Z","updated_at":"2024-01-02T03:04:05Z","revision":8}}
+{"namespace":"default","kind":"images","record":{"id":"r0","labels":{"app":"nginx"},"value":{"type_url":"t","base64":"dg=="},"created_at":"2024-01-02T03:04:05Z","updated_at":"2024-01-02T03:04:05Z","revision":9}}
 {"namespace":"k8s.io","labels":{}}
-{"end":{"namespaces":2,"containers":2}}
+{"end":{"namespaces":2,"containers":2,"records":1}}
 "#;
 
 /// A directory for the files of one input after the other.
@@ -72,17 +73,30 @@ impl Place {
 
 /// The store of [`DUMP`], as a file.
 pub(crate) fn load_dump(path: &Path) {
-    let builder = Db::builder();
-    builder.load(path, DUMP.as_bytes(), |_| {}).unwrap();
+    let tools = Maintenance::new();
+    tools.load(path, DUMP.as_bytes(), |_| {}).unwrap();
+}
+
+/// A container, or a record of another kind.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Item {
+    Container(Box<Container>),
+    Record(String, Record),
 }
 
 /// Everything that is stored, with its namespace.
-pub(crate) fn contents(db: &Db) -> bayplan::Result<Vec<(String, Container)>> {
+pub(crate) fn contents(db: &Db) -> bayplan::Result<Vec<(String, Item)>> {
     let mut contents = Vec::new();
     for name in db.list_namespaces()? {
         let store = db.namespace(name.as_str())?;
         for container in store.list(&Filters::all())? {
-            contents.push((name.to_string(), container));
+            let item = Item::Container(Box::new(container));
+            contents.push((name.to_string(), item));
+        }
+        for kind in db.record_kinds(name.as_str())? {
+            for record in store.records(&kind)?.list(&Filters::all())? {
+                contents.push((name.to_string(), Item::Record(kind.clone(), record)));
+            }
         }
     }
     Ok(contents)

@@ -4,13 +4,11 @@ macro_rules! faults {
     ($($fault:ident breaks $($law:ident),+;)*) => {
         /// A mistake in the store.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[cfg_attr(not(feature = "conformance"), expect(dead_code, reason = "see FAULTS"))]
         pub(crate) enum Fault {
             $($fault,)*
         }
 
         /// Every fault, and the laws that are there to catch it.
-        #[cfg(feature = "conformance")]
         pub(crate) const FAULTS: &[(Fault, &[&str])] = &[
             $((Fault::$fault, &[$(stringify!($law)),+]),)*
         ];
@@ -21,15 +19,20 @@ faults! {
     // create
     CreateReturnsTheInput breaks create_then_get_gives_what_create_returned;
     CreateLosesTheSandbox breaks create_returns_every_field_as_it_was_given;
-    ValuesAreText breaks create_keeps_values_byte_for_byte;
+    ValuesAreText breaks
+        create_keeps_values_byte_for_byte,
+        the_value_of_a_record_may_be_empty_and_is_kept_byte_for_byte;
     EmptySpecIsNone breaks create_accepts_a_spec_that_is_present_but_empty;
     EmptyOptionsAreNone breaks create_tells_empty_options_from_none;
     ImagesAreValidated breaks create_does_not_validate_images;
     UpdatedAtIsUnset breaks create_stamps_both_times_alike;
     CallersTimesAreKept breaks
         create_ignores_the_times_and_the_revision_of_the_caller,
-        update_ignores_the_times_and_the_revision_of_the_caller;
-    CreateOverwrites breaks create_of_a_taken_id_is_already_exists_and_changes_nothing;
+        update_ignores_the_times_and_the_revision_of_the_caller,
+        put_ignores_the_times_and_the_revision_of_the_caller;
+    CreateOverwrites breaks
+        create_of_a_taken_id_is_already_exists_and_changes_nothing,
+        import_of_a_taken_id_is_already_exists_and_changes_nothing;
     OneNamespaceForAll breaks
         create_takes_the_same_id_in_two_namespaces,
         get_sees_only_its_namespace,
@@ -43,7 +46,10 @@ faults! {
     SnapshotterIsOptionalForUpdates breaks a_containerd2_snapshot_key_requires_a_snapshotter;
     SnapshotterNeedsAKey breaks create_accepts_a_snapshotter_without_a_snapshot_key;
     IdsAreNotChecked breaks
-        create_refuses_an_id_that_is_no_identifier_and_names_it, an_id_has_at_most_76_bytes;
+        create_refuses_an_id_that_is_no_identifier_and_names_it,
+        an_id_has_its_limit,
+        put_refuses_what_create_refuses_and_changes_nothing,
+        import_refuses_what_create_refuses;
     TakenIsLookedAtFirst breaks create_checks_the_container_before_it_looks_for_the_id;
     NamespaceMustExist breaks create_brings_its_namespace_into_being;
     FailedCreateLeavesTheNamespace breaks
@@ -56,7 +62,8 @@ faults! {
         get_of_an_unknown_id_is_not_found_and_names_it,
         update_of_an_unknown_id_is_not_found_and_names_it,
         delete_of_an_unknown_id_is_not_found_and_names_it,
-        delete_namespace_that_holds_containers_fails_and_tells_what_it_holds;
+        delete_namespace_that_holds_containers_fails_and_tells_what_it_holds,
+        delete_namespace_that_holds_records_fails_and_counts_them_by_kind;
     UnknownNamespaceIsInvalid breaks
         get_in_an_unknown_namespace_is_not_found,
         list_of_an_unknown_namespace_is_empty,
@@ -68,13 +75,13 @@ faults! {
     ReadsMakeTheNamespace breaks
         get_does_not_bring_a_namespace_into_being, list_does_not_bring_a_namespace_into_being;
     GetTouches breaks get_changes_nothing;
+    FindIsGet breaks find_gives_what_get_gives_and_nothing_where_there_is_nothing;
     // list
     NoFilterIsNothing breaks list_without_filters_gives_all;
-    ListLosesExtensions breaks list_gives_what_get_gives;
+    ListLosesLabels breaks list_gives_what_get_gives;
     ListIsInOrderOfCreation breaks list_is_ordered_by_id_bytewise;
-    HeadersLoseTheImage breaks headers_are_the_containers_without_spec_and_extensions;
-    VisitGoesOn breaks visit_stops_when_the_visitor_breaks;
-    VisitHeadersGoesOn breaks visit_headers_stops_when_the_visitor_breaks;
+    HeadersLoseLabels breaks headers_are_what_is_stored_without_its_large_parts;
+    HeadersHaveNoExtensions breaks headers_have_the_extensions_that_were_asked_for_and_no_others;
     LenientSuspectsAll breaks list_lenient_finds_no_damage_in_a_whole_store;
     ListStopsAt100 breaks list_of_many_containers_gives_each_once;
     CountIsAlwaysOfAll breaks all_selectors_of_a_filter_must_match;
@@ -99,12 +106,14 @@ faults! {
         a_regular_expression_finds_its_match_anywhere,
         classes_of_regular_expressions_are_ascii,
         a_dot_of_a_regular_expression_is_one_code_point,
-        white_space_before_fields_operators_and_values_is_ignored;
+        white_space_before_fields_operators_and_values_is_ignored,
+        filters_of_records_know_no_field_of_containers;
     AbsentNeverMatches breaks
         inequality_finds_an_absent_field_unless_the_value_is_empty,
         a_regular_expression_tests_an_absent_field_as_empty;
     FiltersMissTheSandbox breaks every_plain_field_is_found_by_its_name;
     FiltersMissTheRuntime breaks parts_behind_a_plain_field_are_ignored;
+    FiltersMissTheType breaks filters_of_records_know_the_type_of_the_value;
     FiltersMissExtensions breaks an_extension_is_present_and_its_value_is_its_type;
     FiltersMissDottedLabels breaks parts_of_a_label_are_joined_by_dots;
     FiltersMissOddLabels breaks quotes_and_escapes_spell_any_key_and_value;
@@ -113,34 +122,45 @@ faults! {
     // full updates
     UpdateCreates breaks
         update_of_an_unknown_id_is_not_found_and_names_it,
-        update_in_an_unknown_namespace_is_not_found_and_makes_none;
+        update_in_an_unknown_namespace_is_not_found_and_makes_none,
+        apply_to_an_unknown_id_is_not_found;
     EmptyIdIsNotFound breaks
         update_of_an_empty_id_is_invalid, update_if_of_an_empty_id_is_invalid;
     MaskIsCheckedFirst breaks update_of_an_unknown_id_is_not_found_also_with_a_bad_mask;
     UpdateReturnsTheInput breaks update_then_get_gives_what_update_returned;
-    FullUpdateKeepsTheSpec breaks a_full_update_replaces_labels_spec_and_extensions;
+    FullUpdateKeepsTheSpec breaks
+        a_full_update_replaces_labels_spec_and_extensions,
+        a_full_update_of_a_record_replaces_labels_and_value,
+        put_of_a_taken_id_replaces_labels_and_value;
     FullUpdateMerges breaks
         a_full_update_removes_what_the_input_lacks,
+        put_replaces_the_extensions,
         an_extension_that_was_removed_does_not_come_back;
     RuntimeNameMayChange breaks
         a_full_update_refuses_another_runtime_name_and_names_the_field;
     SnapshotterMayChange breaks a_full_update_refuses_another_snapshotter_and_names_the_field;
-    CreatedAtMoves breaks update_keeps_created_at;
+    CreatedAtMoves breaks update_keeps_created_at, put_keeps_created_at_and_moves_updated_at;
     UpdatedAtIsTheClock breaks
-        update_moves_updated_at_strictly_forward, update_of_nothing_moves_updated_at;
+        update_moves_updated_at_strictly_forward,
+        update_of_nothing_moves_updated_at,
+        an_update_of_what_was_imported_is_later_than_its_times;
     NothingIsNoUpdate breaks update_of_nothing_moves_updated_at;
-    UpdateTouchesAll breaks update_changes_no_other_container;
+    UpdateTouchesAll breaks update_changes_no_other_container, put_changes_nothing_else;
     FailedUpdateIsKept breaks
         update_validates_its_result_and_a_failed_one_changes_nothing,
-        one_bad_path_and_nothing_changes;
+        one_bad_path_and_nothing_changes,
+        apply_of_an_invalid_change_changes_nothing;
     // masks
     MaskIsFull breaks
         the_path_labels_replaces_all_labels_and_nothing_else,
         the_path_of_a_label_sets_that_label_only,
-        the_path_spec_replaces_the_spec_and_nothing_else,
+        the_path_of_what_it_is_about_replaces_that_and_nothing_else,
         the_path_extensions_replaces_all_extensions_and_nothing_else,
         the_path_of_an_extension_sets_that_extension_only,
-        update_if_takes_a_mask;
+        update_if_takes_a_mask,
+        apply_changes_the_labels_that_it_names,
+        apply_of_all_labels_replaces_them,
+        apply_changes_spec_and_extensions_of_a_container;
     KeysEndAtADot breaks
         the_path_of_a_label_takes_dots_into_the_key,
         the_path_of_an_extension_takes_dots_into_the_name;
@@ -151,11 +171,23 @@ faults! {
         the_path_of_a_label_with_an_empty_value_removes_it,
         create_namespace_drops_labels_with_empty_values,
         set_label_with_an_empty_value_removes_the_label;
+    EmptyValuesAreDropped breaks
+        an_empty_label_is_stored_by_every_way_to_write,
+        an_empty_label_is_present_and_equal_to_the_empty_text,
+        the_path_of_a_label_removes_it_only_where_the_input_lacks_it,
+        create_namespace_keeps_labels_with_empty_values;
     AbsentLabelStays breaks the_path_of_a_label_that_the_input_lacks_removes_it;
     AbsentExtensionIsEmpty breaks the_path_of_an_extension_that_the_input_lacks_removes_it;
-    RemovingNothingFails breaks a_path_that_removes_what_is_not_there_is_no_error;
-    OnlyTheFirstPath breaks several_paths_are_taken_together_and_in_any_order;
-    MaskedInputIsValidated breaks what_no_path_names_is_not_looked_at;
+    RemovingNothingFails breaks
+        a_path_that_removes_what_is_not_there_is_no_error,
+        the_path_of_a_label_that_nobody_has_is_no_error;
+    OnlyTheFirstPath breaks
+        several_paths_are_taken_together_and_in_any_order,
+        paths_of_labels_and_of_what_it_is_about_add_up,
+        apply_changes_the_labels_that_it_names;
+    MaskedInputIsValidated breaks
+        what_no_path_names_is_not_looked_at, labels_that_no_path_names_are_not_looked_at;
+    ApplyOfNothingIsDone breaks apply_of_no_change_is_invalid_and_changes_nothing;
     BadPathsAreSkipped breaks
         a_path_that_cannot_be_updated_is_invalid_and_named, one_bad_path_and_nothing_changes;
     // rules
@@ -173,6 +205,17 @@ faults! {
     OptionsAndSandboxAreReplaced breaks
         a_containerd2_full_update_ignores_other_runtime_options,
         a_containerd2_full_update_ignores_another_sandbox;
+    // put
+    PutIsCreate breaks put_of_a_taken_id_replaces_labels_and_value;
+    PutCreatesNothing breaks put_of_a_new_id_creates;
+    PutDeletesFirst breaks put_keeps_created_at_and_moves_updated_at;
+    PutRefusesAsAnUpdateDoes breaks
+        put_of_another_runtime_or_snapshotter_is_a_failed_precondition_and_names_the_field,
+        a_strict_put_of_another_image_snapshot_or_sandbox_names_every_field_that_differs;
+    // import
+    ImportSetsTheTimes breaks import_keeps_the_times_of_the_caller;
+    ImportKeepsTheRevision breaks import_sets_the_revision_itself;
+    ImportTakesAnyTimes breaks import_of_what_was_updated_before_it_was_created_is_invalid;
     // delete
     DeleteDoesNothing breaks delete_then_get_is_not_found, delete_leaves_nothing_to_find;
     DeleteIsLenient breaks
@@ -180,6 +223,7 @@ faults! {
         delete_in_an_unknown_namespace_is_not_found_and_makes_none,
         delete_twice_is_not_found;
     DeleteLeavesExtensions breaks delete_leaves_nothing_to_a_container_that_takes_the_id;
+    DeleteLeavesLabels breaks delete_leaves_nothing_to_a_container_that_takes_the_id;
     DeleteTakesPrefixes breaks delete_removes_no_other_container;
     // labels, extensions, limits
     EmptyKeysAreStored breaks
@@ -196,7 +240,11 @@ faults! {
         a_label_of_a_namespace_has_the_same_limit,
         an_extension_name_has_its_limit,
         a_plain_text_has_its_limit,
-        labels_and_extensions_have_a_limit_to_their_number,
+        the_type_of_a_value_has_its_limit,
+        labels_have_a_limit_to_their_number,
+        labels_of_namespaces_have_a_limit_to_their_number,
+        extensions_have_a_limit_to_their_number,
+        extensions_have_a_limit_to_what_they_are_together,
         a_value_beyond_the_limit_is_invalid;
     LimitsAreOneTooLow breaks
         a_label_has_at_most_4096_bytes_key_and_value_together,
@@ -204,21 +252,42 @@ faults! {
         a_label_of_a_namespace_has_the_same_limit,
         an_extension_name_has_its_limit,
         a_plain_text_has_its_limit,
-        labels_and_extensions_have_a_limit_to_their_number;
+        labels_have_a_limit_to_their_number,
+        labels_of_namespaces_have_a_limit_to_their_number,
+        extensions_have_a_limit_to_their_number;
     LabelsAreMeasuredInCharacters breaks a_label_is_measured_in_bytes;
     // revisions
-    RevisionsCountPerNamespace breaks every_write_gets_a_later_revision_than_all_before_it;
+    RevisionsCountPerNamespace breaks
+        every_write_gets_a_later_revision_than_all_before_it,
+        revisions_are_one_sequence_over_containers_and_records;
     RevisionsStandStill breaks
         every_write_gets_a_later_revision_than_all_before_it,
         update_if_of_an_older_revision_fails_and_changes_nothing;
     ListLosesTheRevision breaks every_way_to_read_gives_the_same_revision;
     FailedWriteMovesTheRevision breaks a_failed_write_leaves_the_revision;
-    UpdateIfAlwaysFails breaks update_if_of_the_stored_revision_updates;
+    UpdateIfAlwaysFails breaks
+        update_if_of_the_stored_revision_updates, put_if_of_the_stored_revision_replaces;
     UpdateIfIsUpdate breaks
         update_if_of_an_older_revision_fails_and_changes_nothing,
         update_if_of_no_revision_fails,
-        update_if_tells_a_container_from_the_one_that_had_its_id_before;
-    UpdateIfOfNothingIsStale breaks update_if_of_an_unknown_id_is_not_found;
+        update_if_tells_a_container_from_the_one_that_had_its_id_before,
+        apply_if_the_revision_is_another_fails_and_changes_nothing,
+        put_if_of_another_revision_fails_and_changes_nothing;
+    UpdateIfOfNothingIsStale breaks
+        update_if_of_an_unknown_id_is_not_found,
+        put_if_of_an_unknown_id_is_not_found_and_creates_nothing;
+    DeleteIfAlwaysFails breaks delete_if_of_the_stored_revision_deletes;
+    DeleteIfIsDelete breaks delete_if_of_another_revision_fails_and_deletes_nothing;
+    DeleteIfOfNothingIsStale breaks delete_if_of_an_unknown_id_is_not_found;
+    // records
+    AnyKindWillDo breaks a_kind_of_records_is_an_identifier_and_not_reserved;
+    RecordIdsAreIdentifiers breaks
+        the_id_of_a_record_is_free_text, ids_of_records_are_ordered_bytewise;
+    OneKindForAll breaks records_of_two_kinds_do_not_know_each_other;
+    DeleteTakesTheTwin breaks a_record_and_a_container_of_the_same_id_do_not_know_each_other;
+    KindsStayWhenEmpty breaks record_kinds_tells_what_a_namespace_holds;
+    DeleteNamespaceTakesRecords breaks
+        delete_namespace_that_holds_records_fails_and_counts_them_by_kind;
     // namespaces
     DefaultIsAlwaysThere breaks a_fresh_store_has_no_namespaces;
     CreateNamespaceLosesLabels breaks a_created_namespace_is_listed_and_has_its_labels;
@@ -240,7 +309,8 @@ faults! {
     DeleteNamespaceTakesContainers breaks
         delete_namespace_that_holds_containers_fails_and_tells_what_it_holds;
     DeleteNamespaceTakesPrefixes breaks delete_namespace_leaves_the_others;
-    MadeByAContainerIsNotDeleted breaks
+    MadeByContentIsNotDeleted breaks
         a_namespace_that_a_container_made_is_one_like_any_other;
-    NamespaceGoesWithItsLastContainer breaks a_namespace_stays_when_its_last_container_goes;
+    NamespaceGoesWithItsLastContainer breaks
+        a_namespace_stays_when_its_last_container_goes, a_namespace_stays_when_its_last_record_goes;
 }

@@ -2,31 +2,37 @@
 //! that the file is compared with, and, with a fault planted, what the conformance suite must find.
 
 pub(crate) mod fault;
+mod kept;
 mod rules;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::ControlFlow;
+use std::marker::PhantomData;
 use std::rc::Rc;
 
 use bayplan::{
-    Container, ContainerHeader, Damaged, Error, ErrorKind, Extensions, FieldMask, Filters, Labels,
-    Listing, NamespaceName, Namespaces, Page, ReadNamespaces, ReadStore, Result, Revision, Rules,
-    Store,
+    Container, Damaged, Detail, Error, ErrorKind, Extensions, FieldMask, Filters, Found, Labels,
+    NamespaceName, Namespaces, ReadNamespaces, ReadStore, Record, Result, Revision, Rules,
+    Selection, Store, Traversal, Update,
 };
 use chrono::{DateTime, Utc};
 
 use fault::Fault;
+pub(crate) use kept::Kept;
 
 /// Tells the time to a [`BTreeStore`].
 pub(crate) type Clock = Rc<dyn Fn() -> DateTime<Utc>>;
+
+/// The kind of containers.
+const CONTAINERS: &str = "containers";
 
 /// The whole store. A clone is a snapshot.
 #[derive(Clone)]
 pub(crate) struct BTreeStore {
     state: RefCell<State>,
     rules: Rules,
+    keep_empty_labels: bool,
     clock: Clock,
     fault: Option<Fault>,
 }
@@ -35,22 +41,60 @@ pub(crate) struct BTreeStore {
 struct State {
     spaces: BTreeMap<String, Space>,
     revision: u64,
-    /// What a fault leaves of deleted containers and namespaces.
-    ghosts: BTreeMap<String, Extensions>,
+    /// What a fault leaves of what was deleted.
+    ghosts: BTreeMap<String, (Labels, Extensions)>,
     ghost_labels: BTreeMap<String, Labels>,
 }
 
 #[derive(Clone, Default)]
 struct Space {
     labels: Labels,
-    containers: BTreeMap<String, Entry>,
-    made_by_container: bool,
+    containers: Entries<Container>,
+    /// By kind.
+    records: BTreeMap<String, Entries<Record>>,
+    made_by_content: bool,
 }
 
+impl Space {
+    /// How many there are of each kind, and which.
+    fn held(&self) -> Vec<String> {
+        let held = |noun: &str, of: &str, ids: Vec<&str>| {
+            let plural = if ids.len() == 1 { "" } else { "s" };
+            format!("{} {noun}{plural}{of}: {}", ids.len(), ids.join(", "))
+        };
+        let mut all = Vec::new();
+        if !self.containers.is_empty() {
+            let ids = self.containers.keys().map(String::as_str);
+            all.push(held("container", "", ids.collect()));
+        }
+        for (kind, entries) in &self.records {
+            if !entries.is_empty() {
+                let ids = entries.keys().map(String::as_str);
+                all.push(held("record", &format!(" of kind {kind:?}"), ids.collect()));
+            }
+        }
+        all
+    }
+
+    fn is_empty(&self) -> bool {
+        self.containers.is_empty() && self.records.values().all(BTreeMap::is_empty)
+    }
+}
+
+type Entries<T> = BTreeMap<String, Entry<T>>;
+
 #[derive(Clone)]
-struct Entry {
-    container: Container,
-    first: Container,
+pub(crate) struct Entry<T> {
+    item: T,
+    first: T,
+}
+
+/// All that one namespace holds.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Content {
+    pub(crate) containers: Vec<Container>,
+    /// By kind, without empty ones.
+    pub(crate) records: BTreeMap<String, Vec<Record>>,
 }
 
 impl BTreeStore {
@@ -58,9 +102,15 @@ impl BTreeStore {
         Self {
             state: RefCell::default(),
             rules,
+            keep_empty_labels: false,
             clock,
             fault: None,
         }
+    }
+
+    pub(crate) fn keeping_empty_labels(mut self, keep: bool) -> Self {
+        self.keep_empty_labels = keep;
+        self
     }
 
     pub(crate) fn with_fault(mut self, fault: Fault) -> Self {
@@ -72,12 +122,30 @@ impl BTreeStore {
         self
     }
 
-    #[cfg(feature = "conformance")]
     pub(crate) fn rules(&self) -> Rules {
         self.rules
     }
 
+    pub(crate) fn keeps_empty_labels(&self) -> bool {
+        self.keep_empty_labels
+    }
+
     pub(crate) fn namespace(&self, name: &str) -> Result<BTreeNamespace<'_>> {
+        self.bound(name, CONTAINERS)
+    }
+
+    pub(crate) fn records(&self, name: &str, kind: &str) -> Result<BTreeNamespace<'_, Record>> {
+        let is_reserved = kind == CONTAINERS || kind == "version";
+        if (is_reserved || NamespaceName::new(kind).is_err()) && !self.has(Fault::AnyKindWillDo) {
+            return self.fail(ErrorKind::InvalidArgument, format!("the kind {kind:?}"));
+        }
+        match self.has(Fault::OneKindForAll) {
+            true => self.bound(name, "all"),
+            false => self.bound(name, kind),
+        }
+    }
+
+    fn bound<T: Kept>(&self, name: &str, kind: &str) -> Result<BTreeNamespace<'_, T>> {
         let parsed = match NamespaceName::new(name) {
             Err(_) if self.has(Fault::AnyNameIsBound) => NamespaceName::new("any")?,
             parsed => parsed?,
@@ -86,19 +154,33 @@ impl BTreeStore {
             true => NamespaceName::new("default")?,
             false => parsed,
         };
-        Ok(BTreeNamespace { store: self, name })
+        Ok(BTreeNamespace {
+            store: self,
+            name,
+            kind: kind.to_owned(),
+            of: PhantomData,
+        })
     }
 
-    /// Every container, by namespace; each namespace, also without containers, is a key.
-    pub(crate) fn content(&self) -> BTreeMap<String, Vec<Container>> {
+    /// Everything, by namespace; each namespace, also an empty one, is a key.
+    pub(crate) fn content(&self) -> BTreeMap<String, Content> {
+        fn items<T: Clone>(entries: &Entries<T>) -> Vec<T> {
+            entries.values().map(|entry| entry.item.clone()).collect()
+        }
         let state = self.state.borrow();
-        let containers = |space: &Space| -> Vec<Container> {
-            let entries = space.containers.values();
-            entries.map(|entry| entry.container.clone()).collect()
+        let content = |space: &Space| {
+            let records = space.records.iter();
+            let records = records.filter(|(_, entries)| !entries.is_empty());
+            Content {
+                containers: items(&space.containers),
+                records: records
+                    .map(|(kind, entries)| (kind.clone(), items(entries)))
+                    .collect(),
+            }
         };
         let spaces = state.spaces.iter();
         spaces
-            .map(|(name, space)| (name.clone(), containers(space)))
+            .map(|(name, space)| (name.clone(), content(space)))
             .collect()
     }
 
@@ -114,14 +196,8 @@ impl BTreeStore {
         Err(Error::of_kind(kind, message))
     }
 
-    fn next_revision(&self, space: &str) -> Revision {
+    fn next_revision(&self) -> Revision {
         let mut state = self.state.borrow_mut();
-        if self.has(Fault::RevisionsCountPerNamespace) {
-            let own = state.spaces.get(space);
-            let revisions = own.into_iter().flat_map(|own| own.containers.values());
-            let last = revisions.map(|entry| entry.container.revision.get()).max();
-            return Revision::new(last.unwrap_or(0) + 1);
-        }
         if state.revision == 0 || !self.has(Fault::RevisionsStandStill) {
             state.revision += 1;
         }
@@ -161,6 +237,17 @@ impl ReadNamespaces for BTreeStore {
             Some(space) => Ok(space.labels.clone()),
         }
     }
+
+    fn record_kinds(&self, name: &str) -> Result<Vec<String>> {
+        let state = self.state.borrow();
+        let Some(space) = state.spaces.get(name) else {
+            return Ok(Vec::new());
+        };
+        let all = self.has(Fault::KindsStayWhenEmpty);
+        let kinds = space.records.iter();
+        let kinds = kinds.filter(|(_, entries)| all || !entries.is_empty());
+        Ok(kinds.map(|(kind, _)| kind.clone()).collect())
+    }
 }
 
 impl Namespaces for BTreeStore {
@@ -190,7 +277,10 @@ impl Namespaces for BTreeStore {
             Some(space) if !self.has(Fault::SetLabelReplacesAll) => space.labels.clone(),
             _ => Labels::new(),
         };
-        labels.insert(key.to_owned(), value.to_owned());
+        match value.is_empty() && !self.has(Fault::EmptyValuesAreStored) {
+            true => labels.remove(key),
+            false => labels.insert(key.to_owned(), value.to_owned()),
+        };
         let labels = self.settled_labels(labels)?;
         state.spaces.entry(name.to_owned()).or_default().labels = labels;
         Ok(())
@@ -204,11 +294,14 @@ impl Namespaces for BTreeStore {
             }
             return self.fail(ErrorKind::NotFound, format!("namespace {name:?}"));
         };
-        let ids: Vec<&str> = space.containers.keys().map(String::as_str).collect();
-        let pinned = self.has(Fault::MadeByAContainerIsNotDeleted) && space.made_by_container;
-        if pinned || !ids.is_empty() && !self.has(Fault::DeleteNamespaceTakesContainers) {
-            let (count, ids) = (ids.len(), ids.join(", "));
-            let message = format!("namespace {name:?} holds {count} containers: {ids}");
+        let pinned = self.has(Fault::MadeByContentIsNotDeleted) && space.made_by_content;
+        let is_free = match self.fault {
+            Some(Fault::DeleteNamespaceTakesContainers) => true,
+            Some(Fault::DeleteNamespaceTakesRecords) => space.containers.is_empty(),
+            _ => space.is_empty(),
+        };
+        if pinned || !is_free {
+            let message = format!("namespace {name:?} holds {}", space.held().join("; "));
             return self.fail(ErrorKind::FailedPrecondition, message);
         }
         let space = state.spaces.remove(name).unwrap_or_default();
@@ -222,13 +315,15 @@ impl Namespaces for BTreeStore {
     }
 }
 
-/// The containers of one namespace of a [`BTreeStore`].
-pub(crate) struct BTreeNamespace<'s> {
+/// What one namespace of a [`BTreeStore`] holds of one kind.
+pub(crate) struct BTreeNamespace<'s, T = Container> {
     store: &'s BTreeStore,
     name: NamespaceName,
+    kind: String,
+    of: PhantomData<T>,
 }
 
-impl BTreeNamespace<'_> {
+impl<T: Kept> BTreeNamespace<'_, T> {
     fn has(&self, fault: Fault) -> bool {
         self.store.has(fault)
     }
@@ -241,7 +336,7 @@ impl BTreeNamespace<'_> {
         }
     }
 
-    /// The key of a container in the map.
+    /// The key of an item in the map.
     fn key(&self, id: &str) -> String {
         match self.has(Fault::IdsFoldCase) {
             true => id.to_lowercase(),
@@ -249,29 +344,43 @@ impl BTreeNamespace<'_> {
         }
     }
 
-    fn fail<T>(&self, kind: ErrorKind, id: &str) -> Result<T> {
-        let name = &self.name;
-        self.store.fail(
-            kind,
-            format!("container {id:?} in namespace {name:?}: {kind}"),
-        )
+    fn fail<R>(&self, kind: ErrorKind, id: &str) -> Result<R> {
+        let (name, of) = (&self.name, &self.kind);
+        let message = format!("{of} {id:?} in namespace \"{name}\": {kind}");
+        self.store.fail(kind, message)
     }
 
-    fn about<T>(&self, result: Result<T>, id: &str) -> Result<T> {
+    fn about<R>(&self, result: Result<R>, id: &str) -> Result<R> {
         result.or_else(|error| {
-            let name = &self.name;
-            let message = format!("container {id:?} in namespace \"{name}\": {error:#}");
-            self.store.fail(error.kind(), message)
+            let (name, of) = (&self.name, &self.kind);
+            let message = format!("{of} {id:?} in namespace \"{name}\": {error:#}");
+            let failed = self.store.fail(error.kind(), message);
+            match error.is_immutable_field() {
+                true => failed.map_err(Error::about_immutable_field),
+                false => failed,
+            }
         })
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut Space) -> T) -> T {
+    fn with<R>(&self, work: impl FnOnce(&mut Space) -> R) -> R {
         let mut state = self.store.state.borrow_mut();
         work(state.spaces.entry(self.space().to_owned()).or_default())
     }
 
-    fn find(&self, id: &str) -> Result<Container> {
-        if self.has(Fault::BadIdIsInvalid) && NamespaceName::new(id).is_err() {
+    fn with_entries<R>(&self, work: impl FnOnce(&mut Entries<T>) -> R) -> R {
+        self.with(|space| work(T::entries_mut(space, &self.kind)))
+    }
+
+    fn next_revision(&self) -> Revision {
+        if !self.has(Fault::RevisionsCountPerNamespace) {
+            return self.store.next_revision();
+        }
+        let last = self.with_entries(|own| own.values().map(|entry| entry.item.revision()).max());
+        Revision::new(last.map_or(0, Revision::get) + 1)
+    }
+
+    fn stored(&self, id: &str) -> Result<T> {
+        if self.has(Fault::BadIdIsInvalid) && T::check_id(id).is_err() {
             return self.fail(ErrorKind::InvalidArgument, id);
         }
         let state = self.store.state.borrow();
@@ -279,8 +388,9 @@ impl BTreeNamespace<'_> {
         if space.is_none() && self.has(Fault::UnknownNamespaceIsInvalid) {
             return self.fail(ErrorKind::InvalidArgument, id);
         }
-        match space.and_then(|space| space.containers.get(&self.key(id))) {
-            Some(entry) => Ok(entry.container.clone()),
+        let entries = space.and_then(|space| T::entries(space, &self.kind));
+        match entries.and_then(|entries| entries.get(&self.key(id))) {
+            Some(entry) => Ok(entry.item.clone()),
             None => self.fail(ErrorKind::NotFound, id),
         }
     }
@@ -291,26 +401,28 @@ impl BTreeNamespace<'_> {
         }
     }
 
-    fn put(&self, container: &Container) {
-        let key = self.key(&container.id);
-        self.with(|space| match space.containers.get_mut(&key) {
-            Some(entry) => entry.container = container.clone(),
+    fn keep(&self, item: &T) {
+        let key = self.key(item.id());
+        self.with_entries(|entries| match entries.get_mut(&key) {
+            Some(entry) => entry.item = item.clone(),
             None => {
                 let entry = Entry {
-                    container: container.clone(),
-                    first: container.clone(),
+                    item: item.clone(),
+                    first: item.clone(),
                 };
-                space.containers.insert(key, entry);
+                entries.insert(key, entry);
             }
         });
     }
 
-    fn passes(&self, entry: &Entry, filters: &Filters) -> bool {
-        let stored = match self.has(Fault::FiltersSeeTheFirstVersion) {
+    fn passes(&self, entry: &Entry<T>, filters: &Filters) -> bool {
+        let mut seen = match self.has(Fault::FiltersSeeTheFirstVersion) {
             true => entry.first.clone(),
-            false => entry.container.clone(),
+            false => entry.item.clone(),
         };
-        let seen = self.as_filters_see(stored);
+        if let Some(fault) = self.store.fault {
+            seen.as_filters_see(fault);
+        }
         let texts: Vec<String> = filters.iter().map(ToString::to_string).collect();
         let parse = |texts: &[&str]| Filters::parse(texts).expect("a filter parses when printed");
         let first = texts.first().map_or("", String::as_str);
@@ -327,33 +439,13 @@ impl BTreeNamespace<'_> {
             return seen.passes(&parse(&first.split(',').collect::<Vec<_>>()));
         }
         if self.has(Fault::AbsentNeverMatches) && first.starts_with("labels.tier") {
-            return seen.labels.contains_key("tier") && seen.passes(filters);
+            return seen.labels_mut().contains_key("tier") && seen.passes(filters);
         }
         seen.passes(filters) != (self.has(Fault::FiltersAreNegated) && !texts.is_empty())
     }
 
-    fn as_filters_see(&self, mut container: Container) -> Container {
-        match self.store.fault {
-            Some(Fault::FiltersMissTheSandbox) => container.sandbox_id.clear(),
-            Some(Fault::FiltersMissTheRuntime) => container.runtime.name.clear(),
-            Some(Fault::FiltersMissExtensions) => container.extensions.clear(),
-            Some(Fault::FiltersMissDottedLabels) => {
-                container.labels.retain(|key, _| !key.contains('.'));
-            }
-            Some(Fault::FiltersMissOddLabels) => {
-                container.labels.retain(|key, _| key.is_ascii());
-            }
-            Some(Fault::FiltersFoldCase) => {
-                let values = container.labels.values_mut();
-                values.for_each(|value| *value = value.to_lowercase());
-            }
-            _ => {}
-        }
-        container
-    }
-
-    /// What a page holds.
-    fn page(&self, page: &Page, filters: &Filters) -> Result<Vec<Container>> {
+    /// What a selection lets through.
+    fn selected(&self, selection: &Selection) -> Result<Vec<T>> {
         self.read();
         let state = self.store.state.borrow();
         let Some(space) = state.spaces.get(self.space()) else {
@@ -362,16 +454,18 @@ impl BTreeNamespace<'_> {
             }
             return Ok(Vec::new());
         };
-        let begin = page.begins_after();
+        let none = Entries::new();
+        let entries = T::entries(space, &self.kind).unwrap_or(&none);
+        let begin = selection.after.as_deref();
         if let Some(begin) = begin {
-            let exists = space.containers.contains_key(begin);
+            let exists = entries.contains_key(begin);
             if self.has(Fault::PageBeginMustExist) && !exists
                 || self.has(Fault::PageBeginIsAnIdentifier) && NamespaceName::new(begin).is_err()
             {
                 return self.fail(ErrorKind::InvalidArgument, begin);
             }
         }
-        let mut limit = page.max_count();
+        let mut limit = selection.limit.unwrap_or(usize::MAX);
         if self.has(Fault::PageOfNoneIsAll) && limit == 0 {
             limit = usize::MAX;
         }
@@ -383,24 +477,29 @@ impl BTreeNamespace<'_> {
             Some(begin) if self.has(Fault::PageRepeatsItsBegin) => id >= begin,
             Some(begin) => id > begin,
         };
-        let wraps =
-            self.has(Fault::PagesWrapAround) && !space.containers.keys().any(|id| behind(id));
-        let entries = space.containers.values();
-        let mut entries: Vec<&Entry> = entries
-            .filter(|entry| wraps || behind(&entry.container.id))
+        let wraps = self.has(Fault::PagesWrapAround) && !entries.keys().any(|id| behind(id));
+        let entries = entries.values();
+        let mut entries: Vec<&Entry<T>> = entries
+            .filter(|entry| wraps || behind(entry.item.id()))
             .collect();
         if self.has(Fault::ListIsInOrderOfCreation) {
-            entries.sort_by_key(|entry| entry.first.revision);
+            entries.sort_by_key(|entry| entry.first.revision());
         }
         if self.has(Fault::PageCountsBeforeItFilters) {
             entries.truncate(limit);
         }
+        let all = Filters::all();
+        let is_count = selection.detail == Detail::Id;
+        let filters = match is_count && self.has(Fault::CountIsAlwaysOfAll) {
+            true => &all,
+            false => &selection.filters,
+        };
         let found = entries
             .into_iter()
             .filter(|entry| self.passes(entry, filters));
-        let mut found: Vec<Container> = found
+        let mut found: Vec<T> = found
             .take(limit)
-            .map(|entry| self.as_listed(entry.container.clone()))
+            .map(|entry| self.as_listed(entry.item.clone()))
             .collect();
         if self.has(Fault::ManyFiltersFindTwice) && filters.iter().count() > 1 {
             found.extend(found.clone());
@@ -408,168 +507,38 @@ impl BTreeNamespace<'_> {
         Ok(found)
     }
 
-    fn as_listed(&self, mut container: Container) -> Container {
-        if self.has(Fault::ListLosesExtensions) {
-            container.extensions.clear();
+    fn as_listed(&self, mut item: T) -> T {
+        if self.has(Fault::ListLosesLabels) {
+            item.labels_mut().clear();
         }
         if self.has(Fault::ListLosesTheRevision) {
-            container.revision = Revision::NONE;
+            item.stamp(item.times(), Revision::NONE);
         }
-        container
+        item
     }
 
-    fn change(
-        &self,
-        revision: Option<Revision>,
-        input: Container,
-        mask: &FieldMask,
-    ) -> Result<Container> {
-        let id = input.id.clone();
-        if id.is_empty() && !self.has(Fault::EmptyIdIsNotFound) {
-            return self.fail(ErrorKind::InvalidArgument, &id);
+    /// What a traversal says of an item. It says all of it, whatever it is asked for, which it may.
+    fn found(&self, item: T, selection: &Selection) -> Found<T> {
+        if self.has(Fault::LenientSuspectsAll) && selection.is_lenient {
+            let error = Error::of_kind(ErrorKind::Corrupt, "");
+            return Found::Damaged(Damaged::new(item.id(), error));
         }
-        if self.has(Fault::MaskIsCheckedFirst) {
-            mask.validate()?;
-        }
-        let stored = match self.find(&id) {
-            Err(error) if error.is_not_found() && self.has(Fault::UpdateCreates) => {
-                return self.create(input);
+        match (&selection.detail, self.store.fault) {
+            (Detail::Header(_), Some(Fault::HeadersLoseLabels)) => {
+                let mut item = item;
+                item.labels_mut().clear();
+                Found::Header(item.into_header(&[]))
             }
-            Err(_) if revision.is_some() && self.has(Fault::UpdateIfOfNothingIsStale) => {
-                return self.fail(ErrorKind::FailedPrecondition, &id);
+            (Detail::Header(_), Some(Fault::HeadersHaveNoExtensions)) => {
+                Found::Header(item.into_header(&[]))
             }
-            stored => stored?,
-        };
-        let stale = revision.is_some_and(|revision| revision != stored.revision);
-        if stale && !self.has(Fault::UpdateIfIsUpdate)
-            || revision.is_some() && self.has(Fault::UpdateIfAlwaysFails)
-        {
-            return self.fail(ErrorKind::FailedPrecondition, &id);
-        }
-        let mut updated = stored.clone();
-        let applied = self
-            .store
-            .apply(&mut updated, &input, mask)
-            .and_then(|()| self.store.settled(updated.clone(), true));
-        let mut updated = match self.about(applied, &id) {
-            Ok(updated) => updated,
-            Err(error) => {
-                if self.has(Fault::FailedUpdateIsKept) {
-                    self.put(&updated);
-                }
-                if self.has(Fault::FailedWriteMovesTheRevision) {
-                    let revision = self.store.next_revision(self.space());
-                    self.put(&with_revision(stored, revision));
-                }
-                return Err(error);
-            }
-        };
-        if self.has(Fault::NothingIsNoUpdate) && updated == stored {
-            return Ok(stored);
-        }
-        self.store.stamp_update(&mut updated, &stored, &input);
-        updated.revision = self.store.next_revision(self.space());
-        self.put(&updated);
-        if self.has(Fault::UpdateTouchesAll) {
-            let revision = updated.revision;
-            self.with(|space| {
-                for entry in space.containers.values_mut() {
-                    entry.container.revision = revision;
-                }
-            });
-        }
-        match self.has(Fault::UpdateReturnsTheInput) {
-            true => Ok(input),
-            false => Ok(updated),
+            _ => Found::Whole(item),
         }
     }
-}
 
-fn with_revision(mut container: Container, revision: Revision) -> Container {
-    container.revision = revision;
-    container
-}
-
-impl ReadStore for BTreeNamespace<'_> {
-    fn name(&self) -> &NamespaceName {
-        &self.name
-    }
-
-    fn get(&self, id: &str) -> Result<Container> {
-        self.read();
-        let mut container = self.find(id)?;
-        if self.has(Fault::GetTouches) {
-            container.revision = self.store.next_revision(self.space());
-            self.put(&container);
-        }
-        if self.has(Fault::ContainersInheritLabels) {
-            let labels = self.store.namespace_labels(self.space())?;
-            container.labels.extend(labels);
-        }
-        Ok(container)
-    }
-
-    fn visit(
-        &self,
-        page: &Page,
-        filters: &Filters,
-        visit: &mut dyn FnMut(Container) -> ControlFlow<()>,
-    ) -> Result<()> {
-        for container in self.page(page, filters)? {
-            if visit(container).is_break() && !self.has(Fault::VisitGoesOn) {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn visit_headers(
-        &self,
-        page: &Page,
-        filters: &Filters,
-        visit: &mut dyn FnMut(ContainerHeader) -> ControlFlow<()>,
-    ) -> Result<()> {
-        for container in self.page(page, filters)? {
-            let mut header = ContainerHeader::from(container);
-            if self.has(Fault::HeadersLoseTheImage) {
-                header.image.clear();
-            }
-            if visit(header).is_break() && !self.has(Fault::VisitHeadersGoesOn) {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn list_ids(&self, filters: &Filters) -> Result<Vec<String>> {
-        let containers = self.page(&Page::all(), filters)?;
-        Ok(containers.into_iter().map(|one| one.id).collect())
-    }
-
-    fn count(&self, filters: &Filters) -> Result<u64> {
-        let counted = match self.has(Fault::CountIsAlwaysOfAll) {
-            true => self.page(&Page::all(), &Filters::all())?,
-            false => self.page(&Page::all(), filters)?,
-        };
-        Ok(counted.len() as u64)
-    }
-
-    fn list_lenient(&self, filters: &Filters) -> Result<Listing> {
-        let mut listing = Listing::default();
-        listing.containers = self.page(&Page::all(), filters)?;
-        if self.has(Fault::LenientSuspectsAll) {
-            let damaged =
-                |one: &Container| Damaged::new(&one.id, Error::of_kind(ErrorKind::Corrupt, ""));
-            listing.damaged = listing.containers.iter().map(damaged).collect();
-        }
-        Ok(listing)
-    }
-}
-
-impl Store for BTreeNamespace<'_> {
-    fn create(&self, container: Container) -> Result<Container> {
-        let id = container.id.clone();
-        let taken = self.find(&id).is_ok();
+    fn insert(&self, new: T, times: Option<(DateTime<Utc>, DateTime<Utc>)>) -> Result<T> {
+        let id = new.id().to_owned();
+        let taken = self.stored(&id).is_ok();
         if taken && self.has(Fault::TakenIsLookedAtFirst) {
             return self.fail(ErrorKind::AlreadyExists, &id);
         }
@@ -579,16 +548,19 @@ impl Store for BTreeNamespace<'_> {
         if self.has(Fault::VersionIsReserved) {
             self.store.check_name(self.space())?;
         }
-        let settled = self.store.settled(container.clone(), false);
+        let settled = new.clone().settled(self.store, false);
         let mut created = match self.about(settled, &id) {
             Ok(created) => created,
             Err(error) => {
                 if self.has(Fault::FailedCreateClears) {
-                    self.with(|space| space.containers.clear());
+                    self.with_entries(Entries::clear);
                 }
                 return Err(error);
             }
         };
+        if times.is_some_and(|times| times.1 < times.0) && !self.has(Fault::ImportTakesAnyTimes) {
+            return self.fail(ErrorKind::InvalidArgument, &id);
+        }
         if taken && !self.has(Fault::CreateOverwrites) {
             return self.fail(ErrorKind::AlreadyExists, &id);
         }
@@ -596,50 +568,228 @@ impl Store for BTreeNamespace<'_> {
         if !known && self.has(Fault::NamespaceMustExist) {
             return self.fail(ErrorKind::NotFound, &id);
         }
-        self.store.stamp_create(&mut created, &container);
-        created.revision = self.store.next_revision(self.space());
+        let revision = match times.is_some() && self.has(Fault::ImportKeepsTheRevision) {
+            true => new.revision(),
+            false => self.next_revision(),
+        };
+        let times = match times {
+            Some(times) if !self.has(Fault::ImportSetsTheTimes) => times,
+            _ => self.store.times_of_new(&new),
+        };
+        created.stamp(times, revision);
         let ghost = self.store.state.borrow_mut().ghosts.remove(&id);
-        created.extensions.extend(ghost.unwrap_or_default());
-        self.put(&created);
-        self.with(|space| space.made_by_container |= !known);
+        if let Some((labels, extensions)) = ghost {
+            created.labels_mut().extend(labels);
+            created.extend_extensions(extensions);
+        }
+        self.keep(&created);
+        self.with(|space| space.made_by_content |= !known);
         match self.has(Fault::CreateReturnsTheInput) {
-            true => Ok(container),
+            true => Ok(new),
             false => Ok(created),
         }
     }
 
-    fn update(&self, container: Container, mask: &FieldMask) -> Result<Container> {
-        self.change(None, container, mask)
-    }
-
-    fn update_if(
-        &self,
-        revision: Revision,
-        container: Container,
-        mask: &FieldMask,
-    ) -> Result<Container> {
-        self.change(Some(revision), container, mask)
-    }
-
-    fn delete(&self, id: &str) -> Result<()> {
-        let stored = match self.find(id) {
-            Err(error) if error.is_not_found() && self.has(Fault::DeleteIsLenient) => return Ok(()),
+    fn change(&self, revision: Option<Revision>, input: T, mask: &FieldMask) -> Result<T> {
+        let id = input.id().to_owned();
+        if id.is_empty() && !self.has(Fault::EmptyIdIsNotFound) {
+            return self.fail(ErrorKind::InvalidArgument, &id);
+        }
+        if self.has(Fault::MaskIsCheckedFirst) {
+            mask.validate()?;
+        }
+        let stored = match self.stored(&id) {
+            Err(error) if error.is_not_found() && self.has(Fault::UpdateCreates) => {
+                return self.create(input);
+            }
+            Err(_) if revision.is_some() && self.has(Fault::UpdateIfOfNothingIsStale) => {
+                return self.fail(ErrorKind::FailedPrecondition, &id);
+            }
             stored => stored?,
         };
+        let stale = revision.is_some_and(|revision| revision != stored.revision());
+        if stale && !self.has(Fault::UpdateIfIsUpdate)
+            || revision.is_some() && self.has(Fault::UpdateIfAlwaysFails)
+        {
+            return self.fail(ErrorKind::FailedPrecondition, &id);
+        }
+        let mut updated = stored.clone();
+        let applied = updated
+            .take(self.store, &input, mask)
+            .and_then(|()| updated.clone().settled(self.store, true));
+        let mut updated = match self.about(applied, &id) {
+            Ok(updated) => updated,
+            Err(error) => {
+                if self.has(Fault::FailedUpdateIsKept) {
+                    self.keep(&updated);
+                }
+                if self.has(Fault::FailedWriteMovesTheRevision) {
+                    let mut stored = stored;
+                    stored.stamp(stored.times(), self.next_revision());
+                    self.keep(&stored);
+                }
+                return Err(error);
+            }
+        };
+        if self.has(Fault::NothingIsNoUpdate) && updated == stored {
+            return Ok(stored);
+        }
+        let times = self.store.times_of_update(&stored, &input);
+        updated.stamp(times, self.next_revision());
+        self.keep(&updated);
+        if self.has(Fault::UpdateTouchesAll) {
+            let revision = updated.revision();
+            self.with_entries(|entries| {
+                for entry in entries.values_mut() {
+                    entry.item.stamp(entry.item.times(), revision);
+                }
+            });
+        }
+        match self.has(Fault::UpdateReturnsTheInput) {
+            true => Ok(input),
+            false => Ok(updated),
+        }
+    }
+
+    fn put_when(&self, expected: Option<Revision>, item: T) -> Result<T> {
+        let id = item.id().to_owned();
+        let valid = item.clone().settled(self.store, true);
+        self.about(valid, &id)?;
+        let exists = self.stored(&id).is_ok();
+        if self.has(Fault::PutIsCreate) || !exists && expected.is_none() {
+            return match self.has(Fault::PutCreatesNothing) {
+                true => self.fail(ErrorKind::NotFound, &id),
+                false => self.create(item),
+            };
+        }
+        if exists && self.has(Fault::PutDeletesFirst) {
+            self.delete(&id)?;
+            return self.create(item);
+        }
+        let put = self.change(expected, item, &FieldMask::full());
+        put.or_else(|error| {
+            if !error.is_immutable_field() || self.has(Fault::PutRefusesAsAnUpdateDoes) {
+                return Err(error);
+            }
+            let failed = self.store.fail(ErrorKind::FailedPrecondition, error);
+            failed.map_err(Error::about_immutable_field)
+        })
+    }
+}
+
+impl<T: Kept> ReadStore<T> for BTreeNamespace<'_, T> {
+    fn name(&self) -> &NamespaceName {
+        &self.name
+    }
+
+    fn get(&self, id: &str) -> Result<T> {
+        self.read();
+        let mut item = self.stored(id)?;
+        if self.has(Fault::GetTouches) {
+            item.stamp(item.times(), self.next_revision());
+            self.keep(&item);
+        }
+        if self.has(Fault::ContainersInheritLabels) {
+            let labels = self.store.namespace_labels(self.space())?;
+            item.labels_mut().extend(labels);
+        }
+        Ok(item)
+    }
+
+    fn traverse(&self, selection: &Selection) -> Result<Traversal<'_, T>> {
+        let items = self.selected(selection)?;
+        let selection = selection.clone();
+        let found = items
+            .into_iter()
+            .map(move |item| Ok(self.found(item, &selection)));
+        Ok(Box::new(found))
+    }
+
+    fn find(&self, id: &str) -> Result<Option<T>> {
+        match self.get(id) {
+            Err(error) if error.is_not_found() && !self.has(Fault::FindIsGet) => Ok(None),
+            found => found.map(Some),
+        }
+    }
+}
+
+impl<T: Kept> Store<T> for BTreeNamespace<'_, T> {
+    fn create(&self, new: T) -> Result<T> {
+        self.insert(new, None)
+    }
+
+    fn import(&self, new: T) -> Result<T> {
+        let times = new.times();
+        self.insert(new, Some(times))
+    }
+
+    fn update_when(&self, expected: Option<Revision>, input: T, mask: &FieldMask) -> Result<T> {
+        self.change(expected, input, mask)
+    }
+
+    fn apply(&self, update: Update<T>) -> Result<T> {
+        let (expected, input, mask) = update.into_parts();
+        if mask.is_full() {
+            return match self.has(Fault::ApplyOfNothingIsDone) {
+                true => self.stored(input.id()),
+                false => self.fail(ErrorKind::InvalidArgument, input.id()),
+            };
+        }
+        self.change(expected, input, &mask)
+    }
+
+    fn put(&self, item: T) -> Result<T> {
+        self.put_when(None, item)
+    }
+
+    fn put_if(&self, revision: Revision, item: T) -> Result<T> {
+        self.put_when(Some(revision), item)
+    }
+
+    fn delete_when(&self, expected: Option<Revision>, id: &str) -> Result<()> {
+        let stored = match self.stored(id) {
+            Err(error) if error.is_not_found() && self.has(Fault::DeleteIsLenient) => return Ok(()),
+            Err(_) if expected.is_some() && self.has(Fault::DeleteIfOfNothingIsStale) => {
+                return self.fail(ErrorKind::FailedPrecondition, id);
+            }
+            stored => stored?,
+        };
+        let stale = expected.is_some_and(|expected| expected != stored.revision());
+        if stale && !self.has(Fault::DeleteIfIsDelete)
+            || expected.is_some() && self.has(Fault::DeleteIfAlwaysFails)
+        {
+            return self.fail(ErrorKind::FailedPrecondition, id);
+        }
         if self.has(Fault::DeleteDoesNothing) {
             return Ok(());
         }
-        if self.has(Fault::DeleteLeavesExtensions) {
+        if self.has(Fault::DeleteLeavesExtensions) || self.has(Fault::DeleteLeavesLabels) {
+            let mut stored = stored;
+            let labels = match self.has(Fault::DeleteLeavesLabels) {
+                true => stored.labels_mut().clone(),
+                false => Labels::new(),
+            };
+            let extensions = match self.has(Fault::DeleteLeavesExtensions) {
+                true => stored.own_extensions(),
+                false => Extensions::new(),
+            };
             let mut state = self.store.state.borrow_mut();
-            state.ghosts.insert(id.to_owned(), stored.extensions);
+            state.ghosts.insert(id.to_owned(), (labels, extensions));
         }
         let key = self.key(id);
         let is_last = self.with(|space| {
-            space.containers.remove(&key);
+            let entries = T::entries_mut(space, &self.kind);
+            entries.remove(&key);
             if self.has(Fault::DeleteTakesPrefixes) {
-                space.containers.retain(|other, _| !other.starts_with(&key));
+                entries.retain(|other, _| !other.starts_with(&key));
             }
-            space.containers.is_empty()
+            if self.has(Fault::DeleteTakesTheTwin) {
+                space.containers.remove(&key);
+                space.records.values_mut().for_each(|entries| {
+                    entries.remove(&key);
+                });
+            }
+            space.is_empty()
         });
         if is_last && self.has(Fault::NamespaceGoesWithItsLastContainer) {
             self.store.state.borrow_mut().spaces.remove(self.space());

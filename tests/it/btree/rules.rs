@@ -3,16 +3,20 @@
 use std::collections::BTreeMap;
 
 use bayplan::{
-    Any, Container, ContainerId, Error, ErrorKind, FieldMask, FieldPath, Labels, Result, Rules,
-    limits,
+    Any, Container, ContainerId, Error, ErrorKind, FieldMask, FieldPath, Labels, Record, RecordId,
+    Result, Rules, limits,
 };
-use chrono::{DateTime, TimeDelta};
+use chrono::{DateTime, TimeDelta, Utc};
 
-use super::BTreeStore;
 use super::fault::Fault;
+use super::{BTreeStore, Kept};
 
 fn invalid<T>(message: impl Into<String>) -> Result<T> {
     Err(Error::of_kind(ErrorKind::InvalidArgument, message))
+}
+
+fn lose_bytes(any: &mut Any) {
+    any.value = String::from_utf8_lossy(&any.value).into_owned().into();
 }
 
 impl BTreeStore {
@@ -45,7 +49,11 @@ impl BTreeStore {
         let mut settled = Labels::new();
         for (key, value) in labels {
             self.check_label(&key, &value)?;
-            if !value.is_empty() || self.has(Fault::EmptyValuesAreStored) {
+            let is_kept = match self.keep_empty_labels {
+                true => !self.has(Fault::EmptyValuesAreDropped),
+                false => self.has(Fault::EmptyValuesAreStored),
+            };
+            if !value.is_empty() || is_kept {
                 settled.insert(self.trimmed(key), value);
             }
         }
@@ -65,8 +73,31 @@ impl BTreeStore {
         self.check_limit(what, any.type_url.len(), limits::TEXT_MAX_BYTES)
     }
 
+    /// A record as it is kept, if it may be.
+    pub(super) fn settled_record(&self, mut record: Record) -> Result<Record> {
+        if self.has(Fault::RecordIdsAreIdentifiers) {
+            ContainerId::new(record.id.as_str())?;
+        }
+        if !self.has(Fault::IdsAreNotChecked) {
+            RecordId::new(record.id.as_str())?;
+        }
+        record.labels = self.settled_labels(record.labels)?;
+        self.check_any("value", &record.value)?;
+        if self.has(Fault::ValuesAreText) {
+            lose_bytes(&mut record.value);
+        }
+        if self.has(Fault::CreateLosesTheSandbox) {
+            record.labels.remove("io.kubernetes.pod.name");
+        }
+        Ok(record)
+    }
+
     /// A container as it is kept, if it may be.
-    pub(super) fn settled(&self, mut container: Container, is_update: bool) -> Result<Container> {
+    pub(super) fn settled_container(
+        &self,
+        mut container: Container,
+        is_update: bool,
+    ) -> Result<Container> {
         if !self.has(Fault::IdsAreNotChecked) {
             ContainerId::new(container.id.as_str())?;
         }
@@ -84,6 +115,10 @@ impl BTreeStore {
             }
         }
         self.check_limit("extensions", extensions.len(), limits::EXTENSIONS_MAX_COUNT)?;
+        let sizes = extensions
+            .iter()
+            .map(|(name, any)| name.len() + any.type_url.len() + any.value.len());
+        self.check_limit("extensions", sizes.sum(), limits::EXTENSIONS_MAX_BYTES)?;
         container.extensions = extensions;
         if container.runtime.name.is_empty() && !self.has(Fault::RuntimeNameIsOptional) {
             return invalid("runtime.name is required");
@@ -118,7 +153,7 @@ impl BTreeStore {
         if self.has(Fault::ValuesAreText) {
             let values = container.extensions.values_mut().chain(&mut container.spec);
             for any in values {
-                any.value = String::from_utf8_lossy(&any.value).into_owned().into();
+                lose_bytes(any);
             }
         }
         if self.has(Fault::CreateLosesTheSandbox) && !is_update {
@@ -143,41 +178,106 @@ impl BTreeStore {
         Ok(())
     }
 
-    pub(super) fn stamp_create(&self, created: &mut Container, input: &Container) {
-        created.created_at = (self.clock)();
-        created.updated_at = created.created_at;
-        if self.has(Fault::CallersTimesAreKept) {
-            created.created_at = input.created_at;
-            created.updated_at = input.updated_at;
-        }
-        if self.has(Fault::UpdatedAtIsUnset) {
-            created.updated_at = DateTime::UNIX_EPOCH;
-        }
-    }
-
-    pub(super) fn stamp_update(
-        &self,
-        updated: &mut Container,
-        stored: &Container,
-        input: &Container,
-    ) {
+    pub(super) fn times_of_new<T: Kept>(&self, input: &T) -> (DateTime<Utc>, DateTime<Utc>) {
         let now = (self.clock)();
-        let next = stored.updated_at + TimeDelta::nanoseconds(1);
-        updated.created_at = stored.created_at;
-        updated.updated_at = now.max(next);
-        if self.has(Fault::UpdatedAtIsTheClock) {
-            updated.updated_at = now;
-        }
-        if self.has(Fault::CreatedAtMoves) {
-            updated.created_at = updated.updated_at;
-        }
-        if self.has(Fault::CallersTimesAreKept) {
-            updated.updated_at = input.updated_at;
+        match self.fault {
+            Some(Fault::CallersTimesAreKept) => input.times(),
+            Some(Fault::UpdatedAtIsUnset) => (now, DateTime::UNIX_EPOCH),
+            _ => (now, now),
         }
     }
 
-    /// Takes from the input what an update takes.
-    pub(super) fn apply(
+    pub(super) fn times_of_update<T: Kept>(
+        &self,
+        stored: &T,
+        input: &T,
+    ) -> (DateTime<Utc>, DateTime<Utc>) {
+        let now = (self.clock)();
+        let (created, updated) = stored.times();
+        let next = now.max(updated + TimeDelta::nanoseconds(1));
+        match self.fault {
+            Some(Fault::UpdatedAtIsTheClock) => (created, now),
+            Some(Fault::CreatedAtMoves) => (next, next),
+            Some(Fault::CallersTimesAreKept) => (created, input.times().1),
+            _ => (created, next),
+        }
+    }
+
+    /// Takes from the input what an update of a record takes.
+    pub(super) fn apply_to_record(
+        &self,
+        updated: &mut Record,
+        input: &Record,
+        mask: &FieldMask,
+    ) -> Result<()> {
+        let keep_halves = self.has(Fault::FailedUpdateIsKept);
+        if !self.has(Fault::BadPathsAreSkipped) && !keep_halves {
+            mask.validate()?;
+        }
+        if mask.is_full() || self.has(Fault::MaskIsFull) {
+            match self.has(Fault::FullUpdateMerges) {
+                true => updated.labels.extend(input.labels.clone()),
+                false => updated.labels.clone_from(&input.labels),
+            }
+            if !self.has(Fault::FullUpdateKeepsTheSpec) {
+                updated.value.clone_from(&input.value);
+            }
+            return Ok(());
+        }
+        if self.has(Fault::MaskedInputIsValidated) {
+            self.settled_record(input.clone())?;
+        }
+        for path in mask.paths().take(self.paths_taken()) {
+            match path {
+                FieldPath::Labels | FieldPath::Label(_) => {
+                    self.take_labels(&mut updated.labels, &input.labels, path)?;
+                }
+                FieldPath::Value => updated.value.clone_from(&input.value),
+                _ if self.has(Fault::BadPathsAreSkipped) => {}
+                other => return invalid(format!("field path {:?}", other.to_string())),
+            }
+        }
+        if keep_halves {
+            mask.validate()?;
+        }
+        Ok(())
+    }
+
+    /// How many of the paths of a mask are taken.
+    fn paths_taken(&self) -> usize {
+        match self.has(Fault::OnlyTheFirstPath) {
+            true => 1,
+            false => usize::MAX,
+        }
+    }
+
+    /// The key that a path names.
+    fn key_of(&self, key: &str) -> String {
+        match self.has(Fault::KeysEndAtADot) {
+            true => key.split('.').next().unwrap_or_default().to_owned(),
+            false => key.to_owned(),
+        }
+    }
+
+    fn take_labels(&self, updated: &mut Labels, input: &Labels, path: &FieldPath) -> Result<()> {
+        let FieldPath::Label(key) = path else {
+            updated.clone_from(input);
+            return Ok(());
+        };
+        let key = self.key_of(key);
+        match input.get(&key) {
+            Some(value) => updated.insert(key, value.clone()),
+            None if self.has(Fault::AbsentLabelStays) => None,
+            None if self.has(Fault::RemovingNothingFails) && !updated.contains_key(&key) => {
+                return Err(Error::of_kind(ErrorKind::NotFound, key));
+            }
+            None => updated.remove(&key),
+        };
+        Ok(())
+    }
+
+    /// Takes from the input what an update of a container takes.
+    pub(super) fn apply_to_container(
         &self,
         updated: &mut Container,
         input: &Container,
@@ -197,13 +297,9 @@ impl BTreeStore {
             return Ok(());
         }
         if self.has(Fault::MaskedInputIsValidated) {
-            self.settled(input.clone(), true)?;
+            self.settled_container(input.clone(), true)?;
         }
-        let count = match self.has(Fault::OnlyTheFirstPath) {
-            true => 1,
-            false => usize::MAX,
-        };
-        for path in mask.paths().take(count) {
+        for path in mask.paths().take(self.paths_taken()) {
             self.take(updated, input, path)?;
         }
         if keep_halves {
@@ -245,7 +341,8 @@ impl BTreeStore {
             differing.truncate(1);
         }
         if !differing.is_empty() {
-            return invalid(format!("immutable: {}", differing.join(", ")));
+            let error = invalid(format!("immutable: {}", differing.join(", ")));
+            return error.map_err(Error::about_immutable_field);
         }
         if self.has(Fault::FullUpdateMerges) {
             updated.labels.extend(input.labels.clone());
@@ -269,30 +366,15 @@ impl BTreeStore {
     }
 
     fn take(&self, updated: &mut Container, input: &Container, path: &FieldPath) -> Result<()> {
-        let key_of = |key: &str| match self.has(Fault::KeysEndAtADot) {
-            true => key.split('.').next().unwrap_or_default().to_owned(),
-            false => key.to_owned(),
-        };
         let allowed = self.rules == Rules::Containerd2 || self.has(Fault::StrictTakesAllPaths);
         match path {
-            FieldPath::Labels => updated.labels.clone_from(&input.labels),
-            FieldPath::Label(key) => {
-                let key = key_of(key);
-                match input.labels.get(&key) {
-                    Some(value) => updated.labels.insert(key, value.clone()),
-                    None if self.has(Fault::AbsentLabelStays) => None,
-                    None if self.has(Fault::RemovingNothingFails)
-                        && !updated.labels.contains_key(&key) =>
-                    {
-                        return Err(Error::of_kind(ErrorKind::NotFound, key));
-                    }
-                    None => updated.labels.remove(&key),
-                };
+            FieldPath::Labels | FieldPath::Label(_) => {
+                self.take_labels(&mut updated.labels, &input.labels, path)?;
             }
             FieldPath::Spec => updated.spec.clone_from(&input.spec),
             FieldPath::Extensions => updated.extensions.clone_from(&input.extensions),
             FieldPath::Extension(name) => {
-                let name = key_of(name);
+                let name = self.key_of(name);
                 match input.extensions.get(&name) {
                     Some(value) => updated.extensions.insert(name, value.clone()),
                     None if self.has(Fault::AbsentExtensionIsEmpty) => {
@@ -311,6 +393,7 @@ impl BTreeStore {
                     updated.snapshot_key.clone_from(&input.snapshot_key);
                 }
             }
+            _ if self.has(Fault::BadPathsAreSkipped) => {}
             other => return invalid(format!("field path {:?}", other.to_string())),
         }
         Ok(())

@@ -77,6 +77,7 @@ fn a_tool_that_is_killed_or_fails_at_any_call_leaves_a_whole_store_or_nothing() 
     let source = fs::read(place.store()).unwrap();
     let nothing = Contents {
         containers: [].into(),
+        records: [].into(),
         namespaces: [].into(),
     };
     let (mut met, mut whole, mut named) = (0, 0, 0);

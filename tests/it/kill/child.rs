@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use bayplan::{Builder, Db, FieldMask, Namespaces, ReadStore, Result, Store};
+use bayplan::{Builder, Db, FieldMask, Result, Store};
 
 use super::model::{self, Marks};
 use super::told::{Change, Told};

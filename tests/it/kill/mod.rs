@@ -10,7 +10,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bayplan::{Db, FieldMask, ReadNamespaces, Store};
+use bayplan::{Db, FieldMask};
 
 use crate::sample::{Contents, marked};
 use crate::seed::{Progress, Seed, count_from_env, tell};

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bayplan::{Db, FieldMask, Filters, ReadNamespaces, ReadStore, Store};
+use bayplan::{Db, FieldMask, Maintenance};
 
 use super::model::Model;
 use super::running::{Delay, Running};
@@ -63,7 +63,7 @@ impl Place {
         }
         // So that there is something to compact.
         let store = db.namespace("archive").unwrap();
-        for id in store.list_ids(&Filters::all()).unwrap() {
+        for id in store.query().ids().unwrap() {
             store.delete(&id).unwrap();
         }
         let mut dump = fs::File::create(self.dump()).unwrap();
@@ -87,7 +87,7 @@ pub(super) fn work(role: &str, directory: &Path) {
 
 fn work_once(role: &str, directory: &Path) {
     let place = Place::new(directory);
-    let db = Db::builder();
+    let tools = Maintenance::new();
     let begin = || {
         Told::Ready.tell();
         Told::Begin(0, Vec::new()).tell();
@@ -107,20 +107,24 @@ fn work_once(role: &str, directory: &Path) {
         "create" => drop(Db::create(place.target()).unwrap()),
         "restore" => {
             begin();
-            db.restore(place.store(), place.target(), |_| {}).unwrap();
+            tools
+                .restore(place.store(), place.target(), |_| {})
+                .unwrap();
         }
         "load" => {
             begin();
             let dump = BufReader::new(fs::File::open(place.dump()).unwrap());
-            db.load(place.target(), dump, |_| {}).unwrap();
+            tools.load(place.target(), dump, |_| {}).unwrap();
         }
         "salvage" => {
             begin();
-            db.salvage(place.store(), place.target(), |_| {}).unwrap();
+            tools
+                .salvage(place.store(), place.target(), |_| {})
+                .unwrap();
         }
         "compact" => {
             begin();
-            db.compact(place.copy()).unwrap();
+            tools.compact(place.copy()).unwrap();
         }
         "copy in place" => {
             let bytes = fs::read(place.store()).unwrap();

@@ -1,10 +1,10 @@
 //! Filters as values, with a meaning of their own.
 
-use bayplan::Container;
+use bayplan::{Container, Record};
 use proptest::prelude::*;
 use proptest::sample::select;
 
-const FIELDS: [&str; 9] = [
+const FIELDS: [&str; 10] = [
     "id",
     "image",
     "snapshotter",
@@ -13,6 +13,7 @@ const FIELDS: [&str; 9] = [
     "labels.\"k.x\"",
     "extensions.e",
     "extensions.e.f",
+    "type",
     "nope",
 ];
 
@@ -61,9 +62,15 @@ pub(crate) fn texts(any: &Any) -> Vec<String> {
     any.iter().map(text).collect()
 }
 
-/// Whether a container passes.
-pub(crate) fn passes(any: &Any, container: &Container) -> bool {
-    let all = |filter: &Vec<Selector>| filter.iter().all(|selector| selector.holds(container));
+/// What filters can ask for.
+pub(crate) trait Fields {
+    /// The value of a field, if it is present.
+    fn field(&self, name: &str) -> Option<&str>;
+}
+
+/// Whether it passes.
+pub(crate) fn passes(any: &Any, item: &impl Fields) -> bool {
+    let all = |filter: &Vec<Selector>| filter.iter().all(|selector| selector.holds(item));
     any.is_empty() || any.iter().any(all)
 }
 
@@ -78,8 +85,8 @@ impl Selector {
         }
     }
 
-    fn holds(&self, container: &Container) -> bool {
-        let value = self.value(container);
+    fn holds(&self, item: &impl Fields) -> bool {
+        let value = item.field(self.field);
         match self.test {
             Test::Present => value.is_some(),
             Test::Equals(wanted) => value == Some(wanted),
@@ -87,25 +94,38 @@ impl Selector {
             Test::Contains(part) => value.unwrap_or("").contains(part),
         }
     }
+}
 
-    fn value<'c>(&self, container: &'c Container) -> Option<&'c str> {
-        let label = |key| container.labels.get(key).map(String::as_str);
-        let extension = |name| {
-            container
-                .extensions
-                .get(name)
-                .map(|any| any.type_url.as_str())
-        };
-        let text = |text: &'c String| Some(text.as_str()).filter(|text| !text.is_empty());
-        match self.field {
-            "id" => text(&container.id),
-            "image" => text(&container.image),
-            "snapshotter" => text(&container.snapshotter),
-            "sandboxid" => text(&container.sandbox_id),
+fn text(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+impl Fields for Container {
+    fn field(&self, name: &str) -> Option<&str> {
+        let label = |key| self.labels.get(key).map(String::as_str);
+        let extension = |name| self.extensions.get(name).map(|any| any.type_url.as_str());
+        match name {
+            "id" => text(&self.id),
+            "image" => text(&self.image),
+            "snapshotter" => text(&self.snapshotter),
+            "sandboxid" => text(&self.sandbox_id),
             "labels.k" => label("k"),
             "labels.\"k.x\"" => label("k.x"),
             "extensions.e" => extension("e"),
             "extensions.e.f" => extension("e.f"),
+            _ => None,
+        }
+    }
+}
+
+impl Fields for Record {
+    fn field(&self, name: &str) -> Option<&str> {
+        let label = |key| self.labels.get(key).map(String::as_str);
+        match name {
+            "id" => text(&self.id),
+            "type" => text(&self.value.type_url),
+            "labels.k" => label("k"),
+            "labels.\"k.x\"" => label("k.x"),
             _ => None,
         }
     }

@@ -1,32 +1,20 @@
-//! Laws of [`Store::create`](crate::Store::create).
+//! Laws of [`Store::create`](bayplan::Store::create).
 
-use super::expect::{equal, fails, holds, stored, tells};
-use super::sample::{
-    AWAY, HOME, NO_IDENTIFIERS, any, bare, complete, forged, forged_revision, forged_time,
-    unstamped,
-};
-use super::{Fixture, Law, Verdict, law_list};
-use crate::any::Any;
-use crate::container::Runtime;
-use crate::error::ErrorKind;
+use crate::expect::{equal, fails, holds, namespaces_are, stored, tells};
+use crate::sample::{AWAY, HOME, any, bare, forged, forged_revision, forged_time, unstamped};
+use crate::{Fixture, Law, Subject, Verdict, law_list};
+use bayplan::{Any, ErrorKind, Runtime};
 
-/// The laws of this module.
+/// The laws of containers and of records of other kinds.
 pub const LAWS: &[Law] = law_list![
+    both []
     create_then_get_gives_what_create_returned,
     create_returns_every_field_as_it_was_given,
-    create_keeps_values_byte_for_byte,
-    create_accepts_a_spec_that_is_present_but_empty,
-    create_tells_empty_options_from_none,
-    create_does_not_validate_images,
     create_stamps_both_times_alike,
     create_ignores_the_times_and_the_revision_of_the_caller,
     create_of_a_taken_id_is_already_exists_and_changes_nothing,
     create_takes_the_same_id_in_two_namespaces,
     create_tells_ids_apart_that_differ_in_case_only,
-    create_requires_a_runtime_name,
-    create_requires_a_spec,
-    create_requires_a_snapshotter_with_a_snapshot_key,
-    create_accepts_a_snapshotter_without_a_snapshot_key,
     create_refuses_an_id_that_is_no_identifier_and_names_it,
     create_checks_the_container_before_it_looks_for_the_id,
     create_brings_its_namespace_into_being,
@@ -34,17 +22,30 @@ pub const LAWS: &[Law] = law_list![
     a_failed_create_leaves_its_neighbours_alone,
 ];
 
+/// The laws of this module that are of containers alone.
+pub const CONTAINER_LAWS: &[Law] = law_list![
+    []
+    create_keeps_values_byte_for_byte,
+    create_accepts_a_spec_that_is_present_but_empty,
+    create_tells_empty_options_from_none,
+    create_does_not_validate_images,
+    create_requires_a_runtime_name,
+    create_requires_a_spec,
+    create_requires_a_snapshotter_with_a_snapshot_key,
+    create_accepts_a_snapshotter_without_a_snapshot_key,
+];
+
 /// What `create` returns is what is stored.
-pub fn create_then_get_gives_what_create_returned(fixture: &dyn Fixture) -> Verdict {
-    let store = fixture.store(HOME)?;
-    stored(&*store, &store.create(bare("bare"))?)?;
-    stored(&*store, &store.create(complete("complete"))?)
+pub fn create_then_get_gives_what_create_returned<T: Subject>(fixture: &dyn Fixture) -> Verdict {
+    let store = T::store(fixture, HOME)?;
+    stored(&*store, &store.create(T::bare("bare"))?)?;
+    stored(&*store, &store.create(T::complete("complete"))?)
 }
 
 /// Every field that is the caller's is stored as given.
-pub fn create_returns_every_field_as_it_was_given(fixture: &dyn Fixture) -> Verdict {
-    let store = fixture.store(HOME)?;
-    for given in [bare("bare"), complete("complete")] {
+pub fn create_returns_every_field_as_it_was_given<T: Subject>(fixture: &dyn Fixture) -> Verdict {
+    let store = T::store(fixture, HOME)?;
+    for given in [T::bare("bare"), T::complete("complete")] {
         let created = store.create(given.clone())?;
         equal("the container", &unstamped(created), &given)?;
     }
@@ -60,7 +61,7 @@ pub fn create_keeps_values_byte_for_byte(fixture: &dyn Fixture) -> Verdict {
     given.runtime.options = Some(odd);
     store.create(given.clone())?;
     let container = store.get("web")?;
-    let values = |all: &crate::Container| {
+    let values = |all: &bayplan::Container| {
         let mut values = vec![all.spec.clone(), all.runtime.options.clone()];
         values.extend(all.extensions.values().cloned().map(Some));
         values
@@ -99,56 +100,60 @@ pub fn create_does_not_validate_images(fixture: &dyn Fixture) -> Verdict {
 }
 
 /// A new container was updated when it was created.
-pub fn create_stamps_both_times_alike(fixture: &dyn Fixture) -> Verdict {
-    let created = fixture.store(HOME)?.create(bare("web"))?;
-    equal("updated_at", &created.updated_at, &created.created_at)
+pub fn create_stamps_both_times_alike<T: Subject>(fixture: &dyn Fixture) -> Verdict {
+    let created = T::store(fixture, HOME)?.create(T::bare("web"))?;
+    equal("updated_at", &created.times().1, &created.times().0)
 }
 
 /// Times and revision are the store's, whatever the caller says.
-pub fn create_ignores_the_times_and_the_revision_of_the_caller(fixture: &dyn Fixture) -> Verdict {
-    let store = fixture.store(HOME)?;
-    store.create(forged(bare("web")))?;
+pub fn create_ignores_the_times_and_the_revision_of_the_caller<T: Subject>(
+    fixture: &dyn Fixture,
+) -> Verdict {
+    let store = T::store(fixture, HOME)?;
+    store.create(forged(T::bare("web")))?;
     let web = store.get("web")?;
     holds(
         "created_at to be the store's",
-        web.created_at != forged_time(),
+        web.times().0 != forged_time(),
     )?;
     holds(
         "updated_at to be the store's",
-        web.updated_at != forged_time(),
+        web.times().1 != forged_time(),
     )?;
     holds(
         "the revision to be the store's",
-        web.revision != forged_revision(),
+        web.revision() != forged_revision(),
     )
 }
 
 /// An id is given once; the error names it.
-pub fn create_of_a_taken_id_is_already_exists_and_changes_nothing(
+pub fn create_of_a_taken_id_is_already_exists_and_changes_nothing<T: Subject>(
     fixture: &dyn Fixture,
 ) -> Verdict {
-    let store = fixture.store(HOME)?;
-    let first = store.create(complete("web"))?;
-    let again = store.create(bare("web"));
+    let store = T::store(fixture, HOME)?;
+    let first = store.create(T::complete("web"))?;
+    let again = store.create(T::bare("web"));
     let error = fails("create of a taken id", again, ErrorKind::AlreadyExists)?;
     tells(&error, &["web", HOME])?;
     stored(&*store, &first)
 }
 
 /// Ids are unique in their namespace only.
-pub fn create_takes_the_same_id_in_two_namespaces(fixture: &dyn Fixture) -> Verdict {
-    let (home, away) = (fixture.store(HOME)?, fixture.store(AWAY)?);
-    let first = home.create(bare("web").image("home"))?;
-    let second = away.create(bare("web").image("away"))?;
+pub fn create_takes_the_same_id_in_two_namespaces<T: Subject>(fixture: &dyn Fixture) -> Verdict {
+    let (home, away) = (T::store(fixture, HOME)?, T::store(fixture, AWAY)?);
+    let first = home.create(T::bare("web").label("mark", "home"))?;
+    let second = away.create(T::bare("web").label("mark", "away"))?;
     stored(&*home, &first)?;
     stored(&*away, &second)
 }
 
 /// Ids are bytes: case matters.
-pub fn create_tells_ids_apart_that_differ_in_case_only(fixture: &dyn Fixture) -> Verdict {
-    let store = fixture.store(HOME)?;
-    let lower = store.create(bare("web").image("lower"))?;
-    let upper = store.create(bare("WEB").image("upper"))?;
+pub fn create_tells_ids_apart_that_differ_in_case_only<T: Subject>(
+    fixture: &dyn Fixture,
+) -> Verdict {
+    let store = T::store(fixture, HOME)?;
+    let lower = store.create(T::bare("web").label("mark", "lower"))?;
+    let upper = store.create(T::bare("WEB").label("mark", "upper"))?;
     stored(&*store, &lower)?;
     stored(&*store, &upper)
 }
@@ -195,23 +200,26 @@ pub fn create_accepts_a_snapshotter_without_a_snapshot_key(fixture: &dyn Fixture
     )
 }
 
-/// Anything but an identifier is refused, with the identifier and the limit in the error.
-pub fn create_refuses_an_id_that_is_no_identifier_and_names_it(fixture: &dyn Fixture) -> Verdict {
-    let store = fixture.store(HOME)?;
-    for id in NO_IDENTIFIERS {
+/// Anything but an id is refused, with its text in the error.
+pub fn create_refuses_an_id_that_is_no_identifier_and_names_it<T: Subject>(
+    fixture: &dyn Fixture,
+) -> Verdict {
+    let store = T::store(fixture, HOME)?;
+    for id in T::NO_IDS {
         let what = format!("create of {id:?}");
-        let error = fails(&what, store.create(bare(id)), ErrorKind::InvalidArgument)?;
-        tells(&error, &[&format!("{id:?}"), "76"])?;
+        let error = fails(&what, store.create(T::bare(id)), ErrorKind::InvalidArgument)?;
+        tells(&error, &[&format!("{id:?}"), HOME])?;
     }
     Ok(())
 }
 
 /// An invalid container is invalid also when its id is taken.
-pub fn create_checks_the_container_before_it_looks_for_the_id(fixture: &dyn Fixture) -> Verdict {
-    let store = fixture.store(HOME)?;
-    store.create(bare("web"))?;
-    let mut invalid = bare("web");
-    invalid.spec = None;
+pub fn create_checks_the_container_before_it_looks_for_the_id<T: Subject>(
+    fixture: &dyn Fixture,
+) -> Verdict {
+    let store = T::store(fixture, HOME)?;
+    store.create(T::bare("web"))?;
+    let invalid = T::bare("web").label("", "x");
     fails(
         "create of what is invalid and taken",
         store.create(invalid),
@@ -221,8 +229,8 @@ pub fn create_checks_the_container_before_it_looks_for_the_id(fixture: &dyn Fixt
 }
 
 /// The namespace need not have been created.
-pub fn create_brings_its_namespace_into_being(fixture: &dyn Fixture) -> Verdict {
-    fixture.store(HOME)?.create(bare("web"))?;
+pub fn create_brings_its_namespace_into_being<T: Subject>(fixture: &dyn Fixture) -> Verdict {
+    T::store(fixture, HOME)?.create(T::bare("web"))?;
     let names: Vec<String> = fixture
         .namespaces()
         .list_namespaces()?
@@ -233,31 +241,26 @@ pub fn create_brings_its_namespace_into_being(fixture: &dyn Fixture) -> Verdict 
 }
 
 /// Nothing is half-written.
-pub fn a_failed_create_leaves_neither_a_container_nor_a_namespace(
+pub fn a_failed_create_leaves_neither_a_container_nor_a_namespace<T: Subject>(
     fixture: &dyn Fixture,
 ) -> Verdict {
-    let store = fixture.store(HOME)?;
-    let mut invalid = complete("web");
-    invalid.spec = None;
+    let store = T::store(fixture, HOME)?;
+    let invalid = T::complete("web").label("", "x");
     fails(
         "create without spec",
         store.create(invalid),
         ErrorKind::InvalidArgument,
     )?;
     fails("get", store.get("web"), ErrorKind::NotFound)?;
-    equal("the count", &store.count(&crate::Filters::all())?, &0)?;
-    equal(
-        "the number of namespaces",
-        &fixture.namespaces().list_namespaces()?.len(),
-        &0,
-    )
+    equal("the count", &store.query().count()?, &0)?;
+    namespaces_are(fixture, &[])
 }
 
 /// What fails does not touch what is there.
-pub fn a_failed_create_leaves_its_neighbours_alone(fixture: &dyn Fixture) -> Verdict {
-    let store = fixture.store(HOME)?;
-    let web = store.create(complete("web"))?;
-    let refused = store.create(bare("web-1").label("", "x"));
+pub fn a_failed_create_leaves_its_neighbours_alone<T: Subject>(fixture: &dyn Fixture) -> Verdict {
+    let store = T::store(fixture, HOME)?;
+    let web = store.create(T::complete("web"))?;
+    let refused = store.create(T::bare("web-1").label("", "x"));
     fails(
         "create with an empty label key",
         refused,
@@ -265,7 +268,7 @@ pub fn a_failed_create_leaves_its_neighbours_alone(fixture: &dyn Fixture) -> Ver
     )?;
     equal(
         "the containers",
-        &store.list(&crate::Filters::all())?,
+        &store.list(&bayplan::Filters::all())?,
         &vec![web],
     )
 }

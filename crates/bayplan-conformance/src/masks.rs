@@ -1,20 +1,28 @@
-//! Laws of [`Store::update`](crate::Store::update) with field paths.
+//! Laws of [`Store::update`](bayplan::Store::update) with field paths.
 
-use super::expect::{equal, fails, stored, tells};
-use super::sample::{HOME, any, bare, complete, unstamped};
-use super::{Fixture, Law, Verdict, law_list};
-use crate::container::Container;
-use crate::error::ErrorKind;
-use crate::mask::FieldMask;
+use crate::expect::{equal, fails, stored, tells};
+use crate::sample::{HOME, any, complete, unstamped};
+use crate::{Fixture, Law, Subject, Verdict, law_list};
+use bayplan::{Container, ErrorKind, FieldMask};
 
-/// The laws of this module.
+/// The laws of containers and of records of other kinds.
 pub const LAWS: &[Law] = law_list![
+    both []
     the_path_labels_replaces_all_labels_and_nothing_else,
     the_path_of_a_label_sets_that_label_only,
     the_path_of_a_label_takes_dots_into_the_key,
-    the_path_of_a_label_with_an_empty_value_removes_it,
     the_path_of_a_label_that_the_input_lacks_removes_it,
-    the_path_spec_replaces_the_spec_and_nothing_else,
+    the_path_of_what_it_is_about_replaces_that_and_nothing_else,
+    the_path_of_a_label_that_nobody_has_is_no_error,
+    paths_of_labels_and_of_what_it_is_about_add_up,
+    labels_that_no_path_names_are_not_looked_at,
+    a_path_that_cannot_be_updated_is_invalid_and_named,
+    one_bad_path_and_nothing_changes,
+];
+
+/// The laws of this module that are of containers alone.
+pub const CONTAINER_LAWS: &[Law] = law_list![
+    []
     the_path_spec_requires_a_spec,
     the_path_extensions_replaces_all_extensions_and_nothing_else,
     the_path_of_an_extension_sets_that_extension_only,
@@ -25,84 +33,74 @@ pub const LAWS: &[Law] = law_list![
     quotes_around_a_key_that_has_none_are_invalid,
     several_paths_are_taken_together_and_in_any_order,
     what_no_path_names_is_not_looked_at,
-    a_path_that_cannot_be_updated_is_invalid_and_named,
-    one_bad_path_and_nothing_changes,
 ];
 
-/// Updates a complete container by `input` through `paths`; everything else is as it was.
-fn updates_to(
+/// Updates a complete one by `input` through `paths`; everything else is as it was.
+fn updates_to<T: Subject>(
     fixture: &dyn Fixture,
-    input: Container,
+    input: T,
     paths: &[&str],
-    change: impl FnOnce(&mut Container),
+    change: impl FnOnce(&mut T),
 ) -> Verdict {
-    let store = fixture.store(HOME)?;
-    let mut expected = unstamped(store.create(complete("web"))?);
+    let store = T::store(fixture, HOME)?;
+    let mut expected = unstamped(store.create(T::complete("web"))?);
     change(&mut expected);
     let updated = store.update(input, &FieldMask::deferred(paths))?;
-    let what = format!("the container after {paths:?}");
+    let what = format!("what is stored after {paths:?}");
     equal(&what, &unstamped(updated), &expected)?;
     equal(&what, &unstamped(store.get("web")?), &expected)
 }
 
-/// An input that differs in every field from what is stored.
 fn other() -> Container {
-    let mut other = bare("web")
-        .image("other")
-        .snapshot("other", "other")
-        .sandbox("other")
-        .spec(any("other"))
-        .label("app", "other")
-        .label("new", "other")
-        .extension("first", any("other"))
-        .extension("new", any("other"));
-    other.runtime.name = "other".to_owned();
-    other
+    Subject::other()
 }
 
 /// `labels` replaces the set.
-pub fn the_path_labels_replaces_all_labels_and_nothing_else(fixture: &dyn Fixture) -> Verdict {
-    updates_to(fixture, other(), &["labels"], |expected| {
-        expected.labels = other().labels;
+pub fn the_path_labels_replaces_all_labels_and_nothing_else<T: Subject>(
+    fixture: &dyn Fixture,
+) -> Verdict {
+    updates_to(fixture, T::other(), &["labels"], |expected| {
+        expected.labels_mut().clone_from(T::other().its_labels());
     })
 }
 
 /// `labels.KEY` sets one label.
-pub fn the_path_of_a_label_sets_that_label_only(fixture: &dyn Fixture) -> Verdict {
-    updates_to(fixture, other(), &["labels.new"], |expected| {
-        expected.labels.insert("new".to_owned(), "other".to_owned());
+pub fn the_path_of_a_label_sets_that_label_only<T: Subject>(fixture: &dyn Fixture) -> Verdict {
+    updates_to(fixture, T::other(), &["labels.new"], |expected| {
+        sets(expected, "new");
     })
+}
+
+fn sets<T: Subject>(expected: &mut T, key: &str) {
+    let labels = expected.labels_mut();
+    labels.insert(key.to_owned(), "other".to_owned());
 }
 
 /// KEY is everything behind the first dot.
-pub fn the_path_of_a_label_takes_dots_into_the_key(fixture: &dyn Fixture) -> Verdict {
+pub fn the_path_of_a_label_takes_dots_into_the_key<T: Subject>(fixture: &dyn Fixture) -> Verdict {
     let key = "io.kubernetes.pod.name";
-    let input = other().label(key, "other");
+    let input = T::other().label(key, "other");
     updates_to(fixture, input, &[&format!("labels.{key}")], |expected| {
-        expected.labels.insert(key.to_owned(), "other".to_owned());
-    })
-}
-
-/// An empty value means "unset".
-pub fn the_path_of_a_label_with_an_empty_value_removes_it(fixture: &dyn Fixture) -> Verdict {
-    let input = other().label("app", "");
-    updates_to(fixture, input, &["labels.app"], |expected| {
-        expected.labels.remove("app");
+        sets(expected, key);
     })
 }
 
 /// The way to delete one label.
-pub fn the_path_of_a_label_that_the_input_lacks_removes_it(fixture: &dyn Fixture) -> Verdict {
-    let input = Container::with_id("web");
+pub fn the_path_of_a_label_that_the_input_lacks_removes_it<T: Subject>(
+    fixture: &dyn Fixture,
+) -> Verdict {
+    let input = T::with_id("web".to_owned());
     updates_to(fixture, input, &["labels.app"], |expected| {
-        expected.labels.remove("app");
+        expected.labels_mut().remove("app");
     })
 }
 
-/// `spec` replaces the spec.
-pub fn the_path_spec_replaces_the_spec_and_nothing_else(fixture: &dyn Fixture) -> Verdict {
-    updates_to(fixture, other(), &["spec"], |expected| {
-        expected.spec = other().spec;
+/// `spec` of a container and `value` of a record replace it.
+pub fn the_path_of_what_it_is_about_replaces_that_and_nothing_else<T: Subject>(
+    fixture: &dyn Fixture,
+) -> Verdict {
+    updates_to(fixture, T::other(), &[T::VALUE], |expected| {
+        *expected = expected.clone().valued(any("other"));
     })
 }
 
@@ -212,27 +210,13 @@ pub fn what_no_path_names_is_not_looked_at(fixture: &dyn Fixture) -> Verdict {
 }
 
 /// Whatever is not listed as a path is none.
-pub fn a_path_that_cannot_be_updated_is_invalid_and_named(fixture: &dyn Fixture) -> Verdict {
-    let store = fixture.store(HOME)?;
-    let web = store.create(complete("web"))?;
-    for path in [
-        "id",
-        "runtime",
-        "runtime.name",
-        "runtime.options",
-        "snapshotter",
-        "sandboxid",
-        "createdat",
-        "updatedat",
-        "nope",
-        "Labels",
-        "snapshot_key",
-        "labels.",
-        "extensions.",
-        "spec.value",
-        "",
-    ] {
-        let result = store.update(other(), &FieldMask::deferred([path]));
+pub fn a_path_that_cannot_be_updated_is_invalid_and_named<T: Subject>(
+    fixture: &dyn Fixture,
+) -> Verdict {
+    let store = T::store(fixture, HOME)?;
+    let web = store.create(T::complete("web"))?;
+    for path in T::NO_PATHS {
+        let result = store.update(T::other(), &FieldMask::deferred([path]));
         let what = format!("update of {path:?}");
         let error = fails(&what, result, ErrorKind::InvalidArgument)?;
         tells(&error, &[&format!("{path:?}"), "web"])?;
@@ -242,17 +226,44 @@ pub fn a_path_that_cannot_be_updated_is_invalid_and_named(fixture: &dyn Fixture)
 }
 
 /// All paths are checked before anything is written, wherever the bad one stands.
-pub fn one_bad_path_and_nothing_changes(fixture: &dyn Fixture) -> Verdict {
-    let store = fixture.store(HOME)?;
-    let web = store.create(complete("web"))?;
+pub fn one_bad_path_and_nothing_changes<T: Subject>(fixture: &dyn Fixture) -> Verdict {
+    let store = T::store(fixture, HOME)?;
+    let web = store.create(T::complete("web"))?;
     for paths in [
-        ["labels", "spec", "nope"],
-        ["nope", "labels", "spec"],
-        ["labels", "runtime", "extensions.new"],
+        ["labels", T::VALUE, "nope"],
+        ["nope", "labels", T::VALUE],
+        ["labels", "runtime", T::VALUE],
     ] {
-        let result = store.update(other(), &FieldMask::deferred(paths));
+        let result = store.update(T::other(), &FieldMask::deferred(paths));
         fails("update", result, ErrorKind::InvalidArgument)?;
         stored(&*store, &web)?;
     }
     Ok(())
+}
+
+/// A label that is to be removed need not be there.
+pub fn the_path_of_a_label_that_nobody_has_is_no_error<T: Subject>(
+    fixture: &dyn Fixture,
+) -> Verdict {
+    let input = T::with_id("web".to_owned());
+    updates_to(fixture, input, &["labels.nobody"], |_| {})
+}
+
+/// Paths add up, also when one is named twice or contains another.
+pub fn paths_of_labels_and_of_what_it_is_about_add_up<T: Subject>(
+    fixture: &dyn Fixture,
+) -> Verdict {
+    let paths = ["labels.app", T::VALUE, "labels", T::VALUE];
+    updates_to(fixture, T::other(), &paths, |expected| {
+        expected.labels_mut().clone_from(T::other().its_labels());
+        *expected = expected.clone().valued(any("other"));
+    })
+}
+
+/// The rest of the input may be invalid.
+pub fn labels_that_no_path_names_are_not_looked_at<T: Subject>(fixture: &dyn Fixture) -> Verdict {
+    let input = T::other().label("", "a label without a key");
+    updates_to(fixture, input, &["labels.new"], |expected| {
+        sets(expected, "new");
+    })
 }

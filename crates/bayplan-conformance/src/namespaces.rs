@@ -1,14 +1,13 @@
-//! Laws of [`Namespaces`](crate::Namespaces).
+//! Laws of [`Namespaces`](bayplan::Namespaces).
 
-use super::expect::{equal, fails, lists, stored, tells};
-use super::sample::{AWAY, HOME, NO_IDENTIFIERS, bare, complete, labels};
-use super::{Fixture, Law, Verdict, law_list};
-use crate::error::ErrorKind;
-use crate::filter::Filters;
-use crate::labels::Labels;
+use crate::expect::{equal, fails, lists, namespaces_are as are, stored, tells};
+use crate::sample::{AWAY, HOME, NO_IDENTIFIERS, bare, complete, labels};
+use crate::{Fixture, Law, Verdict, law_list};
+use bayplan::{ErrorKind, Filters, Labels};
 
 /// The laws of this module.
 pub const LAWS: &[Law] = law_list![
+    []
     a_fresh_store_has_no_namespaces,
     a_created_namespace_is_listed_and_has_its_labels,
     namespaces_are_ordered_bytewise,
@@ -16,7 +15,6 @@ pub const LAWS: &[Law] = law_list![
     create_namespace_of_a_known_name_is_already_exists_and_changes_nothing,
     create_namespace_of_one_that_a_container_made_is_already_exists,
     create_namespace_refuses_a_name_that_is_no_identifier,
-    create_namespace_drops_labels_with_empty_values,
     create_namespace_refuses_a_label_with_an_empty_key_and_makes_none,
     labels_of_an_unknown_namespace_are_empty,
     set_label_sets_and_replaces_one_label,
@@ -33,17 +31,11 @@ pub const LAWS: &[Law] = law_list![
     a_namespace_stays_when_its_last_container_goes,
 ];
 
-/// The namespaces are these, in this order.
-fn are(fixture: &dyn Fixture, names: &[&str]) -> Verdict {
-    let found: Vec<String> = fixture
-        .namespaces()
-        .list_namespaces()?
-        .into_iter()
-        .map(String::from)
-        .collect();
-    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-    equal("the namespaces", &found, &names)
-}
+/// The laws of stores in which an empty value means "no label".
+pub const DROPPING_LAWS: &[Law] = law_list![
+    [.keeping_empty_labels(false)]
+    create_namespace_drops_labels_with_empty_values,
+];
 
 fn has_labels(fixture: &dyn Fixture, name: &str, expected: &Labels) -> Verdict {
     let found = fixture.namespaces().namespace_labels(name)?;

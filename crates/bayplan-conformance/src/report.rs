@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt;
 
-use crate::error::Error;
+use bayplan::Error;
 
 /// Whether a law holds.
 pub type Verdict = Result<(), Broken>;
@@ -27,7 +27,7 @@ impl Broken {
         }
     }
 
-    pub(super) fn by_panic(panic: &(dyn Any + Send)) -> Self {
+    pub(crate) fn by_panic(panic: &(dyn Any + Send)) -> Self {
         let words = panic
             .downcast_ref::<String>()
             .map(String::as_str)
@@ -70,7 +70,7 @@ impl fmt::Display for Breach {
     }
 }
 
-/// What [`run`](super::run) found: one line for each broken law when displayed.
+/// What [`run`](crate::run) found: one line for each broken law when displayed.
 #[derive(Clone, Debug, Default)]
 #[must_use = "a report tells which laws are broken"]
 pub struct Report {
@@ -97,7 +97,7 @@ impl Report {
         self.breaches.is_empty()
     }
 
-    pub(super) fn add(&mut self, law: &'static str, verdict: Verdict) {
+    pub(crate) fn add(&mut self, law: &'static str, verdict: Verdict) {
         self.tried += 1;
         if let Err(broken) = verdict {
             self.breaches.push(Breach { law, broken });

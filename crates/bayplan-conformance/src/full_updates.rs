@@ -1,103 +1,103 @@
-//! Laws of [`Store::update`](crate::Store::update), most of all with
-//! [`FieldMask::full`](crate::FieldMask::full).
+//! Laws of [`Store::update`](bayplan::Store::update), most of all with
+//! [`FieldMask::full`](bayplan::FieldMask::full).
 
-use super::expect::{equal, fails, holds, stored, tells};
-use super::sample::{
-    AWAY, HOME, NO_IDENTIFIERS, any, bare, complete, forged, forged_revision, forged_time,
-    unstamped,
-};
-use super::{Fixture, Law, Verdict, law_list};
-use crate::container::Container;
-use crate::error::ErrorKind;
-use crate::filter::Filters;
-use crate::mask::FieldMask;
+use crate::expect::{equal, fails, holds, namespaces_are, stored, tells};
+use crate::sample::{AWAY, HOME, any, complete, forged, forged_revision, forged_time, unstamped};
+use crate::{Fixture, Law, Subject, Verdict, law_list};
+use bayplan::{ErrorKind, FieldMask, Filters};
 
-/// The laws of this module.
+/// The laws of containers and of records of other kinds.
 pub const LAWS: &[Law] = law_list![
+    both []
     update_of_an_empty_id_is_invalid,
     update_of_an_unknown_id_is_not_found_and_names_it,
     update_of_what_is_no_identifier_is_not_found,
     update_in_an_unknown_namespace_is_not_found_and_makes_none,
     update_of_an_unknown_id_is_not_found_also_with_a_bad_mask,
     update_then_get_gives_what_update_returned,
-    a_full_update_replaces_labels_spec_and_extensions,
-    a_full_update_removes_what_the_input_lacks,
-    a_full_update_requires_a_spec,
-    a_full_update_refuses_another_runtime_name_and_names_the_field,
-    a_full_update_refuses_another_snapshotter_and_names_the_field,
     update_keeps_created_at,
     update_moves_updated_at_strictly_forward,
     update_of_nothing_moves_updated_at,
     update_ignores_the_times_and_the_revision_of_the_caller,
     update_changes_no_other_container,
+];
+
+/// The laws of this module that are of containers alone.
+pub const CONTAINER_LAWS: &[Law] = law_list![
+    []
+    a_full_update_replaces_labels_spec_and_extensions,
+    a_full_update_removes_what_the_input_lacks,
+    a_full_update_requires_a_spec,
+    a_full_update_refuses_another_runtime_name_and_names_the_field,
+    a_full_update_refuses_another_snapshotter_and_names_the_field,
     update_validates_its_result_and_a_failed_one_changes_nothing,
 ];
 
 /// An update is of some container.
-pub fn update_of_an_empty_id_is_invalid(fixture: &dyn Fixture) -> Verdict {
-    let store = fixture.store(HOME)?;
+pub fn update_of_an_empty_id_is_invalid<T: Subject>(fixture: &dyn Fixture) -> Verdict {
+    let store = T::store(fixture, HOME)?;
     for mask in [FieldMask::full(), FieldMask::deferred(["labels"])] {
-        let result = store.update(bare(""), &mask);
+        let result = store.update(T::bare(""), &mask);
         fails("update of an empty id", result, ErrorKind::InvalidArgument)?;
     }
     Ok(())
 }
 
 /// The error names the container and the namespace.
-pub fn update_of_an_unknown_id_is_not_found_and_names_it(fixture: &dyn Fixture) -> Verdict {
-    let store = fixture.store(HOME)?;
-    store.create(bare("web"))?;
-    let result = store.update(bare("db"), &FieldMask::full());
+pub fn update_of_an_unknown_id_is_not_found_and_names_it<T: Subject>(
+    fixture: &dyn Fixture,
+) -> Verdict {
+    let store = T::store(fixture, HOME)?;
+    store.create(T::bare("web"))?;
+    let result = store.update(T::bare("db"), &FieldMask::full());
     let error = fails("update of an unknown id", result, ErrorKind::NotFound)?;
     tells(&error, &["db", HOME])
 }
 
 /// What cannot be there is not there.
-pub fn update_of_what_is_no_identifier_is_not_found(fixture: &dyn Fixture) -> Verdict {
-    let store = fixture.store(HOME)?;
-    for id in NO_IDENTIFIERS.iter().filter(|id| !id.is_empty()) {
-        let result = store.update(bare(id), &FieldMask::full());
+pub fn update_of_what_is_no_identifier_is_not_found<T: Subject>(fixture: &dyn Fixture) -> Verdict {
+    let store = T::store(fixture, HOME)?;
+    for id in T::NO_IDS.iter().filter(|id| !id.is_empty()) {
+        let result = store.update(T::bare(id), &FieldMask::full());
         fails(&format!("update of {id:?}"), result, ErrorKind::NotFound)?;
     }
     Ok(())
 }
 
 /// An update creates nothing.
-pub fn update_in_an_unknown_namespace_is_not_found_and_makes_none(
+pub fn update_in_an_unknown_namespace_is_not_found_and_makes_none<T: Subject>(
     fixture: &dyn Fixture,
 ) -> Verdict {
-    let result = fixture.store(HOME)?.update(bare("web"), &FieldMask::full());
+    let result = T::store(fixture, HOME)?.update(T::bare("web"), &FieldMask::full());
     let error = fails("update", result, ErrorKind::NotFound)?;
     tells(&error, &["web", HOME])?;
-    equal(
-        "the number of namespaces",
-        &fixture.namespaces().list_namespaces()?.len(),
-        &0,
-    )
+    namespaces_are(fixture, &[])
 }
 
 /// The container is looked for before the mask and the input are looked at.
-pub fn update_of_an_unknown_id_is_not_found_also_with_a_bad_mask(fixture: &dyn Fixture) -> Verdict {
-    let store = fixture.store(HOME)?;
-    store.create(bare("web"))?;
+pub fn update_of_an_unknown_id_is_not_found_also_with_a_bad_mask<T: Subject>(
+    fixture: &dyn Fixture,
+) -> Verdict {
+    let store = T::store(fixture, HOME)?;
+    store.create(T::bare("web"))?;
     for path in ["nope", "id", "labels."] {
         let mask = FieldMask::deferred([path]);
-        let result = store.update(Container::with_id("db"), &mask);
+        let result = store.update(T::with_id("db".to_owned()), &mask);
         fails(&format!("update of {path:?}"), result, ErrorKind::NotFound)?;
     }
-    let invalid = bare("db").label("", "x");
+    let invalid = T::bare("db").label("", "x");
     let result = store.update(invalid, &FieldMask::full());
     fails("update by an invalid input", result, ErrorKind::NotFound)?;
     Ok(())
 }
 
 /// What `update` returns is what is stored.
-pub fn update_then_get_gives_what_update_returned(fixture: &dyn Fixture) -> Verdict {
-    let store = fixture.store(HOME)?;
-    store.create(complete("web"))?;
-    let full = store.update(complete("web").label("more", "1"), &FieldMask::full())?;
+pub fn update_then_get_gives_what_update_returned<T: Subject>(fixture: &dyn Fixture) -> Verdict {
+    let store = T::store(fixture, HOME)?;
+    store.create(T::complete("web"))?;
+    let full = store.update(T::complete("web").label("more", "1"), &FieldMask::full())?;
     stored(&*store, &full)?;
-    let change = Container::with_id("web").label("more", "2");
+    let change = T::with_id("web".to_owned()).label("more", "2");
     let masked = store.update(change, &FieldMask::deferred(["labels.more"]))?;
     stored(&*store, &masked)
 }
@@ -107,7 +107,7 @@ pub fn a_full_update_replaces_labels_spec_and_extensions(fixture: &dyn Fixture) 
     let store = fixture.store(HOME)?;
     store.create(complete("web"))?;
     let mut input = complete("web").spec(any("other-spec"));
-    input.labels = super::sample::labels("app", "caddy");
+    input.labels = crate::sample::labels("app", "caddy");
     input.extensions = [("third".to_owned(), any("3"))].into();
     let updated = store.update(input.clone(), &FieldMask::full())?;
     equal("the container", &unstamped(updated), &input)?;
@@ -167,69 +167,71 @@ pub fn a_full_update_refuses_another_snapshotter_and_names_the_field(
 }
 
 /// A container was created once.
-pub fn update_keeps_created_at(fixture: &dyn Fixture) -> Verdict {
-    let store = fixture.store(HOME)?;
-    let created = store.create(bare("web"))?.created_at;
+pub fn update_keeps_created_at<T: Subject>(fixture: &dyn Fixture) -> Verdict {
+    let store = T::store(fixture, HOME)?;
+    let created = store.create(T::bare("web"))?.times().0;
     for mask in [FieldMask::full(), FieldMask::deferred(["labels"])] {
-        let updated = store.update(forged(bare("web")), &mask)?;
-        equal("created_at", &updated.created_at, &created)?;
-        equal("created_at", &store.get("web")?.created_at, &created)?;
+        let updated = store.update(forged(T::bare("web")), &mask)?;
+        equal("created_at", &updated.times().0, &created)?;
+        equal("created_at", &store.get("web")?.times().0, &created)?;
     }
     Ok(())
 }
 
 /// Each update is later than the one before, even if no time passes between them.
-pub fn update_moves_updated_at_strictly_forward(fixture: &dyn Fixture) -> Verdict {
-    let store = fixture.store(HOME)?;
-    let mut last = store.create(bare("web"))?.updated_at;
+pub fn update_moves_updated_at_strictly_forward<T: Subject>(fixture: &dyn Fixture) -> Verdict {
+    let store = T::store(fixture, HOME)?;
+    let mut last = store.create(T::bare("web"))?.times().1;
     for number in 0..20 {
-        let change = bare("web").label("number", number.to_string());
-        let updated = store.update(change, &FieldMask::full())?.updated_at;
+        let change = T::bare("web").label("number", number.to_string());
+        let updated = store.update(change, &FieldMask::full())?.times().1;
         holds("updated_at to move strictly forward", updated > last)?;
         last = updated;
     }
-    equal("updated_at", &store.get("web")?.updated_at, &last)
+    equal("updated_at", &store.get("web")?.times().1, &last)
 }
 
 /// An update that changes nothing is an update.
-pub fn update_of_nothing_moves_updated_at(fixture: &dyn Fixture) -> Verdict {
-    let store = fixture.store(HOME)?;
-    let web = store.create(complete("web"))?;
-    for mask in [FieldMask::full(), FieldMask::deferred(["spec"])] {
-        let before = store.get("web")?.updated_at;
+pub fn update_of_nothing_moves_updated_at<T: Subject>(fixture: &dyn Fixture) -> Verdict {
+    let store = T::store(fixture, HOME)?;
+    let web = store.create(T::complete("web"))?;
+    for mask in [FieldMask::full(), T::value_mask()] {
+        let before = store.get("web")?.times().1;
         let updated = store.update(web.clone(), &mask)?;
-        holds("updated_at to move", updated.updated_at > before)?;
+        holds("updated_at to move", updated.times().1 > before)?;
     }
     Ok(())
 }
 
 /// Times and revision are the store's, whatever the caller says.
-pub fn update_ignores_the_times_and_the_revision_of_the_caller(fixture: &dyn Fixture) -> Verdict {
-    let store = fixture.store(HOME)?;
-    store.create(bare("web"))?;
-    let web = store.update(forged(bare("web")), &FieldMask::full())?;
-    let times = [web.created_at, web.updated_at];
+pub fn update_ignores_the_times_and_the_revision_of_the_caller<T: Subject>(
+    fixture: &dyn Fixture,
+) -> Verdict {
+    let store = T::store(fixture, HOME)?;
+    store.create(T::bare("web"))?;
+    let web = store.update(forged(T::bare("web")), &FieldMask::full())?;
+    let times = [web.times().0, web.times().1];
     holds(
         "the times to be the store's",
         times.iter().all(|time| *time != forged_time()),
     )?;
     holds(
         "the revision to be the store's",
-        web.revision != forged_revision(),
+        web.revision() != forged_revision(),
     )
 }
 
 /// Neither ids that begin alike nor the same id elsewhere are touched.
-pub fn update_changes_no_other_container(fixture: &dyn Fixture) -> Verdict {
-    let (home, away) = (fixture.store(HOME)?, fixture.store(AWAY)?);
+pub fn update_changes_no_other_container<T: Subject>(fixture: &dyn Fixture) -> Verdict {
+    let (home, away) = (T::store(fixture, HOME)?, T::store(fixture, AWAY)?);
     let others = [
-        home.create(complete("web-1"))?,
-        home.create(complete("web.1"))?,
+        home.create(T::complete("web-1"))?,
+        home.create(T::complete("web.1"))?,
     ];
-    home.create(complete("web"))?;
-    let elsewhere = away.create(complete("web"))?;
-    let mut input = complete("web").spec(any("other"));
-    input.labels.clear();
+    home.create(T::complete("web"))?;
+    let elsewhere = away.create(T::complete("web"))?;
+    let mut input = T::complete("web").valued(any("other"));
+    input.labels_mut().clear();
     home.update(input, &FieldMask::full())?;
     for other in &others {
         stored(&*home, other)?;

@@ -1,16 +1,13 @@
 //! Laws in which the two [`Rules`] differ.
 
-use super::expect::{equal, fails, stored, tells};
-use super::sample::{HOME, any, complete, unstamped};
-use super::{Fixture, Law, Verdict, law_list};
-use crate::container::Container;
-use crate::error::ErrorKind;
-use crate::mask::FieldMask;
-use crate::update::Rules;
+use crate::expect::{equal, fails, stored, tells};
+use crate::sample::{HOME, any, complete, unstamped};
+use crate::{Fixture, Law, Verdict, law_list};
+use bayplan::{Container, ErrorKind, FieldMask, Rules};
 
 /// The laws of [`Rules::Strict`].
 pub const STRICT_LAWS: &[Law] = law_list![
-    under Rules::Strict;
+    [.under(Rules::Strict)]
     a_strict_full_update_refuses_another_image,
     a_strict_full_update_refuses_another_snapshot_key,
     a_strict_full_update_refuses_other_runtime_options,
@@ -21,7 +18,7 @@ pub const STRICT_LAWS: &[Law] = law_list![
 
 /// The laws of [`Rules::Containerd2`].
 pub const CONTAINERD2_LAWS: &[Law] = law_list![
-    under Rules::Containerd2;
+    [.under(Rules::Containerd2)]
     a_containerd2_full_update_replaces_image_and_snapshot_key,
     a_containerd2_full_update_ignores_other_runtime_options,
     a_containerd2_full_update_ignores_another_sandbox,
@@ -159,7 +156,7 @@ pub fn the_containerd2_path_snapshotkey_replaces_the_key_and_nothing_else(
 /// The result is validated, and the snapshotter is not taken from the input.
 pub fn a_containerd2_snapshot_key_requires_a_snapshotter(fixture: &dyn Fixture) -> Verdict {
     let store = fixture.store(HOME)?;
-    let web = store.create(super::sample::bare("web"))?;
+    let web = store.create(crate::sample::bare("web"))?;
     let input = Container::with_id("web").snapshot("overlayfs", "key");
     let result = store.update(input, &FieldMask::deferred(["snapshotkey"]));
     let error = fails("update", result, ErrorKind::InvalidArgument)?;

@@ -1,29 +1,18 @@
-//! Laws of what [`Filters`](crate::Filters) find, by every way to list.
+//! Laws of what [`Filters`](bayplan::Filters) find, by every way to list.
 
-use super::expect::{equal, filters, finds, ids_of, lists};
-use super::sample::{AWAY, HOME, any, bare};
-use super::{Broken, Fixture, Law, Verdict, law_list};
-use crate::any::Any;
-use crate::container::{Container, Runtime};
-use crate::mask::{FieldMask, FieldPath};
-use crate::store::{Page, Store};
+use crate::expect::{equal, filters, finds, lists};
+use crate::sample::{AWAY, HOME, any, bare};
+use crate::{Broken, Fixture, Law, Subject, Verdict, law_list};
+use bayplan::{Any, Container, FieldMask, FieldPath, Runtime, Store};
 
-/// The laws of this module.
+/// The laws of containers and of records of other kinds.
 pub const LAWS: &[Law] = law_list![
+    both []
     the_empty_filter_finds_everything,
     a_container_is_found_once_if_any_filter_finds_it,
     all_selectors_of_a_filter_must_match,
-    a_field_alone_asks_whether_it_is_present,
-    equality_asks_for_a_present_and_equal_field,
-    inequality_finds_an_absent_field_unless_the_value_is_empty,
-    a_regular_expression_finds_its_match_anywhere,
-    a_regular_expression_tests_an_absent_field_as_empty,
     classes_of_regular_expressions_are_ascii,
     a_dot_of_a_regular_expression_is_one_code_point,
-    every_plain_field_is_found_by_its_name,
-    parts_behind_a_plain_field_are_ignored,
-    an_extension_is_present_and_its_value_is_its_type,
-    an_unknown_field_is_absent_and_no_error,
     parts_of_a_label_are_joined_by_dots,
     quotes_and_escapes_spell_any_key_and_value,
     bytes_that_are_no_text_find_nothing,
@@ -32,6 +21,31 @@ pub const LAWS: &[Law] = law_list![
     filters_find_what_updates_made,
     filters_see_only_their_namespace,
 ];
+
+/// The laws of this module that are of containers alone.
+pub const CONTAINER_LAWS: &[Law] = law_list![
+    []
+    a_field_alone_asks_whether_it_is_present,
+    equality_asks_for_a_present_and_equal_field,
+    inequality_finds_an_absent_field_unless_the_value_is_empty,
+    a_regular_expression_finds_its_match_anywhere,
+    a_regular_expression_tests_an_absent_field_as_empty,
+    every_plain_field_is_found_by_its_name,
+    parts_behind_a_plain_field_are_ignored,
+    an_extension_is_present_and_its_value_is_its_type,
+    an_unknown_field_is_absent_and_no_error,
+];
+
+/// Three that differ in their labels.
+fn labelled<T: Subject>(fixture: &dyn Fixture) -> Result<Box<dyn Store<T> + '_>, Broken> {
+    let store = T::store(fixture, HOME)?;
+    let web = T::bare("web").label("app", "nginx");
+    store.create(web.label("a.b.c", "dotted"))?;
+    let db = T::bare("db").label("app", "postgres");
+    store.create(db.label("tier", "back"))?;
+    store.create(T::bare("idle"))?;
+    Ok(store)
+}
 
 /// Three containers that differ in most fields.
 fn filled(fixture: &dyn Fixture) -> Result<Box<dyn Store + '_>, Broken> {
@@ -57,24 +71,26 @@ fn filled(fixture: &dyn Fixture) -> Result<Box<dyn Store + '_>, Broken> {
 }
 
 /// The empty text is the filter without a condition, alone or among others.
-pub fn the_empty_filter_finds_everything(fixture: &dyn Fixture) -> Verdict {
-    let store = filled(fixture)?;
+pub fn the_empty_filter_finds_everything<T: Subject>(fixture: &dyn Fixture) -> Verdict {
+    let store = labelled::<T>(fixture)?;
     let all = ["db", "idle", "web"];
     finds(&*store, "", &all)?;
     lists(&*store, &filters(&["id==web", ""])?, &all)
 }
 
 /// Filters are joined by "or".
-pub fn a_container_is_found_once_if_any_filter_finds_it(fixture: &dyn Fixture) -> Verdict {
-    let store = filled(fixture)?;
+pub fn a_container_is_found_once_if_any_filter_finds_it<T: Subject>(
+    fixture: &dyn Fixture,
+) -> Verdict {
+    let store = labelled::<T>(fixture)?;
     let any = filters(&["id==web", "labels.app", "id==nobody"])?;
     lists(&*store, &any, &["db", "web"])?;
     lists(&*store, &filters(&["id==nobody", "id==x"])?, &[])
 }
 
 /// Selectors are joined by "and".
-pub fn all_selectors_of_a_filter_must_match(fixture: &dyn Fixture) -> Verdict {
-    let store = filled(fixture)?;
+pub fn all_selectors_of_a_filter_must_match<T: Subject>(fixture: &dyn Fixture) -> Verdict {
+    let store = labelled::<T>(fixture)?;
     finds(&*store, "labels.app,labels.tier", &["db"])?;
     finds(&*store, "labels.app==nginx,id==web", &["web"])?;
     finds(&*store, "labels.app==nginx,id==db", &[])?;
@@ -132,10 +148,10 @@ pub fn a_regular_expression_tests_an_absent_field_as_empty(fixture: &dyn Fixture
 }
 
 /// Expressions follow RE2: `\d`, `\w` and `\s` know ASCII only.
-pub fn classes_of_regular_expressions_are_ascii(fixture: &dyn Fixture) -> Verdict {
-    let store = fixture.store(HOME)?;
-    store.create(bare("ascii").label("k", "7_ "))?;
-    store.create(bare("wide").label("k", "\u{664}é\u{2003}"))?;
+pub fn classes_of_regular_expressions_are_ascii<T: Subject>(fixture: &dyn Fixture) -> Verdict {
+    let store = T::store(fixture, HOME)?;
+    store.create(T::bare("ascii").label("k", "7_ "))?;
+    store.create(T::bare("wide").label("k", "\u{664}é\u{2003}"))?;
     finds(&*store, r"labels.k~=\d", &["ascii"])?;
     finds(&*store, r"labels.k~=\w", &["ascii"])?;
     finds(&*store, r"labels.k~=\s", &["ascii"])?;
@@ -143,10 +159,12 @@ pub fn classes_of_regular_expressions_are_ascii(fixture: &dyn Fixture) -> Verdic
 }
 
 /// `.` is a character, not a byte.
-pub fn a_dot_of_a_regular_expression_is_one_code_point(fixture: &dyn Fixture) -> Verdict {
-    let store = fixture.store(HOME)?;
-    store.create(bare("one").label("k", "é"))?;
-    store.create(bare("two").label("k", "xy"))?;
+pub fn a_dot_of_a_regular_expression_is_one_code_point<T: Subject>(
+    fixture: &dyn Fixture,
+) -> Verdict {
+    let store = T::store(fixture, HOME)?;
+    store.create(T::bare("one").label("k", "é"))?;
+    store.create(T::bare("two").label("k", "xy"))?;
     finds(&*store, "labels.k~=^.$", &["one"])?;
     finds(&*store, "labels.k~=^..$", &["two"])
 }
@@ -202,8 +220,8 @@ pub fn an_unknown_field_is_absent_and_no_error(fixture: &dyn Fixture) -> Verdict
 }
 
 /// `labels.a.b.c` is the key `a.b.c`, however its parts are quoted.
-pub fn parts_of_a_label_are_joined_by_dots(fixture: &dyn Fixture) -> Verdict {
-    let store = filled(fixture)?;
+pub fn parts_of_a_label_are_joined_by_dots<T: Subject>(fixture: &dyn Fixture) -> Verdict {
+    let store = labelled::<T>(fixture)?;
     for field in [
         "labels.a.b.c",
         r#"labels."a.b".c"#,
@@ -216,11 +234,11 @@ pub fn parts_of_a_label_are_joined_by_dots(fixture: &dyn Fixture) -> Verdict {
 }
 
 /// Whatever a label holds, a filter can ask for it.
-pub fn quotes_and_escapes_spell_any_key_and_value(fixture: &dyn Fixture) -> Verdict {
-    let store = fixture.store(HOME)?;
+pub fn quotes_and_escapes_spell_any_key_and_value<T: Subject>(fixture: &dyn Fixture) -> Verdict {
+    let store = T::store(fixture, HOME)?;
     let odd = "a \"quoted\",\n\\ é 日本 \u{7}";
-    store.create(bare("odd").label("key with spaces/é", odd))?;
-    store.create(bare("even").label("key", "value"))?;
+    store.create(T::bare("odd").label("key with spaces/é", odd))?;
+    store.create(T::bare("even").label("key", "value"))?;
     finds(
         &*store,
         r#"labels."key with spaces/é"=="a \"quoted\",\n\\ é 日本 \a""#,
@@ -235,52 +253,54 @@ pub fn quotes_and_escapes_spell_any_key_and_value(fixture: &dyn Fixture) -> Verd
 }
 
 /// A value of bytes that are not UTF-8 equals no text, and differs from all.
-pub fn bytes_that_are_no_text_find_nothing(fixture: &dyn Fixture) -> Verdict {
-    let store = filled(fixture)?;
+pub fn bytes_that_are_no_text_find_nothing<T: Subject>(fixture: &dyn Fixture) -> Verdict {
+    let store = labelled::<T>(fixture)?;
     finds(&*store, r#"id=="web\xff""#, &[])?;
     finds(&*store, r#"labels."\xff""#, &[])?;
     finds(&*store, r#"id!="\xff""#, &["db", "idle", "web"])
 }
 
 /// Space may stand before a field, an operator and a value.
-pub fn white_space_before_fields_operators_and_values_is_ignored(fixture: &dyn Fixture) -> Verdict {
-    let store = filled(fixture)?;
+pub fn white_space_before_fields_operators_and_values_is_ignored<T: Subject>(
+    fixture: &dyn Fixture,
+) -> Verdict {
+    let store = labelled::<T>(fixture)?;
     finds(&*store, "  labels.app  ==  nginx,  id  ==\tweb", &["web"])
 }
 
 /// No folding of case, no trimming.
-pub fn values_are_compared_byte_by_byte(fixture: &dyn Fixture) -> Verdict {
-    let store = fixture.store(HOME)?;
-    store.create(bare("lower").label("k", "value"))?;
-    store.create(bare("upper").label("k", "VALUE"))?;
-    store.create(bare("padded").label("k", " value "))?;
+pub fn values_are_compared_byte_by_byte<T: Subject>(fixture: &dyn Fixture) -> Verdict {
+    let store = T::store(fixture, HOME)?;
+    store.create(T::bare("lower").label("k", "value"))?;
+    store.create(T::bare("upper").label("k", "VALUE"))?;
+    store.create(T::bare("padded").label("k", " value "))?;
     finds(&*store, "labels.k==value", &["lower"])?;
     finds(&*store, "labels.K==value", &[])?;
     finds(&*store, r#"labels.k==" value ""#, &["padded"])
 }
 
 /// A container is found by what it has now, not by what it had.
-pub fn filters_find_what_updates_made(fixture: &dyn Fixture) -> Verdict {
-    let store = filled(fixture)?;
+pub fn filters_find_what_updates_made<T: Subject>(fixture: &dyn Fixture) -> Verdict {
+    let store = labelled::<T>(fixture)?;
     let mask = FieldMask::of([FieldPath::Labels]);
-    store.update(Container::with_id("web").label("app", "caddy"), &mask)?;
+    store.update(T::with_id("web".to_owned()).label("app", "caddy"), &mask)?;
     finds(&*store, "labels.app==nginx", &[])?;
     finds(&*store, "labels.app==caddy", &["web"])?;
     store.delete("web")?;
     finds(&*store, "labels.app==caddy", &[])?;
     finds(&*store, "id==web", &[])?;
-    store.create(bare("web"))?;
+    store.create(T::bare("web"))?;
     finds(&*store, "labels.app", &["db"])?;
     finds(&*store, "id==web", &["web"])
 }
 
 /// A filter, also one for an id, finds nothing elsewhere.
-pub fn filters_see_only_their_namespace(fixture: &dyn Fixture) -> Verdict {
-    filled(fixture)?;
-    let away = fixture.store(AWAY)?;
-    away.create(bare("other").label("app", "nginx"))?;
+pub fn filters_see_only_their_namespace<T: Subject>(fixture: &dyn Fixture) -> Verdict {
+    labelled::<T>(fixture)?;
+    let away = T::store(fixture, AWAY)?;
+    away.create(T::bare("other").label("app", "nginx"))?;
     finds(&*away, "id==web", &[])?;
     finds(&*away, "labels.app==nginx", &["other"])?;
-    let page = away.list_page(&Page::limit(1), &filters(&["labels.app"])?)?;
-    equal("the page", &ids_of(&page), &vec!["other".to_owned()])
+    let page = away.query().filter(&filters(&["labels.app"])?).limit(1);
+    equal("the page", &page.ids()?, &vec!["other".to_owned()])
 }
