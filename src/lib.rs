@@ -54,33 +54,18 @@
 #[cfg(test)]
 extern crate self as bayplan;
 
-mod any;
 mod api;
-mod commit;
-mod container;
-mod dump;
-mod engine;
-mod error;
-mod excerpt;
-mod field;
 mod filter;
-mod identifier;
-mod info;
-mod kind;
-mod labels;
-pub mod limits;
-mod mask;
+mod maintenance;
 mod model;
-mod policy;
-mod progress;
 mod query;
 mod records;
-mod revision;
-mod stats;
-mod tools;
+mod redb_file;
+mod session;
+#[cfg(test)]
+mod tests;
 mod update;
 
-pub use any::Any;
 pub use api::builder::Builder;
 pub use api::collection::{
     Collection, Namespace, ReadNamespace, ReadRecords, Records, WriteNamespace, WriteRecords,
@@ -92,27 +77,29 @@ pub use api::source::{Sink, Source};
 pub use api::store::{Namespaces, ReadNamespaces, ReadStore, Store};
 pub use api::stored::Stored;
 pub use api::update::Update;
-pub use container::{Container, ContainerHeader, Extensions, Runtime};
-pub use engine::check::{CheckReport, Damage};
-pub use engine::txn::{ReadTxn, WriteTxn};
-pub use error::{Error, ErrorKind, Result};
 pub use filter::{Filter, FilterError, FilterField, Filters, UnknownField};
-pub use identifier::{ContainerId, NamespaceName};
-pub use info::{StoreId, StoreInfo};
-pub use kind::RecordId;
-pub use labels::Labels;
-pub use mask::{FieldMask, FieldMaskError, FieldPath};
+pub use maintenance::Maintenance;
+pub use maintenance::backup::BackupReport;
+pub use maintenance::check::{CheckReport, Damage};
+pub use maintenance::compact::CompactReport;
+pub use maintenance::dump::run::{Dump, DumpReport, LoadReport};
+pub use maintenance::salvage::{LostRecord, SalvageReport, UncertainRecord};
+pub use model::any::Any;
+pub use model::container::{Container, ContainerHeader, Extensions, Runtime};
+pub use model::error::{Error, ErrorKind, Result};
+pub use model::identifier::{ContainerId, NamespaceName};
+pub use model::info::{StoreId, StoreInfo};
+pub use model::kind::RecordId;
+pub use model::labels::Labels;
+pub use model::limits;
+pub use model::policy::Rules;
+pub use model::progress::Progress;
 pub use model::record::{Record, RecordHeader};
-pub use policy::Rules;
-pub use progress::Progress;
+pub use model::revision::Revision;
+pub use model::stats::{NamespaceStats, Stats, TableStats};
 pub use query::Damaged;
-pub use revision::Revision;
-pub use stats::{NamespaceStats, Stats, TableStats};
-pub use tools::Maintenance;
-pub use tools::backup::BackupReport;
-pub use tools::compact::CompactReport;
-pub use tools::dump::{Dump, DumpReport, LoadReport};
-pub use tools::salvage::{LostRecord, SalvageReport, UncertainRecord};
+pub use session::txn::{ReadTxn, WriteTxn};
+pub use update::mask::{FieldMask, FieldMaskError, FieldPath};
 
 /// The examples of the README compile.
 #[cfg(doctest)]

@@ -9,7 +9,7 @@
     reason = "a test that cannot go on fails"
 )]
 
-#[path = "../src/commit/queue.rs"]
+#[path = "../src/session/commit/queue.rs"]
 #[allow(
     dead_code,
     unreachable_pub,

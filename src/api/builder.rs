@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 
 use crate::api::db::Db;
-use crate::engine::shared::{Settings, Shared};
-use crate::engine::{file, holder};
-use crate::error::{Operation, Result};
-use crate::info::StoreId;
-use crate::policy::Rules;
+use crate::model::error::{Operation, Result};
+use crate::model::info::StoreId;
+use crate::model::policy::Rules;
+use crate::session::file;
+use crate::session::holder;
+use crate::session::shared::{Settings, Shared};
 
 /// Bytes of the file that are kept in memory, unless the builder is told otherwise.
 const CACHE_DEFAULT_BYTES: usize = 32 * 1024 * 1024;
@@ -370,8 +371,8 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::any::Any;
-    use crate::container::{Container, Runtime};
+    use crate::model::any::Any;
+    use crate::model::container::{Container, Runtime};
 
     #[test]
     fn reading_with_verified_pages_sees_the_record_that_a_damaged_key_hides() {

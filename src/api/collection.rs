@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use crate::any::Any;
 use crate::api::db::Db;
 use crate::api::query::Query;
 use crate::api::selection::{Detail, Found, Selection, Traversal};
@@ -10,16 +9,17 @@ use crate::api::source::{Sink, Source};
 use crate::api::store::{ReadStore, Store};
 use crate::api::stored::Stored;
 use crate::api::update::Update;
-use crate::container::Container;
-use crate::engine::txn::{ReadTxn, Times, Updatable, WriteTxn};
-use crate::error::{Error, Operation, Result};
 use crate::filter::Filters;
-use crate::identifier::NamespaceName;
-use crate::kind::Kind;
-use crate::mask::FieldMask;
+use crate::model::any::Any;
+use crate::model::container::Container;
+use crate::model::error::{Error, Operation, Result};
+use crate::model::identifier::NamespaceName;
+use crate::model::kind::Kind;
 use crate::model::record::Record;
+use crate::model::revision::Revision;
 use crate::query::{Damaged, Plan, Scope, Shape};
-use crate::revision::Revision;
+use crate::session::txn::{ReadTxn, Times, Updatable, WriteTxn};
+use crate::update::mask::FieldMask;
 
 /// What one namespace holds, its containers or its records of another kind, as `S` sees it: a [`Db`], where each call
 /// is a transaction of its own and what it wrote is durable when it returns; a [`ReadTxn`]; or a [`WriteTxn`].

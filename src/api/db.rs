@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use crate::api::collection::Namespace;
-use crate::commit::CommitQueue;
-use crate::engine::place::Place;
-use crate::engine::process::Own;
-use crate::engine::shared::{Database, Shared};
-use crate::engine::txn::{ReadTxn, WriteTxn};
-use crate::error::{Error, Operation, Result};
-use crate::info::{StoreId, StoreInfo};
+use crate::model::error::{Error, Operation, Result};
+use crate::model::info::{StoreId, StoreInfo};
 use crate::records::keys::FORMAT_VERSION;
+use crate::session::commit::CommitQueue;
+use crate::session::place::Place;
+use crate::session::process::Own;
+use crate::session::shared::{Database, Shared};
+use crate::session::txn::{ReadTxn, WriteTxn};
 
 /// An open store: the containers of a host, in one file.
 ///

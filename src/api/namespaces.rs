@@ -4,11 +4,11 @@ use crate::api::collection::{ReadNamespace, WriteNamespace};
 use crate::api::db::Db;
 use crate::api::source::{Sink, Source};
 use crate::api::store::{Namespaces, ReadNamespaces};
-use crate::engine::txn::{ReadTxn, WriteTxn};
-use crate::error::{Error, Operation, Result};
-use crate::identifier::NamespaceName;
-use crate::kind::Kind;
-use crate::labels::Labels;
+use crate::model::error::{Error, Operation, Result};
+use crate::model::identifier::NamespaceName;
+use crate::model::kind::Kind;
+use crate::model::labels::Labels;
+use crate::session::txn::{ReadTxn, WriteTxn};
 
 impl ReadTxn {
     /// The containers of one namespace, which need not exist.

@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 
 use crate::api::selection::{Detail, Found, Selection, Traversal};
 use crate::api::stored::Stored;
-use crate::container::Container;
-use crate::error::{Error, Result};
 use crate::filter::Filters;
-use crate::identifier::NamespaceName;
+use crate::model::container::Container;
+use crate::model::error::{Error, Result};
+use crate::model::identifier::NamespaceName;
 use crate::query::Damaged;
 
 /// What a lenient query found.

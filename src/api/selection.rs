@@ -1,8 +1,8 @@
 //! What a traversal is asked for, and what it finds.
 
 use crate::api::stored::Stored;
-use crate::error::{Error, Result};
 use crate::filter::Filters;
+use crate::model::error::{Error, Result};
 use crate::query::Damaged;
 
 /// What a traversal is asked for; see [`ReadStore::traverse`](crate::ReadStore::traverse). A [`Query`](crate::Query) makes it.

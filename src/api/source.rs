@@ -1,12 +1,12 @@
 //! What a [`Collection`](crate::Collection) stands on: a store, or a transaction.
 
 use crate::api::db::Db;
-use crate::engine::txn::{ReadTxn, WriteTxn};
-use crate::error::Result;
-use crate::identifier::NamespaceName;
-use crate::kind::{Kind, RecordId};
-use crate::labels::Labels;
+use crate::model::error::Result;
+use crate::model::identifier::NamespaceName;
+use crate::model::kind::{Kind, RecordId};
+use crate::model::labels::Labels;
 use crate::query::{Plan, Scope, Shape, Traversed};
+use crate::session::txn::{ReadTxn, WriteTxn};
 
 /// Where a [`Collection`](crate::Collection) reads: a [`Db`], a [`ReadTxn`], a [`WriteTxn`]. Nothing else can be one.
 #[expect(private_bounds, reason = "it is sealed")]

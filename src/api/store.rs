@@ -10,13 +10,13 @@ use crate::api::query::Query;
 use crate::api::selection::{Selection, Traversal};
 use crate::api::stored::Stored;
 use crate::api::update::Update;
-use crate::container::Container;
-use crate::error::{Error, Result};
 use crate::filter::Filters;
-use crate::identifier::NamespaceName;
-use crate::labels::Labels;
-use crate::mask::FieldMask;
-use crate::revision::Revision;
+use crate::model::container::Container;
+use crate::model::error::{Error, Result};
+use crate::model::identifier::NamespaceName;
+use crate::model::labels::Labels;
+use crate::model::revision::Revision;
+use crate::update::mask::FieldMask;
 
 /// Reading what one namespace holds: its containers, or its records of another kind.
 ///

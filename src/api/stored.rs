@@ -1,10 +1,10 @@
 //! What a store can hold.
 
-use crate::container::{Container, ContainerHeader};
 use crate::filter::Filters;
-use crate::labels::Labels;
+use crate::model::container::{Container, ContainerHeader};
+use crate::model::labels::Labels;
 use crate::model::record::{Record, RecordHeader};
-use crate::revision::Revision;
+use crate::model::revision::Revision;
 
 /// What a store can hold: a [`Container`], or a [`Record`] of another kind.
 pub trait Stored: Clone + Send + 'static + sealed::Sealed {

@@ -1,12 +1,12 @@
 //! A change of single fields, named one by one.
 
-use crate::any::Any;
 use crate::api::stored::Stored;
-use crate::container::Container;
-use crate::labels::Labels;
-use crate::mask::{FieldMask, FieldPath};
+use crate::model::any::Any;
+use crate::model::container::Container;
+use crate::model::labels::Labels;
 use crate::model::record::Record;
-use crate::revision::Revision;
+use crate::model::revision::Revision;
+use crate::update::mask::{FieldMask, FieldPath};
 
 /// Changes of one container or record, made in one step by [`Store::apply`](crate::Store::apply).
 ///

@@ -1,6 +1,6 @@
 //! Filters made in code: a field, then what is asked of it.
 
-use crate::field::Field;
+use crate::model::field::Field;
 
 use super::error::FilterError;
 use super::expr::Filter;

@@ -1,6 +1,6 @@
 //! Which characters mean what, and how a character is shown in an error.
 
-pub(super) use crate::excerpt::{is_printable, push_visible};
+pub(super) use crate::model::excerpt::{is_printable, push_visible};
 
 /// A character of a field that needs no quotes.
 pub(super) fn is_field(c: char) -> bool {

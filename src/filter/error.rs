@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::error::Error;
-use crate::excerpt::Excerpt;
+use crate::model::error::Error;
+use crate::model::excerpt::Excerpt;
 
 /// A filter that does not parse: what is wrong, and where.
 ///

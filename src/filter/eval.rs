@@ -1,6 +1,6 @@
 //! What a filter means: whether it lets a container through.
 
-use crate::field::Field;
+use crate::model::field::Field;
 
 use super::expr::Filter;
 use super::selector::{Selector, Test};

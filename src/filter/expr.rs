@@ -10,8 +10,8 @@ use super::pattern::Budget;
 use super::print;
 use super::selector::{Selector, Test};
 use super::unknown::UnknownField;
-use crate::field::Field;
-use crate::limits::FILTER_MAX_BYTES;
+use crate::model::field::Field;
+use crate::model::limits::FILTER_MAX_BYTES;
 
 /// A filter: selectors, all of which a container must satisfy. Without any it lets everything
 /// through.

@@ -9,7 +9,7 @@ use super::scan::Scan;
 use super::selector::{Path, Selector, Test};
 use super::unknown::UnknownField;
 use super::unquote;
-use crate::limits::FILTER_MAX_BYTES;
+use crate::model::limits::FILTER_MAX_BYTES;
 
 /// What a filter's text says.
 #[derive(Default)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::field::Field;
+use crate::model::field::Field;
 
 use super::expr::Filter;
 use super::pattern::Pattern;

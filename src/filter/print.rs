@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter, Write};
 
-use crate::field::{Field, name};
+use crate::model::field::{Field, name};
 
 use super::chars;
 use super::selector::{Path, Selector, Test};

@@ -1,6 +1,6 @@
 //! One selector: a field and what is asked of it.
 
-use crate::field::Field;
+use crate::model::field::Field;
 
 use super::pattern::Pattern;
 

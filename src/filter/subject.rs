@@ -1,8 +1,8 @@
 //! What a filter sees of a container, and of a record.
 
 use super::eval::Subject;
-use crate::container::Container;
-use crate::field::Field;
+use crate::model::container::Container;
+use crate::model::field::Field;
 use crate::model::record::Record;
 
 impl Subject for Container {

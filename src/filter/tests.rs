@@ -7,7 +7,7 @@ mod planning;
 mod printing;
 mod unknown;
 
-use crate::field::Field;
+use crate::model::field::Field;
 
 use super::{Filter, Filters, Subject};
 

@@ -4,8 +4,8 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::excerpt::Excerpt;
-use crate::field::{Field, name};
+use crate::model::excerpt::Excerpt;
+use crate::model::field::{Field, name};
 
 use super::chars;
 use super::error::{Fault, FilterError};

@@ -1,3 +1,19 @@
-//! What the store keeps.
+//! What the store keeps and how it is named: containers, records, labels, identifiers, limits, errors.
+//!
+//! No I/O, and no other room. Rules that look at one value alone are here; what an update may change is in `update`.
 
+pub(crate) mod any;
+pub(crate) mod container;
+pub(crate) mod error;
+pub(crate) mod excerpt;
+pub(crate) mod field;
+pub(crate) mod identifier;
+pub(crate) mod info;
+pub(crate) mod kind;
+pub(crate) mod labels;
+pub mod limits;
+pub(crate) mod policy;
+pub(crate) mod progress;
 pub(crate) mod record;
+pub(crate) mod revision;
+pub(crate) mod stats;

@@ -3,12 +3,12 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::any::Any;
-use crate::error::{Error, Result};
-use crate::kind::RecordId;
-use crate::labels::{self, Labels};
-use crate::policy::Policy;
-use crate::revision::{Revision, check_moment};
+use crate::model::any::Any;
+use crate::model::error::{Error, Result};
+use crate::model::kind::RecordId;
+use crate::model::labels::{self, Labels};
+use crate::model::policy::Policy;
+use crate::model::revision::{Revision, check_moment};
 
 /// Something that a host keeps beside its containers, in a collection of its own: an image, a sandbox, a lease.
 ///

@@ -7,9 +7,9 @@ use redb::AccessGuard;
 use super::rows::Rows;
 use super::shape::{Shape, Wanted};
 use super::table::Table;
-use crate::engine::fault::{OrFault, check_order};
-use crate::error::{Error, Result};
+use crate::model::error::{Error, Result};
 use crate::records::keys::{self, Part};
+use crate::redb_file::fault::{OrFault, check_order};
 
 type Guard<'t> = AccessGuard<'t, &'static [u8]>;
 type Pair<'t> = (Guard<'t>, Guard<'t>);

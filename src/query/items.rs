@@ -6,10 +6,10 @@ use super::cursor::{Cursor, Group};
 use super::plan::{Plan, ids_after};
 use super::shape::{Shape, Wanted};
 use super::table::Table;
-use crate::error::{Error, Result};
 use crate::filter::Filters;
-use crate::identifier::NamespaceName;
-use crate::kind::Kind;
+use crate::model::error::{Error, Result};
+use crate::model::identifier::NamespaceName;
+use crate::model::kind::Kind;
 use crate::records::keys::{self, RecordKey};
 
 /// Most records, and about how many bytes of them, that one batch holds: few enough that the next

@@ -4,6 +4,7 @@
 //! batch of a few records is read at a time, decoding no more than is asked for. Nothing here writes.
 
 mod cursor;
+pub(crate) mod index;
 mod items;
 mod plan;
 mod rows;
@@ -18,12 +19,12 @@ pub(crate) use self::rows::decode;
 use self::shape::Wanted;
 pub(crate) use self::shape::{Shape, WithSeals};
 pub(crate) use self::table::Table;
-use crate::engine::fault::{OrFault, check_order};
-use crate::error::Result;
 use crate::filter::Filters;
-use crate::identifier::NamespaceName;
-use crate::kind::{Kind, RecordId};
+use crate::model::error::Result;
+use crate::model::identifier::NamespaceName;
+use crate::model::kind::{Kind, RecordId};
 use crate::records::keys::{self, RecordKey};
+use crate::redb_file::fault::{OrFault, check_order};
 
 /// The record `id`, if there is one.
 pub(crate) fn get<T: Shape>(

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 
 use crate::filter::Filters;
-use crate::kind::RecordId;
+use crate::model::kind::RecordId;
 
 /// Where to look for the containers that may match. Whatever is found there is still matched.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! From the rows of one record to what is wanted of it, decoding no more than that.
 
 use super::shape::{Loaded, Shape, View, Wanted};
-use crate::error::{Error, Result};
 use crate::filter::Filters;
-use crate::identifier::ContainerId;
-use crate::kind::Kind;
+use crate::model::error::{Error, Result};
+use crate::model::identifier::ContainerId;
+use crate::model::kind::Kind;
 use crate::records::head::OwnRow;
 use crate::records::keys::{Part, RecordKey};
 use crate::records::parts;

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use crate::any::Any;
-use crate::container::{Container, ContainerHeader};
-use crate::error::Result;
-use crate::field::Field;
 use crate::filter::{Filters, Subject};
-use crate::kind::Kind;
+use crate::model::any::Any;
+use crate::model::container::{Container, ContainerHeader};
+use crate::model::error::Result;
+use crate::model::field::Field;
+use crate::model::kind::Kind;
 use crate::model::record::{Record, RecordHeader};
 use crate::records::head::OwnRow;
 use crate::records::parts::{ExtensionRef, LabelRef, Seals, to_extensions, to_labels};

@@ -8,12 +8,12 @@ use chrono::{DateTime, Utc};
 
 use super::parts::{AnyContent, Seals};
 use super::seal::{decode, decode_some, encode_into, seal_with};
-use crate::container::{Container, ContainerHeader, Extensions, Runtime};
-use crate::error::{Error, Result};
-use crate::kind::Kind;
-use crate::labels::Labels;
+use crate::model::container::{Container, ContainerHeader, Extensions, Runtime};
+use crate::model::error::{Error, Result};
+use crate::model::kind::Kind;
+use crate::model::labels::Labels;
 use crate::model::record::Record;
-use crate::revision::Revision;
+use crate::model::revision::Revision;
 
 /// Enough for most rows.
 const USUAL_BYTES: usize = 384;
@@ -178,7 +178,7 @@ impl Head<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::any::Any;
+    use crate::model::any::Any;
     use crate::records::seal::unseal;
 
     fn container() -> Container {

@@ -21,8 +21,8 @@ use std::ops::Range;
 
 use redb::TableDefinition;
 
-use crate::identifier::NamespaceName;
-use crate::kind::{Kind, RecordId};
+use crate::model::identifier::NamespaceName;
+use crate::model::kind::{Kind, RecordId};
 
 /// A table from bytes to bytes.
 pub(crate) type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;

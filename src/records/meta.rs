@@ -7,10 +7,10 @@ use super::head::Stamp;
 use super::keys;
 use super::parts::{encode_labels, labels, to_labels};
 use super::seal::{decode, seal_with, unseal};
-use crate::error::{Error, Result};
-use crate::identifier::NamespaceName;
-use crate::labels::Labels;
-use crate::policy::{Policy, Rules};
+use crate::model::error::{Error, Result};
+use crate::model::identifier::NamespaceName;
+use crate::model::labels::Labels;
+use crate::model::policy::{Policy, Rules};
 
 /// What tells one store from every other, and what it is created with.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, BorrowDecode)]

@@ -13,10 +13,10 @@ use bincode::{BorrowDecode, Encode};
 use super::keys::{Part, RecordKey};
 use super::seal::{self, Seal, decode_some, encode_into, seal_with};
 use super::value::pack_into;
-use crate::any::Any;
-use crate::container::Extensions;
-use crate::error::{Error, Result};
-use crate::labels::Labels;
+use crate::model::any::Any;
+use crate::model::container::Extensions;
+use crate::model::error::{Error, Result};
+use crate::model::labels::Labels;
 
 /// A label, as it stands in the file.
 pub(crate) type LabelRef<'a> = (&'a str, &'a str);
@@ -196,7 +196,7 @@ pub(crate) fn to_extensions(extensions: &[ExtensionRef<'_>]) -> Extensions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kind::{Kind, RecordId};
+    use crate::model::kind::{Kind, RecordId};
     use crate::records::seal::{seal, unseal};
 
     fn key() -> RecordKey {

@@ -11,8 +11,8 @@
 
 use bincode::{BorrowDecode, Encode};
 
-use crate::error::{Error, Result};
-use crate::limits::ENCODED_MAX_BYTES;
+use crate::model::error::{Error, Result};
+use crate::model::limits::ENCODED_MAX_BYTES;
 
 /// The form of the content, in every value.
 const FORMAT: u8 = 2;

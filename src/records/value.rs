@@ -12,8 +12,8 @@
 
 use std::borrow::Cow;
 
-use crate::error::{Error, Result};
-use crate::limits::ANY_MAX_BYTES;
+use crate::model::error::{Error, Result};
+use crate::model::limits::ANY_MAX_BYTES;
 
 /// What runtime specifications have in common. Never changed: a better one gets a form of its own.
 const DICTIONARY: &[u8] = include_bytes!("spec.dict");

@@ -1,8 +1,8 @@
 //! The table of the mutability rules: every field, under both rules, by every mask.
 
 use super::*;
-use crate::any::Any;
-use crate::container::Runtime;
+use crate::model::any::Any;
+use crate::model::container::Runtime;
 
 const BOTH: [Rules; 2] = [Rules::Strict, Rules::Containerd2];
 

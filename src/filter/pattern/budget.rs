@@ -1,7 +1,7 @@
 //! How much the regular expressions of one list may ask for.
 
 use crate::filter::error::Fault;
-use crate::limits::{PATTERN_CLASSES_MAX_COUNT, PATTERNS_MAX_COUNT};
+use crate::model::limits::{PATTERN_CLASSES_MAX_COUNT, PATTERNS_MAX_COUNT};
 
 /// What the regular expressions of one list may still use.
 #[derive(Debug)]

@@ -35,7 +35,9 @@ pub(super) use budget::Budget;
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::error::Fault;
-use crate::limits::{PATTERN_CACHE_MAX_BYTES, PATTERN_COMPILED_MAX_BYTES, PATTERN_DEPTH_MAX};
+use crate::model::limits::{
+    PATTERN_CACHE_MAX_BYTES, PATTERN_COMPILED_MAX_BYTES, PATTERN_DEPTH_MAX,
+};
 
 /// A compiled regular expression; compared and hashed by its text.
 #[derive(Clone)]

@@ -2,7 +2,7 @@
 
 use crate::filter::error::Fault;
 use crate::filter::scan::Scan;
-use crate::limits::PATTERN_REPEAT_MAX;
+use crate::model::limits::PATTERN_REPEAT_MAX;
 
 use super::weight;
 

@@ -6,7 +6,7 @@
 
 use crate::filter::error::Fault;
 use crate::filter::scan::Scan;
-use crate::limits::PATTERN_DEPTH_MAX;
+use crate::model::limits::PATTERN_DEPTH_MAX;
 
 use super::budget::Budget;
 use super::class;

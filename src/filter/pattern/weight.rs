@@ -1,7 +1,7 @@
 //! How heavy a part of an expression is, and how heavy it may be.
 
 use crate::filter::error::Fault;
-use crate::limits::{PATTERN_DEPTH_MAX, PATTERN_REPEAT_MAX};
+use crate::model::limits::{PATTERN_DEPTH_MAX, PATTERN_REPEAT_MAX};
 
 /// How heavy a part of an expression is.
 #[derive(Clone, Copy)]

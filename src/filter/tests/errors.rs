@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use crate::filter::{Filter, FilterError, Filters};
-use crate::limits::{FILTER_MAX_BYTES, PATTERN_CLASSES_MAX_COUNT, PATTERNS_MAX_COUNT};
+use crate::model::limits::{FILTER_MAX_BYTES, PATTERN_CLASSES_MAX_COUNT, PATTERNS_MAX_COUNT};
 
 /// The filter does not parse, for this reason, at this byte.
 #[track_caller]

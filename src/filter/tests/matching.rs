@@ -1,8 +1,8 @@
 //! What filters mean.
 
 use super::{Thing, no, parse, web, yes};
-use crate::field::Field;
 use crate::filter::{Filter, Filters};
+use crate::model::field::Field;
 
 #[test]
 fn a_lone_field_asks_whether_it_is_present() {

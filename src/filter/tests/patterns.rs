@@ -1,7 +1,7 @@
 //! Regular expressions mean what they mean in Go.
 
 use crate::filter::pattern::{Budget, Pattern};
-use crate::limits::PATTERN_DEPTH_MAX;
+use crate::model::limits::PATTERN_DEPTH_MAX;
 
 #[track_caller]
 fn compile(expression: &str) -> Pattern {

@@ -1,9 +1,9 @@
 //! What filters tell a planner.
 
 use super::parse;
-use crate::field::Field;
 use crate::filter::Filters;
 use crate::filter::plan::Required;
+use crate::model::field::Field;
 
 #[track_caller]
 fn exact(filters: &[&str], ids: Option<&[&str]>) {

@@ -1,0 +1,88 @@
+//! Filling a new store with whole namespaces and containers, in transactions of bounded size.
+
+use redb::{Database, WriteTransaction};
+
+use crate::model::error::Result;
+use crate::model::identifier::NamespaceName;
+use crate::model::kind::Kind;
+use crate::model::labels::Labels;
+use crate::records::keys::{self, RecordKey};
+use crate::redb_file::fault::OrFault;
+use crate::session::entity::Entity;
+use crate::session::namespaces;
+use crate::session::rows;
+
+/// About how many bytes one transaction writes.
+const TXN_MAX_BYTES: usize = 8 * 1024 * 1024;
+
+/// About how many bytes a record takes beside its large values.
+const RECORD_BYTES: usize = 512;
+
+/// Writes to a store that nobody else knows yet. Nothing of it counts before `finish`.
+pub(crate) struct Bulk<'d> {
+    db: &'d Database,
+    txn: Option<WriteTransaction>,
+    pending_bytes: usize,
+}
+
+impl<'d> Bulk<'d> {
+    pub(crate) fn new(db: &'d Database) -> Self {
+        Self {
+            db,
+            txn: None,
+            pending_bytes: 0,
+        }
+    }
+
+    /// Stores a namespace that is not there yet.
+    pub(crate) fn namespace(&mut self, name: &NamespaceName, labels: &Labels) -> Result<()> {
+        self.write(RECORD_BYTES, |txn| {
+            let mut table = txn.open_table(keys::NAMESPACES).or_fault()?;
+            namespaces::put(&mut table, name, labels)
+        })
+    }
+
+    /// Stores a container or record that is not there yet, with its times and its revision.
+    pub(crate) fn record<E: Entity>(
+        &mut self,
+        name: &NamespaceName,
+        kind: &Kind,
+        new: &E,
+    ) -> Result<()> {
+        let key = RecordKey::new(name, kind, &E::parsed_id(new.id())?);
+        self.write(RECORD_BYTES + new.size(), |txn| {
+            let mut table = txn.open_table(keys::RECORDS).or_fault()?;
+            rows::insert(&mut table, &key, new)
+        })
+    }
+
+    /// Commits what is left.
+    pub(crate) fn finish(mut self) -> Result<()> {
+        self.commit()
+    }
+
+    fn write(
+        &mut self,
+        bytes: usize,
+        write: impl FnOnce(&WriteTransaction) -> Result<()>,
+    ) -> Result<()> {
+        let txn = match self.txn.take() {
+            Some(txn) => txn,
+            None => self.db.begin_write().or_fault()?,
+        };
+        write(self.txn.insert(txn))?;
+        self.pending_bytes += bytes;
+        if self.pending_bytes >= TXN_MAX_BYTES {
+            self.commit()?;
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        self.pending_bytes = 0;
+        match self.txn.take() {
+            Some(txn) => txn.commit().or_fault(),
+            None => Ok(()),
+        }
+    }
+}

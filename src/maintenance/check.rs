@@ -1,0 +1,302 @@
+//! `Db::check`: every value, every row, every rule.
+
+use std::collections::BTreeSet;
+
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTableMetadata};
+
+use crate::api::db::Db;
+use crate::model::container::Container;
+use crate::model::error::{Error, Operation, Result};
+use crate::model::identifier::NamespaceName;
+use crate::model::kind::Kind;
+use crate::model::labels;
+use crate::model::policy::Policy;
+use crate::model::record::Record;
+use crate::model::revision::Revision;
+use crate::query::{self, Batch, Damaged, Items, Scope};
+use crate::records::keys;
+use crate::redb_file::fault::{OrFault, check_order, contained};
+use crate::session::entity::Entity;
+use crate::session::file;
+use crate::session::namespaces;
+use crate::session::snapshot::revisions_below;
+use crate::session::txn::ReadTxn;
+
+type Table = ReadOnlyTable<&'static [u8], &'static [u8]>;
+
+impl Db {
+    /// Reads everything that is stored and tells what is damaged.
+    ///
+    /// It writes nothing, and reads from one snapshot while others write. It verifies the checksum of every
+    /// page first, unless that was done since the file was opened.
+    ///
+    /// # Errors
+    ///
+    /// What keeps it from reading on. Damage that it can pass is in the report.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> bayplan::Result<()> {
+    /// let report = bayplan::Db::in_memory()?.check()?;
+    /// assert!(report.is_healthy());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn check(&self) -> Result<CheckReport> {
+        match self.read_verified(Operation::Check) {
+            Ok(snapshot) => check_snapshot(&snapshot),
+            Err(error) if error.is_corrupt() => {
+                let snapshot = self
+                    .read()
+                    .map_err(|error| error.during(Operation::Check))?;
+                let mut report = check_snapshot(&snapshot)?;
+                report.add_of_file(error);
+                Ok(report)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Checks what a snapshot holds, and whether the file has been cut short since it was opened.
+pub(super) fn check_snapshot(snapshot: &ReadTxn) -> Result<CheckReport> {
+    let shared = snapshot.shared();
+    let checked = || -> Result<CheckReport> {
+        let is_verified = snapshot.is_verified();
+        let mut report = contained(|| check(snapshot.seen()?, shared.policy, is_verified))?;
+        let Some(path) = shared.path() else {
+            return Ok(report);
+        };
+        match file::check_length(path, shared.is_repaired_in_memory()) {
+            Err(error) if error.is_corrupt() => report.add_of_file(error),
+            // Who removed or replaced the file took nothing from this store.
+            Err(error) if error.is_not_found() => {}
+            other => other?,
+        }
+        Ok(report)
+    };
+    checked().map_err(|error| error.during(Operation::Check).at(shared.path()))
+}
+
+/// What a check of the whole store found.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct CheckReport {
+    /// How many namespaces there are.
+    pub namespaces: u64,
+    /// How many containers are not damaged.
+    pub containers: u64,
+    /// How many records of other kinds are not damaged.
+    pub records: u64,
+    /// Whether the checksum of every page of the file was verified and is right. False where a page is
+    /// damaged, which is among `damages`; and where another process commits so often that nobody can
+    /// tell which pages to verify.
+    pub pages_verified: bool,
+    /// What is damaged.
+    pub damages: Vec<Damage>,
+}
+
+impl CheckReport {
+    /// Whether nothing is damaged.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.damages.is_empty()
+    }
+
+    /// The report, if nothing is damaged; otherwise the error of the first damage.
+    pub(crate) fn into_result(self) -> Result<Self> {
+        let Some(Damage {
+            namespace,
+            kind,
+            id,
+            error,
+        }) = self.damages.first()
+        else {
+            return Ok(self);
+        };
+        let error = error.clone().in_namespace(namespace);
+        Err(match id {
+            Some(id) => error.of_record_kind(kind.as_deref()).of(id),
+            None => error,
+        })
+    }
+
+    /// Adds what is wrong with the file as a whole, before all else.
+    pub(crate) fn add_of_file(&mut self, error: Error) {
+        let damage = Damage {
+            namespace: String::new(),
+            kind: None,
+            id: None,
+            error,
+        };
+        self.damages.insert(0, damage);
+    }
+
+    fn add(&mut self, namespace: &str, error: Error) {
+        self.damages.push(Damage {
+            namespace: namespace.to_owned(),
+            kind: None,
+            id: None,
+            error,
+        });
+    }
+}
+
+/// Something in the file that is not as it should be.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Damage {
+    /// The namespace, as far as it can be read; empty if it is the file that is damaged.
+    pub namespace: String,
+    /// The kind of the record; none if it is a container, or no record at all.
+    pub kind: Option<String>,
+    /// The id of the container or record, as far as it can be read; none if the namespace itself is damaged.
+    pub id: Option<String>,
+    /// What is wrong.
+    pub error: Error,
+}
+
+/// Checks what one snapshot holds.
+///
+/// Where pages were not verified, a damaged key or page may hide others from who looks for them: all
+/// rows are walked then, and counted.
+pub(crate) fn check(
+    txn: &ReadTransaction,
+    policy: Policy,
+    pages_verified: bool,
+) -> Result<CheckReport> {
+    let mut check = Check {
+        records: txn.open_table(keys::RECORDS).or_fault()?,
+        policy,
+        revisions_below: Revision::new(revisions_below(txn)?),
+        report: CheckReport {
+            pages_verified,
+            ..CheckReport::default()
+        },
+    };
+    if !pages_verified {
+        match check_rows(txn) {
+            Err(error) if error.is_corrupt() => check.report.add("", error),
+            other => other?,
+        }
+    }
+    let named = check.namespaces(&txn.open_table(keys::NAMESPACES).or_fault()?)?;
+    for name in query::used_namespaces(&check.records)? {
+        let text = String::from_utf8_lossy(&name).into_owned();
+        let Ok(parsed) = NamespaceName::new(text.as_str()) else {
+            let what = "keys of records under no namespace's name";
+            check.report.add(&text, Error::corrupt(what));
+            continue;
+        };
+        if !named.contains(&parsed) {
+            let what = "it holds records but does not exist";
+            check.report.add(&text, Error::corrupt(what));
+        }
+        for kind in query::used_kinds(&check.records, &name)? {
+            match Kind::stored(&String::from_utf8_lossy(&kind)) {
+                Ok(kind) if kind.is_containers() => check.kind::<Container>(&parsed, &kind)?,
+                Ok(kind) => check.kind::<Record>(&parsed, &kind)?,
+                Err(error) => check.report.add(&text, error.into_corrupt()),
+            }
+        }
+    }
+    Ok(check.report)
+}
+
+/// A check on its way.
+struct Check {
+    records: Table,
+    policy: Policy,
+    revisions_below: Revision,
+    report: CheckReport,
+}
+
+impl Check {
+    /// The namespaces that exist.
+    fn namespaces(&mut self, table: &Table) -> Result<BTreeSet<NamespaceName>> {
+        let mut named = BTreeSet::new();
+        for (name, labels) in namespaces::all(table)? {
+            let text = String::from_utf8_lossy(&name).into_owned();
+            let Ok(parsed) = NamespaceName::new(text.as_str()) else {
+                let what = "it is no namespace's name";
+                self.report.add(&text, Error::corrupt(what));
+                continue;
+            };
+            self.report.namespaces += 1;
+            let kept = labels.and_then(|labels| labels::check_stored(labels, self.policy));
+            if let Err(error) = kept {
+                self.report.add(&text, error.into_corrupt());
+            }
+            named.insert(parsed);
+        }
+        Ok(named)
+    }
+
+    /// All records of a kind: whether each reads well, and is also one that could have been stored.
+    fn kind<E: Entity>(&mut self, namespace: &NamespaceName, kind: &Kind) -> Result<()> {
+        let scope = Scope::all(namespace, kind);
+        let records = &self.records;
+        for item in Items::all(|after, limit| Batch::<E>::read(records, &scope, after, limit)) {
+            let (id, checked) = match item? {
+                Ok(item) => {
+                    let id = item.id().to_owned();
+                    (
+                        id,
+                        item.check_stored(self.policy, self.revisions_below)
+                            .map(drop),
+                    )
+                }
+                Err(Damaged { id, error }) => (id, Err(error)),
+            };
+            match checked {
+                Ok(()) if kind.is_containers() => self.report.containers += 1,
+                Ok(()) => self.report.records += 1,
+                Err(error) => self.report.damages.push(Damage {
+                    namespace: namespace.to_string(),
+                    kind: kind.of_collection().map(str::to_owned),
+                    id: Some(id),
+                    error: error.into_corrupt(),
+                }),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether all rows of all tables can be read, in order and in their number.
+pub(crate) fn check_rows(txn: &ReadTransaction) -> Result<()> {
+    for definition in keys::TABLES {
+        check_rows_of(&txn.open_table(definition).or_fault()?)?;
+    }
+    Ok(())
+}
+
+/// The same of one table.
+pub(crate) fn check_rows_of(table: &Table) -> Result<()> {
+    let (read, counted) = (walk(table)?, table.len().or_fault()?);
+    if read == counted {
+        return Ok(());
+    }
+    Err(Error::corrupt(format!(
+        "the file is damaged: {read} rows of a table can be read, of {counted}"
+    )))
+}
+
+/// Walks all rows, which must be in order; counts them.
+fn walk(table: &Table) -> Result<u64> {
+    let mut count = 0;
+    let mut last: Option<Vec<u8>> = None;
+    for row in table.range::<&[u8]>(..).or_fault()? {
+        let (key, _) = row.or_fault()?;
+        check_order(
+            last.as_ref()
+                .is_none_or(|last| key.value() > last.as_slice()),
+        )?;
+        let last = last.get_or_insert_default();
+        last.clear();
+        last.extend_from_slice(key.value());
+        count += 1;
+    }
+    Ok(count)
+}

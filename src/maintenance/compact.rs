@@ -1,0 +1,130 @@
+//! `Maintenance::compact`.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::api::db::Db;
+use crate::maintenance::Maintenance;
+use crate::model::error::{Error, Operation, Result};
+use crate::redb_file::fault::{OrFault, contained};
+use crate::session::file;
+use crate::session::place::Place;
+
+/// What a file takes beside the pages of its tables when it is small, as measured.
+const OVERHEAD_BYTES: u64 = 64 * 1024;
+
+/// What [`Maintenance::compact`] did, or [`Maintenance::estimate_compact`] expects.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct CompactReport {
+    /// The length of the file before.
+    pub before_bytes: u64,
+    /// The length of the file afterwards.
+    pub after_bytes: u64,
+    /// Whether the length afterwards is an estimate, and nothing was done.
+    pub is_estimate: bool,
+}
+
+impl Maintenance {
+    /// Gives the free pages of a file that nobody has open back to the file system.
+    ///
+    /// The store is opened with all its pages verified, checked, compacted in place until there is
+    /// no more to gain, and closed. The file keeps its mode and its owner. A crash leaves a whole
+    /// store, compacted or not; the next opening repairs it, which reads the whole file.
+    ///
+    /// Pages are moved together, not merged: what is fragmented inside of them stays so. A store
+    /// that was restored from a backup is packed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::open`](crate::Builder::open); [`Locked`](crate::ErrorKind::Locked) if the store is open anywhere,
+    /// also in this process. [`Corrupt`](crate::ErrorKind::Corrupt) if anything is damaged: the
+    /// content is as it was then. After [`Io`](crate::ErrorKind::Io) the store is whole.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bayplan::{Db, Maintenance};
+    ///
+    /// # fn main() -> bayplan::Result<()> {
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("meta.redb");
+    /// drop(Db::create(&path)?);
+    /// let report = Maintenance::new().compact(&path)?;
+    /// assert!(report.after_bytes <= report.before_bytes);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn compact(self, path: impl AsRef<Path>) -> Result<CompactReport> {
+        let path = path.as_ref();
+        let in_context = |error: Error| error.within(Operation::Compact).at(Some(path));
+        let before_bytes = length(path).map_err(in_context)?;
+        let db = self.builder.check_integrity(true).open(path)?;
+        refuse_damaged(&db).map_err(in_context)?;
+        compact(db).map_err(in_context)?;
+        Ok(CompactReport {
+            before_bytes,
+            after_bytes: length(path).map_err(in_context)?,
+            is_estimate: false,
+        })
+    }
+
+    /// Tells about what [`Maintenance::compact`] would gain, and changes nothing.
+    ///
+    /// It is computed from [`Db::stats`]: what the tables use, and what redb needs beside them.
+    /// The true length can be larger by some tenths where free pages are scattered.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::open_read_only`](crate::Builder::open_read_only); [`Corrupt`](crate::ErrorKind::Corrupt) if anything is
+    /// damaged.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bayplan::{Db, Maintenance};
+    ///
+    /// # fn main() -> bayplan::Result<()> {
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("meta.redb");
+    /// drop(Db::create(&path)?);
+    /// assert!(Maintenance::new().estimate_compact(&path)?.is_estimate);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn estimate_compact(self, path: impl AsRef<Path>) -> Result<CompactReport> {
+        let path = path.as_ref();
+        let in_context = |error: Error| error.within(Operation::Compact).at(Some(path));
+        let db = self.builder.open_read_only(path)?;
+        refuse_damaged(&db).map_err(in_context)?;
+        let stats = db.stats().map_err(in_context)?;
+        let before_bytes = length(path).map_err(in_context)?;
+        Ok(CompactReport {
+            before_bytes,
+            after_bytes: before_bytes.min(stats.used_bytes() + OVERHEAD_BYTES),
+            is_estimate: true,
+        })
+    }
+}
+
+fn length(path: &Path) -> Result<u64> {
+    Ok(file::regular(path)?.len())
+}
+
+fn refuse_damaged(db: &Db) -> Result<()> {
+    db.check()?.into_result().map(|_| ())
+}
+
+/// Compacts and closes the store; `db` must be its last handle.
+pub(crate) fn compact(db: Db) -> Result<()> {
+    let Some((mut database, place)) = db.into_database() else {
+        return Err(Error::precondition("the store is in use"));
+    };
+    contained(move || {
+        // It goes on until there is no more to gain.
+        database.compact().or_fault()?;
+        database.close().or_fault()
+    })?;
+    place.as_ref().map_or(Ok(()), Place::check)
+}

@@ -1,0 +1,150 @@
+//! Copying a snapshot's rows as they are, and a digest of them.
+//!
+//! Rows are copied in batches, in the order of their keys: redb fills a page before it begins the
+//! next one then. Sealed values are not opened: what was written is what is copied.
+
+use std::ops::Bound;
+
+use redb::{Database, ReadTransaction, ReadableTableMetadata};
+
+use crate::model::error::Result;
+use crate::records::keys::{self, TABLES};
+use crate::redb_file::fault::{OrFault, check_order};
+
+/// Most rows, and about how many bytes of them, that one transaction writes.
+const BATCH_MAX_COUNT: usize = 16 * 1024;
+const BATCH_MAX_BYTES: usize = 8 * 1024 * 1024;
+
+/// What rows were seen.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Digest {
+    pub(crate) keys_count: u64,
+    /// Of keys and values.
+    pub(crate) stored_bytes: u64,
+    checksum: crc32fast::Hasher,
+}
+
+impl Digest {
+    /// Whether both saw the same rows in the same order.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.keys_count == other.keys_count
+            && self.stored_bytes == other.stored_bytes
+            && self.checksum.clone().finalize() == other.checksum.clone().finalize()
+    }
+
+    fn add(&mut self, row: &Row) {
+        self.keys_count += 1;
+        for bytes in [&row.key, &row.value] {
+            self.stored_bytes += bytes.len() as u64;
+            self.checksum.update(&(bytes.len() as u64).to_le_bytes());
+            self.checksum.update(bytes);
+        }
+    }
+}
+
+struct Row {
+    key: Vec<u8>,
+    value: Vec<u8>,
+}
+
+/// A batch of rows, and which table they are of.
+pub(crate) struct Rows {
+    table: keys::Table,
+    rows: Vec<Row>,
+}
+
+impl Rows {
+    /// Inserts them in one transaction.
+    pub(crate) fn insert_into(&self, to: &Database) -> Result<()> {
+        let txn = to.begin_write().or_fault()?;
+        {
+            let mut table = txn.open_table(self.table).or_fault()?;
+            for row in &self.rows {
+                table
+                    .insert(row.key.as_slice(), row.value.as_slice())
+                    .or_fault()?;
+            }
+        }
+        txn.commit().or_fault()
+    }
+}
+
+/// A walk over all rows of a snapshot, batch by batch.
+pub(crate) struct Walk<'t> {
+    txn: &'t ReadTransaction,
+    /// Which of the tables is walked.
+    table: usize,
+    /// Rows up to this key are done.
+    after: Option<Vec<u8>>,
+    pub(crate) digest: Digest,
+}
+
+impl<'t> Walk<'t> {
+    pub(crate) fn new(txn: &'t ReadTransaction) -> Self {
+        Self {
+            txn,
+            table: 0,
+            after: None,
+            digest: Digest::default(),
+        }
+    }
+
+    /// The next batch; none if there are no more.
+    pub(crate) fn advance(&mut self) -> Result<Option<Rows>> {
+        let Some(definition) = TABLES.get(self.table) else {
+            return Ok(None);
+        };
+        let table = self.txn.open_table(*definition).or_fault()?;
+        let start = match &self.after {
+            None => Bound::Unbounded,
+            Some(key) => Bound::Excluded(key.as_slice()),
+        };
+        let range = table.range::<&[u8]>((start, Bound::Unbounded));
+        let mut rows = Vec::new();
+        let mut bytes = 0;
+        for row in range.or_fault()? {
+            let (key, value) = row.or_fault()?;
+            let row = Row {
+                key: key.value().to_vec(),
+                value: value.value().to_vec(),
+            };
+            let last = rows
+                .last()
+                .map(|row: &Row| &row.key)
+                .or(self.after.as_ref());
+            check_order(last.is_none_or(|last| row.key > *last))?;
+            bytes += row.key.len() + row.value.len();
+            self.digest.add(&row);
+            rows.push(row);
+            if rows.len() >= BATCH_MAX_COUNT || bytes >= BATCH_MAX_BYTES {
+                self.after = rows.last().map(|row| row.key.clone());
+                return Ok(Some(Rows {
+                    table: *definition,
+                    rows,
+                }));
+            }
+        }
+        self.table += 1;
+        self.after = None;
+        Ok(Some(Rows {
+            table: *definition,
+            rows,
+        }))
+    }
+}
+
+/// How many rows there are.
+pub(crate) fn count(txn: &ReadTransaction) -> Result<u64> {
+    let mut count = 0;
+    for definition in TABLES {
+        count += txn.open_table(definition).or_fault()?.len().or_fault()?;
+    }
+    Ok(count)
+}
+
+/// The digest of all rows.
+pub(crate) fn digest(txn: &ReadTransaction) -> Result<Digest> {
+    let mut walk = Walk::new(txn);
+    while walk.advance()?.is_some() {}
+    Ok(walk.digest)
+}

@@ -1,0 +1,22 @@
+//! The dump: a whole store as lines of JSON, for people, for other programs and for other versions.
+//!
+//! ```text
+//! {"bayplan_dump":1,"store":{"id":"..","created_at":"..","rules":"strict","revisions_below":1024}}
+//! {"namespace":"k8s.io","labels":{"team":"infra"}}
+//! {"namespace":"k8s.io","container":{"id":"web","labels":{"app":"nginx"},..,"revision":7}}
+//! {"end":{"namespaces":1,"containers":1,"crc32":"5d41402a"}}
+//! ```
+//!
+//! A namespace's line comes before those of its containers; namespaces are in the order of their
+//! names, containers in that of their ids. The checksum is CRC-32 (IEEE) over all lines before the
+//! last, with their line feeds. Every line ends with one, also the last. The same store always
+//! gives the same bytes.
+
+pub(crate) mod line;
+mod lines;
+mod reader;
+pub(crate) mod run;
+mod writer;
+
+pub(crate) use reader::{Item, Reader};
+pub(crate) use writer::Writer;

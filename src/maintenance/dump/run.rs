@@ -1,0 +1,445 @@
+//! `Dump`, `Db::dump` and `Maintenance::load`.
+
+use std::io::{self, BufRead, Write};
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::api::db::Db;
+use crate::maintenance::Maintenance;
+use crate::maintenance::bulk::Bulk;
+use crate::maintenance::check::check_rows;
+use crate::maintenance::dump::Item;
+use crate::maintenance::dump::Reader;
+use crate::maintenance::dump::Writer;
+use crate::maintenance::dump::line::StoreLine;
+use crate::maintenance::new_store::{NewStore, not_kept};
+use crate::model::container::Container;
+use crate::model::error::{Error, Operation, Result};
+use crate::model::identifier::NamespaceName;
+use crate::model::info::StoreId;
+use crate::model::kind::Kind;
+use crate::model::progress::Progress;
+use crate::model::record::Record;
+use crate::model::revision::Revision;
+use crate::query::{self, Scope};
+use crate::records::keys;
+use crate::records::meta::Identity;
+use crate::redb_file::fault::{OrFault, contained};
+use crate::session::entity::Entity;
+use crate::session::new_file::NewFile;
+use crate::session::snapshot::revisions_below;
+use crate::session::txn::ReadTxn;
+
+/// How many records are done between two calls of a progress callback.
+const PROGRESS_EVERY_COUNT: u64 = 64;
+
+/// What is dumped, a store or one namespace of it, and where it goes.
+///
+/// [`Db::dump`] is the short way for a whole store and a stream.
+///
+/// # Examples
+///
+/// ```
+/// use bayplan::{Any, Container, Db, Dump, Runtime};
+///
+/// # fn main() -> bayplan::Result<()> {
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let path = directory.path().join("k8s.ndjson");
+/// let db = Db::in_memory()?;
+/// let spec = Any::new("spec", b"{}");
+/// db.namespace("k8s.io")?.create(Container::new("web", Runtime::new("runc"), spec))?;
+///
+/// let report = Dump::of(&db).namespace("k8s.io").write_file(&path, |_| {})?;
+/// assert_eq!(report.namespaces_count, 1);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "nothing is dumped before it is written"]
+pub struct Dump<'a> {
+    db: &'a Db,
+    namespace: Option<&'a str>,
+}
+
+/// What a dump wrote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct DumpReport {
+    /// Which store it is.
+    pub id: StoreId,
+    /// How many namespaces were written.
+    pub namespaces_count: u64,
+    /// How many containers were written.
+    pub containers_count: u64,
+    /// How many records of other kinds were written.
+    pub records_count: u64,
+    /// The length of the dump.
+    pub dump_bytes: u64,
+    /// Every revision in the dump is below this one.
+    pub revisions_below: Revision,
+}
+
+/// What [`Maintenance::load`] made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct LoadReport {
+    /// Which store it is: the one that was dumped.
+    pub id: StoreId,
+    /// How many namespaces were loaded.
+    pub namespaces_count: u64,
+    /// How many containers were loaded.
+    pub containers_count: u64,
+    /// How many records of other kinds were loaded.
+    pub records_count: u64,
+    /// The namespace, if the dump was made of that one only: what else the store held is not in
+    /// the new file.
+    pub only_namespace: Option<NamespaceName>,
+    /// How many lines the dump had.
+    pub lines_count: u64,
+    /// The length of the new file.
+    pub file_bytes: u64,
+    /// Every revision in the store is below this one.
+    pub revisions_below: Revision,
+}
+
+impl Db {
+    /// Writes everything that is stored as lines of JSON, in an order that is always the same.
+    ///
+    /// The dump is complete and exact: [`Maintenance::load`] makes the same store of it, also another
+    /// version of this library, and dumping that store gives the same bytes. `docs/FORMAT.md` has
+    /// its grammar. It is read from one snapshot, while others write, with a few containers in
+    /// memory at a time. Pages that nobody has verified are verified first. Specs may hold secrets: mind who can read what `out` writes to.
+    ///
+    /// `progress` counts containers and records.
+    ///
+    /// # Errors
+    ///
+    /// [`Corrupt`](crate::ErrorKind::Corrupt), naming the page, container or namespace, if something is
+    /// damaged: a dump is whole or it has no last line ([`Maintenance::salvage`] saves the rest).
+    /// [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition) if a container needs a line
+    /// longer than [`DUMP_LINE_MAX_BYTES`](crate::model::limits::DUMP_LINE_MAX_BYTES).
+    /// [`Io`](crate::ErrorKind::Io) if `out` fails.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bayplan::{Any, Container, Db, Maintenance, Runtime};
+    ///
+    /// # fn main() -> bayplan::Result<()> {
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("meta.redb");
+    /// # let copy = directory.path().join("copy.redb");
+    /// let db = Db::create(path)?;
+    /// let spec = Any::new("spec", b"{}");
+    /// db.namespace("k8s.io")?.create(Container::new("web", Runtime::new("runc"), spec))?;
+    ///
+    /// let mut dump = Vec::new();
+    /// let report = db.dump(&mut dump, |_| {})?;
+    /// assert_eq!(report.containers_count, 1);
+    ///
+    /// Maintenance::new().load(&copy, &dump[..], |_| {})?;
+    /// let mut again = Vec::new();
+    /// Db::open(&copy)?.dump(&mut again, |_| {})?;
+    /// assert_eq!(again, dump);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn dump(&self, out: impl Write, progress: impl FnMut(Progress)) -> Result<DumpReport> {
+        Dump::of(self).write(out, progress)
+    }
+}
+
+impl<'a> Dump<'a> {
+    /// A dump of everything that is stored.
+    pub fn of(db: &'a Db) -> Self {
+        Self {
+            db,
+            namespace: None,
+        }
+    }
+
+    /// Only this namespace, which must exist.
+    ///
+    /// The first line says so. [`Maintenance::load`] accepts it, and makes a store with the id of this
+    /// one that holds nothing else ([`LoadReport::only_namespace`]).
+    pub fn namespace(mut self, name: &'a str) -> Self {
+        self.namespace = Some(name);
+        self
+    }
+
+    /// Writes the dump into a stream; see [`Db::dump`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Db::dump`], and [`NotFound`](crate::ErrorKind::NotFound) if there is no such namespace.
+    pub fn write(&self, out: impl Write, progress: impl FnMut(Progress)) -> Result<DumpReport> {
+        self.dump(out, progress)
+            .map_err(|error| self.in_context(error))
+    }
+
+    /// Writes the dump into a new file; see [`Db::dump`].
+    ///
+    /// There is a whole dump at `path` afterwards, or nothing; it can be read and written by its
+    /// owner only. Until it is whole the file has no name, where the file system can do that: then
+    /// nothing is left of it even if the process is killed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Dump::write`]; [`AlreadyExists`](crate::ErrorKind::AlreadyExists) if there is anything
+    /// at `path`, which is left alone; [`NotFound`](crate::ErrorKind::NotFound) if its directory
+    /// does not exist. Nothing is left at `path` that was not there, unless only the sync of the
+    /// name fails: then the whole dump is there, and the error says so.
+    pub fn write_file(
+        &self,
+        path: impl AsRef<Path>,
+        progress: impl FnMut(Progress),
+    ) -> Result<DumpReport> {
+        let path = path.as_ref();
+        let of_file = |error: Error| error.during(Operation::DumpTo).at(Some(path));
+        let new = NewFile::begin(path).map_err(of_file)?;
+        let mut out = Watched {
+            out: new.file().map_err(of_file)?,
+            has_failed: false,
+        };
+        match self.dump(&mut out, progress) {
+            Err(error) if out.has_failed => Err(of_file(error)),
+            Err(error) => Err(self.in_context(error)),
+            Ok(report) => new.finish().map(|()| report).map_err(of_file),
+        }
+    }
+
+    fn dump(&self, out: impl Write, progress: impl FnMut(Progress)) -> Result<DumpReport> {
+        let only = self.namespace.map(NamespaceName::new).transpose()?;
+        let snapshot = self.db.read_verified(Operation::Dump)?;
+        dump(&snapshot, only, out, progress)
+    }
+
+    /// The error, if it is not about what the dump is written to.
+    fn in_context(&self, error: Error) -> Error {
+        let path = self.db.info().path;
+        match self.namespace {
+            Some(name) => error.within(Operation::DumpNamespace).in_namespace(name),
+            None => error.within(Operation::Dump),
+        }
+        .at(path.as_deref())
+    }
+}
+
+/// Remembers whether what is written to has failed.
+struct Watched<W> {
+    out: W,
+    has_failed: bool,
+}
+
+impl<W> Watched<W> {
+    fn watch<T>(&mut self, done: io::Result<T>) -> io::Result<T> {
+        let is_error = |error: &io::Error| error.kind() != io::ErrorKind::Interrupted;
+        self.has_failed |= done.as_ref().is_err_and(is_error);
+        done
+    }
+}
+
+impl<W: Write> Write for Watched<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let done = self.out.write(bytes);
+        self.watch(done)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let done = self.out.flush();
+        self.watch(done)
+    }
+}
+
+fn dump(
+    snapshot: &ReadTxn,
+    only: Option<NamespaceName>,
+    out: impl Write,
+    mut progress: impl FnMut(Progress),
+) -> Result<DumpReport> {
+    if !snapshot.is_verified() {
+        contained(|| check_rows(snapshot.snapshot()))?;
+    }
+    let store = store_line(snapshot)?;
+    let (id, revisions_below) = (store.id, store.revisions_below);
+    let all = snapshot.list_namespaces()?;
+    refuse_strays(snapshot, &all)?;
+    let names = match &only {
+        None => all,
+        Some(name) if all.contains(name) => vec![name.clone()],
+        Some(_) => return Err(Error::not_found()),
+    };
+    let mut writer = Writer::begin(out, store, only)?;
+    for name in &names {
+        writer.namespace(name, &snapshot.labels_of(name)?.unwrap_or_default())?;
+        for kind in snapshot.kinds(name)? {
+            let scope = Scope::all(name, &kind);
+            if kind.is_containers() {
+                each::<Container>(snapshot, scope, &mut |container| {
+                    writer.container(name, &container)?;
+                    tell(&mut progress, writer.done());
+                    Ok(())
+                })?;
+            } else {
+                each::<Record>(snapshot, scope, &mut |record| {
+                    writer.record(name, &kind, &record)?;
+                    tell(&mut progress, writer.done());
+                    Ok(())
+                })?;
+            }
+        }
+    }
+    writer.end()?;
+    progress(Progress::new(writer.done(), Some(writer.done())));
+    Ok(DumpReport {
+        id,
+        namespaces_count: writer.namespaces,
+        containers_count: writer.containers,
+        records_count: writer.records,
+        dump_bytes: writer.bytes,
+        revisions_below,
+    })
+}
+
+/// Whether all namespaces that hold records are among those that exist.
+fn refuse_strays(snapshot: &ReadTxn, named: &[NamespaceName]) -> Result<()> {
+    let used = contained(|| {
+        let records = snapshot.snapshot().open_table(keys::RECORDS).or_fault()?;
+        query::used_namespaces(&records)
+    })?;
+    let mut used = used.iter().map(|name| String::from_utf8_lossy(name));
+    match used.find(|used| !named.iter().any(|name| name.as_str() == used)) {
+        Some(stray) => {
+            Err(Error::corrupt("it holds records but does not exist").in_namespace(stray))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Passes on all records of a scope; a damaged one is an error.
+fn each<E: Entity + 'static>(
+    snapshot: &ReadTxn,
+    scope: Scope,
+    take: &mut dyn FnMut(E) -> Result<()>,
+) -> Result<()> {
+    let (name, kind) = (scope.namespace.clone(), scope.kind.clone());
+    let in_context = |error: Error| {
+        error
+            .of_record_kind(kind.of_collection())
+            .in_namespace(&name)
+    };
+    for item in snapshot.traverse::<E>(scope, None, usize::MAX) {
+        match item.map_err(in_context)? {
+            Ok(item) => take(item)?,
+            Err(damaged) => return Err(in_context(damaged.error)),
+        }
+    }
+    Ok(())
+}
+
+fn tell(progress: &mut impl FnMut(Progress), done: u64) {
+    if done.is_multiple_of(PROGRESS_EVERY_COUNT) {
+        progress(Progress::new(done, None));
+    }
+}
+
+fn store_line(snapshot: &ReadTxn) -> Result<StoreLine> {
+    let identity = &snapshot.shared().identity;
+    Ok(StoreLine {
+        id: StoreId::from_bytes(identity.uuid),
+        created_at: identity.created_at()?,
+        rules: identity.policy()?.rules,
+        keep_empty_labels: identity.policy()?.keep_empty_labels,
+        revisions_below: Revision::new(contained(|| revisions_below(snapshot.snapshot()))?),
+    })
+}
+
+impl Maintenance {
+    /// Makes a new store of a dump: the same store, with its id, times, revisions and rules.
+    /// [`Builder::rules`](crate::Builder::rules) changes nothing about that.
+    ///
+    /// Everything is checked that a stored container must be, in the order and number that the
+    /// dump says. There is a whole store at `path` afterwards, or nothing; like a created one it
+    /// can be read and written by its owner only. It is verified before it gets its name. A dump
+    /// that was edited loads if the member `crc32` is removed from its last line and the counts
+    /// there are right.
+    ///
+    /// Since the store keeps its id, do not use it beside the one that was dumped.
+    ///
+    /// `progress` counts containers and records.
+    ///
+    /// # Errors
+    ///
+    /// In all cases nothing is left at `path` that was not there:
+    ///
+    /// - [`InvalidArgument`](crate::ErrorKind::InvalidArgument), naming the line: the dump is cut
+    ///   short or was changed, or something in it breaks a rule.
+    /// - [`IncompatibleFormat`](crate::ErrorKind::IncompatibleFormat): the dump is of another
+    ///   version.
+    /// - [`AlreadyExists`](crate::ErrorKind::AlreadyExists): there is anything at `path`.
+    /// - [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition): it is another store than
+    ///   [`Maintenance::expect_id`] says.
+    /// - [`Io`](crate::ErrorKind::Io): `input` or the system failed. If only the sync of the name
+    ///   does, a whole store is there, and the error says so.
+    pub fn load(
+        self,
+        path: impl AsRef<Path>,
+        input: impl BufRead,
+        progress: impl FnMut(Progress),
+    ) -> Result<LoadReport> {
+        let path = path.as_ref();
+        load(&self, path, input, progress)
+            .map_err(|error| error.during(Operation::Load).at(Some(path)))
+    }
+}
+
+fn load(
+    tools: &Maintenance,
+    path: &Path,
+    input: impl BufRead,
+    mut progress: impl FnMut(Progress),
+) -> Result<LoadReport> {
+    let settings = tools.settings();
+    let mut reader = Reader::begin(input)?;
+    let store = reader.store().clone();
+    settings.check_expected(store.id.to_bytes())?;
+    let new = NewStore::begin(path, settings)?;
+    let identity = Identity::new(store.id.to_bytes(), store.created_at, store.policy());
+    new.initialize(&identity, store.revisions_below.get())?;
+    let mut bulk = Bulk::new(new.db());
+    while let Some(item) = reader.next()? {
+        let stored = contained(|| match &item {
+            Item::Namespace(name, labels) => bulk.namespace(name, labels),
+            Item::Container(name, container) => {
+                bulk.record(name, &Kind::CONTAINERS, container.as_ref())
+            }
+            Item::Record(name, kind, record) => bulk.record(name, kind, record.as_ref()),
+        });
+        stored.map_err(|error| reader.fault(error))?;
+        if !matches!(item, Item::Namespace(..)) {
+            tell(&mut progress, reader.done());
+        }
+    }
+    contained(|| bulk.finish())?;
+    let finished = new.finish(|_, found| {
+        let expected = (reader.namespaces, reader.containers, reader.records);
+        if (found.namespaces, found.containers, found.records) == expected {
+            Ok(())
+        } else {
+            Err(Error::corrupt("the new file does not hold what was loaded"))
+        }
+    });
+    let (_, file_bytes) = finished.map_err(not_kept)?;
+    progress(Progress::new(reader.done(), Some(reader.done())));
+    Ok(LoadReport {
+        id: store.id,
+        namespaces_count: reader.namespaces,
+        containers_count: reader.containers,
+        records_count: reader.records,
+        only_namespace: reader.only_namespace().cloned(),
+        lines_count: reader.lines(),
+        file_bytes,
+        revisions_below: store.revisions_below,
+    })
+}

@@ -1,0 +1,94 @@
+//! Measuring a snapshot: records by namespace, and bytes by table.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use redb::{ReadTransaction, ReadableTableMetadata, TableHandle};
+
+use crate::maintenance::check;
+use crate::model::error::Result;
+use crate::model::identifier::NamespaceName;
+use crate::model::kind::Kind;
+use crate::model::revision::Revision;
+use crate::model::stats::{NamespaceStats, TableStats};
+use crate::query::{self, Batch, Items, Scope};
+use crate::records::keys;
+use crate::redb_file::fault::OrFault;
+use crate::session::namespaces;
+use crate::session::snapshot::revisions_below;
+
+/// What a snapshot tells; the file's length is not among it.
+pub(crate) struct Measured {
+    pub(crate) revisions_below: Revision,
+    pub(crate) namespaces: Vec<NamespaceStats>,
+    pub(crate) tables: Vec<TableStats>,
+}
+
+/// Counts and measures what one snapshot holds.
+///
+/// redb measures a tree by calling itself for each page below another, as deep as it goes: pages that
+/// lead in circles would end the process. Where they were not verified, all rows are walked first.
+pub(crate) fn measure(txn: &ReadTransaction, pages_verified: bool) -> Result<Measured> {
+    let records = txn.open_table(keys::RECORDS).or_fault()?;
+    let mut measured = Measured {
+        revisions_below: Revision::new(revisions_below(txn)?),
+        namespaces: Vec::new(),
+        tables: Vec::new(),
+    };
+    for name in all_namespaces(txn)? {
+        let mut stats = NamespaceStats {
+            containers_count: 0,
+            records_counts: BTreeMap::new(),
+            name,
+        };
+        for kind in query::used_kinds(&records, stats.name.as_str().as_bytes())? {
+            let text = String::from_utf8_lossy(&kind).into_owned();
+            let Ok(kind) = Kind::stored(&text) else {
+                continue; // The check tells.
+            };
+            let count = count(&records, &stats.name, &kind)?;
+            match kind.of_collection() {
+                None => stats.containers_count = count,
+                Some(_) => {
+                    stats.records_counts.insert(text, count);
+                }
+            }
+        }
+        measured.namespaces.push(stats);
+    }
+    for definition in keys::TABLES {
+        let table = txn.open_table(definition).or_fault()?;
+        if !pages_verified {
+            check::check_rows_of(&table)?;
+        }
+        let stats = table.stats().or_fault()?;
+        measured.tables.push(TableStats {
+            name: definition.name().to_owned(),
+            keys_count: table.len().or_fault()?,
+            depth_pages: stats.tree_height(),
+            stored_bytes: stats.stored_bytes(),
+            metadata_bytes: stats.metadata_bytes(),
+            fragmented_bytes: stats.fragmented_bytes(),
+        });
+    }
+    Ok(measured)
+}
+
+/// The namespaces that exist, and those under which there are records all the same.
+fn all_namespaces(txn: &ReadTransaction) -> Result<BTreeSet<NamespaceName>> {
+    let named = namespaces::list(&txn.open_table(keys::NAMESPACES).or_fault()?)?;
+    let used = query::used_namespaces(&txn.open_table(keys::RECORDS).or_fault()?)?;
+    let used = used
+        .iter()
+        .filter_map(|name| NamespaceName::new(std::str::from_utf8(name).ok()?).ok());
+    Ok(named.into_iter().chain(used).collect())
+}
+
+fn count(table: &impl query::Table, name: &NamespaceName, kind: &Kind) -> Result<u64> {
+    let scope = Scope::all(name, kind);
+    let mut count = 0;
+    for item in Items::all(|after, limit| Batch::<()>::read(table, &scope, after, limit)) {
+        let _damaged_or_not = item?;
+        count += 1;
+    }
+    Ok(count)
+}

@@ -1,0 +1,82 @@
+//! What an operator asks of a store as a whole: check, measure, compact, back up, dump, salvage.
+//!
+//! It uses every other room. Only what is asked for here walks a whole store.
+
+pub(crate) mod backup;
+pub(crate) mod bulk;
+pub(crate) mod check;
+pub(crate) mod compact;
+pub(crate) mod copy;
+pub(crate) mod dump;
+pub(crate) mod measure;
+pub(crate) mod new_store;
+pub(crate) mod salvage;
+pub(crate) mod stats;
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::api::builder::Builder;
+use crate::model::error::Result;
+use crate::model::info::StoreId;
+use crate::session::shared::Settings;
+
+/// Tools for a file that nobody has open: [`compact`](Maintenance::compact), [`restore`](Maintenance::restore),
+/// [`load`](Maintenance::load), [`salvage`](Maintenance::salvage).
+///
+/// What is done with an open store has its place there: [`Db::backup`](crate::Db::backup),
+/// [`Db::dump`](crate::Db::dump), [`Db::check`](crate::Db::check), [`Db::stats`](crate::Db::stats).
+///
+/// # Examples
+///
+/// ```
+/// use bayplan::{Db, Maintenance};
+///
+/// # fn main() -> bayplan::Result<()> {
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let path = directory.path().join("meta.redb");
+/// let id = Db::create(&path)?.info().id;
+/// let report = Maintenance::new().expect_id(id).compact(&path)?;
+/// assert!(report.after_bytes <= report.before_bytes);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct Maintenance {
+    builder: Builder,
+}
+
+impl Maintenance {
+    /// With all defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Works on no other store than the one with this id.
+    pub fn expect_id(mut self, id: StoreId) -> Self {
+        self.builder = self.builder.expect_id(id);
+        self
+    }
+
+    /// How long to wait for a file that is in use; not at all by default.
+    pub fn lock_timeout(mut self, timeout: Duration) -> Self {
+        self.builder = self.builder.lock_timeout(timeout);
+        self
+    }
+
+    /// Calls `told` while a file is verified or repaired, with how far it is, from 0 to 1; see
+    /// [`Builder::on_repair`].
+    pub fn on_repair(mut self, told: impl Fn(f64) + Send + Sync + 'static) -> Self {
+        self.builder = self.builder.on_repair(told);
+        self
+    }
+
+    fn settings(&self) -> &Settings {
+        self.builder.settings()
+    }
+
+    fn when_unlocked<T>(&self, path: &Path, attempt: impl Fn() -> Result<T>) -> Result<T> {
+        self.builder.when_unlocked(path, attempt)
+    }
+}

@@ -1,0 +1,130 @@
+//! A store that is made as a whole: by a backup, a load or a salvage.
+//!
+//! Like a new one it gets its name when it is complete, and not before it was closed, opened again
+//! with its pages verified, and checked; nothing is ever replaced. Before that, dropping it removes
+//! it.
+
+use std::fs::File;
+use std::path::Path;
+
+use redb::{Database, ReadTransaction, StorageBackend};
+
+use crate::maintenance::check::{CheckReport, check};
+use crate::model::error::{Error, ErrorKind, Result};
+use crate::records::keys::{self, meta};
+use crate::records::meta::Identity;
+use crate::records::seal::seal;
+use crate::redb_file::fault::{OrFault, OrIo, contained};
+use crate::session::file;
+use crate::session::new_file::NewFile;
+use crate::session::process::{Own, Process};
+use crate::session::shared::{Settings, Shared};
+
+/// The error for a new file that is damaged: whoever asked for it looks for damage elsewhere.
+pub(crate) fn not_kept(error: Error) -> Error {
+    if !error.is_corrupt() {
+        return error;
+    }
+    let what =
+        "the new file does not hold what was written to it: the disk may be failing, try another";
+    Error::new(ErrorKind::Io, what).caused_by(error)
+}
+
+/// See the head of this file.
+pub(crate) struct NewStore {
+    db: Own<Database>,
+    new: NewFile,
+    settings: Settings,
+    reopen: Box<Reopen>,
+}
+
+type Reopen = dyn Fn(File, &Settings) -> Result<Shared>;
+
+impl NewStore {
+    /// An empty file of redb, without any table.
+    pub(crate) fn begin(path: &Path, settings: &Settings) -> Result<Self> {
+        Self::begin_on(path, settings, file::own_file)
+    }
+
+    /// The same, where `backend` stands before the file.
+    pub(crate) fn begin_on<B: StorageBackend>(
+        path: &Path,
+        settings: &Settings,
+        backend: impl Fn(File) -> Result<B> + 'static,
+    ) -> Result<Self> {
+        let new = NewFile::begin(path)?;
+        let settings = Settings {
+            check_integrity: true,
+            live_readers: false,
+            expected_uuid: None,
+            ..settings.clone()
+        };
+        let db = file::redb_builder(&settings)
+            .create_with_backend(backend(new.file()?)?)
+            .or_fault()?;
+        Ok(Self {
+            db: Own::new(db, &Process::current()?),
+            new,
+            settings,
+            reopen: Box::new(move |file, settings| {
+                // Opening it to write would make it longer.
+                file::inspect_alone(backend(file)?, settings, None)
+            }),
+        })
+    }
+
+    pub(crate) fn db(&self) -> &Database {
+        &self.db
+    }
+
+    /// Makes the tables, and says which store it is.
+    pub(crate) fn initialize(&self, identity: &Identity, revisions_below: u64) -> Result<()> {
+        file::initialize(&self.db, identity, revisions_below)
+    }
+
+    /// Moves the bound of revisions.
+    pub(crate) fn set_revisions_below(&self, bound: u64) -> Result<()> {
+        let txn = self.db.begin_write().or_fault()?;
+        txn.open_table(keys::META)
+            .or_fault()?
+            .insert(meta::REVISION, seal(meta::REVISION, &bound)?.as_slice())
+            .or_fault()?;
+        txn.commit().or_fault()
+    }
+
+    /// Compacts and closes the store, verifies it, also by `verify`, and gives it its name. Tells what
+    /// the check found, and the length of the file.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` if what was written is damaged ([`not_kept`]), or is what it was made of; `Io`.
+    pub(crate) fn finish(
+        self,
+        verify: impl FnOnce(&ReadTransaction, &CheckReport) -> Result<()>,
+    ) -> Result<(CheckReport, u64)> {
+        let Self {
+            db,
+            new,
+            settings,
+            reopen,
+        } = self;
+        contained(move || {
+            let mut db = db.into_inner()?;
+            // Each transaction left free pages behind, and the file has grown by leaps.
+            db.compact().or_fault()?;
+            db.close().or_fault()
+        })?;
+        let reopened = reopen(new.file()?, &settings)?;
+        let report = contained(|| {
+            let snapshot = reopened.snapshot()?;
+            let verified = reopened.pages_verified();
+            let report = check(&snapshot.txn, reopened.policy, verified)?.into_result()?;
+            verify(&snapshot.txn, &report)?;
+            Ok(report)
+        })?;
+        reopened.close()?;
+        let bytes = new.file()?.metadata().or_io()?.len();
+        new.finish()?;
+        Ok((report, bytes))
+    }
+}

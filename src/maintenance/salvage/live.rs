@@ -1,0 +1,162 @@
+//! Reading a damaged file through redb, as far as that goes.
+//!
+//! Nothing is written, and every answer may be an error or, where redb panics, `Corrupt`. If the
+//! file's pages were verified, what is delivered is what the last commit left. If they were not,
+//! a damaged branch page may hide rows, or deliver others than were asked for: [`Live::is_complete`]
+//! and [`Live::confirms`] look for that.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::maintenance::check::check_rows_of;
+use crate::maintenance::salvage::name::RecordName;
+use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::identifier::NamespaceName;
+use crate::model::kind::Kind;
+use crate::model::labels::Labels;
+use crate::query::{self, Batch, Damaged, Items, Scope};
+use crate::records::head::OwnRow;
+use crate::records::seal::unseal;
+use crate::redb_file::fault::{OrFault, contained};
+use crate::session::entity::Entity;
+use crate::session::file;
+use crate::session::namespaces;
+use crate::session::process::Own;
+use crate::session::shared::{Settings, Shared};
+use crate::session::snapshot::{Snapshot, revisions_below};
+
+/// A file that redb could open, and one snapshot of it.
+pub(crate) struct Live {
+    snapshot: Arc<Own<Snapshot>>,
+    pub(crate) shared: Shared,
+    /// Whether every page was verified.
+    pub(crate) is_verified: bool,
+}
+
+/// The namespaces that exist, with their labels or what is wrong with these.
+pub(crate) type NamedNamespaces = Vec<(NamespaceName, Result<Labels>)>;
+
+impl Live {
+    /// Opens a file for reading: with all pages verified, or without if that fails; none if redb
+    /// cannot open it at all.
+    ///
+    /// # Errors
+    ///
+    /// Those that are no damage: `NotFound`, `Locked`, `IncompatibleFormat`, `FailedPrecondition`
+    /// (another store than expected), `Io`.
+    pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Option<Self>> {
+        for is_verified in [true, false] {
+            let settings = Settings {
+                check_integrity: is_verified,
+                ..settings.clone()
+            };
+            let opened = contained(|| {
+                let shared = if is_verified {
+                    file::inspect_verified(path, &settings)?
+                } else {
+                    file::inspect(path, &settings)?
+                };
+                Ok(Self {
+                    snapshot: shared.snapshot()?,
+                    shared,
+                    is_verified,
+                })
+            });
+            match opened {
+                Ok(live) => return Ok(Some(live)),
+                Err(error) if is_damage(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The bound of the revisions, as the file has it.
+    pub(crate) fn revisions_below(&self) -> Result<u64> {
+        contained(|| revisions_below(&self.snapshot.txn))
+    }
+
+    /// The namespaces that exist.
+    pub(crate) fn named(&self) -> Result<NamedNamespaces> {
+        contained(|| {
+            let rows = namespaces::all(&self.snapshot.namespaces()?)?.into_iter();
+            rows.map(|(name, labels)| {
+                let name = String::from_utf8_lossy(&name).into_owned();
+                Ok((
+                    NamespaceName::new(name).map_err(Error::into_corrupt)?,
+                    labels,
+                ))
+            })
+            .collect()
+        })
+    }
+
+    /// The namespaces that there are records under.
+    pub(crate) fn used(&self) -> Result<Vec<NamespaceName>> {
+        let used = contained(|| query::used_namespaces(&self.snapshot.records))?;
+        Ok(used
+            .into_iter()
+            .filter_map(|name| NamespaceName::new(String::from_utf8(name).ok()?).ok())
+            .collect())
+    }
+
+    /// The kinds of which there are records in a namespace.
+    pub(crate) fn kinds(&self, name: &NamespaceName) -> Result<Vec<Kind>> {
+        let name = name.as_str().as_bytes();
+        let used = contained(|| query::used_kinds(&self.snapshot.records, name))?;
+        Ok(used
+            .iter()
+            .filter_map(|kind| Kind::stored(std::str::from_utf8(kind).ok()?).ok())
+            .collect())
+    }
+
+    /// The records of a kind in a namespace; damaged ones do not end it.
+    pub(crate) fn items<E: Entity>(
+        &self,
+        name: &NamespaceName,
+        kind: &Kind,
+    ) -> impl Iterator<Item = Result<Result<E, Damaged>>> {
+        let scope = Scope::all(name, kind);
+        Items::all(move |after, limit| {
+            contained(|| Batch::read(&self.snapshot.records, &scope, after, limit))
+        })
+    }
+
+    /// One record, if it is there.
+    pub(crate) fn get<E: Entity>(&self, name: &RecordName) -> Result<Option<E>> {
+        let RecordName {
+            namespace,
+            kind,
+            id,
+        } = name;
+        contained(|| query::get(&self.snapshot.records, namespace, kind, id))
+    }
+
+    /// Whether a record was delivered under its own key.
+    pub(crate) fn confirms<E: Entity>(&self, name: &RecordName, item: &E) -> bool {
+        let look = || {
+            let key = name.key();
+            match self.snapshot.records.get(key.own()).or_fault()? {
+                Some(value) => {
+                    let content = unseal(key.own(), value.value())?;
+                    Ok(Some(OwnRow::decode(&name.kind, content)?.head.revision()))
+                }
+                None => Ok(None),
+            }
+        };
+        self.is_verified || contained(look).is_ok_and(|found| found == Some(item.revision()))
+    }
+
+    /// Whether all rows of the records can be read, in order and in their number: nothing that
+    /// is not among them is in the store.
+    pub(crate) fn is_complete(&self) -> bool {
+        contained(|| check_rows_of(&self.snapshot.records)).is_ok()
+    }
+}
+
+fn is_damage(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Corrupt | ErrorKind::NotAStore | ErrorKind::Unavailable
+    )
+}

@@ -1,0 +1,106 @@
+//! What of a salvaged store is no container: which store it is, and its namespaces.
+
+use std::collections::BTreeMap;
+
+use super::work::Work;
+use crate::maintenance::bulk::Bulk;
+use crate::model::error::Result;
+use crate::model::identifier::NamespaceName;
+use crate::model::labels::{self, Labels};
+use crate::model::policy::Policy;
+use crate::records::meta::Identity;
+use crate::redb_file::fault::contained;
+use crate::session::shared::REVISION_BLOCK;
+
+impl Work<'_> {
+    /// Which store the file is, and whether that is known.
+    pub(super) fn identity(&mut self) -> Result<(Identity, bool)> {
+        if let Some(live) = &self.live {
+            let identity = &live.shared.identity;
+            let copy = Identity::new(identity.uuid, identity.created_at()?, identity.policy()?);
+            return Ok((copy, true));
+        }
+        let found = self.search().identity.as_ref().and_then(|identity| {
+            let (created_at, policy) = (identity.created_at().ok()?, identity.policy().ok()?);
+            Some(Identity::new(identity.uuid, created_at, policy))
+        });
+        Ok(match found {
+            Some(identity) => (identity, true),
+            None => {
+                let uuid = *uuid::Uuid::new_v4().as_bytes();
+                let policy = Policy {
+                    rules: self.settings.rules.unwrap_or_default(),
+                    keep_empty_labels: self.settings.keep_empty_labels,
+                };
+                (Identity::new(uuid, (self.settings.clock)(), policy), false)
+            }
+        })
+    }
+
+    /// A bound above all revisions that can have been given.
+    pub(super) fn revisions_below(&self) -> Result<u64> {
+        let above = self.highest.get().saturating_add(1);
+        let live = match &self.live {
+            Some(live) => live.revisions_below().ok(),
+            None => None,
+        };
+        Ok(match live {
+            Some(bound) => bound.max(above),
+            None => {
+                let found = self.found.as_ref().and_then(|found| found.revisions_below);
+                let bound = found.unwrap_or(0).max(above);
+                bound.saturating_add(REVISION_BLOCK)
+            }
+        })
+    }
+
+    /// The namespaces: those that exist, and those of the containers that were salvaged.
+    pub(super) fn salvage_namespaces(&mut self, bulk: &mut Bulk<'_>) -> Result<()> {
+        let mut all: BTreeMap<NamespaceName, Option<Labels>> =
+            self.used.iter().map(|name| (name.clone(), None)).collect();
+        let named = self.live.as_ref().and_then(|live| live.named().ok());
+        let is_named_known = named.is_some();
+        for (name, labels) in named.unwrap_or_default() {
+            all.insert(
+                name,
+                labels
+                    .and_then(|labels| labels::settle(labels, self.policy))
+                    .ok(),
+            );
+        }
+        let is_complete = is_named_known && all.values().all(Option::is_some);
+        if !is_complete {
+            self.search();
+            if let Some(found) = &self.found {
+                let names = found.namespaces.keys().filter(|_| !is_named_known);
+                for name in names {
+                    all.entry(name.clone()).or_default();
+                }
+            }
+        }
+        for (name, labels) in all {
+            let labels = match labels {
+                Some(labels) => labels,
+                None => self.found_labels(&name),
+            };
+            contained(|| bulk.namespace(&name, &labels))?;
+        }
+        Ok(())
+    }
+
+    /// The labels of a namespace that were found anywhere in the file.
+    fn found_labels(&mut self, name: &NamespaceName) -> Labels {
+        let found = self
+            .found
+            .as_ref()
+            .and_then(|found| found.namespaces.get(name));
+        let labels = found
+            .and_then(|all| all.first())
+            .cloned()
+            .unwrap_or_default();
+        if !labels.is_empty() || found.is_none() {
+            self.uncertain_namespaces.push(name.to_string());
+        }
+        labels::settle(labels, self.policy).unwrap_or_default()
+    }
+}

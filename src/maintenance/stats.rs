@@ -1,0 +1,77 @@
+//! `Db::stats`.
+
+use crate::api::db::Db;
+use crate::maintenance::measure::measure;
+use crate::model::error::{Operation, Result};
+use crate::model::info::StoreId;
+use crate::model::stats::{Stats, TableStats};
+use crate::records::keys::FORMAT_VERSION;
+use crate::redb_file::fault::{OrIo, contained};
+
+impl Db {
+    /// Counts the containers, and measures where the bytes of the file are.
+    ///
+    /// It reads the keys of all containers and visits every page of the tables, from one snapshot,
+    /// while others write; it waits for nobody. Pages that nobody has verified are verified first. The file's length is asked of the system
+    /// afterwards: after writes in between, the free bytes can be off by what they wrote.
+    ///
+    /// # Errors
+    ///
+    /// [`Corrupt`](crate::ErrorKind::Corrupt), naming the page, if the file is damaged;
+    /// [`Io`](crate::ErrorKind::Io).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bayplan::{Any, Container, Db, Runtime};
+    ///
+    /// # fn main() -> bayplan::Result<()> {
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("meta.redb");
+    /// let db = Db::create(path)?;
+    /// let spec = Any::new("spec", vec![0; 100_000]);
+    /// db.namespace("k8s.io")?.create(Container::new("web", Runtime::new("runc"), spec))?;
+    /// let stats = db.stats()?;
+    /// assert_eq!(stats.containers_count, 1);
+    /// assert_eq!(stats.namespaces[0].name, "k8s.io");
+    /// assert!(stats.stored_bytes > 100_000);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn stats(&self) -> Result<Stats> {
+        let snapshot = self.read_verified(Operation::Measure)?;
+        let shared = snapshot.shared();
+        let in_context = |error: crate::Error| error.during(Operation::Measure).at(shared.path());
+        let measured = contained(|| measure(snapshot.snapshot(), snapshot.is_verified()))
+            .map_err(in_context)?;
+        let file_bytes = match shared.path() {
+            Some(path) => Some(path.metadata().or_io().map_err(in_context)?.len()),
+            None => None,
+        };
+        let sum = |bytes: fn(&TableStats) -> u64| measured.tables.iter().map(bytes).sum();
+        let mut stats = Stats {
+            id: StoreId::from_bytes(shared.identity.uuid),
+            format_version: FORMAT_VERSION,
+            revisions_below: measured.revisions_below,
+            containers_count: measured
+                .namespaces
+                .iter()
+                .map(|namespace| namespace.containers_count)
+                .sum(),
+            records_count: measured
+                .namespaces
+                .iter()
+                .flat_map(|namespace| namespace.records_counts.values())
+                .sum(),
+            file_bytes,
+            stored_bytes: sum(|table| table.stored_bytes),
+            metadata_bytes: sum(|table| table.metadata_bytes),
+            fragmented_bytes: sum(|table| table.fragmented_bytes),
+            free_bytes: None,
+            namespaces: measured.namespaces,
+            tables: measured.tables,
+        };
+        stats.free_bytes = file_bytes.map(|bytes| bytes.saturating_sub(stats.used_bytes()));
+        Ok(stats)
+    }
+}

@@ -1,0 +1,76 @@
+//! The revision: a number that only ever grows, one for each change of the store.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::model::error::{Error, Result};
+
+/// Tells one state of a container from every other state of anything in the same store.
+///
+/// Each successful create or update stamps the container with a revision higher than every
+/// revision the store has handed out before, in any namespace, also across crashes and
+/// reopenings. Revisions have gaps: compare them, never count with them.
+///
+/// A container that was not read from a store has [`Revision::NONE`].
+///
+/// # Examples
+///
+/// ```
+/// use bayplan::{Any, Container, Db, Revision, Runtime, Store};
+///
+/// # fn main() -> bayplan::Result<()> {
+/// let db = Db::in_memory()?;
+/// let store = db.namespace("default")?;
+/// let runtime = Runtime::new("io.containerd.runc.v2");
+/// let web = store.create(Container::new("web", runtime, Any::new("spec", b"{}")))?;
+/// assert!(web.revision > Revision::NONE);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Revision(u64);
+
+impl Revision {
+    /// The revision of what no store has stored. Lower than any other.
+    pub const NONE: Revision = Revision(0);
+
+    /// The revision with this number, as [`Revision::get`] gave it.
+    #[must_use]
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The number, to keep outside the store.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+/// Whether a store in which every revision is below `revisions_below` could have written something then.
+pub(crate) fn check_moment(
+    revision: Revision,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    revisions_below: Revision,
+) -> Result<()> {
+    if revision == Revision::NONE || revision >= revisions_below {
+        return Err(Error::invalid(format!(
+            "its revision {revision} was never handed out: they are below {revisions_below}"
+        )));
+    }
+    if updated_at < created_at {
+        return Err(Error::invalid("it was updated before it was created"));
+    }
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! Looking for leaf pages of redb in a file whose tree cannot be followed.
+//!
+//! redb allocates pages at multiples of 4 KiB, and a leaf page that is no longer in the tree keeps
+//! its bytes until its place is used again. So every place is looked at as if a leaf page of our
+//! tables, whose keys and values are of any length, began there ([`page`](crate::redb_file::page)). That
+//! of a large value spans several times 4 KiB.
+//!
+//! What only looks like a pair is told apart by its seal: no value is believed here. Pairs are
+//! taken one by one, so that a damaged offset costs no more than the pairs beside it.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
+
+use crate::model::limits::{ENCODED_MAX_BYTES, IDENTIFIER_MAX_BYTES, RECORD_ID_MAX_BYTES};
+use crate::redb_file::page::{LEAF, LEAF_HEAD_BYTES};
+
+/// Longest key of any table: namespace, kind, id, separators, and the name of a part.
+const KEY_MAX_BYTES: usize = 2 * IDENTIFIER_MAX_BYTES + RECORD_ID_MAX_BYTES + 4;
+
+/// A file that is read at any place.
+pub(crate) struct Source {
+    file: File,
+    pub(crate) len_bytes: u64,
+}
+
+/// A pair of a leaf page: its key, and where its value is in the file.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Pair {
+    pub(crate) key: Vec<u8>,
+    pub(crate) value_at: u64,
+    pub(crate) value_bytes: usize,
+}
+
+impl Source {
+    pub(crate) fn new(file: File) -> io::Result<Self> {
+        let len_bytes = file.metadata()?.len();
+        Ok(Self { file, len_bytes })
+    }
+
+    /// The bytes at a place; an error if they go beyond the end, or cannot be read.
+    pub(crate) fn read(&mut self, at: u64, bytes: usize) -> io::Result<Vec<u8>> {
+        let end = at.checked_add(bytes as u64);
+        if end.is_none_or(|end| end > self.len_bytes) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let mut buffer = vec![0; bytes];
+        self.file.seek(SeekFrom::Start(at))?;
+        self.file.read_exact(&mut buffer)?;
+        Ok(buffer)
+    }
+
+    /// The pairs of the leaf page that begins at `at`; none if no such page does.
+    pub(crate) fn leaf(&mut self, at: u64) -> Vec<Pair> {
+        let Ok(head) = self.read(at, LEAF_HEAD_BYTES) else {
+            return Vec::new();
+        };
+        let &[LEAF, _, low, high] = head.as_slice() else {
+            return Vec::new();
+        };
+        let count = usize::from(u16::from_le_bytes([low, high]));
+        let Ok(ends) = self.read(at + LEAF_HEAD_BYTES as u64, count * 8) else {
+            return Vec::new();
+        };
+        let ends: Vec<usize> = ends
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|bytes| u32::from_le_bytes(*bytes) as usize)
+            .collect();
+        let Some((key_ends, value_ends)) = ends.split_at_checked(count) else {
+            return Vec::new();
+        };
+        let keys_at = LEAF_HEAD_BYTES + count * 8;
+        let values_at = key_ends.last().copied().unwrap_or(keys_at);
+        let keys = ranges(keys_at, key_ends);
+        keys.zip(ranges(values_at, value_ends))
+            .filter_map(|(key, value)| self.pair(at, &key, &value))
+            .collect()
+    }
+
+    fn pair(&mut self, at: u64, key: &Range<usize>, value: &Range<usize>) -> Option<Pair> {
+        let key_bytes = key.end.checked_sub(key.start)?;
+        let value_bytes = value.end.checked_sub(value.start)?;
+        if key_bytes == 0 || key_bytes > KEY_MAX_BYTES || value_bytes > ENCODED_MAX_BYTES {
+            return None;
+        }
+        Some(Pair {
+            key: self.read(at + key.start as u64, key_bytes).ok()?,
+            value_at: at + value.start as u64,
+            value_bytes,
+        })
+    }
+}
+
+/// From where things begin and each of them ends to where each of them is.
+fn ranges(start: usize, ends: &[usize]) -> impl Iterator<Item = Range<usize>> {
+    let starts = std::iter::once(start).chain(ends.iter().copied());
+    starts.zip(ends).map(|(start, end)| start..*end)
+}
+
+#[cfg(test)]
+mod tests {
+    use redb::Database;
+
+    use super::*;
+    use crate::records::keys;
+
+    /// The pairs of all pages of a file that redb wrote.
+    fn pairs(rows: &[(&[u8], Vec<u8>)]) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let db = Database::create(file.path()).unwrap();
+        let txn = db.begin_write().unwrap();
+        {
+            let mut table = txn.open_table(keys::RECORDS).unwrap();
+            for (key, value) in rows {
+                table.insert(*key, value.as_slice()).unwrap();
+            }
+        }
+        txn.commit().unwrap();
+        drop(db);
+        let mut source = Source::new(File::open(file.path()).unwrap()).unwrap();
+        let mut found = Vec::new();
+        for at in (0..source.len_bytes).step_by(4096) {
+            for pair in source.leaf(at) {
+                if let Ok(value) = source.read(pair.value_at, pair.value_bytes) {
+                    found.push((pair.key, value));
+                }
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn the_pairs_that_redb_wrote_are_found() {
+        let rows: Vec<(&[u8], Vec<u8>)> = vec![
+            (b"a", b"1".to_vec()),
+            (b"bb", Vec::new()),
+            (b"large", vec![7; 1_000_000]),
+            (b"z", vec![9; 3000]),
+        ];
+        let found = pairs(&rows);
+        for (key, value) in rows {
+            assert!(found.contains(&(key.to_vec(), value)), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn arbitrary_bytes_are_no_reason_to_fail() {
+        let mut bytes = vec![0; 64 * 1024];
+        let mut state = 1_u32;
+        for byte in &mut bytes {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            *byte = (state >> 24) as u8;
+        }
+        for page in bytes.chunks_mut(4096) {
+            page[0] = LEAF;
+        }
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), &bytes).unwrap();
+        let mut source = Source::new(File::open(file.path()).unwrap()).unwrap();
+        for at in (0..70_000).step_by(4096) {
+            for pair in source.leaf(at) {
+                assert!(pair.key.len() <= KEY_MAX_BYTES);
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Group commit: single operations of many threads share one transaction and one sync.
+//!
+//! The first thread to come leads: it opens a transaction, runs its operation, commits. Whoever
+//! comes meanwhile waits in the queue; when the leader is done, the first of them leads next and
+//! takes along all who wait by then. There is no timer: a lone writer waits for nobody.
+//!
+//! Every operation checks before it writes, so one that fails leaves nothing behind for its
+//! neighbours. If the storage fails, so does the whole batch, and every caller is told: also one who
+//! was refused because of what a neighbour did, which is not stored then.
+
+use std::fmt;
+
+use crate::model::error::{Error, ErrorKind, Result};
+use crate::session::process::Own;
+use crate::session::shared::Shared;
+use crate::session::txn::WriteTxn;
+
+mod queue;
+mod sync;
+#[cfg(test)]
+mod tests;
+
+use queue::Queue;
+use sync::{Arc, Mutex, PoisonError};
+
+type Job = Box<dyn FnOnce(&WriteTxn) + Send>;
+
+/// The queue before the one writer.
+pub(crate) struct CommitQueue {
+    queue: Queue<Job, Result<()>>,
+}
+
+impl CommitQueue {
+    pub(crate) fn new() -> Self {
+        Self {
+            queue: Queue::new(),
+        }
+    }
+
+    /// Runs one operation of the store in a transaction that may hold others, and returns when it
+    /// is durable.
+    pub(crate) fn write<T: Send + 'static>(
+        &self,
+        shared: &Arc<Own<Shared>>,
+        operation: impl FnOnce(&WriteTxn) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        // Checked here, because a follower would wait for a leader that waits for this thread.
+        shared.check_no_write_here()?;
+        let slot = Arc::new(Mutex::new(None));
+        let result = Arc::clone(&slot);
+        let job: Job = Box::new(move |txn| {
+            let done = operation(txn);
+            *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
+        });
+        let committed = self
+            .queue
+            .submit(job, Err(abandoned()), |batch| run(shared, batch));
+        match slot.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(Err(own)) if own.is_about_what_is_stored() => committed.and(Err(own)),
+            Some(Err(own)) => Err(own),
+            Some(Ok(value)) => committed.map(|()| value),
+            None => Err(committed.err().unwrap_or_else(abandoned)),
+        }
+    }
+}
+
+/// Runs the operations of one batch in one transaction, and commits it.
+fn run(shared: &Arc<Own<Shared>>, batch: Vec<Job>) -> Result<()> {
+    let txn = WriteTxn::begin(shared)?;
+    for job in batch {
+        job(&txn);
+        if txn.is_torn() {
+            break;
+        }
+    }
+    txn.commit()
+}
+
+fn abandoned() -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        "the operation was given up: nothing of it was stored",
+    )
+}
+
+impl fmt::Debug for CommitQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CommitQueue").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,145 @@
+//! What containers and records of other kinds have in common for who stores them.
+
+use chrono::{DateTime, Utc};
+
+use crate::model::any::Any;
+use crate::model::container::{Container, Extensions};
+use crate::model::error::{Error, Result};
+use crate::model::identifier::ContainerId;
+use crate::model::kind::RecordId;
+use crate::model::labels::Labels;
+use crate::model::policy::Policy;
+use crate::model::record::Record;
+use crate::model::revision::Revision;
+use crate::query::Shape;
+use crate::records::head::OwnRow;
+use crate::records::keys::RecordKey;
+use crate::records::parts::Seals;
+
+/// Something that is stored under an id.
+pub(crate) trait Entity: Shape + Clone {
+    /// Its id, if it is one.
+    fn parsed_id(id: &str) -> Result<RecordId>;
+
+    fn id(&self) -> &str;
+
+    fn revision(&self) -> Revision;
+
+    /// When it was created and last updated.
+    fn times(&self) -> (DateTime<Utc>, DateTime<Utc>);
+
+    /// Sets its times and its revision.
+    fn stamp(&mut self, times: (DateTime<Utc>, DateTime<Utc>), revision: Revision);
+
+    /// As the store would keep it, its times and revision aside: checked by every rule that it alone can break.
+    fn settled(self, policy: Policy) -> Result<Self>;
+
+    /// Itself, if a store in which every revision is below `revisions_below` could hold it.
+    fn check_stored(self, policy: Policy, revisions_below: Revision) -> Result<Self>;
+
+    /// Its own row, sealed.
+    fn own_row(&self, key: &RecordKey, seals: Seals) -> Result<Vec<u8>>;
+
+    fn labels(&self) -> &Labels;
+
+    /// Its extensions, if it can have any.
+    fn extensions(&self) -> Option<&Extensions>;
+
+    /// Its spec or value.
+    fn value(&self) -> Result<&Any>;
+}
+
+impl Entity for Container {
+    fn parsed_id(id: &str) -> Result<RecordId> {
+        ContainerId::new(id).map(RecordId::from)
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    fn times(&self) -> (DateTime<Utc>, DateTime<Utc>) {
+        (self.created_at, self.updated_at)
+    }
+
+    fn stamp(&mut self, times: (DateTime<Utc>, DateTime<Utc>), revision: Revision) {
+        (self.created_at, self.updated_at) = times;
+        self.revision = revision;
+    }
+
+    fn settled(self, policy: Policy) -> Result<Self> {
+        self.settled(policy)
+    }
+
+    fn check_stored(self, policy: Policy, revisions_below: Revision) -> Result<Self> {
+        self.check_stored(policy, revisions_below)
+    }
+
+    fn own_row(&self, key: &RecordKey, seals: Seals) -> Result<Vec<u8>> {
+        OwnRow::of_container(self, seals).seal(key.own())
+    }
+
+    fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    fn extensions(&self) -> Option<&Extensions> {
+        Some(&self.extensions)
+    }
+
+    fn value(&self) -> Result<&Any> {
+        let spec = self.spec.as_ref();
+        spec.ok_or_else(|| Error::invalid("the container has no spec"))
+    }
+}
+
+impl Entity for Record {
+    fn parsed_id(id: &str) -> Result<RecordId> {
+        RecordId::new(id)
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    fn times(&self) -> (DateTime<Utc>, DateTime<Utc>) {
+        (self.created_at, self.updated_at)
+    }
+
+    fn stamp(&mut self, times: (DateTime<Utc>, DateTime<Utc>), revision: Revision) {
+        (self.created_at, self.updated_at) = times;
+        self.revision = revision;
+    }
+
+    fn settled(self, policy: Policy) -> Result<Self> {
+        self.settled(policy)
+    }
+
+    fn check_stored(self, policy: Policy, revisions_below: Revision) -> Result<Self> {
+        self.check_stored(policy, revisions_below)
+    }
+
+    fn own_row(&self, key: &RecordKey, seals: Seals) -> Result<Vec<u8>> {
+        OwnRow::of_record(self, seals).seal(key.own())
+    }
+
+    fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    fn extensions(&self) -> Option<&Extensions> {
+        None
+    }
+
+    fn value(&self) -> Result<&Any> {
+        Ok(&self.value)
+    }
+}

@@ -1,0 +1,420 @@
+//! Making a store's file, opening it, and telling it from what is none.
+
+use std::fs::{File as OsFile, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use redb::backends::{FileBackend, InMemoryBackend};
+use redb::{Builder, ConcurrencyMode, Database, ReadTransaction, ReadableDatabase, StorageBackend};
+
+use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::policy::Policy;
+use crate::records::keys::{self, FORMAT_VERSION, meta};
+use crate::records::meta::Identity;
+use crate::records::seal::seal;
+use crate::redb_file::backend::{Access, gated};
+use crate::redb_file::durable::{Durable, FileCache};
+use crate::redb_file::fault::{Closing, OrFault, OrIo, contained};
+use crate::redb_file::layout::{self, HEADER_BYTES};
+use crate::redb_file::trees::Extent;
+use crate::session::migrate::{self, Target};
+use crate::session::new_file::{NewFile, dangling_link};
+use crate::session::place::Place;
+use crate::session::process::{OwnFile, Process};
+use crate::session::shared::{File, Followed, Opened, Settings, Shared};
+use crate::session::snapshot::revisions_below;
+
+/// The first bytes of every file of redb (its design document, "Database header").
+pub(crate) const REDB_MAGIC: [u8; 9] = [b'r', b'e', b'd', b'b', 0x1a, 0x0a, 0xa9, 0x0d, 0x0a];
+
+/// What the first format called the type of its keys.
+const FORMAT_1_KEYS: &str = "bayplan::Bytes";
+
+/// How redb is to open a file.
+pub(crate) fn redb_builder(settings: &Settings) -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(settings.cache_bytes);
+    if settings.live_readers {
+        builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
+    }
+    builder
+}
+
+/// A store that lives as long as its handle.
+pub(crate) fn in_memory(settings: &Settings) -> Result<Shared> {
+    create_backend(InMemoryBackend::new(), settings, None)
+}
+
+/// A new store in a new file.
+///
+/// The file gets its name when it is whole: a crash leaves a store or no file. It can be read and
+/// written by its owner only.
+pub(crate) fn create(path: &Path, settings: &Settings) -> Result<Shared> {
+    let new = NewFile::begin(path)?;
+    let backend = own_file(new.file()?)?;
+    let shared = create_backend(backend, settings, Some(path))?;
+    let file = new.file()?;
+    new.finish()?;
+    Ok(shared.at(Place::of(path, file)?))
+}
+
+/// The store in an existing file.
+pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Shared> {
+    let file = existing(path, OpenOptions::new().read(true).write(true))?;
+    let place = Place::of(path, file.try_clone().or_io()?)?;
+    Ok(open_backend(durable(file, Access::Write)?, settings, Some(path))?.at(place))
+}
+
+/// The store in an existing file that will not be written, whatever happens.
+///
+/// A file that another process has open with live readers allowed is read as it grows. One that
+/// was not closed cleanly is repaired in memory.
+pub(crate) fn inspect(path: &Path, settings: &Settings) -> Result<Shared> {
+    let open = || existing(path, OpenOptions::new().read(true));
+    let alone = || durable(open()?, Access::Inspect);
+    let beside_a_writer = || own_file(open()?);
+    inspect_backend(alone, beside_a_writer, settings, Some(path))
+}
+
+/// The store in an existing file that will not be written, with every page of it verified. A file
+/// that a process has open for writing is `Locked`.
+pub(crate) fn inspect_verified(path: &Path, settings: &Settings) -> Result<Shared> {
+    let settings = Settings {
+        check_integrity: true,
+        ..settings.clone()
+    };
+    let file = existing(path, OpenOptions::new().read(true))?;
+    inspect_alone(durable(file, Access::Inspect)?, &settings, Some(path))
+}
+
+/// The store in a backend that is never written, while nobody else writes it.
+pub(crate) fn inspect_alone(
+    backend: impl StorageBackend,
+    settings: &Settings,
+    path: Option<&Path>,
+) -> Result<Shared> {
+    let file = File::Inspected(repair_in_memory(backend, settings, path)?);
+    check_identity(&file.begin_read()?, settings, FORMAT_VERSION)?;
+    share(file, path, settings)
+}
+
+/// A new store in a backend that holds nothing yet.
+pub(crate) fn create_backend(
+    backend: impl StorageBackend,
+    settings: &Settings,
+    path: Option<&Path>,
+) -> Result<Shared> {
+    let db = redb_builder(settings)
+        .create_with_backend(backend)
+        .or_fault()
+        .map(Closing::new)?;
+    let identity = Identity::new(
+        *uuid::Uuid::new_v4().as_bytes(),
+        (settings.clock)(),
+        Policy {
+            rules: settings.rules.unwrap_or_default(),
+            keep_empty_labels: settings.keep_empty_labels,
+        },
+    );
+    initialize(&db, &identity, 0)?;
+    share(File::ReadWrite(Opened::new(db)), path, settings)
+}
+
+/// The store in a backend. Nothing is written to it before it is known to be one.
+pub(crate) fn open_backend(
+    backend: impl StorageBackend,
+    settings: &Settings,
+    path: Option<&Path>,
+) -> Result<Shared> {
+    open_and_migrate(backend, settings, path, migrate::CURRENT)
+}
+
+/// The same, brought to the version of `target` if it is older.
+pub(crate) fn open_and_migrate(
+    backend: impl StorageBackend,
+    settings: &Settings,
+    path: Option<&Path>,
+    target: Target,
+) -> Result<Shared> {
+    let opened = open_behind(backend, Access::Write, settings, path)?;
+    let snapshot = contained(|| opened.db.begin_read().or_fault())?;
+    let version = check_identity(&snapshot, settings, target.version)?;
+    drop(snapshot);
+    // Without the check, the first write opens the gate. What a crash left, and redb repaired, must be in
+    // the file where others read it.
+    let is_repair_for_others = settings.live_readers && opened.are_pages_verified();
+    if settings.check_integrity || is_repair_for_others {
+        opened.open_gate()?;
+    }
+    if version < target.version {
+        tracing::info!(?path, from = version, to = target.version, "migrate");
+        opened.verify_pages()?;
+        opened.open_gate()?;
+        contained(|| {
+            let txn = opened.db.begin_write().or_fault()?;
+            migrate::run(&txn, target)?;
+            txn.commit().or_fault()
+        })?;
+    }
+    share(File::ReadWrite(opened), path, settings)
+}
+
+/// The store in a backend that is never written. It is asked for anew for each try: `alone`, or
+/// `beside` a process that has it open for writing and whose pages are not on the disk yet.
+///
+/// A file is verified, and if need be repaired, behind a gate that stays closed, so that what was
+/// verified is what is read. One that a process has open for writing cannot be verified.
+pub(crate) fn inspect_backend<A: StorageBackend, B: StorageBackend>(
+    alone: impl Fn() -> Result<A>,
+    beside: impl Fn() -> Result<B>,
+    settings: &Settings,
+    path: Option<&Path>,
+) -> Result<Shared> {
+    let in_memory = || repair_in_memory(alone()?, settings, path).map(File::Inspected);
+    let beside_a_writer = || read_beside_a_writer(beside()?, settings);
+    let file = if settings.check_integrity {
+        in_memory().or_else(|error| match error.kind() {
+            ErrorKind::Locked => beside_a_writer()?.map_or_else(in_memory, Ok),
+            _ => Err(error),
+        })
+    } else {
+        match beside_a_writer() {
+            Ok(Some(file)) => Ok(file),
+            // It was not closed cleanly, or another process reads it as it is in memory.
+            Ok(None) => in_memory(),
+            Err(error) if error.is_locked() => in_memory(),
+            Err(error) => Err(error),
+        }
+    }?;
+    let snapshot = file.begin_read()?;
+    check_identity(&snapshot, settings, FORMAT_VERSION)?;
+    drop(snapshot);
+    share(file, path, settings)
+}
+
+/// The file as it is, while others may write it; none if it needs a repair.
+fn read_beside_a_writer(backend: impl StorageBackend, settings: &Settings) -> Result<Option<File>> {
+    let mut builder = redb_builder(settings);
+    builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
+    let (backend, file) = gated(backend, Access::Follow, Extent::OwnTables, |_| {});
+    let opened = contained(|| match builder.open_read_only_with_backend(backend) {
+        Err(redb::DatabaseError::RepairAborted) => Ok(None),
+        opened => Ok(Some(Closing::new(opened.or_fault()?))),
+    })?;
+    file.read_on();
+    Ok(opened.map(|db| File::ReadOnly(Followed::new(db, file))))
+}
+
+/// The file as it would be after a repair, which is not made.
+fn repair_in_memory(
+    backend: impl StorageBackend,
+    settings: &Settings,
+    path: Option<&Path>,
+) -> Result<Opened> {
+    let settings = Settings {
+        live_readers: false,
+        ..settings.clone()
+    };
+    open_behind(backend, Access::Inspect, &settings, path)
+}
+
+/// The database behind a gate.
+fn open_behind(
+    backend: impl StorageBackend,
+    access: Access,
+    settings: &Settings,
+    path: Option<&Path>,
+) -> Result<Opened> {
+    let reported = path.map(Path::to_owned);
+    let on_repair = settings.on_repair.clone();
+    let tell = Arc::new(move |done: f64| {
+        let percent = done * 100.0;
+        tracing::debug!(path = ?reported, percent, "check or repair");
+        if let Some(on_repair) = &on_repair {
+            on_repair(done);
+        }
+    });
+    let extent = match settings.check_integrity {
+        true => Extent::AllPages,
+        false => Extent::OwnTables,
+    };
+    let verifying = Arc::clone(&tell);
+    let (backend, gate) = gated(backend, access, extent, move |done| {
+        if extent == Extent::AllPages {
+            verifying(done);
+        }
+    });
+    // A repair verifies all pages.
+    let is_repaired = Arc::new(AtomicBool::new(false));
+    let repairing = Arc::clone(&is_repaired);
+    let mut builder = redb_builder(settings);
+    builder.set_repair_callback(move |session| {
+        repairing.store(true, Ordering::Relaxed);
+        tell(session.progress());
+    });
+    let db = contained(|| builder.create_with_backend(backend).or_fault()).map(Closing::new)?;
+    let unverified = match is_repaired.load(Ordering::Relaxed) {
+        true => None,
+        false => gate.unverified(),
+    };
+    gate.read_on();
+    Ok(Opened::behind(db, gate, unverified))
+}
+
+/// A file of which redb reads what the disk has.
+fn durable(file: OsFile, access: Access) -> Result<Durable<OwnFile<FileBackend>, FileCache>> {
+    let cache = FileCache::of(&file).or_io()?;
+    Ok(Durable::new(own_file(file)?, cache, access))
+}
+
+/// The backend of a file.
+pub(crate) fn own_file(file: OsFile) -> Result<OwnFile<FileBackend>> {
+    OwnFile::new(FileBackend::new(file).or_fault()?)
+}
+
+/// Opens a file that begins as one of redb's.
+fn existing(path: &Path, options: &OpenOptions) -> Result<OsFile> {
+    regular(path)?;
+    let file = options.open(path).or_io()?;
+    check_magic(&file)?;
+    Ok(file)
+}
+
+/// Whether the file of an open store still begins with a header, and is as long as that says. redb keeps
+/// what it has read, and would not notice before it reads again.
+///
+/// A file that was repaired in memory only may be shorter than its header says: a crash left it so.
+pub(crate) fn check_length(path: &Path, is_repaired_in_memory: bool) -> Result<()> {
+    let mut file = OsFile::open(path).or_io()?;
+    let mut header = [0; HEADER_BYTES];
+    let read = file.read_exact(&mut header);
+    let bytes = file.metadata().or_io()?.len();
+    let cut_short = |why: String| Err(Error::corrupt(format!("the file is damaged: {why}")));
+    match read {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            return cut_short(format!("it has been cut to {bytes} bytes"));
+        }
+        Err(error) => return Err(error).or_io(),
+    }
+    if !header.starts_with(&REDB_MAGIC) {
+        return cut_short("it does not begin as one of redb's any more".to_owned());
+    }
+    match layout::least_bytes(&header) {
+        Some(least) if bytes >= least => Ok(()),
+        _ if is_repaired_in_memory => Ok(()),
+        Some(least) => cut_short(format!("it has {bytes} bytes of at least {least}")),
+        None => cut_short("its header tells of more than any file could hold".to_owned()),
+    }
+}
+
+/// What the system tells of a file that must be a regular one. It is asked before the file is opened:
+/// opening a pipe waits for its other end.
+pub(crate) fn regular(path: &Path) -> Result<Metadata> {
+    let metadata = path
+        .metadata()
+        .or_io()
+        .map_err(|error| match dangling_link(path) {
+            Some(text) => Error::new(ErrorKind::NotFound, text).caused_by(error),
+            None => error,
+        })?;
+    if metadata.is_dir() {
+        return Err(not_a_store("it is a directory"));
+    }
+    if !metadata.is_file() {
+        return Err(not_a_store("it is not a regular file"));
+    }
+    Ok(metadata)
+}
+
+fn check_magic(mut file: &OsFile) -> Result<()> {
+    let mut magic = [0; REDB_MAGIC.len()];
+    match file.read_exact(&mut magic) {
+        Ok(()) if magic == REDB_MAGIC => Ok(()),
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(error).or_io(),
+        Err(_) if file.metadata().or_io()?.len() == 0 => Err(not_a_store("the file is empty")),
+        _ => Err(not_a_store("the file does not begin as one of redb's")),
+    }
+}
+
+fn not_a_store(what: &str) -> Error {
+    Error::new(ErrorKind::NotAStore, format!("not a store: {what}"))
+}
+
+/// Writes what makes an empty file a store.
+pub(crate) fn initialize(db: &Database, identity: &Identity, revisions_below: u64) -> Result<()> {
+    let txn = db.begin_write().or_fault()?;
+    txn.open_table(keys::RECORDS).or_fault()?;
+    txn.open_table(keys::NAMESPACES).or_fault()?;
+    {
+        let mut table = txn.open_table(keys::META).or_fault()?;
+        let values = [
+            (
+                meta::FORMAT,
+                seal(meta::FORMAT, &u64::from(FORMAT_VERSION))?,
+            ),
+            (meta::IDENTITY, seal(meta::IDENTITY, identity)?),
+            (meta::REVISION, seal(meta::REVISION, &revisions_below)?),
+        ];
+        for (key, value) in values {
+            table.insert(key, value.as_slice()).or_fault()?;
+        }
+    }
+    txn.commit().or_fault()
+}
+
+/// Whether the file is a store, of a version up to `newest`, and the one that is expected; its
+/// version.
+fn check_identity(snapshot: &ReadTransaction, settings: &Settings, newest: u32) -> Result<u32> {
+    contained(|| {
+        let table = match snapshot.open_table(keys::META) {
+            Ok(table) => table,
+            Err(redb::TableError::Storage(error)) => return Err(error).or_fault(),
+            Err(redb::TableError::TableTypeMismatch { key, .. }) if key.name() == FORMAT_1_KEYS => {
+                return Err(Error::new(
+                    ErrorKind::IncompatibleFormat,
+                    "the file has format version 1, which was never released: dump it with the program that \
+                     wrote it, and load that",
+                ));
+            }
+            Err(error) => {
+                let what = "a file of redb, but with tables of something else";
+                return Err(not_a_store(what).caused_by(error));
+            }
+        };
+        let Some(value) = table.get(meta::FORMAT).or_fault()? else {
+            return Err(not_a_store(
+                "a file of redb without a format version of ours",
+            ));
+        };
+        let version = migrate::version(value.value(), newest)?;
+        settings.check_expected(identity(snapshot)?.uuid)?;
+        Ok(version)
+    })
+}
+
+fn identity(snapshot: &ReadTransaction) -> Result<Identity> {
+    let table = snapshot.open_table(keys::META).or_fault()?;
+    match table.get(meta::IDENTITY).or_fault()? {
+        Some(value) => Identity::decode(meta::IDENTITY, value.value()),
+        None => Err(Error::corrupt("the store's identity is missing")),
+    }
+}
+
+fn share(file: File, path: Option<&Path>, settings: &Settings) -> Result<Shared> {
+    let (identity, reserved) = contained(|| {
+        let snapshot = file.begin_read()?;
+        Ok((identity(&snapshot)?, revisions_below(&snapshot)?))
+    })?;
+    let mut policy = identity.policy()?;
+    if let Some(rules) = settings.rules {
+        policy.rules = rules;
+    }
+    let path = path.map(Path::to_owned);
+    let process = Process::current()?;
+    Ok(Shared::new(
+        file, path, policy, settings, identity, reserved, process,
+    ))
+}

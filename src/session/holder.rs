@@ -1,0 +1,151 @@
+//! Who holds the lock of a file: the right process, or none.
+//!
+//! `/proc/locks` names a process for each lock, but not surely the right one: the number of a file is
+//! unique on its device only, some file systems show another device there than elsewhere, and who took the
+//! lock may have ended and left it to a child. What tells for certain is `/proc/PID/fdinfo`, which shows
+//! the locks that an open file of a process holds.
+
+use std::path::Path;
+
+use crate::model::error::{Error, ErrorKind};
+
+/// Adds to an error who has the file locked, where the system tells.
+pub(crate) fn named(error: Error, path: &Path) -> Error {
+    if !error.is_locked() {
+        return error;
+    }
+    match of(path) {
+        Some(pid) => {
+            let message = format!("the file is in use by process {pid}");
+            Error::new(ErrorKind::Locked, message).caused_by(error)
+        }
+        None => error,
+    }
+}
+
+/// The process that has the file locked, if the system tells. Of several that share the lock, the one
+/// that took it, or the first.
+#[cfg(target_os = "linux")]
+fn of(path: &Path) -> Option<u32> {
+    let file = linux::Locked::new(path)?;
+    let took = linux::took(&std::fs::read_to_string("/proc/locks").ok()?, file.inode);
+    let named = took.into_iter().find(|pid| file.is_held_by(*pid));
+    named.or_else(|| linux::processes().find(|pid| file.is_held_by(*pid)))
+}
+
+/// The system does not tell.
+#[cfg(not(target_os = "linux"))]
+fn of(_path: &Path) -> Option<u32> {
+    None
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::fs;
+    use std::os::unix::fs::MetadataExt;
+    use std::path::Path;
+
+    /// A file that somebody has locked.
+    pub(super) struct Locked {
+        device: u64,
+        pub(super) inode: u64,
+    }
+
+    impl Locked {
+        pub(super) fn new(path: &Path) -> Option<Self> {
+            let metadata = path.metadata().ok()?;
+            Some(Self {
+                device: metadata.dev(),
+                inode: metadata.ino(),
+            })
+        }
+
+        /// Whether an open file of the process holds a lock on this file.
+        pub(super) fn is_held_by(&self, pid: u32) -> bool {
+            let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fdinfo")) else {
+                return false;
+            };
+            let descriptors =
+                entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+            descriptors
+                .filter(|descriptor| {
+                    fs::read_to_string(format!("/proc/{pid}/fdinfo/{descriptor}"))
+                        .is_ok_and(|info| shows_lock(&info, self.inode))
+                })
+                // Asked last: the file may be on a file system that does not answer.
+                .any(|descriptor| {
+                    fs::metadata(format!("/proc/{pid}/fd/{descriptor}"))
+                        .is_ok_and(|open| (open.dev(), open.ino()) == (self.device, self.inode))
+                })
+        }
+    }
+
+    /// The processes that took a lock on a file of this number, by a text such as
+    /// `1: FLOCK  ADVISORY  WRITE 812 fe:00:1234 0 EOF`. A lock of an open file has none (-1).
+    pub(super) fn took(locks: &str, inode: u64) -> Vec<u32> {
+        locks
+            .lines()
+            .filter_map(|line| taken(line, inode))
+            .filter_map(|pid| pid.parse().ok())
+            .collect()
+    }
+
+    /// Whether the text on an open file shows a lock on a file of this number, as the line
+    /// `lock: 1: FLOCK  ADVISORY  WRITE 812 fe:00:1234 0 EOF`.
+    pub(super) fn shows_lock(info: &str, inode: u64) -> bool {
+        let mut locks = info.lines().filter_map(|line| line.strip_prefix("lock:"));
+        locks.any(|line| taken(line, inode).is_some())
+    }
+
+    /// The process in the line of a lock, if it is on a file of this number.
+    fn taken(line: &str, inode: u64) -> Option<&str> {
+        let mut fields = line.split_whitespace().skip(4);
+        let pid = fields.next()?;
+        let of = fields.next()?.rsplit(':').next()?.parse::<u64>().ok()?;
+        (of == inode).then_some(pid)
+    }
+
+    /// All processes, from the first.
+    pub(super) fn processes() -> impl Iterator<Item = u32> {
+        let entries = fs::read_dir("/proc").into_iter().flatten();
+        let mut pids: Vec<u32> = entries
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+            .collect();
+        pids.sort_unstable();
+        pids.into_iter()
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::linux::{shows_lock, took};
+    use super::*;
+
+    #[test]
+    fn who_took_a_lock_is_found_by_the_number_of_the_file() {
+        let locks = "1: OFDLCK ADVISORY  WRITE -1 fe:00:77 0 EOF\n\
+                     2: FLOCK  ADVISORY  WRITE 812 fe:00:77 0 EOF\n\
+                     3: FLOCK  ADVISORY  WRITE 9 fe:01:77 0 EOF\n\
+                     4: FLOCK  ADVISORY  WRITE 10 fe:00:78 0 EOF\n";
+        assert_eq!(took(locks, 77), [812, 9]);
+        assert_eq!(took(locks, 79), [0; 0]);
+        assert_eq!(took("nonsense\n", 77), [0; 0]);
+    }
+
+    #[test]
+    fn an_open_file_shows_the_locks_that_it_holds() {
+        let info = "pos:\t0\nflags:\t02100002\nino:\t77\n";
+        assert!(!shows_lock(info, 77));
+        let info = format!("{info}lock:\t1: FLOCK  ADVISORY  WRITE 812 fe:00:77 0 EOF\n");
+        assert!(shows_lock(&info, 77));
+        assert!(!shows_lock(&info, 78));
+    }
+
+    #[test]
+    fn a_process_that_has_the_file_open_without_its_lock_is_not_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert_eq!(of(file.path()), None);
+        file.as_file().lock().unwrap();
+        assert_eq!(of(file.path()), Some(std::process::id()));
+    }
+}

@@ -1,0 +1,17 @@
+//! An open store: creating and opening its file, its snapshots, the one writer, transactions, group commit.
+//!
+//! It uses all rooms above it. It never decides what a change means: that is `update`.
+
+pub(crate) mod commit;
+pub(crate) mod entity;
+pub(crate) mod file;
+pub(crate) mod holder;
+pub(crate) mod migrate;
+pub(crate) mod namespaces;
+pub(crate) mod new_file;
+pub(crate) mod place;
+pub(crate) mod process;
+pub(crate) mod rows;
+pub(crate) mod shared;
+pub(crate) mod snapshot;
+pub(crate) mod txn;

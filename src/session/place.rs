@@ -1,0 +1,168 @@
+//! Where the file of an open store is, and whether it is still there.
+//!
+//! A file that is removed, renamed or replaced while it is open goes on taking writes, and syncs them, and
+//! nobody will ever find them. So a write looks at the path before it begins, and once more before it is
+//! acknowledged.
+
+use std::fs::{File, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::model::error::{Error, ErrorKind, Result};
+use crate::redb_file::fault::OrIo;
+
+/// See the head of this file.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// As it was given, symbolic links and all, from the root: where the process works may change.
+    path: PathBuf,
+    file: File,
+    identity: Identity,
+    /// Whether the file system counts the names of a file.
+    counts_names: bool,
+}
+
+/// Which file it is. The system gives it to no other one while this one is open.
+type Identity = (u64, u64);
+
+impl Place {
+    /// The place of an open file.
+    ///
+    /// # Errors
+    ///
+    /// `Gone` if another file, or none, is there by now.
+    pub(crate) fn of(path: &Path, file: File) -> Result<Self> {
+        let metadata = file.metadata().or_io()?;
+        let place = Self {
+            path: std::path::absolute(path).or_io()?,
+            file,
+            identity: identity(&metadata),
+            counts_names: names_count(&metadata) > 0,
+        };
+        place.check()?;
+        Ok(place)
+    }
+
+    /// Whether the file is where it was when it was opened.
+    ///
+    /// # Errors
+    ///
+    /// `Gone` if it is not; `Io` if nobody can tell.
+    pub(crate) fn check(&self) -> Result<()> {
+        match self.path.metadata() {
+            Ok(metadata) if identity(&metadata) != self.identity => {
+                Err(self.gone("another file is there now"))
+            }
+            Ok(metadata) => self.check_named(&metadata),
+            // Who opened it may have given up the right to look. That it was renamed goes unseen then.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                self.check_named(&self.file.metadata().or_io()?)
+            }
+            Err(error) if is_absence(&error) => {
+                Err(self.gone("nothing is there now").caused_by(error))
+            }
+            Err(error) => Err(error).or_io(),
+        }
+    }
+
+    /// A file without any name is gone, even if a mount still leads to it.
+    fn check_named(&self, metadata: &Metadata) -> Result<()> {
+        match self.counts_names && names_count(metadata) == 0 {
+            true => Err(self.gone("it was removed")),
+            false => Ok(()),
+        }
+    }
+
+    fn gone(&self, what: &str) -> Error {
+        Error::new(
+            ErrorKind::Gone,
+            format!(
+                "the store's file is not at {} any more: {what}. Reading goes on: back the store up to \
+                 another place, or put its file back, before this process ends",
+                self.path.display()
+            ),
+        )
+    }
+}
+
+fn is_absence(error: &io::Error) -> bool {
+    let kinds = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
+    kinds.contains(&error.kind())
+}
+
+#[cfg(unix)]
+fn identity(metadata: &Metadata) -> Identity {
+    use std::os::unix::fs::MetadataExt;
+
+    (metadata.dev(), metadata.ino())
+}
+
+#[cfg(unix)]
+fn names_count(metadata: &Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::nlink(metadata)
+}
+
+/// Elsewhere an open file keeps its name, or at least there is no telling.
+#[cfg(not(unix))]
+fn identity(_metadata: &Metadata) -> Identity {
+    (0, 0)
+}
+
+#[cfg(not(unix))]
+fn names_count(_metadata: &Metadata) -> u64 {
+    1
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// What is told of a file that is gone; nothing of one that is not.
+    fn told(place: &Place) -> String {
+        let error = place.check().err();
+        let gone = error.filter(|error| error.kind() == ErrorKind::Gone);
+        gone.map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_file_is_where_it_was_until_it_is_moved_removed_or_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let [path, other] = ["a", "b"].map(|name| directory.path().join(name));
+        let place = Place::of(&path, File::create(&path).unwrap()).unwrap();
+        place.check().unwrap();
+        fs::rename(&path, &other).unwrap();
+        assert!(told(&place).contains("nothing is there now"));
+        fs::write(&path, "").unwrap();
+        assert!(told(&place).contains("another file is there now"));
+        fs::rename(&other, &path).unwrap();
+        place.check().unwrap();
+        fs::remove_file(&path).unwrap();
+        assert!(told(&place).contains(path.to_str().unwrap()));
+    }
+
+    #[test]
+    fn a_file_that_is_replaced_before_its_place_is_known_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        let file = File::create(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        let error = Place::of(&path, file).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Gone);
+    }
+
+    #[test]
+    fn a_link_that_leads_elsewhere_is_another_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let [path, other, link] = ["a", "b", "link"].map(|name| directory.path().join(name));
+        fs::write(&other, "").unwrap();
+        let file = File::create(&path).unwrap();
+        symlink(&path, &link).unwrap();
+        let place = Place::of(&link, file).unwrap();
+        fs::remove_file(&link).unwrap();
+        symlink(&other, &link).unwrap();
+        assert!(told(&place).contains("another file is there now"));
+    }
+}

@@ -1,0 +1,409 @@
+//! The process that opened a store, and what a fork's copy of it may do: nothing.
+//!
+//! A fork copies the memory of a store and shares its open file, with the lock on it. A copy that
+//! closed itself would write over what the parent writes and give the parent's lock away; and a lock
+//! in memory that another thread of the parent held stays locked in the copy for good. So each way
+//! into a store asks here first, and a copy is forgotten and not dropped.
+//!
+//! A process is more than its number: a child in a new PID namespace has number 1, as its parent may
+//! have; and numbers are given again. What the kernel never hands on over a fork is a lock of a process
+//! on a file (`F_SETLK`). The process that opens a store takes one, on a file in memory that is nobody
+//! else's. Whoever has the number and sees no lock of another there, while the process that took it has
+//! not ended, is that process.
+
+use std::fmt;
+use std::io;
+use std::mem;
+use std::ops::{Bound, Deref};
+use std::process;
+use std::sync::{Arc, Mutex, Weak};
+
+use redb::{BackendError, StorageBackend};
+
+use crate::model::error::{Error, ErrorKind, Result};
+use crate::redb_file::fault::{OrIo, contained};
+
+/// The first process of a PID namespace: the number that a child is most likely to share.
+const FIRST_NUMBER: u32 = 1;
+
+/// What all stores share that this process has open. It is only tried, never waited for: a fork may
+/// have copied it while another thread had it.
+static LATEST: Mutex<Weak<Mark>> = Mutex::new(Weak::new());
+
+/// See the head of this file.
+#[derive(Clone)]
+pub(crate) struct Process(Arc<Mark>);
+
+struct Mark {
+    number: u32,
+    /// None where the system has no such thing.
+    witness: Option<witness::Witness>,
+}
+
+impl Process {
+    /// The process that runs this.
+    pub(crate) fn current() -> Result<Self> {
+        let mut latest = LATEST.try_lock().ok();
+        if let Some(mark) = latest.as_ref().and_then(|latest| latest.upgrade()) {
+            let process = Self(mark);
+            if process.is_current() {
+                return Ok(process);
+            }
+        }
+        let mark = Arc::new(Mark {
+            number: process::id(),
+            witness: witness::Witness::new().or_io()?,
+        });
+        if let Some(latest) = &mut latest {
+            **latest = Arc::downgrade(&mark);
+        }
+        Ok(Self(mark))
+    }
+
+    /// Whether it runs this.
+    pub(crate) fn is_current(&self) -> bool {
+        let mark = &self.0;
+        mark.number == process::id()
+            && mark
+                .witness
+                .as_ref()
+                .is_none_or(|witness| witness.is_of_this_process())
+    }
+
+    /// An error in any other process.
+    pub(crate) fn check(&self) -> Result<()> {
+        match self.is_current() {
+            true => Ok(()),
+            false => Err(forked()),
+        }
+    }
+
+    /// An error in any other process but one whose number happens to be the same, and is not 1: for
+    /// reads, which would feel the system calls that an exact answer takes.
+    pub(crate) fn check_number(&self) -> Result<()> {
+        if self.0.number == FIRST_NUMBER {
+            return self.check();
+        }
+        match self.0.number == process::id() {
+            true => Ok(()),
+            false => Err(forked()),
+        }
+    }
+}
+
+impl fmt::Debug for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Process").field(&self.0.number).finish()
+    }
+}
+
+fn forked() -> Error {
+    Error::new(
+        ErrorKind::Forked,
+        "another process opened this store and was forked then: this one can do nothing with it, and \
+         has changed nothing. Fork first, and open the store in the one process that is to use it",
+    )
+}
+
+/// A value that only the process drops which made it: a fork's copy of it is forgotten.
+pub(crate) struct Own<T> {
+    value: Option<T>,
+    process: Process,
+}
+
+impl<T> Own<T> {
+    pub(crate) fn new(value: T, process: &Process) -> Self {
+        Self {
+            value: Some(value),
+            process: process.clone(),
+        }
+    }
+
+    /// The value; an error in another process.
+    pub(crate) fn into_inner(mut self) -> Result<T> {
+        self.process.check()?;
+        self.value.take().ok_or_else(forked)
+    }
+}
+
+impl<T> Deref for Own<T> {
+    type Target = T;
+
+    #[expect(
+        clippy::expect_used,
+        reason = "only `into_inner` and `drop`, which end it, take it out"
+    )]
+    fn deref(&self) -> &T {
+        self.value.as_ref().expect("it is there until the end")
+    }
+}
+
+impl<T> Drop for Own<T> {
+    fn drop(&mut self) {
+        let Some(value) = self.value.take() else {
+            return;
+        };
+        if !self.process.is_current() {
+            mem::forget(value);
+            return;
+        }
+        let dropped = contained(|| {
+            drop(value);
+            Ok(())
+        });
+        if let Err(error) = dropped {
+            tracing::error!(%error, "closing failed");
+        }
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Own<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+/// A file that only the process uses which opened it: what stands behind all other checks, also for
+/// a store that is only being made.
+#[derive(Debug)]
+pub(crate) struct OwnFile<B> {
+    file: B,
+    process: Process,
+}
+
+impl<B: StorageBackend> OwnFile<B> {
+    pub(crate) fn new(file: B) -> Result<Self> {
+        Ok(Self {
+            file,
+            process: Process::current()?,
+        })
+    }
+
+    fn file(&self) -> io::Result<&B> {
+        self.process.check().map_err(io::Error::other)?;
+        Ok(&self.file)
+    }
+
+    fn lockable(&self) -> Result<&B, BackendError> {
+        self.file().map_err(BackendError::Io)
+    }
+}
+
+impl<B: StorageBackend> StorageBackend for OwnFile<B> {
+    fn len(&self) -> io::Result<u64> {
+        self.process.check_number().map_err(io::Error::other)?;
+        self.file.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.process.check_number().map_err(io::Error::other)?;
+        self.file.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file()?.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.file()?.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.file()?.write(offset, data)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.file()?.close()
+    }
+
+    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.lockable()?.try_lock_range(start, end)
+    }
+
+    fn try_lock_shared_range(
+        &self,
+        start: Bound<u64>,
+        end: Bound<u64>,
+    ) -> Result<bool, BackendError> {
+        self.lockable()?.try_lock_shared_range(start, end)
+    }
+
+    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.lockable()?.lock_range(start, end)
+    }
+
+    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.lockable()?.lock_shared_range(start, end)
+    }
+
+    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.lockable()?.unlock_range(start, end)
+    }
+
+    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.lockable()?.query_lock_range(start, end)
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod witness {
+    use std::io;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::fs::MetadataExt;
+
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::fs::{FlockOperation, MemfdFlags, fcntl_lock, fstat, memfd_create};
+    use rustix::io::Errno;
+    use rustix::process::{Flock, FlockType, PidfdFlags, fcntl_getlk, getpid, pidfd_open};
+
+    /// What tells a process from another one with the same number.
+    pub(super) struct Witness {
+        /// A file in memory that the process has locked.
+        locked: OwnedFd,
+        /// Which one that is: a child may close what it inherits, and the descriptor leads elsewhere.
+        file: (u64, u64),
+        /// Tells when the process has ended, which gives up its lock.
+        ended: Option<OwnedFd>,
+        namespace: Option<(u64, u64)>,
+    }
+
+    impl Witness {
+        /// None where the system, or what it lets this process do, has no such thing.
+        pub(super) fn new() -> io::Result<Option<Self>> {
+            let locked = known(memfd_create("bayplan-process", MemfdFlags::CLOEXEC))?;
+            let ended = known(pidfd_open(getpid(), PidfdFlags::empty()))?;
+            let Some(locked) = locked else {
+                return Ok(None);
+            };
+            fcntl_lock(&locked, FlockOperation::NonBlockingLockExclusive)?;
+            let witness = Self {
+                file: identity(&locked)?,
+                locked,
+                ended,
+                namespace: namespace(),
+            };
+            Ok(Some(witness))
+        }
+
+        /// Whether the process that made it runs this, given that the numbers are the same.
+        pub(super) fn is_of_this_process(&self) -> bool {
+            if self.has_ended() || identity(&self.locked).ok() != Some(self.file) {
+                return false;
+            }
+            match fcntl_getlk(&self.locked, &Flock::from(FlockType::WriteLock)) {
+                Ok(None) => true,
+                // A thread that has its own table of open files is seen as another process here.
+                _ => self.namespace.is_some() && self.namespace == namespace(),
+            }
+        }
+
+        fn has_ended(&self) -> bool {
+            let Some(ended) = &self.ended else {
+                return false;
+            };
+            let at_once = Timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            };
+            loop {
+                let mut polled = [PollFd::new(ended, PollFlags::IN)];
+                match poll(&mut polled, Some(&at_once)) {
+                    // A signal came, even though this waits for nothing.
+                    Err(Errno::INTR) => {}
+                    polled => return polled.is_ok_and(|ready| ready > 0),
+                }
+            }
+        }
+    }
+
+    fn identity(file: &OwnedFd) -> io::Result<(u64, u64)> {
+        let stat = fstat(file)?;
+        Ok((stat.st_dev, stat.st_ino))
+    }
+
+    /// The PID namespace of this process.
+    fn namespace() -> Option<(u64, u64)> {
+        let namespace = std::fs::metadata("/proc/self/ns/pid").ok()?;
+        Some((namespace.dev(), namespace.ino()))
+    }
+
+    /// None if there is no such call, or a filter of calls forbids it.
+    fn known<T>(called: Result<T, Errno>) -> io::Result<Option<T>> {
+        match called {
+            Ok(value) => Ok(Some(value)),
+            Err(Errno::NOSYS | Errno::PERM | Errno::ACCESS | Errno::INVAL) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod witness {
+    use std::io;
+
+    /// Elsewhere a process is its number.
+    pub(super) struct Witness;
+
+    impl Witness {
+        pub(super) fn new() -> io::Result<Option<Self>> {
+            Ok(None)
+        }
+
+        pub(super) fn is_of_this_process(&self) -> bool {
+            true
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    fn another() -> Process {
+        let mark = Mark {
+            number: process::id().wrapping_add(1),
+            witness: None,
+        };
+        Process(Arc::new(mark))
+    }
+
+    #[test]
+    fn a_process_knows_itself_and_no_other() {
+        let process = Process::current().unwrap();
+        process.check().unwrap();
+        process.check_number().unwrap();
+        for checked in [another().check(), another().check_number()] {
+            assert_eq!(checked.unwrap_err().kind(), ErrorKind::Forked);
+        }
+    }
+
+    #[test]
+    fn a_value_of_another_process_is_neither_dropped_nor_given() {
+        struct Told<'t>(&'t Cell<bool>);
+        impl Drop for Told<'_> {
+            fn drop(&mut self) {
+                self.0.set(true);
+            }
+        }
+        let dropped = Cell::new(false);
+        drop(Own::new(Told(&dropped), &another()));
+        assert!(Own::new(Told(&dropped), &another()).into_inner().is_err());
+        assert!(!dropped.get());
+        drop(Own::new(Told(&dropped), &Process::current().unwrap()));
+        assert!(dropped.get());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    #[expect(deprecated, reason = "its successor is unsafe; no file is used here")]
+    fn a_thread_with_its_own_table_of_open_files_is_of_the_same_process() {
+        let process = Process::current().unwrap();
+        let thread = std::thread::spawn(move || {
+            rustix::thread::unshare(rustix::thread::UnshareFlags::FILES).unwrap();
+            process.check().unwrap();
+        });
+        thread.join().unwrap();
+    }
+}

@@ -1,0 +1,111 @@
+//! Writing records: what changes in the table when one is created, updated or deleted.
+//!
+//! The caller has checked everything by then; what fails here is the storage.
+
+use redb::{ReadableTable, Table};
+
+use crate::model::error::Result;
+use crate::query::WithSeals;
+use crate::records::keys::{Part, RecordKey};
+use crate::records::parts::{Seals, seal_extensions, seal_labels, seal_value};
+use crate::records::seal::Seal;
+use crate::redb_file::fault::OrFault;
+use crate::session::entity::Entity;
+
+type Rows<'t> = Table<'t, &'static [u8], &'static [u8]>;
+
+/// What stands where a record would be stored.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Occupant {
+    Nothing,
+    Record,
+    /// Parts of a record without its own row: damage.
+    Parts,
+}
+
+/// What is stored under the keys of a record, without reading it.
+pub(crate) fn occupant(table: &Rows<'_>, key: &RecordKey) -> Result<Occupant> {
+    let keys = key.all();
+    let mut range = table
+        .range(keys.start.as_slice()..keys.end.as_slice())
+        .or_fault()?;
+    Ok(match range.next().transpose().or_fault()? {
+        None => Occupant::Nothing,
+        Some((first, _)) if first.value() == key.own() => Occupant::Record,
+        Some(_) => Occupant::Parts,
+    })
+}
+
+/// Stores a record where there is none.
+///
+/// The keys go in from last to first: redb packs its pages best that way.
+pub(crate) fn insert<E: Entity>(table: &mut Rows<'_>, key: &RecordKey, new: &E) -> Result<()> {
+    let mut seals = Seals::default();
+    for part in Part::ALL.into_iter().rev() {
+        if let Some(row) = sealed(key, part, new)? {
+            seals.set(part, Seal::of(&row));
+            put(table, &key.part(part), &row)?;
+        }
+    }
+    put(table, key.own(), &new.own_row(key, seals)?)
+}
+
+/// Turns one stored record into another, writing only the rows that differ.
+pub(crate) fn replace<E: Entity>(
+    table: &mut Rows<'_>,
+    key: &RecordKey,
+    old: &WithSeals<E>,
+    new: &E,
+) -> Result<()> {
+    let mut seals = old.seals;
+    for part in Part::ALL.into_iter().rev() {
+        if is_same(part, &old.item, new)? {
+            continue;
+        }
+        let row = sealed(key, part, new)?;
+        seals.set(part, row.as_deref().and_then(Seal::of));
+        match row {
+            Some(row) => put(table, &key.part(part), &row)?,
+            None => remove(table, &key.part(part))?,
+        }
+    }
+    put(table, key.own(), &new.own_row(key, seals)?)
+}
+
+/// Removes a record with everything that is stored of it, whether it can be read or not.
+pub(crate) fn delete(table: &mut Rows<'_>, key: &RecordKey) -> Result<()> {
+    let keys = key.all();
+    table
+        .retain_in(keys.start.as_slice()..keys.end.as_slice(), |_, _| false)
+        .or_fault()
+}
+
+fn is_same<E: Entity>(part: Part, old: &E, new: &E) -> Result<bool> {
+    Ok(match part {
+        Part::Labels => old.labels() == new.labels(),
+        Part::Extensions => old.extensions() == new.extensions(),
+        Part::Value => old.value()?.value == new.value()?.value,
+    })
+}
+
+/// The row of a part, if the record has it.
+fn sealed<E: Entity>(key: &RecordKey, part: Part, entity: &E) -> Result<Option<Vec<u8>>> {
+    match part {
+        Part::Labels => seal_labels(key, entity.labels()),
+        Part::Extensions => match entity.extensions() {
+            Some(extensions) => seal_extensions(key, extensions),
+            None => Ok(None),
+        },
+        Part::Value => seal_value(key, &entity.value()?.value).map(Some),
+    }
+}
+
+fn put(table: &mut Rows<'_>, key: &[u8], value: &[u8]) -> Result<()> {
+    table.insert(key, value).or_fault()?;
+    Ok(())
+}
+
+fn remove(table: &mut Rows<'_>, key: &[u8]) -> Result<()> {
+    table.remove(key).or_fault()?;
+    Ok(())
+}

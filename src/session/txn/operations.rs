@@ -1,0 +1,384 @@
+//! What a write transaction does to containers, records and namespaces.
+//!
+//! Every operation looks at all its preconditions before its first write. The words that tell where something
+//! happened (operation, namespace, id) are added by who calls these.
+
+use chrono::{DateTime, Utc};
+
+use super::read::kinds;
+use super::write::WriteTxn;
+use crate::model::container::Container;
+use crate::model::error::{Error, Result};
+use crate::model::identifier::NamespaceName;
+use crate::model::kind::{Kind, RecordId};
+use crate::model::labels::{self, Labels};
+use crate::model::limits::LABELS_MAX_COUNT;
+use crate::model::policy::Policy;
+use crate::model::record::Record;
+use crate::model::revision::Revision;
+use crate::query::{self, Batch, Items, Scope, Shape, Traversed, WithSeals};
+use crate::records::keys::{self, RecordKey};
+use crate::redb_file::fault::contained;
+use crate::session::entity::Entity;
+use crate::session::namespaces;
+use crate::session::rows::{self, Occupant};
+use crate::update;
+use crate::update::mask::FieldMask;
+
+/// How many ids the error names when a namespace is not empty.
+const IDS_NAMED: usize = 3;
+
+/// Which times a new record gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Times {
+    /// The present.
+    Now,
+    /// Those that the caller gives.
+    Given,
+}
+
+/// What an update makes of what is stored.
+pub(crate) trait Updatable: Entity {
+    /// The result of an update by a mask.
+    fn update(
+        stored: &Self,
+        input: Self,
+        mask: &FieldMask,
+        policy: Policy,
+        now: DateTime<Utc>,
+    ) -> Result<Self>;
+
+    /// What takes the place of `stored`.
+    fn replace(stored: &Self, input: Self, policy: Policy, now: DateTime<Utc>) -> Result<Self>;
+
+    /// The container, if it is one.
+    fn as_container(&self) -> Option<&Container> {
+        None
+    }
+}
+
+impl Updatable for Container {
+    fn update(
+        stored: &Self,
+        input: Self,
+        mask: &FieldMask,
+        policy: Policy,
+        now: DateTime<Utc>,
+    ) -> Result<Self> {
+        update::apply(stored, input, mask, policy, now)
+    }
+
+    fn replace(stored: &Self, input: Self, policy: Policy, now: DateTime<Utc>) -> Result<Self> {
+        update::put(stored, input, policy, now)
+    }
+
+    fn as_container(&self) -> Option<&Container> {
+        Some(self)
+    }
+}
+
+impl Updatable for Record {
+    fn update(
+        stored: &Self,
+        input: Self,
+        mask: &FieldMask,
+        policy: Policy,
+        now: DateTime<Utc>,
+    ) -> Result<Self> {
+        update::apply_to_record(stored, input, mask, policy, now)
+    }
+
+    fn replace(stored: &Self, input: Self, policy: Policy, now: DateTime<Utc>) -> Result<Self> {
+        update::apply_to_record(stored, input, &FieldMask::full(), policy, now)
+    }
+}
+
+impl WriteTxn {
+    /// The record `id`, if there is one.
+    pub(crate) fn look_up<T: Shape>(
+        &self,
+        namespace: &NamespaceName,
+        kind: &Kind,
+        id: &RecordId,
+    ) -> Result<Option<T>> {
+        contained(|| query::get(&self.open(keys::RECORDS)?, namespace, kind, id))
+    }
+
+    /// The records of a scope, from behind `after`, `limit` of them at most.
+    pub(crate) fn traverse<'t, T: Shape + 't>(
+        &'t self,
+        scope: Scope,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Traversed<'t, T> {
+        Box::new(Items::new(after, limit, move |after, limit| {
+            contained(|| Batch::read(&self.open(keys::RECORDS)?, &scope, after, limit))
+        }))
+    }
+
+    pub(crate) fn create<T: Updatable>(
+        &self,
+        namespace: &NamespaceName,
+        kind: &Kind,
+        new: T,
+        times: Times,
+    ) -> Result<T> {
+        let item = new.settled(self.shared.policy)?;
+        let times = match times {
+            Times::Now => {
+                let now = self.shared.now();
+                (now, now)
+            }
+            Times::Given => item.times(),
+        };
+        if times.1 < times.0 {
+            return Err(Error::invalid("it was updated before it was created"));
+        }
+        let id = T::parsed_id(item.id())?;
+        contained(|| self.insert(namespace, kind, &id, item, times))
+    }
+
+    fn insert<T: Updatable>(
+        &self,
+        namespace: &NamespaceName,
+        kind: &Kind,
+        id: &RecordId,
+        mut item: T,
+        times: (DateTime<Utc>, DateTime<Utc>),
+    ) -> Result<T> {
+        let key = RecordKey::new(namespace, kind, id);
+        let mut table = self.open(keys::RECORDS)?;
+        match rows::occupant(&table, &key)? {
+            Occupant::Nothing => {}
+            Occupant::Record => return Err(Error::already_exists()),
+            Occupant::Parts => {
+                return Err(Error::corrupt(
+                    "parts of a damaged record have this id: delete it first",
+                ));
+            }
+        }
+        let is_new_namespace = {
+            let namespaces = self.open(keys::NAMESPACES)?;
+            namespaces::get(&namespaces, namespace)?.is_none()
+        };
+        item.stamp(times, self.next_revision()?);
+        self.writing(|| rows::insert(&mut table, &key, &item))?;
+        if is_new_namespace {
+            self.writing(|| {
+                let mut table = self.open_while_writing(keys::NAMESPACES)?;
+                namespaces::put(&mut table, namespace, &Labels::new())
+            })?;
+        }
+        self.tell_index(namespace, &item);
+        Ok(item)
+    }
+
+    pub(crate) fn update<T: Updatable>(
+        &self,
+        namespace: &NamespaceName,
+        kind: &Kind,
+        expected: Option<Revision>,
+        input: T,
+        mask: &FieldMask,
+    ) -> Result<T> {
+        if input.id().is_empty() {
+            return Err(Error::invalid("the id is empty"));
+        }
+        let id = T::parsed_id(input.id()).map_err(|_| Error::not_found())?;
+        let policy = self.shared.policy;
+        let now = self.shared.now();
+        contained(|| {
+            let stored: WithSeals<T> = self.stored(namespace, kind, &id, expected)?;
+            let updated = T::update(&stored.item, input, mask, policy, now)?;
+            self.replace(namespace, kind, &id, &stored, updated)
+        })
+    }
+
+    pub(crate) fn put<T: Updatable>(
+        &self,
+        namespace: &NamespaceName,
+        kind: &Kind,
+        expected: Option<Revision>,
+        input: T,
+    ) -> Result<T> {
+        let input = input.settled(self.shared.policy)?;
+        let id = T::parsed_id(input.id())?;
+        let now = self.shared.now();
+        contained(|| match self.stored(namespace, kind, &id, expected) {
+            Ok(stored) => {
+                let updated = T::replace(&stored.item, input, self.shared.policy, now)?;
+                self.replace(namespace, kind, &id, &stored, updated)
+            }
+            Err(error) if error.is_not_found() && expected.is_none() => {
+                self.insert(namespace, kind, &id, input, (now, now))
+            }
+            Err(error) => Err(error),
+        })
+    }
+
+    /// What is stored, if it has the revision that is expected.
+    fn stored<T: Updatable>(
+        &self,
+        namespace: &NamespaceName,
+        kind: &Kind,
+        id: &RecordId,
+        expected: Option<Revision>,
+    ) -> Result<WithSeals<T>> {
+        let table = self.open(keys::RECORDS)?;
+        let stored: Option<WithSeals<T>> = query::get(&table, namespace, kind, id)?;
+        let stored = stored.ok_or_else(Error::not_found)?;
+        check_revision(stored.item.revision(), expected)?;
+        Ok(stored)
+    }
+
+    fn replace<T: Updatable>(
+        &self,
+        namespace: &NamespaceName,
+        kind: &Kind,
+        id: &RecordId,
+        stored: &WithSeals<T>,
+        mut updated: T,
+    ) -> Result<T> {
+        updated.stamp(updated.times(), self.next_revision()?);
+        let key = RecordKey::new(namespace, kind, id);
+        let mut table = self.open(keys::RECORDS)?;
+        self.writing(|| rows::replace(&mut table, &key, stored, &updated))?;
+        self.tell_index(namespace, &updated);
+        Ok(updated)
+    }
+
+    /// Deletes a record, also one that cannot be read unless a revision is expected of it.
+    pub(crate) fn delete<T: Updatable>(
+        &self,
+        namespace: &NamespaceName,
+        kind: &Kind,
+        expected: Option<Revision>,
+        id: &str,
+    ) -> Result<()> {
+        let id = T::parsed_id(id).map_err(|_| Error::not_found())?;
+        let key = RecordKey::new(namespace, kind, &id);
+        contained(|| {
+            if expected.is_some() {
+                self.stored::<T>(namespace, kind, &id, expected)?;
+            }
+            let mut table = self.open(keys::RECORDS)?;
+            if rows::occupant(&table, &key)? == Occupant::Nothing {
+                return Err(Error::not_found());
+            }
+            self.writing(|| rows::delete(&mut table, &key))?;
+            if kind.is_containers() {
+                let (index, mut changes) = (&self.shared.index, self.changes.borrow_mut());
+                changes.deleted(index, namespace, id.as_str());
+            }
+            Ok(())
+        })
+    }
+
+    fn tell_index<T: Updatable>(&self, namespace: &NamespaceName, item: &T) {
+        if let Some(container) = item.as_container() {
+            let (index, mut changes) = (&self.shared.index, self.changes.borrow_mut());
+            changes.stored(index, namespace, container);
+        }
+    }
+}
+
+// Namespaces.
+impl WriteTxn {
+    pub(crate) fn namespaces(&self) -> Result<Vec<NamespaceName>> {
+        contained(|| namespaces::list(&self.open(keys::NAMESPACES)?))
+    }
+
+    pub(crate) fn labels_of(&self, name: &NamespaceName) -> Result<Option<Labels>> {
+        contained(|| namespaces::get(&self.open(keys::NAMESPACES)?, name))
+    }
+
+    /// The kinds of which there are records in a namespace.
+    pub(crate) fn kinds(&self, name: &NamespaceName) -> Result<Vec<Kind>> {
+        contained(|| kinds(&self.open(keys::RECORDS)?, name))
+    }
+
+    pub(crate) fn create_namespace_of(&self, name: &NamespaceName, labels: Labels) -> Result<()> {
+        let labels = labels::settle(labels, self.shared.policy)?;
+        contained(|| {
+            let mut table = self.open(keys::NAMESPACES)?;
+            if namespaces::get(&table, name)?.is_some() {
+                return Err(Error::already_exists());
+            }
+            self.writing(|| namespaces::put(&mut table, name, &labels))
+        })
+    }
+
+    pub(crate) fn set_label_of(&self, name: &NamespaceName, key: &str, value: &str) -> Result<()> {
+        labels::check_label(key, value)?;
+        contained(|| {
+            let mut table = self.open(keys::NAMESPACES)?;
+            let mut labels = namespaces::get(&table, name)?.unwrap_or_default();
+            if value.is_empty() {
+                labels.remove(key);
+            } else {
+                labels.insert(key.to_owned(), value.to_owned());
+            }
+            if labels.len() > LABELS_MAX_COUNT {
+                return Err(Error::invalid(format!(
+                    "there are too many labels already: at most {LABELS_MAX_COUNT}"
+                )));
+            }
+            self.writing(|| namespaces::put(&mut table, name, &labels))
+        })
+    }
+
+    pub(crate) fn delete_namespace_of(&self, name: &NamespaceName) -> Result<()> {
+        contained(|| {
+            let mut table = self.open(keys::NAMESPACES)?;
+            let is_known = namespaces::get(&table, name).map(|labels| labels.is_some());
+            match is_known {
+                Ok(false) => return Err(Error::not_found()),
+                // Damaged labels are no reason to keep it.
+                Ok(true) => {}
+                Err(error) if error.is_corrupt() => {}
+                Err(error) => return Err(error),
+            }
+            self.check_empty(name)?;
+            self.writing(|| namespaces::delete(&mut table, name))
+        })
+    }
+
+    fn check_empty(&self, name: &NamespaceName) -> Result<()> {
+        let mut held = Vec::new();
+        for kind in self.kinds(name)? {
+            let mut count = 0_usize;
+            let mut named = Vec::new();
+            for item in self.traverse::<String>(Scope::all(name, &kind), None, usize::MAX) {
+                count += 1;
+                let id = item?.unwrap_or_else(|damaged| damaged.id);
+                if named.len() < IDS_NAMED {
+                    named.push(format!("{id:?}"));
+                }
+            }
+            let noun = match (kind.of_collection(), count) {
+                (None, 1) => "container".to_owned(),
+                (None, _) => "containers".to_owned(),
+                (Some(kind), 1) => format!("record of kind {kind:?}"),
+                (Some(kind), _) => format!("records of kind {kind:?}"),
+            };
+            let more = if count > named.len() { ", ..." } else { "" };
+            held.push(format!("{count} {noun}: {}{more}", named.join(", ")));
+        }
+        match held.is_empty() {
+            true => Ok(()),
+            false => Err(Error::precondition(format!(
+                "it still holds {}",
+                held.join("; ")
+            ))),
+        }
+    }
+}
+
+fn check_revision(stored: Revision, expected: Option<Revision>) -> Result<()> {
+    match expected.filter(|expected| *expected != stored) {
+        None => Ok(()),
+        Some(expected) => Err(Error::precondition(format!(
+            "it has revision {stored}, not {expected} any more"
+        ))),
+    }
+}

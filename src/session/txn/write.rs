@@ -1,0 +1,231 @@
+//! Write transactions: their beginning, their end, and what their operations stand on.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem;
+use std::sync::Arc;
+
+use redb::{CommitError, Table, WriteTransaction};
+
+use crate::model::error::{Error, ErrorKind, Operation, Result};
+use crate::model::revision::Revision;
+use crate::query::index::Changes;
+use crate::records::keys::{self, meta};
+use crate::records::seal::seal;
+use crate::redb_file::fault::{OrFault, contained};
+use crate::session::process::Own;
+use crate::session::shared::Shared;
+
+type Writable<'t> = Table<'t, &'static [u8], &'static [u8]>;
+
+/// A group of operations, over any namespaces, that happens completely or not at all.
+///
+/// Its own operations see what it has done so far; nobody else does before
+/// [`commit`](WriteTxn::commit). An operation that fails ([`NotFound`](ErrorKind::NotFound),
+/// [`InvalidArgument`](ErrorKind::InvalidArgument), ...) changes nothing, and leaves the
+/// transaction usable. Dropping the transaction rolls it back.
+///
+/// There is one write transaction at a time: others, also those of single operations, wait. Made
+/// by [`Db::begin_write`](crate::Db::begin_write); [`Db::write`](crate::Db::write) is shorter.
+/// It stays on its thread.
+pub struct WriteTxn {
+    pub(super) shared: Arc<Own<Shared>>,
+    /// There until the end.
+    txn: Option<WriteTransaction>,
+    /// The bound of revisions that this transaction has written.
+    reserved: Cell<u64>,
+    /// Whether anything was written.
+    dirty: Cell<bool>,
+    /// Whether an operation failed between its writes.
+    torn: Cell<bool>,
+    /// What the index is to be told.
+    pub(super) changes: RefCell<Changes>,
+    stays_on_its_thread: PhantomData<*const ()>,
+}
+
+impl WriteTxn {
+    pub(crate) fn begin(shared: &Arc<Own<Shared>>) -> Result<Self> {
+        let txn = shared
+            .begin_write()
+            .map_err(|error| error.during(Operation::BeginWrite).at(shared.path()))?;
+        Ok(Self {
+            shared: Arc::clone(shared),
+            txn: Some(txn),
+            reserved: Cell::new(0),
+            dirty: Cell::new(false),
+            torn: Cell::new(false),
+            changes: RefCell::default(),
+            stays_on_its_thread: PhantomData,
+        })
+    }
+
+    /// Makes everything that was done durable, and visible to what begins afterwards.
+    ///
+    /// A transaction that changed nothing writes nothing.
+    ///
+    /// # Errors
+    ///
+    /// What each failure leaves behind:
+    ///
+    /// - [`CommitUncertain`](ErrorKind::CommitUncertain): the file reported an error while the
+    ///   commit was written or synced. After reopening, the transaction is there completely or
+    ///   not at all; nobody can tell which before. The store refuses all further writes
+    ///   ([`Unavailable`](ErrorKind::Unavailable)) until it is opened again.
+    /// - [`FailedPrecondition`](ErrorKind::FailedPrecondition): an operation of this transaction
+    ///   had failed in the storage, between its writes. The transaction is rolled back.
+    /// - [`Gone`](ErrorKind::Gone): the file was removed, renamed or replaced meanwhile. The transaction
+    ///   is in the file that this process has open, and will be there if that is put back.
+    /// - [`Forked`](ErrorKind::Forked): the transaction is that of a process that forked this one, and
+    ///   goes on there.
+    pub fn commit(mut self) -> Result<()> {
+        self.end_with_commit()
+            .map_err(|error| error.during(Operation::Commit).at(self.shared.path()))
+    }
+
+    /// Commits, changed or not, with what redb needs to open the file quickly after a crash.
+    pub(crate) fn commit_as_checkpoint(mut self) -> Result<()> {
+        if let Some(txn) = &mut self.txn {
+            txn.set_quick_repair(true);
+        }
+        self.dirty.set(true);
+        self.commit()
+    }
+
+    fn end_with_commit(&mut self) -> Result<()> {
+        let Some(txn) = self.take()? else {
+            return Ok(());
+        };
+        if self.torn.get() {
+            contained(|| txn.abort().or_fault())?;
+            return Err(Error::precondition(
+                "an operation of the transaction failed halfway: it was rolled back",
+            ));
+        }
+        if !self.dirty.get() {
+            return contained(|| txn.abort().or_fault());
+        }
+        let changes = self.changes.take();
+        // A panic while committing leaves the outcome as unknown as an error does.
+        let committed = contained(|| match txn.commit() {
+            Err(CommitError::TransactionPoisoned) => Ok(false),
+            other => other.or_fault().map(|()| true),
+        });
+        match committed {
+            Ok(true) => {
+                self.shared.reserved(self.reserved.get());
+                self.shared.index.settle(changes, true);
+                self.shared.renew_snapshot();
+                self.shared
+                    .check_place()
+                    .map_err(|error| error.prefixed("committed, but not seen at its path"))
+            }
+            Ok(false) => Err(Error::precondition(
+                "an operation of the transaction failed halfway: it was rolled back",
+            )),
+            Err(error) => {
+                self.shared.break_writes(&error);
+                self.shared.index.settle(changes, false);
+                tracing::error!(%error, path = ?self.shared.path(), "commit failed");
+                let message = "the outcome is unknown, all or nothing of it may be in the file: \
+                               open the store again and look";
+                Err(Error::new(ErrorKind::CommitUncertain, message).caused_by(error))
+            }
+        }
+    }
+
+    /// Rolls everything back. Dropping the transaction does the same, but tells no error.
+    ///
+    /// # Errors
+    ///
+    /// [`Io`](ErrorKind::Io) or [`Unavailable`](ErrorKind::Unavailable) if the storage fails. In
+    /// the file nothing of the transaction is left in any case.
+    pub fn abort(mut self) -> Result<()> {
+        self.end_with_abort()
+            .map_err(|error| error.during(Operation::Abort).at(self.shared.path()))
+    }
+
+    fn end_with_abort(&mut self) -> Result<()> {
+        let Some(txn) = self.take()? else {
+            return Ok(());
+        };
+        contained(|| txn.abort().or_fault())
+    }
+
+    /// The transaction of redb, to end it; none if it has ended. A fork's copy is forgotten.
+    fn take(&mut self) -> Result<Option<WriteTransaction>> {
+        let txn = self.txn.take();
+        match self.shared.process.check() {
+            Ok(()) => Ok(txn),
+            Err(error) => {
+                mem::forget(txn);
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether an operation failed between its writes: nothing of the transaction can be committed.
+    pub(crate) fn is_torn(&self) -> bool {
+        self.torn.get()
+    }
+
+    /// A table to read and write.
+    pub(super) fn open(&self, table: keys::Table) -> Result<Writable<'_>> {
+        self.shared.process.check_number()?;
+        if self.torn.get() {
+            return Err(Error::precondition(
+                "an earlier operation of the transaction failed halfway: it can only be aborted",
+            ));
+        }
+        self.open_while_writing(table)
+    }
+
+    /// The same, between the writes of an operation.
+    pub(super) fn open_while_writing(&self, table: keys::Table) -> Result<Writable<'_>> {
+        match &self.txn {
+            Some(txn) => txn.open_table(table).or_fault(),
+            None => Err(Error::precondition("the transaction has ended")),
+        }
+    }
+
+    /// Runs what writes, after everything was checked. If it fails, the transaction is torn.
+    pub(super) fn writing<T>(&self, write: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.dirty.set(true);
+        let was_torn = self.torn.replace(true);
+        let result = write();
+        self.torn.set(was_torn || result.is_err());
+        result
+    }
+
+    /// A revision that nothing has, and the bound above it in the file.
+    pub(super) fn next_revision(&self) -> Result<Revision> {
+        let (revision, bound) = self.shared.next_revision(self.reserved.get())?;
+        if let (Some(bound), Some(txn)) = (bound, &self.txn) {
+            let mut table = txn.open_table(keys::META).or_fault()?;
+            let value = seal(meta::REVISION, &bound)?;
+            table.insert(meta::REVISION, value.as_slice()).or_fault()?;
+            self.reserved.set(bound);
+        }
+        Ok(revision)
+    }
+}
+
+impl Drop for WriteTxn {
+    fn drop(&mut self) {
+        match self.end_with_abort() {
+            // The turn is the parent's.
+            Err(error) if error.is_forked() => return,
+            Err(error) => tracing::warn!(%error, path = ?self.shared.path(), "roll back failed"),
+            Ok(()) => {}
+        }
+        self.shared.end_write();
+    }
+}
+
+impl fmt::Debug for WriteTxn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WriteTxn")
+            .field("store", &self.shared)
+            .finish_non_exhaustive()
+    }
+}
