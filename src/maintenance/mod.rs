@@ -19,6 +19,7 @@ use std::time::Duration;
 use crate::api::builder::Builder;
 use crate::model::error::Result;
 use crate::model::info::StoreId;
+use crate::model::policy::Rules;
 use crate::session::shared::Settings;
 
 /// Tools for a file that nobody has open: [`compact`](Maintenance::compact), [`restore`](Maintenance::restore),
@@ -56,6 +57,12 @@ impl Maintenance {
     /// Works on no other store than the one with this id.
     pub fn expect_id(mut self, id: StoreId) -> Self {
         self.builder = self.builder.expect_id(id);
+        self
+    }
+
+    /// The rules of a store that is salvaged, where its own are lost.
+    pub fn rules(mut self, rules: Rules) -> Self {
+        self.builder = self.builder.rules(rules);
         self
     }
 

@@ -116,7 +116,7 @@ mod tests {
         let options = taken.runtime.options.unwrap();
         let values = [taken.spec.unwrap(), options];
         for value in values.iter().chain(taken.extensions.values()) {
-            assert_eq!(value.value, expected);
+            assert_eq!(value.value, expected[..]);
         }
     }
 
@@ -125,7 +125,7 @@ mod tests {
         let edited = printed().replacen("\"z\": 1", "\"z\": 2", 1);
         let taken: Container = serde_json::from_str(&settle(&edited, &stored())).unwrap();
         let options = taken.runtime.options.unwrap();
-        assert_eq!(options.value, br#"{"args":["a && b"],"z":2}"#);
+        assert_eq!(options.value, br#"{"args":["a && b"],"z":2}"#[..]);
         let values = [taken.spec.unwrap()];
         for value in values.iter().chain(taken.extensions.values()) {
             assert_eq!(value.value, GO);

@@ -199,7 +199,10 @@ mod tests {
             from_stdin(b"{ \"ociVersion\": \"1.0.2\",\n \"hostname\": \"\\u003cweb\\u003e\" }\n");
         let spec = spec.unwrap().spec().unwrap();
         assert_eq!(spec.type_url, OCI_SPEC);
-        assert_eq!(spec.value, br#"{"ociVersion":"1.0.2","hostname":"<web>"}"#);
+        assert_eq!(
+            spec.value,
+            br#"{"ociVersion":"1.0.2","hostname":"<web>"}"#[..]
+        );
     }
 
     #[test]

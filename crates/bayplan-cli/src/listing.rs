@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use bayplan::{ContainerHeader, Error, Filters, Page, ReadStore};
+use bayplan::{ContainerHeader, Detail, Error, Filters, Found, ReadStore, Selection};
 
 use crate::failure::Result;
 
@@ -16,9 +16,6 @@ pub(crate) trait Visitor {
 }
 
 /// Visits the headers behind `after` that match, until the visitor breaks; whether it did.
-///
-/// The library's lenient listing reads whole containers. This reads headers, and where one is
-/// damaged goes on behind it.
 pub(crate) fn visit(
     store: &dyn ReadStore,
     after: Option<&str>,
@@ -26,30 +23,21 @@ pub(crate) fn visit(
     visitor: &mut dyn Visitor,
 ) -> Result<ControlFlow<()>> {
     let name = store.name().to_string();
-    let mut after = after.map(str::to_owned);
-    loop {
-        let page = match &after {
-            Some(id) => Page::all().after(id),
-            None => Page::all(),
-        };
-        let mut flow = Ok(ControlFlow::Continue(()));
-        let visited = store.visit_headers(&page, filters, &mut |header| {
-            flow = visitor.header(&name, header);
-            match flow {
-                Ok(flow) => flow,
-                Err(_) => ControlFlow::Break(()),
+    let mut selection = Selection::default();
+    selection.filters = filters.clone();
+    selection.after = after.map(str::to_owned);
+    selection.detail = Detail::Header(Vec::new());
+    selection.is_lenient = true;
+    for found in store.traverse(&selection)? {
+        match found? {
+            Found::Header(header) => {
+                if visitor.header(&name, header)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
             }
-        });
-        let Err(error) = visited else {
-            return flow;
-        };
-        match error.container_id().map(str::to_owned) {
-            // An id that is not UTF-8 is told as near as can be, which may be before itself.
-            Some(id) if error.is_corrupt() && after.as_ref().is_none_or(|after| *after < id) => {
-                visitor.damaged(error);
-                after = Some(id);
-            }
-            _ => return Err(error.into()),
+            Found::Damaged(damaged) => visitor.damaged(damaged.error),
+            _ => {}
         }
     }
+    Ok(ControlFlow::Continue(()))
 }

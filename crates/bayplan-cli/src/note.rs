@@ -1,9 +1,8 @@
 //! Why a list may be empty.
 
 use std::io::Write;
-use std::ops::ControlFlow;
 
-use bayplan::{Filters, Page, ReadNamespaces, ReadStore, ReadTxn};
+use bayplan::{ReadStore, ReadTxn};
 
 use crate::failure::{Result, say};
 
@@ -40,14 +39,9 @@ pub(crate) fn on_empty(snapshot: &ReadTxn, namespace: &str, err: &mut dyn Write)
 
 /// Whether there is nothing in the namespace, not even something damaged.
 fn is_empty(store: &dyn ReadStore) -> Result<bool> {
-    let mut empty = true;
-    let visited = store.visit_headers(&Page::limit(1), &Filters::all(), &mut |_| {
-        empty = false;
-        ControlFlow::Break(())
-    });
-    match visited {
-        Err(error) if error.is_corrupt() && error.container_id().is_some() => Ok(false),
+    match store.query().limit(1).headers() {
+        Err(error) if error.is_corrupt() && error.id().is_some() => Ok(false),
         Err(error) => Err(error.into()),
-        Ok(()) => Ok(empty),
+        Ok(headers) => Ok(headers.is_empty()),
     }
 }

@@ -1,9 +1,8 @@
 //! Containers named by the beginning of their ids.
 
 use std::io::Write;
-use std::ops::ControlFlow;
 
-use bayplan::{Filter, Filters, Page, ReadStore};
+use bayplan::{Filter, Filters, ReadStore};
 
 use crate::cli::Global;
 use crate::failure::{Failure, Result, say};
@@ -60,36 +59,34 @@ impl Global {
 
 /// Whether there is a container of exactly this id, be it damaged.
 fn exists(store: &dyn ReadStore, id: &str) -> bool {
-    store
-        .count(&Filters::from(Filter::id().eq(id)))
-        .map_or(true, |count| count > 0)
+    let of_this_id = Filters::from(Filter::id().eq(id));
+    let count = store.query().filter(&of_this_id).count();
+    count.map_or(true, |count| count > 0)
 }
 
 /// The first ids that begin so, one more than a message names at most. No further ones are read.
 fn beginning_with(store: &dyn ReadStore, beginning: &str) -> Result<Vec<String>> {
     let mut ids = Vec::new();
     // No container has the beginning itself as its id: what begins with it follows it at once.
-    let page = Page::limit(IDS_NAMED + 1).after(beginning);
-    let visited = store.visit_headers(&page, &Filters::all(), &mut |header| {
-        if !header.id.starts_with(beginning) {
-            return ControlFlow::Break(());
+    let behind = store.query().after(beginning).limit(IDS_NAMED + 1);
+    for header in behind.iter_headers()? {
+        let id = match header {
+            Ok(header) => header.id,
+            // Damage behind them is another's.
+            Err(error)
+                if error.is_corrupt()
+                    && error.id().is_some_and(|id| !id.starts_with(beginning)) =>
+            {
+                break;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if !id.starts_with(beginning) {
+            break;
         }
-        ids.push(header.id);
-        ControlFlow::Continue(())
-    });
-    match visited {
-        // Damage behind them is another's.
-        Err(error)
-            if error.is_corrupt()
-                && error
-                    .container_id()
-                    .is_some_and(|id| !id.starts_with(beginning)) =>
-        {
-            Ok(ids)
-        }
-        Err(error) => Err(error.into()),
-        Ok(()) => Ok(ids),
+        ids.push(id);
     }
+    Ok(ids)
 }
 
 fn ambiguous(store: &dyn ReadStore, beginning: &str, mut ids: Vec<String>) -> Failure {

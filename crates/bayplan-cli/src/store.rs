@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bayplan::{Builder, Db, ErrorKind};
+use bayplan::{Builder, Db, ErrorKind, Maintenance};
 
 use crate::cli::Global;
 use crate::failure::{Exit, Failure, Result};
@@ -75,6 +75,15 @@ impl Global {
         match self.rules {
             Some(rules) => builder.rules(rules.into()),
             None => builder,
+        }
+    }
+
+    /// The tools for a file that nobody has open.
+    pub(crate) fn tools(&self) -> Maintenance {
+        let tools = Maintenance::new().lock_timeout(Duration::from_secs(self.timeout));
+        match self.rules {
+            Some(rules) => tools.rules(rules.into()),
+            None => tools,
         }
     }
 

@@ -15,12 +15,19 @@ pub(crate) fn write(rows: &[(&str, String)], out: &mut dyn Write) -> io::Result<
     Ok(())
 }
 
+/// The line of records of other kinds than containers, where there are any.
+pub(crate) fn records(count: u64) -> Option<(&'static str, String)> {
+    (count > 0).then(|| ("records", count.to_string()))
+}
+
 /// A file that was made of a whole store.
 pub(crate) struct Made<'a> {
     pub(crate) path: &'a Path,
     pub(crate) id: StoreId,
     pub(crate) namespaces: u64,
     pub(crate) containers: u64,
+    /// Of other kinds.
+    pub(crate) records: u64,
     pub(crate) bytes: u64,
 }
 
@@ -32,18 +39,21 @@ impl<'a> Made<'a> {
             id: report.id,
             namespaces: report.namespaces_count,
             containers: report.containers_count,
+            records: report.records_count,
             bytes: report.file_bytes,
         }
     }
 
     pub(crate) fn rows(&self) -> Vec<(&'static str, String)> {
-        vec![
+        let mut rows = vec![
             ("file", self.path.display().to_string()),
             ("store", self.id.to_string()),
             ("namespaces", self.namespaces.to_string()),
             ("containers", self.containers.to_string()),
-            ("size", size(self.bytes)),
-        ]
+        ];
+        rows.extend(records(self.records));
+        rows.push(("size", size(self.bytes)));
+        rows
     }
 
     pub(crate) fn write(&self, out: &mut dyn Write) -> io::Result<()> {

@@ -35,7 +35,7 @@ pub(crate) fn run(_: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
     };
     let path = info.path.unwrap_or_default();
     let rules = serde_json::to_value(info.rules).unwrap_or_default();
-    let rows = [
+    let mut rows = vec![
         ("file", path.display().to_string()),
         ("store", info.id.to_string()),
         ("created", info.created_at.to_string()),
@@ -43,9 +43,10 @@ pub(crate) fn run(_: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
         ("rules", rules.as_str().unwrap_or_default().to_owned()),
         ("namespaces", report.namespaces.to_string()),
         ("containers", report.containers.to_string()),
-        ("damaged", report.damages.len().to_string()),
-        ("pages", pages.to_string()),
     ];
+    rows.extend(summary::records(report.records));
+    rows.push(("damaged", report.damages.len().to_string()));
+    rows.push(("pages", pages.to_string()));
     summary::write(&rows, io.out)?;
     if let Some(damage) = global.damage.get().filter(|_| !is_told) {
         writeln!(io.out, "{}", visible(damage))?;
@@ -77,10 +78,11 @@ impl fmt::Display for Pages {
 }
 
 fn line(damage: &Damage) -> String {
-    let mut line = match &damage.id {
-        Some(id) => format!("{}/{id}", damage.namespace),
-        None if damage.namespace.is_empty() => "file".to_owned(),
-        None => damage.namespace.clone(),
+    let mut line = match (&damage.kind, &damage.id) {
+        (Some(kind), Some(id)) => format!("{}/{kind}/{id}", damage.namespace),
+        (None, Some(id)) => format!("{}/{id}", damage.namespace),
+        _ if damage.namespace.is_empty() => "file".to_owned(),
+        _ => damage.namespace.clone(),
     };
     line.push_str(&format!(": {:#}", damage.error));
     line

@@ -24,9 +24,9 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
     let report = global
-        .with_file(|builder, path| match args.dry_run {
-            true => builder.estimate_compact(path),
-            false => builder.compact(path),
+        .with_file(|_, path| match args.dry_run {
+            true => global.tools().estimate_compact(path),
+            false => global.tools().compact(path),
         })
         .map_err(|failure| failure.if_damaged(ADVICE))?;
     let about = if report.is_estimate { "about " } else { "" };

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use bayplan::{Any, Container, Runtime, Store};
+use bayplan::{Any, Container, Runtime};
 use clap::ArgGroup;
 
 use crate::cli::Global;

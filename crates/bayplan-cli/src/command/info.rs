@@ -1,6 +1,6 @@
 //! `bayplan info`
 
-use bayplan::{Container, ReadStore, ReadTxn};
+use bayplan::{Container, ReadTxn};
 
 use crate::cli::Global;
 use crate::failure::{Exit, Failure, Result};
@@ -69,7 +69,7 @@ fn look_up(id: &str, global: &Global, snapshot: &ReadTxn) -> Result<Container> {
 fn spec_of(container: &Container) -> Result<String> {
     let spec = container.spec.clone().unwrap_or_default();
     let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(&spec.value).is_ok();
-    match String::from_utf8(spec.value) {
+    match String::from_utf8(spec.value.to_vec()) {
         Ok(text) if is_json => Ok(text),
         _ => Err(Failure::new(format!(
             "the spec of {:?} is not JSON but of type {:?}",

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use bayplan::{Container, FieldMask, FieldPath, Labels, ReadStore, Store};
+use bayplan::{Container, FieldMask, FieldPath, Labels};
 
 use crate::cli::Global;
 use crate::failure::{Exit, Result};

@@ -40,7 +40,7 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
     };
     let mut meter = Meter::new(io.err, io.terminals.err, "loading", "containers");
     let report = global
-        .builder()
+        .tools()
         .load(&path, BufReader::new(input), |progress| {
             meter.show(progress);
         })?;
@@ -50,6 +50,7 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
         id: report.id,
         namespaces: report.namespaces_count,
         containers: report.containers_count,
+        records: report.records_count,
         bytes: report.file_bytes,
     };
     made.write(io.out)?;

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bayplan::{ContainerHeader, ContainerId, Error, Filter, Filters, ReadNamespaces};
+use bayplan::{ContainerHeader, ContainerId, Error, Filter, Filters};
 use serde::Serialize;
 
 use crate::cli::{Format, Global};

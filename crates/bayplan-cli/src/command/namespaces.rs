@@ -1,6 +1,6 @@
 //! `bayplan namespaces`
 
-use bayplan::{Labels, Namespaces, ReadNamespaces, WriteTxn};
+use bayplan::{Labels, ReadNamespaces, WriteTxn};
 use clap::Subcommand;
 use serde::Serialize;
 

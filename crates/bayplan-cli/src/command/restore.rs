@@ -32,7 +32,7 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
     let path = global.new_path()?;
     let mut meter = Meter::new(io.err, io.terminals.err, "restoring", "keys");
     let report = global
-        .builder()
+        .tools()
         .restore(&args.backup, &path, |progress| meter.show(progress))
         .map_err(|error| Failure::from(error).if_damaged(ADVICE))?;
     drop(meter);

@@ -1,6 +1,6 @@
 //! `bayplan rm`
 
-use bayplan::{Store, WriteNamespace};
+use bayplan::WriteNamespace;
 
 use crate::cli::Global;
 use crate::failure::{Exit, Result};

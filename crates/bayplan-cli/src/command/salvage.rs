@@ -56,7 +56,7 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
     )?;
     let mut meter = Meter::new(io.err, io.terminals.err, "salvaging", "containers");
     let report = global
-        .builder()
+        .tools()
         .salvage(&old, &args.new, |progress| meter.show(progress))?;
     drop(meter);
     tell(&report, &args.new, io)
@@ -68,6 +68,7 @@ fn tell(report: &SalvageReport, new: &Path, io: &mut Io<'_>) -> Result<Exit> {
         id: report.id,
         namespaces: report.namespaces_count,
         containers: report.containers_count,
+        records: report.records_count,
         bytes: report.file_bytes,
     };
     let mut rows = made.rows();
@@ -103,18 +104,28 @@ fn lines(report: &SalvageReport) -> Vec<String> {
     for it in &report.uncertain {
         let deleted = deleted(it.is_possibly_deleted);
         lines.push(format!(
-            "uncertain {}/{}{deleted}: {}",
-            it.namespace, it.id, it.reason
+            "uncertain {}{deleted}: {}",
+            name(&it.namespace, &it.kind, &it.id),
+            it.reason
         ));
     }
     for it in &report.lost {
         let deleted = deleted(it.is_possibly_deleted);
         lines.push(format!(
-            "lost {}/{}{deleted}: {}",
-            it.namespace, it.id, it.reason
+            "lost {}{deleted}: {}",
+            name(&it.namespace, &it.kind, &it.id),
+            it.reason
         ));
     }
     lines
+}
+
+/// A container as in all other commands, a record of another kind with that.
+fn name(namespace: &str, kind: &str, id: &str) -> String {
+    match kind {
+        "containers" => format!("{namespace}/{id}"),
+        kind => format!("{namespace}/{kind}/{id}"),
+    }
 }
 
 fn deleted(is_possible: bool) -> &'static str {

@@ -56,18 +56,22 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
 
 fn rows(stats: &Stats, path: String) -> Vec<(&'static str, String)> {
     let known = |bytes: Option<u64>| bytes.map(size).unwrap_or_default();
-    vec![
+    let mut rows = vec![
         ("file", path),
         ("store", stats.id.to_string()),
         ("format", stats.format_version.to_string()),
         ("namespaces", stats.namespaces.len().to_string()),
         ("containers", stats.containers_count.to_string()),
+    ];
+    rows.extend(summary::records(stats.records_count));
+    rows.extend([
         ("size", known(stats.file_bytes)),
         ("stored", size(stats.stored_bytes)),
         ("metadata", size(stats.metadata_bytes)),
         ("fragmented", size(stats.fragmented_bytes)),
         ("free", known(stats.free_bytes)),
-    ]
+    ]);
+    rows
 }
 
 fn namespaces(stats: &Stats) -> Table {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use bayplan::{Any, Container, FieldMask, FieldPath, ReadStore, Revision, Store, WriteNamespace};
+use bayplan::{Any, Container, FieldMask, FieldPath, Revision, WriteNamespace};
 use clap::ArgGroup;
 
 use crate::cli::Global;

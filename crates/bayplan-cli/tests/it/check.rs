@@ -1,6 +1,6 @@
 use std::fs;
 
-use bayplan::{Any, Container, Db, Runtime, Store};
+use bayplan::{Any, Container, Db, Runtime};
 
 use crate::util::Place;
 

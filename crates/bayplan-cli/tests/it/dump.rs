@@ -3,7 +3,7 @@ use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
-use bayplan::{Any, Container, Db, Runtime, Store};
+use bayplan::{Any, Container, Db, Runtime};
 
 use crate::util::{Place, SPEC, assert_private, summary};
 

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::process::{Command, Stdio};
 
-use bayplan::{Any, Container, Db, Runtime, Store};
+use bayplan::{Any, Container, Db, Runtime};
 
 use crate::util::Place;
 

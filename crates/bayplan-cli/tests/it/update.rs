@@ -90,7 +90,8 @@ fn a_spec_in_gos_spelling_goes_through_an_editor() {
         let db = bayplan::Db::open_read_only(place.db()).unwrap();
         let store = bayplan::Db::namespace(&db, "default").unwrap();
         let web = bayplan::ReadStore::get(&store, "web").unwrap();
-        (web.spec.unwrap().value, web.extensions["x"].value.clone())
+        let value = |any: &bayplan::Any| any.value.to_vec();
+        (value(&web.spec.unwrap()), value(&web.extensions["x"]))
     };
 
     let info = place.prints(&["info", "web"]);
