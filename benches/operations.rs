@@ -14,10 +14,9 @@
 
 mod common;
 
-use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use bayplan::{Container, Db, FieldMask, Filters, Page, ReadStore, Store};
+use bayplan::{Container, Db, FieldMask, Filters};
 use common::{NAMESPACE, container, fill, id};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
@@ -76,8 +75,13 @@ impl Pair {
 
 fn blob(number: usize) -> Vec<u8> {
     let container = container(number);
-    let mut blob = container.spec.map(|spec| spec.value).unwrap_or_default();
-    blob.extend(container.extensions.into_values().flat_map(|any| any.value));
+    let mut blob = container
+        .spec
+        .map(|spec| spec.value.to_vec())
+        .unwrap_or_default();
+    for any in container.extensions.into_values() {
+        blob.extend_from_slice(&any.value);
+    }
     blob.resize(7100, 3);
     blob
 }
@@ -217,24 +221,22 @@ fn list(criterion: &mut Criterion, pair: &Pair) {
     let all = Filters::all();
     group.bench_function(BenchmarkId::new("stream", pair.size), |bencher| {
         bencher.iter(|| {
-            let visit = &mut |container| {
-                std::hint::black_box(container);
-                ControlFlow::Continue(())
-            };
-            store.visit(&Page::all(), &all, visit).expect("a listing");
+            for container in store.query().iter().expect("a listing") {
+                std::hint::black_box(container.expect("a container"));
+            }
         });
     });
     group.bench_function(BenchmarkId::new("vec", pair.size), |bencher| {
         bencher.iter(|| store.list(&all).expect("a listing"));
     });
     group.bench_function(BenchmarkId::new("headers", pair.size), |bencher| {
-        bencher.iter(|| store.list_headers(&all).expect("a listing"));
+        bencher.iter(|| store.query().headers().expect("a listing"));
     });
     group.bench_function(BenchmarkId::new("ids", pair.size), |bencher| {
-        bencher.iter(|| store.list_ids(&all).expect("a listing"));
+        bencher.iter(|| store.query().ids().expect("a listing"));
     });
     group.bench_function(BenchmarkId::new("count", pair.size), |bencher| {
-        bencher.iter(|| store.count(&all).expect("a count"));
+        bencher.iter(|| store.query().count().expect("a count"));
     });
     group.bench_function(BenchmarkId::new("redb-stream", pair.size), |bencher| {
         bencher.iter(|| {

@@ -12,9 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fs};
 
-use bayplan::{
-    Any, Container, Db, FieldMask, Filters, Namespaces, ReadNamespaces, ReadStore, Runtime, Store,
-};
+use bayplan::{Any, Container, Db, FieldMask, Filters, Runtime};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -111,7 +109,7 @@ fn find(db: &Db) -> Result<()> {
         "labels.tier!=service,id~=^[a-h]",
         "image~=/db|web/",
     ] {
-        let ids = host.list_ids(&Filters::parse([text])?)?;
+        let ids = host.query().filter(&Filters::parse([text])?).ids()?;
         println!("   {text:<36} {}", ids.join(" "));
     }
     let error = Filters::parse(["labels.tier=service"])
@@ -173,7 +171,7 @@ fn archive(db: &Db) -> Result<()> {
     let error = failed.err().ok_or("there is no such container")?;
     println!("   {error}: rolled back");
     for name in db.list_namespaces()? {
-        let ids = db.namespace(name.as_str())?.list_ids(&Filters::all())?;
+        let ids = db.namespace(name.as_str())?.query().ids()?;
         println!("   {name:<10} {}", ids.join(" "));
     }
     Ok(())
@@ -202,7 +200,7 @@ fn kill_and_reopen(file: &Path) -> Result<()> {
     for id in &acknowledged {
         killed.get(id)?;
     }
-    let stored = killed.count(&Filters::all())?;
+    let stored = killed.query().count()?;
     let count = acknowledged.len();
     println!("   acknowledged {count}, found {count} of them after reopening, {stored} in all");
     let report = db.check()?;

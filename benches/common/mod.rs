@@ -6,7 +6,7 @@
     reason = "a benchmark that cannot work has nothing to tell"
 )]
 
-use bayplan::{Any, Container, Db, Runtime, Store};
+use bayplan::{Any, Container, Db, Runtime};
 
 /// The namespace of the benchmarks.
 pub(crate) const NAMESPACE: &str = "k8s.io";

@@ -218,7 +218,7 @@ fn no_migration_begins_where_a_branch_is_damaged() {
 fn read_all(db: &Db) {
     let store = db.namespace("ns").unwrap();
     let _ = store.get("c1");
-    let _ = store.list(&Filters::all());
+    let _ = store.query().list();
     let _ = (db.check(), db.stats(), db.dump(std::io::sink(), |_| {}));
 }
 
@@ -283,17 +283,13 @@ fn the_first_write_lets_the_repair_of_a_crash_reach_the_file_and_reading_goes_on
         let disk = Disk::holding(bytes);
         let db = open(&disk).unwrap();
         let store = db.namespace("ns").unwrap();
-        let before = store.list(&Filters::all()).unwrap();
+        let before = store.query().list().unwrap();
         assert_eq!(disk.log_len(), 0);
         let snapshot = db.read().unwrap();
         store.create(plain("new")).unwrap();
         assert!(disk.log_len() > 0);
         assert_eq!(
-            snapshot
-                .namespace("ns")
-                .unwrap()
-                .list(&Filters::all())
-                .unwrap(),
+            snapshot.namespace("ns").unwrap().query().list().unwrap(),
             before
         );
         // Whether it is closed, or left by a crash.
@@ -301,7 +297,7 @@ fn the_first_write_lets_the_repair_of_a_crash_reach_the_file_and_reading_goes_on
         drop((snapshot, store, db));
         for disk in [disk, crashed] {
             let db = work::open(&disk, &settings(true, false)).unwrap();
-            let now = db.namespace("ns").unwrap().list(&Filters::all()).unwrap();
+            let now = db.namespace("ns").unwrap().query().list().unwrap();
             assert_eq!(now.len(), before.len() + 1);
             assert!(before.iter().all(|container| now.contains(container)));
             assert!(db.check().unwrap().is_healthy());
@@ -316,7 +312,7 @@ fn a_fault_while_the_first_write_lets_through_what_was_held_loses_nothing() {
         let db = work::open(disk, &settings(true, false)).unwrap();
         assert!(db.check().unwrap().is_healthy());
         let store = db.namespace("ns").unwrap();
-        store.list_ids(&Filters::all()).unwrap()
+        store.query().ids().unwrap()
     };
     let mut failed = 0;
     for bytes in &bytes {

@@ -321,6 +321,6 @@ fn a_key_that_really_has_quotes_is_taken_with_them() {
     let set = update(input, &mask, Rules::Strict).unwrap();
     assert_eq!(set.labels["\"b.c\""], "quoted");
     assert_eq!(set.labels["b.c"], "2");
-    let removed = apply(&set, stored(), &mask, Rules::Strict, at(40)).unwrap();
+    let removed = apply(&set, stored(), &mask, policy(Rules::Strict), at(40)).unwrap();
     assert_eq!(removed.labels, stored().labels);
 }

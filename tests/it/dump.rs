@@ -99,7 +99,7 @@ fn a_dump_of_one_namespace_loads_as_a_store_that_holds_it_alone() {
         .namespace("default")
         .write(&mut one, |_| {})
         .unwrap();
-    let count = db.namespace("default").unwrap().count(&Filters::all());
+    let count = db.namespace("default").unwrap().query().count();
     assert_eq!(report.namespaces_count, 1);
     assert_eq!(report.containers_count, count.unwrap());
     assert_eq!(report.dump_bytes, one.len() as u64);
@@ -114,7 +114,7 @@ fn a_dump_of_one_namespace_loads_as_a_store_that_holds_it_alone() {
     assert_eq!(new.list_namespaces().unwrap(), ["default"]);
     let all = |db: &Db| {
         let store = db.namespace("default").unwrap();
-        store.list(&Filters::all()).unwrap()
+        store.query().list().unwrap()
     };
     assert_eq!(all(&new), all(&db));
     let mut again = Vec::new();

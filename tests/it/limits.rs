@@ -121,7 +121,7 @@ fn extensions_have_a_limit_to_what_they_are_together() {
     let store = Db::in_memory().unwrap().namespace("default").unwrap();
     let error = store.create(over).unwrap_err();
     assert!(error.is_invalid_argument(), "{error:#}");
-    let what = "67108865 bytes of at most 67108864";
+    let what = "67108865 bytes together, of at most 67108864";
     assert!(error.to_string().contains(what), "{error:#}");
 }
 

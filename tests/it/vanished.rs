@@ -11,10 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use bayplan::{
-    Builder, Container, Db, Error, ErrorKind, FieldMask, Filters, Labels, Namespaces, ReadStore,
-    Result, Store,
-};
+use bayplan::{Builder, Container, Db, Error, ErrorKind, FieldMask, Labels, Maintenance, Result};
 
 use crate::sample::{Contents, plain};
 use crate::seed::tell;
@@ -71,7 +68,7 @@ const LOSSES: [Loss; 7] = [
         "replaced by a restore",
         |at| {
             fs::remove_file(at.store()).unwrap();
-            let restored = Db::builder().restore(at.path("other.redb"), at.store(), |_| {});
+            let restored = Maintenance::new().restore(at.path("other.redb"), at.store(), |_| {});
             restored.unwrap();
         },
         None,
@@ -178,7 +175,7 @@ fn a_write_to_a_file_that_is_gone_is_never_acknowledged() {
                 create(&db, "after").unwrap();
                 db.close().unwrap();
                 let db = Db::open(at.store()).unwrap();
-                let ids = db.namespace(NAMESPACE).unwrap().list_ids(&Filters::all());
+                let ids = db.namespace(NAMESPACE).unwrap().query().ids();
                 assert_eq!(ids.unwrap(), ["after", "before", "stored"], "{loss}, {way}");
             } else {
                 assert_gone(&db.close().unwrap_err(), loss);
@@ -243,7 +240,7 @@ fn a_transaction_that_began_before_the_file_was_gone_is_not_acknowledged() {
     create(&db, "after").unwrap();
     db.close().unwrap();
     let db = Db::open(at.store()).unwrap();
-    let ids = db.namespace(NAMESPACE).unwrap().list_ids(&Filters::all());
+    let ids = db.namespace(NAMESPACE).unwrap().query().ids();
     assert_eq!(ids.unwrap(), ["after", "new", "stored"]);
 }
 

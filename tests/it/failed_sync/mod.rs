@@ -14,7 +14,7 @@ use std::error::Error as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use bayplan::{Any, Container, Db, Error, ErrorKind, Filters, ReadStore, Result, Store};
+use bayplan::{Any, Container, Db, Error, ErrorKind, Filters, Result};
 
 use self::device::{Device, Mapped};
 use crate::sample::plain;

@@ -4,10 +4,7 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use bayplan::{
-    Container, Containers, Db, ErrorKind, FieldMask, Filters, Labels, Namespace, Namespaces,
-    ReadNamespaces, ReadStore, ReadTxn, Store, WriteTxn,
-};
+use bayplan::{Container, Db, ErrorKind, FieldMask, Filters, Labels, Namespace, ReadTxn, WriteTxn};
 use fork::Fork;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, waitpid};
 
@@ -81,17 +78,13 @@ pub(super) struct Handles {
     pub(super) db: Db,
     pub(super) store: Namespace,
     pub(super) snapshot: ReadTxn,
-    pub(super) containers: Containers,
 }
 
 impl Handles {
     pub(super) fn of(db: Db) -> Self {
         let store = db.namespace(NAMESPACE).unwrap();
-        let mut containers = store.iter(&Filters::all()).unwrap();
-        containers.next();
         Self {
             snapshot: db.read().unwrap(),
-            containers,
             store,
             db,
         }
@@ -107,10 +100,13 @@ impl Handles {
         let (db, store, all) = (&self.db, &self.store, &Filters::all());
         refused("get", store.get("a0"))?;
         refused("list", store.list(all))?;
-        refused("list_ids", store.list_ids(all))?;
-        refused("count", store.count(all))?;
-        refused("list_lenient", store.list_lenient(all))?;
-        refused("iter", store.iter(all))?;
+        refused("find", store.find("a0"))?;
+        refused("ids", store.query().ids())?;
+        refused("count", store.query().count())?;
+        refused("lenient", store.query().lenient())?;
+        refused("iter", store.query().iter().map(drop))?;
+        let images = store.records("images").map_err(|e| e.to_string())?;
+        refused("get of a record", images.get("a0"))?;
         refused("read", db.read())?;
         refused("list_namespaces", db.list_namespaces())?;
         refused("namespace_labels", db.namespace_labels(NAMESPACE))?;
@@ -127,13 +123,10 @@ impl Handles {
         refused("list of a snapshot", read.list(all))?;
         let filter = Filters::parse(["labels.a==b"]).map_err(|e| e.to_string())?;
         refused("filter of a snapshot", read.list(&filter))?;
-        let mut visited = |_: &bayplan::ContainerRef<'_>| std::ops::ControlFlow::Continue(());
-        refused("visit_refs", read.visit_refs(all, &mut visited))?;
-        let next = read.iter(all).next().ok_or("the iterator is at its end")?;
-        refused("a new iterator", next)?;
-        let next = self.containers.next();
-        refused("an iterator", next.ok_or("the iterator is at its end")?)?;
-        match self.containers.next() {
+        let mut containers = read.query().iter().map_err(|e| e.to_string())?;
+        let next = containers.next().ok_or("the iterator is at its end")?;
+        refused("an iterator", next)?;
+        match containers.next() {
             None => Ok(()),
             Some(_) => Err("an iterator goes on behind its error".to_owned()),
         }
@@ -145,6 +138,8 @@ impl Handles {
         refused("create", store.create(plain("child")))?;
         let change = Container::with_id("a0").label("a", "b");
         refused("update", store.update(change, &mask))?;
+        refused("put", store.put(plain("child")))?;
+        refused("set_label", store.set_label("a0", "a", "b"))?;
         refused("delete", store.delete("a0"))?;
         refused("create_namespace", db.create_namespace("n", Labels::new()))?;
         let set = db.set_namespace_label(NAMESPACE, "a", "b");

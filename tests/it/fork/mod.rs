@@ -14,7 +14,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use bayplan::{Db, Filters, ReadStore, Store};
+use bayplan::Db;
 
 use crate::sample::plain;
 use crate::seed::{count_from_env, tell};
@@ -84,7 +84,7 @@ fn judge(path: &Path, acknowledged: &BTreeSet<String>) -> Result<(), String> {
         return Err(format!("{report:?}"));
     }
     let store = db.namespace(NAMESPACE).unwrap();
-    let stored = store.list_ids(&Filters::all());
+    let stored = store.query().ids();
     let stored: BTreeSet<_> = stored
         .map_err(|error| format!("{error:#}"))?
         .into_iter()
