@@ -47,12 +47,14 @@ impl Db {
         match self.read_verified(Operation::Check) {
             Ok(snapshot) => check_snapshot(&snapshot),
             Err(error) if error.is_corrupt() => {
-                let snapshot = self
-                    .read()
-                    .map_err(|error| error.during(Operation::Check))?;
-                let mut report = check_snapshot(&snapshot)?;
-                report.add_of_file(error);
-                Ok(report)
+                match self.read().and_then(|snapshot| check_snapshot(&snapshot)) {
+                    Ok(mut report) => {
+                        report.add_of_file(error);
+                        Ok(report)
+                    }
+                    // The damage is why there is no more to tell.
+                    Err(_) => Err(error),
+                }
             }
             Err(error) => Err(error),
         }

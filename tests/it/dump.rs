@@ -372,7 +372,21 @@ fn hostile_dumps_fail_cleanly_and_leave_nothing() {
         &|it| it["updated_at"] = "2000-01-01T00:00:00Z".into(),
         "updated before it was created",
     );
-    check(&|it| it["colour"] = "red".into(), "unknown field `colour`");
+}
+
+/// It would be lost without a word: a later version that knows it has another number.
+#[test]
+fn a_field_that_this_version_does_not_know_is_an_error() {
+    let db = Db::in_memory().unwrap();
+    fill(&db, 1, 10);
+    let mut lines = lines(&dump(&db));
+    let mut value: serde_json::Value = serde_json::from_slice(&lines[2]).unwrap();
+    value["container"]["colour"] = "red".into();
+    lines[2] = format!("{value}\n").into_bytes();
+    lines.truncate(3);
+    let text = edited(&lines, 1, 1);
+    let error = "unknown field `container.colour`";
+    refuses(&text[..], ErrorKind::InvalidArgument, error);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use bayplan::{Any, Container, Db, Error, ErrorKind, Filters, Maintenance, Result
 use tempfile::TempDir;
 
 use crate::sample::{Contents, plain};
-use crate::seed::tell;
+use crate::seed::{Seed, tell};
 
 /// What docs/FORMAT.md says to free before deleting.
 const BALLAST_BYTES: usize = 1024 * 1024;
@@ -65,7 +65,9 @@ impl Drop for Disk {
 }
 
 fn sized(id: &str, bytes: usize) -> Container {
-    plain(id).spec(Any::new("t", vec![7; bytes]))
+    // What packs well would not fill a disk.
+    let mut noise = Seed::new(crc32fast::hash(id.as_bytes()).into());
+    plain(id).spec(Any::new("t", noise.bytes(bytes)))
 }
 
 #[track_caller]

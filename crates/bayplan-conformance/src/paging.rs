@@ -1,4 +1,4 @@
-//! Laws of pages: of [`Query::after`] and [`Query::limit`].
+//! Laws of pages: of [`Query::after`](bayplan::Query::after) and [`Query::limit`](bayplan::Query::limit).
 
 use crate::expect::{filters, gives};
 use crate::sample::HOME;

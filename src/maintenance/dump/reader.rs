@@ -60,7 +60,7 @@ impl<R: BufRead> Reader<R> {
                 ),
             ));
         }
-        let head: Head = parse(&lines.line, 1)?;
+        let head: Head = parse_all(&lines.line, 1)?;
         let mut checksum = crc32fast::Hasher::new();
         checksum.update(&lines.line);
         Ok(Self {
@@ -100,7 +100,7 @@ impl<R: BufRead> Reader<R> {
                 after + 1
             )));
         }
-        let body: Body = parse(&self.lines.line, self.lines.number)?;
+        let body: Body = parse_all(&self.lines.line, self.lines.number)?;
         let item = match body {
             Body {
                 namespace: Some(name),
@@ -261,14 +261,34 @@ fn encoding_fault(line: &[u8]) -> Option<&'static str> {
     }
 }
 
+/// Parses a line, of which unknown members are passed over.
 fn parse<T: DeserializeOwned>(line: &[u8], number: u64) -> Result<T> {
-    serde_json::from_slice(line).map_err(|error| {
-        // A line is a text of its own for the parser: its "at line 1" would mislead.
-        let text = error.to_string();
-        let what = text.split(" at line ").next().unwrap_or_default();
-        let column = error.column();
-        Error::invalid(format!("line {number}, column {column}: {what}"))
+    serde_json::from_slice(line).map_err(|error| no_line(number, &error))
+}
+
+/// Parses a line that has no unknown member anywhere: what this version does not know would be lost.
+fn parse_all<T: DeserializeOwned>(line: &[u8], number: u64) -> Result<T> {
+    let mut unknown = None;
+    let mut deserializer = serde_json::Deserializer::from_slice(line);
+    let parsed = serde_ignored::deserialize(&mut deserializer, |path| {
+        unknown.get_or_insert_with(|| path.to_string());
     })
+    .and_then(|parsed| deserializer.end().map(|()| parsed));
+    let parsed = parsed.map_err(|error| no_line(number, &error))?;
+    match unknown {
+        None => Ok(parsed),
+        Some(path) => Err(Error::invalid(format!(
+            "line {number}: unknown field `{path}`"
+        ))),
+    }
+}
+
+fn no_line(number: u64, error: &serde_json::Error) -> Error {
+    // A line is a text of its own for the parser: its "at line 1" would mislead.
+    let text = error.to_string();
+    let what = text.split(" at line ").next().unwrap_or_default();
+    let column = error.column();
+    Error::invalid(format!("line {number}, column {column}: {what}"))
 }
 
 fn at_line(number: u64, error: Error) -> Error {
