@@ -7,6 +7,7 @@ use crate::field::Field;
 use crate::filter::{Filters, Subject};
 use crate::mask::FieldMask;
 use crate::store::{Damaged, Page};
+use crate::update;
 
 impl Error {
     /// An error of another implementation of [`Store`](crate::Store) or
@@ -55,14 +56,15 @@ impl Damaged {
 }
 
 impl FieldMask {
-    /// Whether no path was refused by [`FieldMask::deferred`]. An update asks this once it has
-    /// found the container.
+    /// Whether all paths can be meant: none was refused by [`FieldMask::deferred`], and none has the
+    /// quotes of a filter around a key that has none. An update asks this once it has found the
+    /// container. Which fields may change is the rules' business.
     ///
     /// # Errors
     ///
     /// [`InvalidArgument`](ErrorKind::InvalidArgument), naming the first path that was refused.
-    pub fn validate(&self) -> Result<()> {
-        self.check()
+    pub fn validate(&self, stored: &Container, input: &Container) -> Result<()> {
+        update::check(stored, input, self)
     }
 }
 

@@ -41,13 +41,12 @@ pub(crate) fn apply(
     rules: Rules,
     now: DateTime<Utc>,
 ) -> Result<Container> {
-    mask.check()?;
+    check(stored, &input, mask)?;
     let mut updated = stored.clone();
     if mask.is_full() {
         replace(&mut updated, input, rules)?;
     } else {
         for path in mask.paths() {
-            check_quotes(stored, &input, path)?;
             take(&mut updated, &input, path, rules)?;
         }
     }
@@ -112,6 +111,13 @@ fn take(updated: &mut Container, input: &Container, path: &FieldPath, rules: Rul
         FieldPath::SnapshotKey => updated.snapshot_key.clone_from(&input.snapshot_key),
     }
     Ok(())
+}
+
+/// Whether all paths of the mask can be meant, whatever the rules are.
+pub(crate) fn check(stored: &Container, input: &Container, mask: &FieldMask) -> Result<()> {
+    mask.check()?;
+    let mut paths = mask.paths();
+    paths.try_for_each(|path| check_quotes(stored, input, path))
 }
 
 /// Refuses a key within quotes that are not meant as a part of it.

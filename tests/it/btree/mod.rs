@@ -429,7 +429,7 @@ impl BTreeNamespace<'_> {
             return self.fail(ErrorKind::InvalidArgument, &id);
         }
         if self.has(Fault::MaskIsCheckedFirst) {
-            mask.validate()?;
+            mask.validate(&input, &input)?;
         }
         let stored = match self.find(&id) {
             Err(error) if error.is_not_found() && self.has(Fault::UpdateCreates) => {

@@ -185,7 +185,7 @@ impl BTreeStore {
     ) -> Result<()> {
         let keep_halves = self.has(Fault::FailedUpdateIsKept);
         if !self.has(Fault::BadPathsAreSkipped) && !keep_halves {
-            mask.validate()?;
+            mask.validate(updated, input)?;
         }
         if mask.is_full() {
             return self.replace(updated, input);
@@ -207,7 +207,7 @@ impl BTreeStore {
             self.take(updated, input, path)?;
         }
         if keep_halves {
-            mask.validate()?;
+            mask.validate(updated, input)?;
         }
         Ok(())
     }
@@ -271,6 +271,7 @@ impl BTreeStore {
     fn take(&self, updated: &mut Container, input: &Container, path: &FieldPath) -> Result<()> {
         let key_of = |key: &str| match self.has(Fault::KeysEndAtADot) {
             true => key.split('.').next().unwrap_or_default().to_owned(),
+            false if self.has(Fault::KeysLoseTheirQuotes) => key.replace('"', ""),
             false => key.to_owned(),
         };
         let allowed = self.rules == Rules::Containerd2 || self.has(Fault::StrictTakesAllPaths);
