@@ -107,28 +107,3 @@ impl Write for Watched<'_> {
         self.watch(done)
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_dump_that_is_complete_is_said_to_be_when_only_its_name_is_not_synced() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("meta.ndjson");
-        let temporary = NamedTempFile::new_in(directory.path()).unwrap();
-        let fails = || Err(io::Error::from_raw_os_error(5));
-        let failure = settle(temporary, &path, fails).unwrap_err();
-        assert!(path.exists());
-        let mut told = Vec::new();
-        failure.report(&mut told);
-        assert_eq!(
-            String::from_utf8(told).unwrap(),
-            format!(
-                "bayplan: {} is complete, but a power cut may take its name away\n  \
-                 Input/output error (os error 5)\n",
-                path.display()
-            )
-        );
-    }
-}
