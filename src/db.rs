@@ -176,9 +176,14 @@ impl Db {
         match ReadTxn::begin_verified(&self.shared) {
             Ok(snapshot) => snapshot.check(),
             Err(error) if error.is_corrupt() => {
-                let mut report = self.snapshot(Operation::Check)?.check()?;
-                report.add_of_file(error);
-                Ok(report)
+                match self.snapshot(Operation::Check).and_then(|it| it.check()) {
+                    Ok(mut report) => {
+                        report.add_of_file(error);
+                        Ok(report)
+                    }
+                    // The damage is why there is no more to tell.
+                    Err(_) => Err(error.during(Operation::Check).at(self.shared.path())),
+                }
             }
             Err(error) => Err(error.during(Operation::Check).at(self.shared.path())),
         }
