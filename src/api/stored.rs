@@ -2,9 +2,12 @@
 
 use crate::filter::Filters;
 use crate::model::container::{Container, ContainerHeader};
+use crate::model::error::Result;
 use crate::model::labels::Labels;
 use crate::model::record::{Record, RecordHeader};
 use crate::model::revision::Revision;
+use crate::update;
+use crate::update::mask::FieldMask;
 
 /// What a store can hold: a [`Container`], or a [`Record`] of another kind.
 pub trait Stored: Clone + Send + 'static + sealed::Sealed {
@@ -38,6 +41,16 @@ pub trait Stored: Clone + Send + 'static + sealed::Sealed {
     /// # }
     /// ```
     fn passes(&self, filters: &Filters) -> bool;
+
+    /// Whether all paths of a mask can be meant: none was refused by
+    /// [`FieldMask::deferred`](crate::FieldMask::deferred), and none has the quotes of a filter around a key that has
+    /// none. An implementation of an update asks this once it has found what is stored; which fields may change is
+    /// the rules' business.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument), naming the first path that is refused.
+    fn check_mask(&self, input: &Self, mask: &FieldMask) -> Result<()>;
 
     /// Its header, with these extensions if it has them.
     fn into_header(self, extensions: &[String]) -> Self::Header;
@@ -74,6 +87,10 @@ impl Stored for Container {
         filters.matches(self)
     }
 
+    fn check_mask(&self, input: &Self, mask: &FieldMask) -> Result<()> {
+        update::check(self, input, mask)
+    }
+
     fn into_header(mut self, extensions: &[String]) -> ContainerHeader {
         let mut all = std::mem::take(&mut self.extensions);
         all.retain(|name, _| extensions.contains(name));
@@ -104,6 +121,10 @@ impl Stored for Record {
 
     fn passes(&self, filters: &Filters) -> bool {
         filters.matches(self)
+    }
+
+    fn check_mask(&self, input: &Self, mask: &FieldMask) -> Result<()> {
+        update::check_of_record(self, input, mask)
     }
 
     fn into_header(self, _extensions: &[String]) -> RecordHeader {

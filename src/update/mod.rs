@@ -9,6 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::model::container::Container;
 use crate::model::error::{Error, Result};
 use crate::model::field::name;
+use crate::model::labels::Labels;
 use crate::model::policy::{Policy, Rules};
 use crate::model::record::Record;
 use crate::update::mask::{FieldMask, FieldPath};
@@ -21,13 +22,12 @@ pub(crate) fn apply(
     policy: Policy,
     now: DateTime<Utc>,
 ) -> Result<Container> {
-    mask.validate()?;
+    check(stored, &input, mask)?;
     let mut updated = stored.clone();
     if mask.is_full() {
         replace(&mut updated, input, policy.rules)?;
     } else {
         for path in mask.paths() {
-            check_quotes(stored, &input, path)?;
             take(&mut updated, &input, path, policy.rules)?;
         }
     }
@@ -62,7 +62,7 @@ pub(crate) fn apply_to_record(
     policy: Policy,
     now: DateTime<Utc>,
 ) -> Result<Record> {
-    mask.validate()?;
+    check_of_record(stored, &input, mask)?;
     let mut updated = stored.clone();
     if mask.is_full() {
         updated.labels = input.labels;
@@ -160,25 +160,50 @@ fn take(updated: &mut Container, input: &Container, path: &FieldPath, rules: Rul
     Ok(())
 }
 
+/// Whether all paths of the mask can be meant, whatever the rules are.
+pub(crate) fn check(stored: &Container, input: &Container, mask: &FieldMask) -> Result<()> {
+    mask.validate()?;
+    let has_label = has_label(&stored.labels, &input.labels);
+    let has_extension =
+        |key: &str| stored.extensions.contains_key(key) || input.extensions.contains_key(key);
+    let mut paths = mask.paths();
+    paths.try_for_each(|path| check_quotes(path, &has_label, &has_extension))
+}
+
+/// The same of a record of another kind.
+pub(crate) fn check_of_record(stored: &Record, input: &Record, mask: &FieldMask) -> Result<()> {
+    mask.validate()?;
+    let has_label = has_label(&stored.labels, &input.labels);
+    let mut paths = mask.paths();
+    paths.try_for_each(|path| check_quotes(path, &has_label, &|_| false))
+}
+
+/// Whether what is stored has a label, or the input sets it: an empty one is none.
+fn has_label<'l>(stored: &'l Labels, input: &'l Labels) -> impl Fn(&str) -> bool + 'l {
+    move |key| stored.contains_key(key) || input.get(key).is_some_and(|value| !value.is_empty())
+}
+
 /// Refuses a key within quotes that are not meant as a part of it.
 ///
 /// Field paths take no quotes, and a key may begin and end with one. So such a path means the key
-/// with its quotes, as in containerd, if either container has it (an empty label is none). If neither has, and one has the
+/// with its quotes, as in containerd, if either side has it. If neither has, and one has the
 /// key without them, the path is written as for a filter, and would change nothing without a word.
-fn check_quotes(stored: &Container, input: &Container, path: &FieldPath) -> Result<()> {
+fn check_quotes(
+    path: &FieldPath,
+    has_label: &dyn Fn(&str) -> bool,
+    has_extension: &dyn Fn(&str) -> bool,
+) -> Result<()> {
     let (written, meant, is_meant) = match (path, path.unquoted()) {
         (FieldPath::Label(written), Some(FieldPath::Label(meant))) => {
-            let sets = |key| input.labels.get(key).is_some_and(|value| !value.is_empty());
-            let has = |key| stored.labels.contains_key(key) || sets(key);
-            (has(written), FieldPath::Label(meant.clone()), has(&meant))
+            let is_meant = has_label(&meant);
+            (has_label(written), FieldPath::Label(meant), is_meant)
         }
         (FieldPath::Extension(written), Some(FieldPath::Extension(meant))) => {
-            let has =
-                |key| stored.extensions.contains_key(key) || input.extensions.contains_key(key);
+            let is_meant = has_extension(&meant);
             (
-                has(written),
-                FieldPath::Extension(meant.clone()),
-                has(&meant),
+                has_extension(written),
+                FieldPath::Extension(meant),
+                is_meant,
             )
         }
         _ => return Ok(()),

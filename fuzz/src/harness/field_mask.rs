@@ -27,7 +27,8 @@ pub(crate) fn run(data: &[u8], canary: Canary) {
         Err(error) => {
             assert!(!error.to_string().is_empty());
             assert!(paths.iter().any(|path| error.position() <= path.len()));
-            assert!(deferred.validate().unwrap_err().is_invalid_argument());
+            let refused = stored().check_mask(&input(&deferred), &deferred);
+            assert!(refused.unwrap_err().is_invalid_argument());
             return;
         }
     };

@@ -164,6 +164,7 @@ faults! {
     KeysEndAtADot breaks
         the_path_of_a_label_takes_dots_into_the_key,
         the_path_of_an_extension_takes_dots_into_the_name;
+    KeysLoseTheirQuotes breaks quotes_in_a_path_are_a_part_of_a_key_that_has_them;
     EmptyValuesAreStored breaks
         a_label_with_an_empty_value_is_not_stored_by_create,
         a_label_with_an_empty_value_is_removed_by_a_full_update,
@@ -189,7 +190,8 @@ faults! {
         what_no_path_names_is_not_looked_at, labels_that_no_path_names_are_not_looked_at;
     ApplyOfNothingIsDone breaks apply_of_no_change_is_invalid_and_changes_nothing;
     BadPathsAreSkipped breaks
-        a_path_that_cannot_be_updated_is_invalid_and_named, one_bad_path_and_nothing_changes;
+        a_path_that_cannot_be_updated_is_invalid_and_named, one_bad_path_and_nothing_changes,
+        quotes_around_a_key_that_has_none_are_invalid;
     // rules
     DifferencesAreIgnored breaks
         a_strict_full_update_refuses_another_image,

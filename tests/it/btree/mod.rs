@@ -596,7 +596,7 @@ impl<T: Kept> BTreeNamespace<'_, T> {
             return self.fail(ErrorKind::InvalidArgument, &id);
         }
         if self.has(Fault::MaskIsCheckedFirst) {
-            mask.validate()?;
+            input.check_mask(&input, mask)?;
         }
         let stored = match self.stored(&id) {
             Err(error) if error.is_not_found() && self.has(Fault::UpdateCreates) => {

@@ -212,7 +212,7 @@ impl BTreeStore {
     ) -> Result<()> {
         let keep_halves = self.has(Fault::FailedUpdateIsKept);
         if !self.has(Fault::BadPathsAreSkipped) && !keep_halves {
-            mask.validate()?;
+            updated.check_mask(input, mask)?;
         }
         if mask.is_full() || self.has(Fault::MaskIsFull) {
             match self.has(Fault::FullUpdateMerges) {
@@ -238,7 +238,7 @@ impl BTreeStore {
             }
         }
         if keep_halves {
-            mask.validate()?;
+            updated.check_mask(input, mask)?;
         }
         Ok(())
     }
@@ -255,6 +255,7 @@ impl BTreeStore {
     fn key_of(&self, key: &str) -> String {
         match self.has(Fault::KeysEndAtADot) {
             true => key.split('.').next().unwrap_or_default().to_owned(),
+            false if self.has(Fault::KeysLoseTheirQuotes) => key.replace('"', ""),
             false => key.to_owned(),
         }
     }
@@ -285,7 +286,7 @@ impl BTreeStore {
     ) -> Result<()> {
         let keep_halves = self.has(Fault::FailedUpdateIsKept);
         if !self.has(Fault::BadPathsAreSkipped) && !keep_halves {
-            mask.validate()?;
+            updated.check_mask(input, mask)?;
         }
         if mask.is_full() {
             return self.replace(updated, input);
@@ -303,7 +304,7 @@ impl BTreeStore {
             self.take(updated, input, path)?;
         }
         if keep_halves {
-            mask.validate()?;
+            updated.check_mask(input, mask)?;
         }
         Ok(())
     }
