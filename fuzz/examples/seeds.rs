@@ -40,7 +40,9 @@ const MASKS: [&str; 10] = [
     "runtime.name",
 ];
 
-const JSONS: [&str; 12] = [
+const JSONS: [&str; 14] = [
+    r#"{"id":"docker.io/library/nginx:1","labels":{"app":"nginx"},"value":{"type_url":"t","json":{"a":1}},"created_at":"2024-01-02T03:04:05.000000006Z","updated_at":"2024-01-02T03:04:05+02:00","revision":7}"#,
+    r#"{"id":"a/b","type_url":"nginx","created_at":"2024-01-02T03:04:05Z","updated_at":"2024-01-02T03:04:05Z"}"#,
     r#"{"id":"web","labels":{"app":"nginx"},"runtime":{"name":"runc"},"spec":{"type_url":"s","json":{"a":[1,2.5,null,true,"x"]}}}"#,
     r#"{"id":"web","image":"i","runtime":{"name":"r","options":{"type_url":"o","base64":"AP8="}},"spec":{"type_url":"","base64":""},"snapshotter":"s","snapshot_key":"k","sandbox_id":"p","created_at":"2024-01-02T03:04:05.000000006Z","updated_at":"2024-01-02T03:04:05+02:00","extensions":{"x":{"type_url":"t","json":1}},"revision":7}"#,
     r#"{"type_url":"t","json":{ "a" : 1 },"base64":"eyAiYSIgOiAxIH0="}"#,
@@ -55,11 +57,19 @@ const JSONS: [&str; 12] = [
     "{\"a\":1,\"a\":2} ",
 ];
 
-const DUMPS: [&str; 8] = [
+const DUMPS: [&str; 16] = [
+    "{\"bayplan_dump\":2,\"store\":{\"id\":\"4c1a4d0c-4bb5-4e6b-9d0a-5f8f2c1d7e90\",\"created_at\":\"2024-01-02T03:04:05Z\",\"rules\":\"strict\",\"revisions_below\":0}}\n{\"end\":{\"namespaces\":0,\"containers\":0,\"records\":0}}\n",
+    "{\"bayplan_dump\":2,\"store\":{\"id\":\"4c1a4d0c-4bb5-4e6b-9d0a-5f8f2c1d7e90\",\"created_at\":\"2024-01-02T03:04:05Z\",\"rules\":\"containerd2\",\"revisions_below\":9}}\n{\"namespace\":\"a\",\"labels\":{\"k\":\"nginx\"}}\n{\"namespace\":\"a\",\"container\":{\"id\":\"c\",\"runtime\":{\"name\":\"r\"},\"spec\":{\"type_url\":\"\",\"json\":1},\"revision\":1,\"created_at\":\"1970-01-01T00:00:00Z\",\"updated_at\":\"1970-01-01T00:00:00Z\"}}\n{\"end\":{\"namespaces\":1,\"containers\":1,\"records\":0}}\n",
+    "{\"bayplan_dump\":3}\n",
+    "{\"bayplan_dump\":2,\"store\":{}}\n",
     "{\"bayplan_dump\":1,\"store\":{\"id\":\"4c1a4d0c-4bb5-4e6b-9d0a-5f8f2c1d7e90\",\"created_at\":\"2024-01-02T03:04:05Z\",\"rules\":\"strict\",\"revisions_below\":0}}\n{\"end\":{\"namespaces\":0,\"containers\":0}}\n",
-    "{\"bayplan_dump\":1,\"store\":{\"id\":\"4c1a4d0c-4bb5-4e6b-9d0a-5f8f2c1d7e90\",\"created_at\":\"2024-01-02T03:04:05Z\",\"rules\":\"containerd2\",\"revisions_below\":9}}\n{\"namespace\":\"a\",\"labels\":{\"k\":\"nginx\"}}\n{\"namespace\":\"a\",\"container\":{\"id\":\"c\",\"runtime\":{\"name\":\"r\"},\"spec\":{\"type_url\":\"\",\"json\":1},\"revision\":1,\"created_at\":\"1970-01-01T00:00:00Z\",\"updated_at\":\"1970-01-01T00:00:00Z\"}}\n{\"end\":{\"namespaces\":1,\"containers\":1}}\n",
-    "{\"bayplan_dump\":2}\n",
-    "{\"bayplan_dump\":1,\"store\":{}}\n",
+    "{\"bayplan_dump\":2,\"store\":{\"id\":\"4c1a4d0c-4bb5-4e6b-9d0a-5f8f2c1d7e90\",\"created_at\":\"2024-01-02T03:04:05Z\",\"rules\":\"strict\",\"revisions_below\":9}}\n{\"namespace\":\"a\",\"labels\":{}}\n{\"namespace\":\"a\",\"kind\":\"images\",\"record\":{\"id\":\"a/b:1@c d\",\"labels\":{\"k\":\"nginx\"},\"value\":{\"type_url\":\"t\",\"json\":[1]},\"created_at\":\"1970-01-01T00:00:00Z\",\"updated_at\":\"1970-01-01T00:00:00Z\",\"revision\":1}}\n{\"namespace\":\"a\",\"kind\":\"images\",\"record\":{\"id\":\"r\",\"labels\":{\"k\":\"nginx\"},\"value\":{\"type_url\":\"t\",\"json\":[1]},\"created_at\":\"1970-01-01T00:00:00Z\",\"updated_at\":\"1970-01-01T00:00:00Z\",\"revision\":2}}\n{\"namespace\":\"a\",\"kind\":\"leases\",\"record\":{\"id\":\"r\",\"labels\":{\"k\":\"nginx\"},\"value\":{\"type_url\":\"t\",\"json\":[1]},\"created_at\":\"1970-01-01T00:00:00Z\",\"updated_at\":\"1970-01-01T00:00:00Z\",\"revision\":3}}\n{\"end\":{\"namespaces\":1,\"containers\":0,\"records\":3}}\n",
+    "{\"bayplan_dump\":2,\"store\":{\"id\":\"4c1a4d0c-4bb5-4e6b-9d0a-5f8f2c1d7e90\",\"created_at\":\"2024-01-02T03:04:05Z\",\"rules\":\"strict\",\"revisions_below\":9}}\n{\"namespace\":\"a\",\"labels\":{}}\n{\"namespace\":\"a\",\"kind\":\"leases\",\"record\":{\"id\":\"r\",\"labels\":{\"k\":\"nginx\"},\"value\":{\"type_url\":\"t\",\"json\":[1]},\"created_at\":\"1970-01-01T00:00:00Z\",\"updated_at\":\"1970-01-01T00:00:00Z\",\"revision\":1}}\n{\"namespace\":\"a\",\"kind\":\"images\",\"record\":{\"id\":\"r\",\"labels\":{\"k\":\"nginx\"},\"value\":{\"type_url\":\"t\",\"json\":[1]},\"created_at\":\"1970-01-01T00:00:00Z\",\"updated_at\":\"1970-01-01T00:00:00Z\",\"revision\":2}}\n{\"end\":{\"namespaces\":1,\"containers\":0,\"records\":2}}\n",
+    "{\"bayplan_dump\":2,\"store\":{\"id\":\"4c1a4d0c-4bb5-4e6b-9d0a-5f8f2c1d7e90\",\"created_at\":\"2024-01-02T03:04:05Z\",\"rules\":\"strict\",\"revisions_below\":9}}\n{\"namespace\":\"a\",\"labels\":{}}\n{\"namespace\":\"a\",\"kind\":\"images\",\"record\":{\"id\":\"r\",\"labels\":{\"k\":\"nginx\"},\"value\":{\"type_url\":\"t\",\"json\":[1]},\"created_at\":\"1970-01-01T00:00:00Z\",\"updated_at\":\"1970-01-01T00:00:00Z\",\"revision\":1}}\n{\"end\":{\"namespaces\":1,\"containers\":0,\"records\":0}}\n",
+    "{\"bayplan_dump\":2,\"store\":{\"id\":\"4c1a4d0c-4bb5-4e6b-9d0a-5f8f2c1d7e90\",\"created_at\":\"2024-01-02T03:04:05Z\",\"rules\":\"strict\",\"revisions_below\":9}}\n{\"namespace\":\"a\",\"labels\":{}}\n{\"namespace\":\"a\",\"kind\":\"containers\",\"record\":{\"id\":\"r\",\"labels\":{\"k\":\"nginx\"},\"value\":{\"type_url\":\"t\",\"json\":[1]},\"created_at\":\"1970-01-01T00:00:00Z\",\"updated_at\":\"1970-01-01T00:00:00Z\",\"revision\":1}}\n{\"end\":{\"namespaces\":1,\"containers\":0,\"records\":1}}\n",
+    "{\"bayplan_dump\":2,\"store\":{\"id\":\"4c1a4d0c-4bb5-4e6b-9d0a-5f8f2c1d7e90\",\"created_at\":\"2024-01-02T03:04:05Z\",\"rules\":\"strict\",\"revisions_below\":9}}\n{\"namespace\":\"a\",\"labels\":{}}\n{\"namespace\":\"a\",\"kind\":\"version\",\"record\":{\"id\":\"r\",\"labels\":{\"k\":\"nginx\"},\"value\":{\"type_url\":\"t\",\"json\":[1]},\"created_at\":\"1970-01-01T00:00:00Z\",\"updated_at\":\"1970-01-01T00:00:00Z\",\"revision\":1}}\n{\"end\":{\"namespaces\":1,\"containers\":0,\"records\":1}}\n",
+    "{\"bayplan_dump\":2,\"store\":{\"id\":\"4c1a4d0c-4bb5-4e6b-9d0a-5f8f2c1d7e90\",\"created_at\":\"2024-01-02T03:04:05Z\",\"rules\":\"strict\",\"revisions_below\":9}}\n{\"namespace\":\"a\",\"labels\":{}}\n{\"namespace\":\"a\",\"kind\":\"images\",\"record\":{\"id\":\"\",\"labels\":{\"k\":\"nginx\"},\"value\":{\"type_url\":\"t\",\"json\":[1]},\"created_at\":\"1970-01-01T00:00:00Z\",\"updated_at\":\"1970-01-01T00:00:00Z\",\"revision\":1}}\n{\"end\":{\"namespaces\":1,\"containers\":0,\"records\":1}}\n",
+    "{\"bayplan_dump\":2,\"store\":{\"id\":\"4c1a4d0c-4bb5-4e6b-9d0a-5f8f2c1d7e90\",\"created_at\":\"2024-01-02T03:04:05Z\",\"rules\":\"strict\",\"revisions_below\":9}}\n{\"namespace\":\"a\",\"labels\":{}}\n{\"namespace\":\"a\",\"kind\":\"images\",\"record\":{\"id\":\"r\",\"labels\":{\"k\":\"nginx\"},\"value\":{\"type_url\":\"t\",\"json\":[1]},\"created_at\":\"1970-01-01T00:00:00Z\",\"updated_at\":\"1970-01-01T00:00:00Z\",\"revision\":1,\"image\":\"i\"}}\n{\"end\":{\"namespaces\":1,\"containers\":0,\"records\":1}}\n",
     "\x00",
     "\x40\x00\x01\x03new",
     "\x60\x01\x08\x00",
@@ -98,105 +108,248 @@ fn row(kind: u8, key: &[u8], content: &[u8]) -> Vec<u8> {
     [&[kind], key, &count, content].concat()
 }
 
-const RECORD: u8 = 0;
-const LABEL: u8 = 1 << 2;
-const EXTENSION: u8 = 2 << 2;
+// What a row is: the place of its key, of a container, a record of another kind, or what else there is.
+const CONTAINER: u8 = 0;
+const LABELS: u8 = 1 << 2;
+const EXTENSIONS: u8 = 2 << 2;
 const SPEC: u8 = 3 << 2;
+const RECORD: u8 = 1;
+const RECORD_LABELS: u8 = 1 | 1 << 2;
+const RECORD_VALUE: u8 = 1 | 2 << 2;
+const ANY_RECORD: u8 = 1 | 3 << 2;
 const NAMESPACE: u8 = 2;
-const NAMESPACE_LABEL: u8 = 2 | LABEL;
-const META: u8 = 3;
+const UNDER_NAMESPACE: u8 = 2 | 1 << 2;
+const META_FORMAT: u8 = 3;
+const META_IDENTITY: u8 = 3 | 1 << 2;
+const META_REVISION: u8 = 3 | 2 << 2;
+const META_UNKNOWN: u8 = 3 | 3 << 2;
+// And what is done to it.
+const FITS: u8 = 0x10;
+const ANY_KEY: u8 = 0x20;
+const OTHER_FORMAT: u8 = 0x40;
 const REMOVED: u8 = 0x80;
 
-/// The record of the container under a key with so many labels and extensions, and this spec.
-fn record(key: &[u8], labels: u8, extensions: u8, spec: &[&[u8]]) -> Vec<u8> {
-    let texts = b"\x05image\x04runc\x01\x01o\x02\x00\xff\x09overlayfs\x01k\x03pod";
-    // Two times, two seconds apart, in zigzag encoding; and the revision.
-    let rest = [200, 0, 204, 0, 9, labels, extensions];
-    let bytes: usize = spec.iter().map(|row| row.len()).sum();
-    let head = [&b"\x04spec"[..], &[u8::try_from(bytes).unwrap(), 0xfc]].concat();
-    let mut seals = crc32fast::Hasher::new();
-    for (number, row) in (0_u8..).zip(spec) {
-        let row_key = [key, &[0, 3], &[number][..usize::from(number.min(1))]].concat();
-        seals.update(&seal(&row_key, row));
-    }
-    [&texts[..], &rest, &head, &seals.finalize().to_le_bytes()].concat()
+/// What every record begins with: two times, two seconds apart, in zigzag encoding; the revision; the type URL.
+const HEAD: &[u8] = b"\xc8\x00\xcc\x00\x09\x04spec";
+/// What a container has beside.
+const FIELDS: &[u8] = b"\x05image\x04runc\x01\x01o\x02\x00\xff\x09overlayfs\x01k\x03pod";
+const LABELS_OF_IT: &[u8] = b"\x01\x03app\x05nginx";
+const EXTENSIONS_OF_IT: &[u8] = b"\x01\x01x\x01t\x02\x00\xff";
+const PLAIN: &[u8] = b"\x00{\"a\":1}";
+
+/// The content of an own row that knows rows with these seals: of the labels, extensions, and the spec or value.
+fn own(seals: [Option<[u8; 4]>; 3], fields: &[u8]) -> Vec<u8> {
+    let seals = seals.map(|seal| seal.map_or(vec![0], |seal| [&[1][..], &seal].concat()));
+    [HEAD, &seals.concat(), fields].concat()
 }
 
-/// The checksum of a value under a key; see docs/FORMAT.md.
+/// The content of an own row that knows its rows as they are, for a row that [`FITS`].
+fn fitting(head: &[u8], fields: &[u8]) -> Vec<u8> {
+    [&[u8::try_from(head.len()).unwrap()], head, fields].concat()
+}
+
+/// The seal of a value under a key; see docs/FORMAT.md.
 fn seal(key: &[u8], content: &[u8]) -> [u8; 4] {
     let mut hasher = crc32fast::Hasher::new_with_initial(u32::try_from(key.len()).unwrap());
     hasher.update(key);
-    hasher.update(&[1]);
+    hasher.update(&[2]);
     hasher.update(content);
     hasher.finalize().to_le_bytes()
 }
 
-fn rows() -> Vec<Vec<u8>> {
-    let any = b"\x04spec\x02{}";
-    let web = 2; // c2 of the first namespace, which is not there yet
-    let web_key = b"default\0c2";
-    let pieces: [&[u8]; 3] = [b"{\"a\":", b"1,\"b\":", b"2}"];
-    let [piece_1, piece_2] = [web | 1 << 2, web | 2 << 2];
-    let whole = [
-        row(RECORD, &[web], &record(web_key, 1, 1, &pieces)),
-        row(LABEL, &[web, 3, b'a', b'p', b'p'], b"nginx"),
-        row(EXTENSION, &[web, 1, b'x'], any),
-        row(SPEC, &[web], pieces[0]),
-        row(SPEC, &[piece_1], pieces[1]),
-        row(SPEC, &[piece_2], pieces[2]),
+/// A spec that claims so many bytes, and its LZ4 block.
+fn packed(length: u32, block: &[u8]) -> Vec<u8> {
+    [&[1], &length.to_le_bytes()[..], block].concat()
+}
+
+/// Eighty times the byte `a`, as an LZ4 block: one as it is, a match of 74, five as they are.
+const EIGHTY: &[u8] = b"\x1fa\x01\x00\x37\x50aaaaa";
+/// Twenty bytes of the dictionary, from so far behind its end, and five as they are.
+const OF_DICTIONARY: &[u8] = b"\x0f\x00\x01\x01\x50aaaaa";
+/// The same from before its beginning.
+const BEFORE_DICTIONARY: &[u8] = b"\x0f\x00\xf0\x01\x50aaaaa";
+
+/// A new container whose rows are these, all of them known to it.
+fn container(labels: &[u8], extensions: &[u8], spec: &[u8]) -> Vec<u8> {
+    let rows = [
+        row(LABELS, &[2], labels),
+        row(EXTENSIONS, &[2], extensions),
+        row(SPEC, &[2], spec),
+        row(CONTAINER | FITS, &[2], &fitting(HEAD, FIELDS)),
     ];
-    let mut seeds = vec![Vec::new(), whole.concat()];
+    rows.concat()
+}
+
+fn of_spec(spec: &[u8]) -> Vec<u8> {
+    container(LABELS_OF_IT, EXTENSIONS_OF_IT, spec)
+}
+
+fn rows() -> Vec<Vec<u8>> {
+    let mut seeds = vec![Vec::new(), of_spec(PLAIN)];
+    seeds.extend(of_parts());
+    seeds.extend(of_specs());
+    seeds.extend(of_maps());
+    seeds.extend(of_records());
+    seeds.extend(of_the_samples());
+    seeds.extend(of_keys());
+    seeds
+}
+
+/// A container whose own row has its seals itself; and each time one of the rows is missing, or another.
+fn of_parts() -> Vec<Vec<u8>> {
+    let key = b"default\0containers\0c2";
+    let of = |suffix: &[u8], content| Some(seal(&[&key[..], suffix].concat(), content));
+    let seals = [
+        of(b"\0l", LABELS_OF_IT),
+        of(b"\0x", EXTENSIONS_OF_IT),
+        of(b"\0s", PLAIN),
+    ];
+    let whole = [
+        row(CONTAINER, &[2], &own(seals, FIELDS)),
+        row(LABELS, &[2], LABELS_OF_IT),
+        row(EXTENSIONS, &[2], EXTENSIONS_OF_IT),
+        row(SPEC, &[2], PLAIN),
+    ];
+    let mut seeds = vec![whole.concat()];
     for missing in 0..whole.len() {
         let mut parts = whole.to_vec();
         parts.remove(missing);
         seeds.push(parts.concat());
     }
-    let mut with = |rows: &[Vec<u8>]| seeds.push(rows.concat());
-    with(&[
-        row(RECORD, &[web], &record(web_key, 0, 0, &[b""])),
-        row(SPEC, &[web], b""),
-    ]);
-    with(&[
-        row(RECORD, &[web], &record(web_key, 0, 0, &pieces)),
-        row(SPEC, &[web], pieces[0]),
-        row(SPEC, &[piece_1], pieces[2]),
-        row(SPEC, &[piece_2], pieces[1]),
-    ]);
-    with(&[row(RECORD, &[web], &[0xfd; 40])]);
-    with(&[row(LABEL, &[0, 0], b"empty key")]);
-    with(&[row(LABEL, &[0, 3, b'a', b'p', b'p'], b"\xff\xfe")]);
-    with(&[row(LABEL | REMOVED, &[0, 3, b'a', b'p', b'p'], b"")]);
-    with(&[row(RECORD | REMOVED, &[0], b"")]);
-    with(&[row(SPEC | REMOVED, &[1], b"")]);
-    with(&[row(SPEC | 0x40, &[0], any)]);
-    with(&[row(NAMESPACE | REMOVED, &[0], b"")]);
-    with(&[row(NAMESPACE, &[0x20], b"")]);
-    with(&[row(NAMESPACE, &[0x20], b"not empty")]);
-    with(&[row(NAMESPACE_LABEL, &[0, 1, b'k'], b"v")]);
-    with(&[row(NAMESPACE_LABEL, &[0x20, 1, b'k'], b"")]);
-    with(&[row(META, &[0], &[2])]);
-    with(&[row(META | REMOVED, &[0], b"")]);
-    with(&[row(META | LABEL, &[0], &[7; 19])]);
-    with(&[row(META | EXTENSION, &[0], &[3])]);
-    with(&[row(META | EXTENSION | REMOVED, &[0], b"")]);
-    with(&[row(META | SPEC, &[0], b"x")]);
-    with(&[row(0x20, &[3, 0, 0, 0], b"")]);
-    with(&[row(
-        0x20,
-        &[
-            12, b'd', b'e', b'f', b'a', b'u', b'l', b't', 0, b'c', b'0', 0, 4,
-        ],
-        b"x",
-    )]);
-    with(&[row(0x22, &[2, b'a', b'/'], b"")]);
-    let no_id = b"default\0a/b";
-    let key = |kind: &[u8]| {
-        let key = [no_id, kind].concat();
-        [&[u8::try_from(key.len()).unwrap()][..], &key].concat()
-    };
-    let spec = row(0x20, &key(&[0, 3]), b"{}");
-    with(&[row(0x20, &key(&[]), &record(no_id, 0, 0, &[b"{}"])), spec]);
+    let unknown = own([None, None, seals[2]], FIELDS);
+    seeds.push([row(CONTAINER, &[2], &unknown), whole[1..].concat()].concat());
+    let other = row(SPEC, &[2], b"\x00{}");
+    seeds.push([&whole[..3], &[other]].concat().concat());
+    let long = [&own(seals, FIELDS)[..], &[0]].concat();
+    seeds.push([row(CONTAINER, &[2], &long), whole[1..].concat()].concat());
     seeds
+}
+
+/// Specs that are packed, and those that only look so.
+fn of_specs() -> Vec<Vec<u8>> {
+    let specs = [
+        b"\x00".to_vec(),
+        packed(80, EIGHTY),
+        packed(25, OF_DICTIONARY),
+        packed(25, BEFORE_DICTIONARY),
+        packed(79, EIGHTY),
+        packed(81, EIGHTY),
+        packed(2_000, EIGHTY),
+        packed(u32::MAX, EIGHTY),
+        packed(0, b""),
+        packed(80, &EIGHTY[..4]),
+        b"\x01\x50".to_vec(),
+        b"\x02{}".to_vec(),
+        Vec::new(),
+    ];
+    specs.iter().map(|spec| of_spec(spec)).collect()
+}
+
+/// Labels and extensions that are in order, and those that are not.
+fn of_maps() -> Vec<Vec<u8>> {
+    let of_labels = |labels: &[u8]| container(labels, EXTENSIONS_OF_IT, PLAIN);
+    let of_extensions = |extensions: &[u8]| container(LABELS_OF_IT, extensions, PLAIN);
+    vec![
+        of_labels(b"\x02\x01a\x011\x01b\x00"),
+        of_labels(b"\x02\x01b\x011\x01a\x011"),
+        of_labels(b"\x00"),
+        of_labels(b"\x01\x00\x01v"),
+        of_labels(b"\x01\x01a\x02\xff\xfe"),
+        of_labels(b"\xfd\xff\xff\xff\xff\xff\xff\xff\xffab"),
+        of_labels(b"\x01\xfd\xff\xff\xff\xff\xff\xff\xff\xffab"),
+        of_extensions(b"\x02\x01x\x00\x00\x01y\x01t\x00"),
+        of_extensions(b"\x01\x00\x01t\x00"),
+        of_extensions(b"\x01\x01x\x01t\x7f\x00"),
+    ]
+}
+
+/// Records of another kind.
+fn of_records() -> Vec<Vec<u8>> {
+    let record = |number: u8, value: &[u8], head: &[u8]| {
+        let rows = [
+            row(RECORD_LABELS, &[number], LABELS_OF_IT),
+            row(RECORD_VALUE, &[number], value),
+            row(RECORD | FITS, &[number], &fitting(head, b"")),
+        ];
+        rows.concat()
+    };
+    let under = |key: &[u8], head: &[u8], fields: &[u8]| {
+        let length = |key: &[u8]| u8::try_from(key.len()).unwrap();
+        let value = [key, b"\0s"].concat();
+        let rows = [
+            row(ANY_KEY, &[&[length(&value)], &value[..]].concat(), PLAIN),
+            row(
+                ANY_KEY | FITS,
+                &[&[length(key)], key].concat(),
+                &fitting(head, fields),
+            ),
+        ];
+        rows.concat()
+    };
+    let late = b"\xc8\x00\xcc\x00\xfb\xff\xff\x04spec";
+    let before = b"\xcc\x00\xc8\x00\x09\x04spec";
+    vec![
+        record(1, PLAIN, HEAD),
+        record(2, &packed(80, EIGHTY), HEAD),
+        record(3, &packed(81, EIGHTY), HEAD),
+        record(1, PLAIN, late),
+        record(1, PLAIN, before),
+        row(RECORD | REMOVED, &[0], b""),
+        row(RECORD_VALUE | REMOVED, &[0], b""),
+        row(RECORD_LABELS, &[0], LABELS_OF_IT),
+        row(ANY_RECORD, &[0, 3, b'r', 0xff, b'/'], HEAD),
+        row(ANY_RECORD, &[0], HEAD),
+        under(b"default\0images\0of a container", HEAD, FIELDS),
+        under(b"default\0containers\0of-a-record", HEAD, b""),
+        under(b"default\0version\0v", HEAD, b""),
+        under(b"default\0a/b\0no-kind", HEAD, b""),
+        under(b"default\0\0no-kind", HEAD, b""),
+        under(b"k8s.io\0\0no-kind", HEAD, b""),
+        under(b"none\0images\0r", HEAD, b""),
+        under(b"default\0containers\0a/b", HEAD, FIELDS),
+    ]
+}
+
+/// What else is in the store, changed or removed.
+fn of_the_samples() -> Vec<Vec<u8>> {
+    vec![
+        row(CONTAINER, &[2], &[0xfd; 40]),
+        row(CONTAINER | REMOVED, &[0], b""),
+        row(LABELS | REMOVED, &[0], b""),
+        row(SPEC | REMOVED, &[1], b""),
+        row(SPEC | OTHER_FORMAT, &[0], PLAIN),
+        row(NAMESPACE | REMOVED, &[0], b""),
+        row(NAMESPACE, &[0x20], b"\x00"),
+        row(NAMESPACE, &[0x20], b""),
+        row(NAMESPACE, &[0], LABELS_OF_IT),
+        row(NAMESPACE, &[0], b"\x01\x00\x01v"),
+        row(UNDER_NAMESPACE, &[0, 1, b'k'], b"\x00"),
+        row(META_FORMAT, &[0], &[2]),
+        row(META_FORMAT, &[0], &[1]),
+        row(META_FORMAT, &[0], &[3]),
+        row(META_FORMAT | REMOVED, &[0], b""),
+        row(META_IDENTITY, &[0], &[7; 19]),
+        row(META_IDENTITY, &[0], &[0; 20]),
+        row(META_REVISION, &[0], &[3]),
+        row(META_REVISION | REMOVED, &[0], b""),
+        row(META_UNKNOWN, &[0], b"x"),
+    ]
+}
+
+/// Keys that no record has.
+fn of_keys() -> Vec<Vec<u8>> {
+    vec![
+        row(ANY_KEY, &[3, 0, 0, 0], b""),
+        row(ANY_KEY, b"\x17default\0containers\0c0\0y", b"x"),
+        row(ANY_KEY, b"\x08default\0", b"x"),
+        row(ANY_KEY, b"\x12default\0containers", b"x"),
+        row(ANY_KEY, b"\x07k8s.io\0", b"x"),
+        row(ANY_KEY, b"\x08k8s.io\0\0", b"x"),
+        row(ANY_KEY, b"\x0dk8s.io\0images", b"x"),
+        row(ANY_KEY, b"\x06k8s.io", b"x"),
+        row(ANY_KEY, &[0], b""),
+        row(ANY_KEY | NAMESPACE, &[2, b'a', b'/'], b"\x00"),
+    ]
 }
 
 fn write<'s>(target: &str, seeds: impl IntoIterator<Item = &'s [u8]>) {

@@ -195,7 +195,9 @@ pub(crate) fn check(
             let what = "it holds records but does not exist";
             check.report.add(&text, Error::corrupt(what));
         }
+        check.nobodys(&text, &name)?;
         for kind in query::used_kinds(&check.records, &name)? {
+            check.nobodys(&text, &keys::before_kinds_ids(&name, &kind))?;
             match Kind::stored(&String::from_utf8_lossy(&kind)) {
                 Ok(kind) if kind.is_containers() => check.kind::<Container>(&parsed, &kind)?,
                 Ok(kind) => check.kind::<Record>(&parsed, &kind)?,
@@ -233,6 +235,15 @@ impl Check {
             named.insert(parsed);
         }
         Ok(named)
+    }
+
+    /// A key that ends before the id is no record's, and no listing comes by it.
+    fn nobodys(&mut self, namespace: &str, key: &[u8]) -> Result<()> {
+        if self.records.get(key).or_fault()?.is_some() {
+            let what = "a key of the records ends before the id";
+            self.report.add(namespace, Error::corrupt(what));
+        }
+        Ok(())
     }
 
     /// All records of a kind: whether each reads well, and is also one that could have been stored.

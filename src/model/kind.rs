@@ -31,16 +31,16 @@ impl Kind {
                 "the kind {text:?} is reserved: give the collection another name"
             )));
         }
-        Self::stored(text)
+        identifier::check("kind", text)?;
+        Ok(Self(Cow::Owned(text.to_owned())))
     }
 
-    /// Any kind that can be in a file.
+    /// Any kind that can be in a file: that of the containers, or of a collection.
     pub(crate) fn stored(text: &str) -> Result<Self> {
         if text == Self::CONTAINERS.as_str() {
             return Ok(Self::CONTAINERS);
         }
-        identifier::check("kind", text)?;
-        Ok(Self(Cow::Owned(text.to_owned())))
+        Self::new(text)
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -156,6 +156,13 @@ mod tests {
             assert!(error.to_string().starts_with(what), "{error}");
         }
         assert!(Kind::stored("containers").unwrap().is_containers());
+    }
+
+    #[test]
+    fn what_no_collection_can_be_is_stored_under_no_kind() {
+        for text in ["", "a/b", "version"] {
+            assert!(Kind::stored(text).is_err(), "{text:?}");
+        }
     }
 
     #[test]

@@ -48,33 +48,26 @@ pub(crate) fn get<T: Shape>(
 pub(crate) fn used_namespaces(table: &impl Table) -> Result<Vec<Vec<u8>>> {
     names(table, Vec::new(), |key| {
         let name = keys::namespace_of(key);
-        (name.to_vec(), keys::behind_namespace(name))
+        Some((name.to_vec(), keys::behind_namespace(name)))
     })
 }
 
 /// The kinds of which there are records in a namespace, which may be any bytes: a look at the first key of each.
 pub(crate) fn used_kinds(table: &impl Table, namespace: &[u8]) -> Result<Vec<Vec<u8>>> {
     let all = keys::of_namespace(namespace, None);
-    let mut kinds = names(table, all.start, |key| {
-        if key >= all.end.as_slice() {
-            return (Vec::new(), Vec::new());
-        }
-        let kind = keys::kind_of(key);
-        (
-            kind.to_vec(),
-            keys::of_namespace(namespace, Some(kind)).start,
-        )
-    })?;
-    kinds.pop_if(|kind| kind.is_empty());
-    Ok(kinds)
+    names(table, all.start, |key| {
+        let kind = (key < all.end.as_slice()).then(|| keys::kind_of(key))?;
+        let behind = keys::of_namespace(namespace, Some(kind)).start;
+        Some((kind.to_vec(), behind))
+    })
 }
 
 /// What `parse` makes of the first key from `start` on, and of the first one from where it says each time; it ends
-/// where that is nowhere.
+/// at a key of which it makes nothing.
 fn names(
     table: &impl Table,
     mut start: Vec<u8>,
-    parse: impl Fn(&[u8]) -> (Vec<u8>, Vec<u8>),
+    parse: impl Fn(&[u8]) -> Option<(Vec<u8>, Vec<u8>)>,
 ) -> Result<Vec<Vec<u8>>> {
     let mut names = Vec::new();
     loop {
@@ -84,11 +77,10 @@ fn names(
         };
         let (key, _) = row.or_fault()?;
         check_order(key.value() >= start.as_slice())?;
-        let (name, next) = parse(key.value());
-        names.push(name);
-        if next.is_empty() {
+        let Some((name, next)) = parse(key.value()) else {
             return Ok(names);
-        }
+        };
+        names.push(name);
         check_order(next > start)?;
         start = next;
     }

@@ -176,6 +176,11 @@ pub(crate) fn of_namespace(namespace: &[u8], after: Option<&[u8]>) -> Range<Vec<
     start..joined(&[namespace, &[AFTER_SEPARATOR]])
 }
 
+/// What the keys of all records of a kind begin with, without the separator before the id: no record's key.
+pub(crate) fn before_kinds_ids(namespace: &[u8], kind: &[u8]) -> Vec<u8> {
+    joined(&[namespace, &[SEPARATOR], kind])
+}
+
 /// The first key of the table `records` that can belong to a namespace behind this one.
 pub(crate) fn behind_namespace(namespace: &[u8]) -> Vec<u8> {
     joined(&[namespace, &[AFTER_SEPARATOR]])

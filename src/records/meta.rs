@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 
 use super::head::Stamp;
 use super::keys;
-use super::parts::{encode_labels, labels, to_labels};
+use super::parts::{self, encode_labels, to_labels};
 use super::seal::{decode, seal_with, unseal};
 use crate::model::error::{Error, Result};
 use crate::model::identifier::NamespaceName;
@@ -62,7 +62,7 @@ pub(crate) fn seal_namespace(name: &NamespaceName, labels: &Labels) -> Result<Ve
 
 /// The labels of a namespace, of its row.
 pub(crate) fn namespace_labels(key: &[u8], value: &[u8]) -> Result<Labels> {
-    labels(unseal(key, value)?).map(|labels| to_labels(&labels))
+    parts::namespace_labels(unseal(key, value)?).map(|labels| to_labels(&labels))
 }
 
 #[cfg(test)]

@@ -139,8 +139,17 @@ pub(crate) fn seal_value(key: &RecordKey, value: &[u8]) -> Result<Vec<u8>> {
 ///
 /// # Errors
 ///
-/// `Corrupt` if they are not in order.
+/// `Corrupt` if they are not in order, or there are none.
 pub(crate) fn labels(content: &[u8]) -> Result<Vec<LabelRef<'_>>> {
+    some(entries(content)?)
+}
+
+/// The labels of a namespace's content, which may be none.
+///
+/// # Errors
+///
+/// `Corrupt` if they are not in order.
+pub(crate) fn namespace_labels(content: &[u8]) -> Result<Vec<LabelRef<'_>>> {
     entries(content)
 }
 
@@ -148,9 +157,17 @@ pub(crate) fn labels(content: &[u8]) -> Result<Vec<LabelRef<'_>>> {
 ///
 /// # Errors
 ///
-/// `Corrupt` if they are not in order.
+/// `Corrupt` if they are not in order, or there are none.
 pub(crate) fn extensions(content: &[u8]) -> Result<Vec<ExtensionRef<'_>>> {
-    entries(content)
+    some(entries(content)?)
+}
+
+/// These entries of a record's row, which it has only if there are any.
+fn some<T>(entries: Vec<T>) -> Result<Vec<T>> {
+    if entries.is_empty() {
+        return Err(Error::corrupt("a row of labels or extensions has none"));
+    }
+    Ok(entries)
 }
 
 /// The entries of a map, whose keys must be in order.
@@ -252,6 +269,13 @@ mod tests {
         }
         let huge = [&[253][..], &u64::MAX.to_le_bytes(), b"ab"].concat();
         assert!(labels(&huge).unwrap_err().is_corrupt());
+    }
+
+    #[test]
+    fn a_row_without_entries_is_damage_but_for_a_namespace() {
+        assert!(labels(&[0]).unwrap_err().is_corrupt());
+        assert!(extensions(&[0]).unwrap_err().is_corrupt());
+        assert!(namespace_labels(&[0]).unwrap().is_empty());
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::sample::{Contents, plain, populate};
 use crate::seed::{Progress, Seed, count_from_env, tell};
 
 const META: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("meta");
+const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
 
 // redb's header (its design document, "Database header").
 const PAGE_BYTES: usize = 4096;
@@ -758,7 +759,6 @@ fn a_file_of_redb_with_our_names_for_other_tables_is_not_a_store() {
 
 #[test]
 fn a_store_whose_records_are_another_kind_of_table_is_corrupt() {
-    const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
     const OTHER: TableDefinition<'_, u64, u64> = TableDefinition::new("records");
     let place = Place::new();
     drop(Db::create(place.path("meta.redb")).unwrap());
@@ -773,6 +773,41 @@ fn a_store_whose_records_are_another_kind_of_table_is_corrupt() {
             .and_then(|db| Contents::of(&db))
             .unwrap_err();
         assert!(error.is_corrupt(), "{error:#}");
+    }
+}
+
+/// Rows that no listing comes by are told as well.
+#[test]
+fn a_key_of_no_record_is_told_by_the_check() {
+    let place = Place::new();
+    let path = place.path("meta.redb");
+    let db = Db::create(&path).unwrap();
+    db.create_namespace("n", Labels::new()).unwrap();
+    drop(db);
+    for key in [
+        &b"n"[..],
+        b"n\0",
+        b"n\0images",
+        b"n\0containers",
+        b"n\0\0id",
+        b"n\0images\0",
+        b"n\0a/b\0id",
+        b"n\0version\0id",
+        b"n\0images\0id\0y",
+    ] {
+        let files = place.changed_by_redb(Some(&path), |db| {
+            let txn = db.begin_write().unwrap();
+            let value = sealed(key, b"");
+            let mut records = txn.open_table(RECORDS).unwrap();
+            records.insert(key, value.as_slice()).unwrap();
+            drop(records);
+            txn.commit().unwrap();
+        });
+        for path in files {
+            let report = Db::open(&path).unwrap().check().unwrap();
+            let told = report.damages.iter().any(|damage| damage.namespace == "n");
+            assert!(told, "{:?}: {report:?}", key.escape_ascii().to_string());
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use bayplan::{Any, Builder, Container, Db, Filters, Maintenance, Runtime};
+use bayplan::{Any, Builder, Container, Db, Filters, Maintenance, Record, Runtime};
 use chrono::DateTime;
 
 use super::Canary;
@@ -53,9 +53,11 @@ impl Image {
         db.write(|txn| {
             let store = txn.namespace("k8s.io")?;
             for number in 0..70usize {
-                let spec = Any::new("spec", vec![b's'; number * number * 3]);
+                let spec = Any::new("spec", noise(number));
                 let container = Container::new(format!("p{number}"), Runtime::new("runc"), spec);
                 store.create(container.label("number", number.to_string()))?;
+                let image = Record::new(format!("i/{number}"), Any::new("image", b"{}"));
+                store.records("images")?.create(image)?;
             }
             Ok::<_, bayplan::Error>(())
         })
@@ -118,6 +120,20 @@ impl Image {
     fn page(&self, input: &mut Input<'_>) -> usize {
         PAGE_BYTES * self.pages[usize::from(input.byte()) % self.pages.len()]
     }
+}
+
+/// Bytes of a spec that nothing packs: so the file has pages of many kinds.
+fn noise(number: usize) -> Vec<u8> {
+    let mut state = number as u64 + 1;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[0]
+    };
+    std::iter::repeat_with(next)
+        .take(number * number * 3)
+        .collect()
 }
 
 /// The input is a file, if it begins as one of redb's, or else how to open which of the images,
@@ -185,6 +201,7 @@ fn opens(
         for kind in db.record_kinds(name.as_str()).unwrap_or_default() {
             if let Ok(records) = store.records(&kind) {
                 let _ = records.list(&Filters::all());
+                let _ = records.query().lenient_headers();
             }
         }
         let _ = store.get("p3");
@@ -197,6 +214,9 @@ fn opens(
         let store = db.namespace("k8s.io").unwrap();
         let _ = store.delete("p9");
         let _ = store.create(Container::new("new", Runtime::new("runc"), Any::default()));
+        let images = store.records("images").unwrap();
+        let _ = images.delete("i/9");
+        let _ = images.put(Record::new("i/10", Any::default()));
     }
     found.map(|mut found| {
         if canary == Canary::Planted {

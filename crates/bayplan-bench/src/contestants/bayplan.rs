@@ -1,10 +1,10 @@
 //! The store itself.
 
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
 use std::path::Path;
 
 use anyhow::Result;
-use bayplan::{Container, Db, FieldMask, Filters, Namespace, Page, ReadStore as _, Store as _};
+use bayplan::{Container, Db, FieldMask, Filters, Namespace};
 
 use crate::contestant::{CACHE_BYTES, CHANGED, Filter, Opening, SMALL_CACHE_BYTES};
 use crate::payload::{NAMESPACE, container, id};
@@ -19,15 +19,17 @@ pub(crate) struct Bayplan {
 impl Bayplan {
     /// Counts what is listed, one container after the other.
     fn visit(&self, filters: &Filters) -> Result<usize> {
-        let mut count = 0;
-        let visit = &mut |container: Container| {
-            std::hint::black_box(container);
-            count += 1;
-            ControlFlow::Continue(())
-        };
-        self.store.visit(&Page::all(), filters, visit)?;
-        Ok(count)
+        counted(self.store.query().filter(filters).iter()?)
     }
+}
+
+fn counted<T>(found: impl Iterator<Item = bayplan::Result<T>>) -> Result<usize> {
+    let mut count = 0;
+    for item in found {
+        std::hint::black_box(item?);
+        count += 1;
+    }
+    Ok(count)
 }
 
 impl Peer for Bayplan {
@@ -107,15 +109,7 @@ impl Peer for Bayplan {
     }
 
     fn headers(&self) -> Result<Option<usize>> {
-        let mut count = 0;
-        let visit = &mut |header| {
-            std::hint::black_box(header);
-            count += 1;
-            ControlFlow::Continue(())
-        };
-        self.store
-            .visit_headers(&Page::all(), &Filters::all(), visit)?;
-        Ok(Some(count))
+        counted(self.store.query().iter_headers()?).map(Some)
     }
 
     fn create_apart(&self, new: Container) -> Result<Option<()>> {

@@ -150,7 +150,7 @@ fn insert(connection: &Connection, mut new: Container) -> Result<()> {
         now(),
         encode(&new)?,
         spec.type_url,
-        spec.value
+        &*spec.value
     ])?;
     let mut label = connection.prepare_cached(LABEL)?;
     for (key, value) in labels {

@@ -8,8 +8,6 @@
 )]
 
 mod backup;
-#[path = "../../../../fuzz/src/harness/bytes.rs"]
-mod bytes;
 mod check;
 mod compact;
 mod create;

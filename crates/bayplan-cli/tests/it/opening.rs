@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use bayplan::Db;
 
-use crate::bytes::Bytes;
 use crate::util::Place;
 
 #[test]
@@ -189,9 +188,9 @@ fn what_is_no_store_is_refused_and_left_alone() {
 #[test]
 fn a_newer_format_has_an_exit_code_of_its_own() {
     let place = Place::new();
-    write_format(&place, 2);
-    let text = "bayplan: open store DIR/meta.redb: the file has format version 2, and this \
-                program knows up to 1: use a newer one\n";
+    write_format(&place, 3);
+    let text = "bayplan: open store DIR/meta.redb: the file has format version 3, and this \
+                program knows up to 2: use a newer one\n";
     place.fails(&["ls"], 4, text);
     place.fails(&["check"], 4, text);
     place.fails(&["rm", "web"], 4, text);
@@ -202,10 +201,10 @@ fn write_format(place: &Place, version: u8) {
     let key = b"format";
     let mut checksum = crc32fast::Hasher::new_with_initial(u32::try_from(key.len()).unwrap());
     checksum.update(key);
-    checksum.update(&[1, version]);
-    let value = [&checksum.finalize().to_le_bytes()[..], &[1, version]].concat();
+    checksum.update(&[2, version]);
+    let value = [&checksum.finalize().to_le_bytes()[..], &[2, version]].concat();
 
-    let meta = redb::TableDefinition::<Bytes, Bytes>::new("meta");
+    let meta = redb::TableDefinition::<&[u8], &[u8]>::new("meta");
     let db = redb::Database::open(place.db()).unwrap();
     let txn = db.begin_write().unwrap();
     txn.open_table(meta)
