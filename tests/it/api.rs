@@ -6,7 +6,7 @@ use bayplan::{
     Any, CheckReport, Container, ContainerHeader, ContainerId, Db, Error, FieldMask,
     FieldMaskError, FieldPath, Filter, FilterError, Filters, Labels, Namespace, NamespaceName,
     Namespaces, Query, ReadNamespaces, ReadStore, ReadTxn, Record, Records, Result, Revision,
-    Rules, Runtime, Store,
+    Rules, Runtime, Store, Stored as _,
 };
 use proptest::prelude::*;
 

@@ -1,7 +1,9 @@
 //! Field masks: what parses prints as what parses to the same; an update takes the fields that the
 //! mask names from its input, and no other.
 
-use bayplan::{Any, Container, Db, FieldMask, FieldPath, Labels, Namespace, Rules, Runtime};
+use bayplan::{
+    Any, Container, Db, FieldMask, FieldPath, Labels, Namespace, Rules, Runtime, Stored as _,
+};
 
 use super::Canary;
 

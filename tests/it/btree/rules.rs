@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bayplan::{
     Any, Container, ContainerId, Error, ErrorKind, FieldMask, FieldPath, Labels, Record, RecordId,
-    Result, Rules, limits,
+    Result, Rules, Stored as _, limits,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 
