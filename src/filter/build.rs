@@ -110,7 +110,6 @@ impl Filter {
     }
 
     /// Asks for the type URL of the value of a [`Record`](crate::Record); a container has none.
-    #[must_use]
     pub fn value_type() -> FilterField {
         FilterField::from(Field::Type)
     }

@@ -40,7 +40,7 @@ pub struct Stats {
     pub fragmented_bytes: u64,
     /// The rest of the file; none for a store in memory. It is free pages, versions of pages that
     /// a snapshot may still need, and what redb keeps about itself (1 to 2 pages in a small file).
-    /// New writes fill the free pages; [`Builder::compact`](crate::Builder::compact) gives them
+    /// New writes fill the free pages; [`Maintenance::compact`](crate::Maintenance::compact) gives them
     /// back to the file system.
     pub free_bytes: Option<u64>,
 }

@@ -95,11 +95,13 @@ fn no_filter_and_an_empty_filter_let_everything_through() {
 }
 
 #[test]
-fn an_empty_value_counts_as_absent() {
+fn an_empty_value_counts_as_absent_but_for_a_label_that_is_kept() {
     let empty = Thing::default().with(Field::Id, "").label("app", "");
     assert!(!parse("id").matches(&empty));
-    assert!(!parse("labels.app").matches(&empty));
-    assert!(!parse(r#"labels.app=="""#).matches(&empty));
+    assert!(!parse(r#"id=="""#).matches(&empty));
+    // Only a store that keeps empty labels has one.
+    assert!(parse("labels.app").matches(&empty));
+    assert!(parse(r#"labels.app=="""#).matches(&empty));
     assert!(!parse(r#"labels.app!="""#).matches(&empty));
 }
 

@@ -125,7 +125,7 @@ impl<R: BufRead> Reader<R> {
                 kind: Some(kind),
                 record: Some(record),
                 end: None,
-            } => self.record(name, &kind, record),
+            } => self.record(name, &kind, *record),
             Body {
                 namespace: None,
                 labels: None,
@@ -182,7 +182,7 @@ impl<R: BufRead> Reader<R> {
         Ok(Item::Container(name, Box::new(container)))
     }
 
-    fn record(&mut self, name: NamespaceName, kind: &str, record: Box<Record>) -> Result<Item> {
+    fn record(&mut self, name: NamespaceName, kind: &str, record: Record) -> Result<Item> {
         let kind = Kind::new(kind)?;
         self.check_place(&name, &kind, &record.id)?;
         let (policy, below) = (self.store.policy(), self.store.revisions_below);

@@ -94,7 +94,7 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
         }
         None => {
             let (change, mask) = single(args, io)?;
-            (Input::Fields(change), mask)
+            (Input::Fields(Box::new(change)), mask)
         }
     };
     let db = global.open_to_write()?;
@@ -102,7 +102,7 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
     let store = txn.namespace(&target.namespace)?;
     let meant = global.meant(&store, target.id)?;
     let mut change = match input {
-        Input::Fields(change) => change,
+        Input::Fields(change) => *change,
         Input::Whole(text) => whole(&text, &store, &meant.id)?,
     };
     if let Some(path) = from
@@ -130,7 +130,7 @@ enum Input {
     /// A whole container, as `info` prints it.
     Whole(input::Text),
     /// Single fields of it.
-    Fields(Container),
+    Fields(Box<Container>),
 }
 
 /// A whole container.
