@@ -16,10 +16,6 @@ pub(crate) trait Visitor {
 }
 
 /// Visits the headers behind `after` that match, until the visitor breaks; whether it did.
-#[expect(
-    clippy::field_reassign_with_default,
-    reason = "a selection cannot be written out: it may get more fields"
-)]
 pub(crate) fn visit(
     store: &dyn ReadStore,
     after: Option<&str>,
@@ -34,10 +30,8 @@ pub(crate) fn visit(
     selection.is_lenient = true;
     for found in store.traverse(&selection)? {
         match found? {
-            Found::Header(header) => {
-                if visitor.header(&name, header)?.is_break() {
-                    return Ok(ControlFlow::Break(()));
-                }
+            Found::Header(header) if visitor.header(&name, header)?.is_break() => {
+                return Ok(ControlFlow::Break(()));
             }
             Found::Damaged(damaged) => visitor.damaged(damaged.error),
             _ => {}
