@@ -112,7 +112,7 @@ fn with_a_lost_write() -> Vec<u8> {
             .map(<[u8]>::to_vec)
             .collect::<Vec<_>>()
     };
-    let is_leaf = |page: &&Vec<u8>| page[0] == LEAF && holds(page, b"ns\0a");
+    let is_leaf = |page: &&Vec<u8>| page[0] == LEAF && holds(page, b"ns\0containers\0a");
     let before = pages(&old).into_iter().find(|page| is_leaf(&page)).unwrap();
     let mut damaged = pages(&new);
     for page in damaged.iter_mut().filter(|page| is_leaf(&&**page)) {

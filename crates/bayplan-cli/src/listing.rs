@@ -30,8 +30,11 @@ pub(crate) fn visit(
     selection.is_lenient = true;
     for found in store.traverse(&selection)? {
         match found? {
-            Found::Header(header) if visitor.header(&name, header)?.is_break() => {
-                return Ok(ControlFlow::Break(()));
+            Found::Header(header) => {
+                let flow = visitor.header(&name, header)?;
+                if flow.is_break() {
+                    return Ok(flow);
+                }
             }
             Found::Damaged(damaged) => visitor.damaged(damaged.error),
             _ => {}
