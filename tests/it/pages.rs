@@ -373,13 +373,13 @@ fn beside_a_writer_the_pages_of_a_snapshot_are_verified_before_all_of_it_is_read
     assert!(!reader.info().pages_verified);
     // A leaf that a snapshot has, put out of order; nobody has read it so far.
     let mut bytes = std::fs::read(&path).unwrap();
-    let key = b"ns3\0c203";
+    let key = b"ns3\0containers\0c203";
     let places = bytes.windows(key.len()).enumerate();
     let places: Vec<_> = places
         .filter_map(|(place, part)| (part == key).then_some(place))
         .collect();
     for place in places {
-        bytes[place + 4] = b'b';
+        bytes[place + key.len() - 4] = b'b';
     }
     std::fs::write(&path, &bytes).unwrap();
     let report = reader.check().unwrap();

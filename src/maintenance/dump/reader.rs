@@ -271,7 +271,8 @@ fn parse_all<T: DeserializeOwned>(line: &[u8], number: u64) -> Result<T> {
     let mut unknown = None;
     let mut deserializer = serde_json::Deserializer::from_slice(line);
     let parsed = serde_ignored::deserialize(&mut deserializer, |path| {
-        unknown.get_or_insert_with(|| path.to_string());
+        // The marks of what may be absent say nothing to a reader.
+        unknown.get_or_insert_with(|| path.to_string().replace(".?", ""));
     })
     .and_then(|parsed| deserializer.end().map(|()| parsed));
     let parsed = parsed.map_err(|error| no_line(number, &error))?;

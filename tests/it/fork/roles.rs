@@ -203,6 +203,7 @@ fn in_a_visitor(path: &Path) -> Result<(), String> {
         (0..MORE).try_for_each(|n| store.create(plain(&format!("v{n}"))).map(drop))
     });
     more.unwrap();
+    (0..MORE).for_each(|n| println!("#stored v{n}"));
     let snapshot = db.read().unwrap();
     let store = snapshot.namespace(NAMESPACE).unwrap();
     let (mut child, mut visited) = (None, 0);
