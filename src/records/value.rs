@@ -115,10 +115,8 @@ mod tests {
         .collect();
         assert_eq!(packed(&noise).len(), 1 + ANY_MAX_BYTES, "as it is");
         let spec = br#"{"destination":"/proc","type":"proc","source":"proc","options":["nosuid","noexec","nodev"]}"#;
-        assert!(
-            packed(spec).len() < spec.len() / 3,
-            "it is in the dictionary"
-        );
+        let packed = packed(spec).len();
+        assert!(packed < spec.len() / 2, "it is in the dictionary: {packed}");
     }
 
     #[test]

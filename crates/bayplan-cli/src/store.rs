@@ -92,9 +92,12 @@ impl Global {
     pub(crate) fn open_to_read(&self) -> Result<Db> {
         match self.with_file(|builder, path| builder.open_read_only(path)) {
             Err(failure) if failure.exit() == Exit::Damaged => {
-                let db = self.with_file(|builder, path| {
-                    builder.check_integrity(false).open_read_only(path)
-                })?;
+                let lenient = self
+                    .with_file(|builder, path| builder.check_integrity(false).open_read_only(path));
+                // What was wrong at first says more than what came of going on without it.
+                let Ok(db) = lenient else {
+                    return Err(failure);
+                };
                 self.damage.get_or_init(|| failure.message());
                 Ok(db)
             }

@@ -54,8 +54,9 @@ pub(crate) fn run(_: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
     for damage in &report.damages {
         writeln!(io.out, "{}", visible(&line(damage)))?;
     }
+    let is_healthy = report.is_healthy() && global.damage.get().is_none();
     match pages {
-        Pages::Whole | Pages::InUse if report.is_healthy() => Ok(Exit::Done),
+        Pages::Whole | Pages::InUse if is_healthy => Ok(Exit::Done),
         _ => Ok(Exit::Damaged),
     }
 }

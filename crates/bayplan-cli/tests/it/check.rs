@@ -23,7 +23,7 @@ fn a_healthy_store_is_summed_up() {
         report(&place.prints(&["check"])),
         [
             "file        DIR/meta.redb",
-            "format      1",
+            "format      2",
             "rules       strict",
             "namespaces  3",
             "containers  2",
@@ -55,11 +55,14 @@ fn damage_in_a_spec_is_found_by_check_and_refuses_writes() {
     let damaged = "pages       damaged, something may be missing that cannot be named";
     let lines = report(&run.out);
     assert_eq!(lines[5..7], ["damaged     2", damaged]);
-    let page = "file: the file is damaged: the page at byte ";
+    let page = "file: check store DIR/meta.redb: the file is damaged: the page at byte ";
     assert!(lines[7].starts_with(page), "{}", lines[7]);
-    assert_eq!(lines[8..], ["default/web: a checksum does not match"]);
-    let text = "bayplan: get container \"web\" in namespace \"default\": a checksum does not \
-                match\n";
+    assert_eq!(
+        lines[8..],
+        ["default/web: its spec: a checksum does not match"]
+    );
+    let text = "bayplan: get container \"web\" in namespace \"default\": its spec: a checksum does \
+                not match\n";
     let text = format!("{warning}{text}");
     place.fails(&["info", "web"], 2, &text);
     let run = place.run(&["info", "web", "none", "db"]);
@@ -87,11 +90,11 @@ fn damage_in_a_spec_is_found_by_check_and_refuses_writes() {
 fn a_container_that_is_gone_with_its_key_is_noticed() {
     let place = Place::new();
     place.container("hidden/web", &[]);
-    place.damage("hidden\0web");
+    place.damage("hidden\0containers\0web");
     let run = place.run(&["check"]);
     assert_eq!(run.code, 2);
     assert!(run.out.contains("pages       damaged"));
-    let text = "\nfile: the file is damaged: the page at byte ";
+    let text = "\nfile: check store DIR/meta.redb: the file is damaged: the page at byte ";
     assert!(run.out.contains(text), "{}", run.out);
 }
 

@@ -4,6 +4,18 @@ use bayplan::{Any, Container, Db, Runtime};
 
 use crate::util::{Place, summary};
 
+/// Bytes that do not pack.
+fn noise(number: u64) -> Vec<u8> {
+    let mut state = number;
+    let step = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    std::iter::repeat_with(step).take(10_000).collect()
+}
+
 /// A store of which most was deleted.
 fn hollow() -> Place {
     let place = Place::new();
@@ -11,7 +23,7 @@ fn hollow() -> Place {
     db.write(|txn| -> bayplan::Result<()> {
         let store = txn.namespace("default")?;
         for number in 0..500 {
-            let spec = Any::new("spec", vec![b'x'; 10_000]);
+            let spec = Any::new("spec", noise(number));
             let id = format!("container-{number}");
             store.create(Container::new(id, Runtime::new("runc"), spec))?;
         }

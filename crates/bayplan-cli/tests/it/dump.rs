@@ -106,7 +106,7 @@ fn a_dump_that_cannot_be_loaded_leaves_no_store() {
         assert!(run.err.starts_with(&text), "{}", run.err);
         assert!(place.files().is_empty());
     }
-    let newer = dump.replace("\"bayplan_dump\":1", "\"bayplan_dump\":2");
+    let newer = dump.replace("\"bayplan_dump\":2", "\"bayplan_dump\":3");
     assert_eq!(place.run_with(&["load"], &newer, &[]).code, 4);
     place.fails(
         &["load", "none"],

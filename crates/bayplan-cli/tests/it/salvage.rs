@@ -25,9 +25,9 @@ fn what_is_lost_is_named_and_the_rest_is_saved() {
         tail,
         [
             "uncertain default/db: a page that it stands in is damaged, or an older one; \
-             revision 1: all of it was in one page",
-            "lost default/web: what was stored last is damaged (a checksum does not match); its \
-             spec is damaged or gone",
+             it is of revision 1",
+            "lost default/web: what was stored last is damaged (its spec: a checksum does not \
+             match); its spec is damaged or gone",
         ]
     );
     assert_private(&place.path("saved.redb"));
@@ -74,7 +74,7 @@ fn a_whole_file_is_copied_and_that_is_no_damage() {
 fn a_container_whose_key_is_damaged_is_lost_under_what_is_left_of_it() {
     let place = Place::new();
     place.container("hidden/web", &[]);
-    place.damage("hidden\0web");
+    place.damage("hidden\0containers\0web");
     let run = place.run(&["salvage", "saved.redb"]);
     assert_eq!((run.code, run.err.as_str()), (2, ""));
     let text = "\nlost iidden/web: a checksum does not match\n";

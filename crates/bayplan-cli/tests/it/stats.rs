@@ -8,7 +8,7 @@ fn the_table_counts_and_measures() {
     let out = place.prints(&["stats"]);
     assert_eq!(
         summary(&out, &["file", "format", "namespaces", "containers"]),
-        ["DIR/meta.redb", "1", "2", "2"]
+        ["DIR/meta.redb", "2", "2", "2"]
     );
     let size = summary(&out, &["size"]).remove(0);
     assert!(size.ends_with(" KiB"), "{size}");
@@ -19,7 +19,7 @@ fn the_table_counts_and_measures() {
         "NAMESPACE   CONTAINERS\ndefault     1\nk8s.io      1"
     );
     // Two containers, two specs, one label.
-    assert!(tables.contains("\ncontainers   5      1  "), "{tables}");
+    assert!(tables.contains("\nrecords      5      1  "), "{tables}");
 }
 
 #[test]
