@@ -45,7 +45,7 @@ pub trait ReadStore<T: Stored = Container> {
     /// [`query`](ReadStore::query) is the convenient way to call this.
     ///
     /// The iterator ends after an error. What is damaged is [`Corrupt`](crate::ErrorKind::Corrupt), or
-    /// [`Found::Damaged`] if the selection is lenient.
+    /// [`Found::Damaged`](crate::Found::Damaged) if the selection is lenient.
     ///
     /// # Errors
     ///

@@ -462,6 +462,12 @@ impl Error {
         self
     }
 
+    /// The same error, where the file is not known to be at its place.
+    pub(crate) fn into_gone(mut self) -> Self {
+        self.0.kind = ErrorKind::Gone;
+        self
+    }
+
     /// The same error, where what keeps the caller from it is what is stored.
     pub(crate) fn into_precondition(mut self) -> Self {
         self.0.kind = ErrorKind::FailedPrecondition;

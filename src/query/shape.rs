@@ -4,10 +4,11 @@ use std::borrow::Cow;
 
 use crate::filter::{Filters, Subject};
 use crate::model::any::Any;
-use crate::model::container::{Container, ContainerHeader};
+use crate::model::container::{Container, ContainerHeader, Extensions};
 use crate::model::error::Result;
 use crate::model::field::Field;
 use crate::model::kind::Kind;
+use crate::model::labels::Labels;
 use crate::model::record::{Record, RecordHeader};
 use crate::records::head::OwnRow;
 use crate::records::parts::{ExtensionRef, LabelRef, Seals, to_extensions, to_labels};
@@ -84,6 +85,10 @@ impl Shape for ContainerHeader {
         }
         Ok(header)
     }
+
+    fn size(&self) -> usize {
+        bytes_of(&self.labels, &self.extensions)
+    }
 }
 
 impl Shape for Container {
@@ -101,8 +106,8 @@ impl Shape for Container {
     }
 
     fn size(&self) -> usize {
-        let body = self.spec.iter().chain(self.extensions.values());
-        body.map(|any| any.value.len()).sum()
+        let spec = self.spec.as_ref().map_or(0, |any| any.value.len());
+        spec + bytes_of(&self.labels, &self.extensions)
     }
 }
 
@@ -122,7 +127,7 @@ impl Shape for Record {
     }
 
     fn size(&self) -> usize {
-        self.value.value.len()
+        self.value.value.len() + bytes_of(&self.labels, &Extensions::new())
     }
 }
 
@@ -140,6 +145,19 @@ impl Shape for RecordHeader {
             revision: head.revision(),
         })
     }
+
+    fn size(&self) -> usize {
+        bytes_of(&self.labels, &Extensions::new())
+    }
+}
+
+/// About how many bytes labels and extensions hold.
+fn bytes_of(labels: &Labels, extensions: &Extensions) -> usize {
+    let labels = labels.iter().map(|(key, value)| key.len() + value.len());
+    let extensions = extensions
+        .iter()
+        .map(|(name, any)| name.len() + any.value.len());
+    labels.sum::<usize>() + extensions.sum::<usize>()
 }
 
 /// A record, and which rows it has.

@@ -18,6 +18,9 @@ use crate::model::container::Extensions;
 use crate::model::error::{Error, Result};
 use crate::model::labels::Labels;
 
+/// For how many entries there is room from the beginning: more of them have to be seen first.
+const ENTRIES_AT_ONCE: usize = 256;
+
 /// A label, as it stands in the file.
 pub(crate) type LabelRef<'a> = (&'a str, &'a str);
 
@@ -78,12 +81,12 @@ impl Seals {
         let what = match (self.get(part), value) {
             (None, None) => return Ok(()),
             (Some(seal), Some(value)) if Seal::of(value) == Some(seal) => return Ok(()),
-            (Some(_), Some(_)) => "are not the ones that its record knows",
-            (Some(_), None) => "are missing",
-            (None, Some(_)) => "are unknown to its record",
+            (Some(_), Some(_)) => "not what its record knows",
+            (Some(_), None) => "missing",
+            (None, Some(_)) => "unknown to its record",
         };
-        let noun = part.noun();
-        Err(Error::corrupt(format!("its {noun} {what}")))
+        let noun_is = part.noun_is();
+        Err(Error::corrupt(format!("its {noun_is} {what}")))
     }
 }
 
@@ -182,7 +185,7 @@ where
     if count > most {
         return Err(Error::corrupt("a map counts more entries than it can have"));
     }
-    let mut entries: Vec<(&str, V)> = Vec::with_capacity(count);
+    let mut entries: Vec<(&str, V)> = Vec::with_capacity(count.min(ENTRIES_AT_ONCE));
     for _ in 0..count {
         let (entry, behind): ((&str, V), _) = decode_some(rest)?;
         if entries.last().is_some_and(|(last, _)| *last >= entry.0) {
@@ -283,15 +286,17 @@ mod tests {
         let (one, other) = (seal(&b"k"[..], &1).unwrap(), seal(&b"k"[..], &2).unwrap());
         let mut seals = Seals::default();
         seals.set(Part::Labels, Seal::of(&one));
+        seals.set(Part::Value, Seal::of(&one));
         seals.check(Part::Labels, Some(&one)).unwrap();
         seals.check(Part::Extensions, None).unwrap();
         for (part, row, text) in [
             (
                 Part::Labels,
                 Some(&other),
-                "its labels are not the ones that its record knows",
+                "its labels are not what its record knows",
             ),
             (Part::Labels, None, "its labels are missing"),
+            (Part::Value, None, "its spec is missing"),
             (
                 Part::Extensions,
                 Some(&one),

@@ -116,9 +116,12 @@ impl WriteTxn {
                 self.shared.reserved(self.reserved.get());
                 self.shared.index.settle(changes, true);
                 self.shared.renew_snapshot();
-                self.shared
-                    .check_place()
-                    .map_err(|error| error.prefixed("committed, but not seen at its path"))
+                // Whatever keeps it from being seen, it is no failure to write.
+                self.shared.check_place().map_err(|error| {
+                    error
+                        .into_gone()
+                        .prefixed("committed, but not seen at its path")
+                })
             }
             Ok(false) => Err(Error::precondition(
                 "an operation of the transaction failed halfway: it was rolled back",
