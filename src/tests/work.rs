@@ -26,10 +26,9 @@ pub(super) struct Model {
 }
 
 impl Model {
-    /// What the store holds, after a check that finds nothing wrong with it.
+    /// What the store holds, if a check finds nothing wrong with it; otherwise the error of the first damage.
     pub(super) fn of(db: &Db) -> Result<Self> {
-        let report = db.check()?;
-        assert!(report.is_healthy(), "{report:?}");
+        db.check()?.into_result()?;
         Self::of_unchecked(db)
     }
 
