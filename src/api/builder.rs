@@ -227,7 +227,8 @@ impl Builder {
     /// - [`Locked`](crate::ErrorKind::Locked): it is in use; the error names the process where
     ///   the system tells.
     /// - [`NotAStore`](crate::ErrorKind::NotAStore): it is something else.
-    /// - [`IncompatibleFormat`](crate::ErrorKind::IncompatibleFormat): it is of a newer version.
+    /// - [`IncompatibleFormat`](crate::ErrorKind::IncompatibleFormat): it is of a version that
+    ///   this library does not read.
     /// - [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition): it is another store than
     ///   [`Builder::expect_id`] says.
     /// - [`Corrupt`](crate::ErrorKind::Corrupt): it is damaged.

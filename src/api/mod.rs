@@ -1,6 +1,6 @@
 //! What an embedder touches: the traits, the handles, the options.
 //!
-//! It may use every other room. It holds no rule of its own: what an operation does is in `update` and `session`.
+//! It may use every room but maintenance. It holds no rule of its own: what an operation does is in `update` and `session`.
 
 pub(crate) mod builder;
 pub(crate) mod collection;

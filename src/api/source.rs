@@ -56,6 +56,21 @@ pub(crate) trait Writes {
     ) -> Result<R>;
 }
 
+/// The records of a scope in a snapshot, which the result keeps.
+fn traverse_planned<T: Shape + 'static>(
+    snapshot: &ReadTxn,
+    mut scope: Scope,
+    is_lenient: bool,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Traversed<'static, T>> {
+    // A lenient one reads everything, to report all that is damaged.
+    if !is_lenient {
+        scope.plan = snapshot.plan(&scope, limit)?;
+    }
+    Ok(snapshot.traverse(scope, after, limit))
+}
+
 impl Reads for ReadTxn {
     fn look_up<T: Shape>(
         &self,
@@ -68,16 +83,12 @@ impl Reads for ReadTxn {
 
     fn traverse<'a, T: Shape + 'static>(
         &'a self,
-        mut scope: Scope,
+        scope: Scope,
         is_lenient: bool,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Traversed<'a, T>> {
-        // A lenient one reads everything, to report all that is damaged.
-        if !is_lenient {
-            scope.plan = self.plan(&scope, limit)?;
-        }
-        Ok(self.traverse(scope, after, limit))
+        traverse_planned(self, scope, is_lenient, after, limit)
     }
 
     fn namespaces(&self) -> Result<Vec<NamespaceName>> {
@@ -193,16 +204,12 @@ impl Reads for Db {
 
     fn traverse<'a, T: Shape + 'static>(
         &'a self,
-        mut scope: Scope,
+        scope: Scope,
         is_lenient: bool,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Traversed<'a, T>> {
-        let snapshot = self.read()?;
-        if !is_lenient {
-            scope.plan = snapshot.plan(&scope, limit)?;
-        }
-        Ok(snapshot.traverse(scope, after, limit))
+        traverse_planned(&self.read()?, scope, is_lenient, after, limit)
     }
 
     fn namespaces(&self) -> Result<Vec<NamespaceName>> {

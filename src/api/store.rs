@@ -215,10 +215,7 @@ pub trait Store<T: Stored = Container>: ReadStore<T> {
     /// [`Store::put`].
     fn put_if(&self, revision: Revision, item: T) -> Result<T> {
         self.update_if(revision, item, &FieldMask::full())
-            .map_err(|error| match error.is_immutable_field() {
-                true => error.into_precondition(),
-                false => error,
-            })
+            .map_err(Error::of_put)
     }
 
     /// As [`Store::create`], but keeps the times that `item` has: for who moves from another store.

@@ -9,7 +9,7 @@ use super::parse::{self, Parsed};
 use super::pattern::Budget;
 use super::print;
 use super::selector::{Selector, Test};
-use super::unknown::UnknownField;
+use super::unknown::{self, UnknownField};
 use crate::model::field::Field;
 use crate::model::limits::FILTER_MAX_BYTES;
 
@@ -81,11 +81,8 @@ impl Filter {
     /// Those of [`Filter::parse`], and the first unknown field, with the one that may be meant.
     pub fn parse_strict(text: &str) -> Result<Filter, FilterError> {
         let filter = Filter::parse(text)?;
-        let unknown = filter.unknown_fields().next().map(FilterError::from);
-        match unknown {
-            Some(error) => Err(error),
-            None => Ok(filter),
-        }
+        unknown::refuse(filter.unknown_fields())?;
+        Ok(filter)
     }
 
     /// Parses one filter of a list.

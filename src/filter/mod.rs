@@ -27,7 +27,7 @@
 //!
 //! Everything here is pure: text in, values out, no I/O. The order of the modules, each using only
 //! those before it: `chars`, `error`, `scan`, `unquote`, `pattern`, `selector`, `print`, `unknown`,
-//! `parse`, `expr`, `build`, `set`, `eval`, `plan`.
+//! `parse`, `expr`, `build`, `set`, `eval`, `subject`, `plan`.
 
 mod build;
 mod chars;

@@ -14,7 +14,7 @@ use super::set::Filters;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Required<'a> {
     /// The field is present and has this value. No container has an [unknown](Field::Unknown)
-    /// field, an empty value (other than an extension's) or a value that is not UTF-8.
+    /// field, an empty value (other than a label's or an extension's) or a value that is not UTF-8.
     Equals(&'a Field, &'a [u8]),
     /// The field is present.
     Present(&'a Field),

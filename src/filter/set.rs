@@ -3,7 +3,7 @@
 use super::error::FilterError;
 use super::expr::Filter;
 use super::pattern::Budget;
-use super::unknown::UnknownField;
+use super::unknown::{self, UnknownField};
 
 /// Any number of filters, one of which a container must pass. Without any, all containers do.
 ///
@@ -80,11 +80,8 @@ impl Filters {
         I::Item: AsRef<str>,
     {
         let filters = Filters::parse(texts)?;
-        let unknown = filters.unknown_fields().next().map(FilterError::from);
-        match unknown {
-            Some(error) => Err(error),
-            None => Ok(filters),
-        }
+        unknown::refuse(filters.unknown_fields())?;
+        Ok(filters)
     }
 
     /// The fields named that no container can have, in the order of the filters; see

@@ -4,7 +4,6 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::model::excerpt::Excerpt;
 use crate::model::field::{Field, name};
 
 use super::chars;
@@ -121,7 +120,10 @@ impl UnknownField {
     pub fn message(&self) -> String {
         let written = chars::excerpt(self.field());
         let fault = match Field::resolve(&self.parts) {
-            Field::Unknown => format!("unknown field {written}, absent in every container"),
+            // Containers have no type: it is a record's.
+            Field::Unknown | Field::Type => {
+                format!("unknown field {written}, absent in every container")
+            }
             Field::Label(_) | Field::Extension(_) => {
                 format!("{written} without a key is absent in every container")
             }
@@ -142,11 +144,7 @@ impl UnknownField {
 
 impl fmt::Display for UnknownField {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(index) = self.index {
-            write!(f, "filter {}: ", index.saturating_add(1))?;
-        }
-        writeln!(f, "{}", self.message())?;
-        Excerpt::new(self.filter(), self.position()).fmt(f)
+        FilterError::from(self).fmt(f)
     }
 }
 
@@ -159,6 +157,13 @@ impl From<&UnknownField> for FilterError {
             None => error,
         }
     }
+}
+
+/// The error for the first of these, if there is one.
+pub(super) fn refuse<'u>(
+    mut unknown: impl Iterator<Item = &'u UnknownField>,
+) -> Result<(), FilterError> {
+    unknown.next().map_or(Ok(()), |first| Err(first.into()))
 }
 
 /// The known field that a path comes nearest to.

@@ -122,13 +122,9 @@ impl Maintenance {
         progress: impl FnMut(Progress),
     ) -> Result<BackupReport> {
         let to = to.as_ref();
-        let settings = self.settings().clone();
-        let backup = self
-            .builder
-            .check_integrity(true)
-            .opened(from.as_ref(), file::inspect_verified)?;
+        let backup = self.builder.opened(from.as_ref(), file::inspect_verified)?;
         let from = backup.read()?;
-        NewStore::begin(to, &settings)
+        NewStore::begin(to, self.settings())
             .and_then(|new| copy(&from, Operation::RestoreFrom, new, progress))
             .map_err(|error| error.during(Operation::Restore).at(Some(to)))
     }

@@ -34,22 +34,19 @@ pub(crate) fn measure(txn: &ReadTransaction, pages_verified: bool) -> Result<Mea
         namespaces: Vec::new(),
         tables: Vec::new(),
     };
-    for name in all_namespaces(txn)? {
+    for name in all_namespaces(txn, &records)? {
         let mut stats = NamespaceStats {
             containers_count: 0,
             records_counts: BTreeMap::new(),
             name,
         };
-        for kind in query::used_kinds(&records, stats.name.as_str().as_bytes())? {
-            let text = String::from_utf8_lossy(&kind).into_owned();
-            let Ok(kind) = Kind::stored(&text) else {
-                continue; // The check tells.
-            };
+        // What is no kind, the check tells.
+        for kind in query::known_kinds(&records, &stats.name)? {
             let count = count(&records, &stats.name, &kind)?;
             match kind.of_collection() {
                 None => stats.containers_count = count,
-                Some(_) => {
-                    stats.records_counts.insert(text, count);
+                Some(name) => {
+                    stats.records_counts.insert(name.to_owned(), count);
                 }
             }
         }
@@ -74,12 +71,12 @@ pub(crate) fn measure(txn: &ReadTransaction, pages_verified: bool) -> Result<Mea
 }
 
 /// The namespaces that exist, and those under which there are records all the same.
-fn all_namespaces(txn: &ReadTransaction) -> Result<BTreeSet<NamespaceName>> {
+fn all_namespaces(
+    txn: &ReadTransaction,
+    records: &impl query::Table,
+) -> Result<BTreeSet<NamespaceName>> {
     let named = namespaces::list(&txn.open_table(keys::NAMESPACES).or_fault()?)?;
-    let used = query::used_namespaces(&txn.open_table(keys::RECORDS).or_fault()?)?;
-    let used = used
-        .iter()
-        .filter_map(|name| NamespaceName::new(std::str::from_utf8(name).ok()?).ok());
+    let used = query::known_namespaces(records)?;
     Ok(named.into_iter().chain(used).collect())
 }
 

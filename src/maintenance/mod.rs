@@ -20,7 +20,18 @@ use crate::api::builder::Builder;
 use crate::model::error::Result;
 use crate::model::info::StoreId;
 use crate::model::policy::Rules;
+use crate::model::progress::Progress;
 use crate::session::shared::Settings;
+
+/// How many records are done between two calls of a progress callback.
+const PROGRESS_EVERY_COUNT: u64 = 64;
+
+/// Tells how many records are done, if it is time again.
+fn tell(progress: &mut dyn FnMut(Progress), done: u64) {
+    if done.is_multiple_of(PROGRESS_EVERY_COUNT) {
+        progress(Progress::new(done, None));
+    }
+}
 
 /// Tools for a file that nobody has open: [`compact`](Maintenance::compact), [`restore`](Maintenance::restore),
 /// [`load`](Maintenance::load), [`salvage`](Maintenance::salvage).

@@ -9,11 +9,12 @@ use crate::records::keys::FORMAT_VERSION;
 use crate::redb_file::fault::{OrIo, contained};
 
 impl Db {
-    /// Counts the containers, and measures where the bytes of the file are.
+    /// Counts the containers and the records of other kinds, and measures where the bytes of the file are.
     ///
-    /// It reads the keys of all containers and visits every page of the tables, from one snapshot,
-    /// while others write; it waits for nobody. Pages that nobody has verified are verified first. The file's length is asked of the system
-    /// afterwards: after writes in between, the free bytes can be off by what they wrote.
+    /// It reads the own rows of all of them and visits every page of the tables, from one snapshot,
+    /// while others write; it waits for nobody. Pages that nobody has verified are verified first. The
+    /// file's length is asked of the system afterwards: after writes in between, the free bytes can be
+    /// off by what they wrote.
     ///
     /// # Errors
     ///

@@ -13,7 +13,7 @@ use crate::model::limits::{
     EXTENSION_NAME_MAX_BYTES, EXTENSIONS_MAX_BYTES, EXTENSIONS_MAX_COUNT, TEXT_MAX_BYTES,
 };
 use crate::model::policy::Policy;
-use crate::model::revision::{Revision, check_moment};
+use crate::model::revision::Revision;
 
 /// Client-specified metadata of a container, by name.
 pub type Extensions = BTreeMap<String, Any>;
@@ -310,24 +310,6 @@ impl Container {
             extensions,
             revision: header.revision,
         }
-    }
-
-    /// The container, if a store in which every revision is below `revisions_below` could hold it.
-    pub(crate) fn check_stored(self, policy: Policy, revisions_below: Revision) -> Result<Self> {
-        check_moment(
-            self.revision,
-            self.created_at,
-            self.updated_at,
-            revisions_below,
-        )?;
-        let labels = self.labels.len();
-        let settled = self
-            .settled(policy)
-            .map_err(|error| error.prefixed("it breaks a rule of containers"))?;
-        if settled.labels.len() != labels {
-            return Err(Error::invalid("it has a label with an empty value"));
-        }
-        Ok(settled)
     }
 
     fn check_texts(&self) -> Result<()> {

@@ -69,8 +69,8 @@ pub enum ErrorKind {
     Corrupt,
     /// The file is in use by another process, or by another handle of this one.
     Locked,
-    /// The file was written by a newer version of this library, or by a version of redb that this
-    /// one cannot read. It was not changed.
+    /// The file, or the dump, is of a version that this library does not read, or of one of redb's.
+    /// It was not changed.
     IncompatibleFormat,
     /// The file is something else than a store. It was not changed.
     NotAStore,
@@ -468,9 +468,12 @@ impl Error {
         self
     }
 
-    /// The same error, where what keeps the caller from it is what is stored.
-    pub(crate) fn into_precondition(mut self) -> Self {
-        self.0.kind = ErrorKind::FailedPrecondition;
+    /// The same error, of a put: where a field differs that the rules keep, it is what is stored that
+    /// keeps the caller from it.
+    pub(crate) fn of_put(mut self) -> Self {
+        if self.is_immutable_field() {
+            self.0.kind = ErrorKind::FailedPrecondition;
+        }
         self
     }
 

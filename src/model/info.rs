@@ -92,7 +92,7 @@ pub struct StoreInfo {
     /// Whether it is open for reading only.
     pub read_only: bool,
     /// Whether the checksum of every page of the file was verified, when it was opened or since. It is not
-    /// where another process may write the file. If it was switched off at opening, the first write or
-    /// check verifies them, or a repair after a crash.
+    /// where another process may write the file. If it was switched off at opening, the first write
+    /// verifies them, a check, a dump or the like, or a repair after a crash.
     pub pages_verified: bool,
 }

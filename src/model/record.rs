@@ -4,11 +4,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::model::any::Any;
-use crate::model::error::{Error, Result};
+use crate::model::error::Result;
 use crate::model::kind::RecordId;
 use crate::model::labels::{self, Labels};
 use crate::model::policy::Policy;
-use crate::model::revision::{Revision, check_moment};
+use crate::model::revision::Revision;
 
 /// Something that a host keeps beside its containers, in a collection of its own: an image, a sandbox, a lease.
 ///
@@ -121,23 +121,5 @@ impl Record {
         self.labels = labels::settle(self.labels, policy)?;
         self.value.check("the value")?;
         Ok(self)
-    }
-
-    /// The record, if a store in which every revision is below `revisions_below` could hold it.
-    pub(crate) fn check_stored(self, policy: Policy, revisions_below: Revision) -> Result<Self> {
-        check_moment(
-            self.revision,
-            self.created_at,
-            self.updated_at,
-            revisions_below,
-        )?;
-        let labels = self.labels.len();
-        let settled = self
-            .settled(policy)
-            .map_err(|error| error.prefixed("it breaks a rule of records"))?;
-        if settled.labels.len() != labels {
-            return Err(Error::invalid("it has a label with an empty value"));
-        }
-        Ok(settled)
     }
 }

@@ -101,7 +101,7 @@ impl<T: Shape> Batch<T> {
                 if batch.is_full(limit) {
                     return Ok(batch);
                 }
-                batch.rest_after = Some(id.as_str().as_bytes().to_vec());
+                batch.reach(id.as_str().as_bytes());
                 let mut cursor = Cursor::new(table, RecordKey::new(name, kind, &id).all())?;
                 if let Some(group) = cursor.advance()? {
                     batch.take(&group, scope)?;
@@ -114,13 +114,20 @@ impl<T: Shape> Batch<T> {
                     return Ok(batch);
                 }
                 if let Some(group) = cursor.advance()? {
-                    batch.rest_after = Some(group.id().to_vec());
+                    batch.reach(group.id());
                     batch.take(&group, scope)?;
                 }
             }
         }
         batch.rest_after = None;
         Ok(batch)
+    }
+
+    /// What follows begins behind this id, as far as is known.
+    fn reach(&mut self, id: &[u8]) {
+        let last = self.rest_after.get_or_insert_default();
+        last.clear();
+        last.extend_from_slice(id);
     }
 
     fn is_full(&self, limit: usize) -> bool {

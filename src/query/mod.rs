@@ -62,6 +62,21 @@ pub(crate) fn used_kinds(table: &impl Table, namespace: &[u8]) -> Result<Vec<Vec
     })
 }
 
+/// The namespaces under which there are records, as far as they are any.
+pub(crate) fn known_namespaces(table: &impl Table) -> Result<Vec<NamespaceName>> {
+    let used = used_namespaces(table)?.into_iter();
+    let known = used.filter_map(|name| NamespaceName::new(String::from_utf8(name).ok()?).ok());
+    Ok(known.collect())
+}
+
+/// The kinds of which there are records in a namespace, as far as they are any.
+pub(crate) fn known_kinds(table: &impl Table, name: &NamespaceName) -> Result<Vec<Kind>> {
+    let used = used_kinds(table, name.as_str().as_bytes())?;
+    let known = used.iter();
+    let known = known.filter_map(|kind| Kind::stored(str::from_utf8(kind).ok()?).ok());
+    Ok(known.collect())
+}
+
 /// What `parse` makes of the first key from `start` on, and of the first one from where it says each time; it ends
 /// at a key of which it makes nothing.
 fn names(

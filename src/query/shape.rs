@@ -173,10 +173,6 @@ impl<T: Shape> Shape for WithSeals<T> {
         let seals = loaded.row.head.seals;
         T::build(loaded).map(|item| Self { item, seals })
     }
-
-    fn size(&self) -> usize {
-        self.item.size()
-    }
 }
 
 /// Its id.

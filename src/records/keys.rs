@@ -27,6 +27,9 @@ use crate::model::kind::{Kind, RecordId};
 /// A table from bytes to bytes.
 pub(crate) type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
+/// Such a table, open for writing.
+pub(crate) type Writable<'t> = redb::Table<'t, &'static [u8], &'static [u8]>;
+
 /// The containers and the records of other kinds.
 pub(crate) const RECORDS: Table = Table::new("records");
 
@@ -173,7 +176,7 @@ pub(crate) fn of_namespace(namespace: &[u8], after: Option<&[u8]>) -> Range<Vec<
         None => joined(&[namespace, &[SEPARATOR]]),
         Some(kind) => joined(&[namespace, &[SEPARATOR], kind, &[AFTER_SEPARATOR]]),
     };
-    start..joined(&[namespace, &[AFTER_SEPARATOR]])
+    start..behind_namespace(namespace)
 }
 
 /// What the keys of all records of a kind begin with, without the separator before the id: no record's key.

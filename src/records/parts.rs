@@ -225,7 +225,7 @@ mod tests {
     }
 
     fn content(sealed: &[u8], part: Part) -> &[u8] {
-        unseal(&key().part(part), sealed).unwrap()
+        unseal(key().part(part).as_slice(), sealed).unwrap()
     }
 
     #[test]

@@ -21,8 +21,8 @@ const CHECKSUM_BYTES: usize = 4;
 /// What stands before the content until the checksum is known.
 const OPEN_SEAL: [u8; CHECKSUM_BYTES + 1] = [0, 0, 0, 0, FORMAT];
 
-/// Enough for most rows.
-const USUAL_BYTES: usize = 512;
+/// Enough for each value of the table `meta`.
+const USUAL_BYTES: usize = 64;
 
 /// The checksum of a sealed value, by which a record knows its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, BorrowDecode)]
@@ -51,12 +51,6 @@ impl<'a> Key<'a> {
 impl<'a> From<&'a [u8]> for Key<'a> {
     fn from(own: &'a [u8]) -> Self {
         Self { own, suffix: &[] }
-    }
-}
-
-impl<'a> From<&'a Vec<u8>> for Key<'a> {
-    fn from(own: &'a Vec<u8>) -> Self {
-        Self::from(own.as_slice())
     }
 }
 

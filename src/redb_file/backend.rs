@@ -74,7 +74,8 @@ impl Gate {
     /// of what redb wrote, as after a crash, and no later sync can be trusted with it.
     pub(crate) fn open(&self) -> io::Result<()> {
         let state = &self.0;
-        if state.access != Access::Write {
+        // Asked before each write: who finds it open takes no lock.
+        if state.access != Access::Write || state.is_open() {
             return Ok(());
         }
         let mut overlay = state.overlay();

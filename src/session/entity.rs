@@ -10,7 +10,7 @@ use crate::model::kind::RecordId;
 use crate::model::labels::Labels;
 use crate::model::policy::Policy;
 use crate::model::record::Record;
-use crate::model::revision::Revision;
+use crate::model::revision::{Revision, check_moment};
 use crate::query::Shape;
 use crate::records::head::OwnRow;
 use crate::records::keys::RecordKey;
@@ -18,6 +18,9 @@ use crate::records::parts::Seals;
 
 /// Something that is stored under an id.
 pub(crate) trait Entity: Shape + Clone {
+    /// What several of them are called.
+    const NOUNS: &'static str;
+
     /// Its id, if it is one.
     fn parsed_id(id: &str) -> Result<RecordId>;
 
@@ -35,7 +38,18 @@ pub(crate) trait Entity: Shape + Clone {
     fn settled(self, policy: Policy) -> Result<Self>;
 
     /// Itself, if a store in which every revision is below `revisions_below` could hold it.
-    fn check_stored(self, policy: Policy, revisions_below: Revision) -> Result<Self>;
+    fn check_stored(self, policy: Policy, revisions_below: Revision) -> Result<Self> {
+        let (created_at, updated_at) = self.times();
+        check_moment(self.revision(), created_at, updated_at, revisions_below)?;
+        let count = self.labels().len();
+        let settled = self
+            .settled(policy)
+            .map_err(|error| error.prefixed(&format!("it breaks a rule of {}", Self::NOUNS)))?;
+        if settled.labels().len() != count {
+            return Err(Error::invalid("it has a label with an empty value"));
+        }
+        Ok(settled)
+    }
 
     /// Its own row, sealed.
     fn own_row(&self, key: &RecordKey, seals: Seals) -> Result<Vec<u8>>;
@@ -50,6 +64,8 @@ pub(crate) trait Entity: Shape + Clone {
 }
 
 impl Entity for Container {
+    const NOUNS: &'static str = "containers";
+
     fn parsed_id(id: &str) -> Result<RecordId> {
         ContainerId::new(id).map(RecordId::from)
     }
@@ -75,10 +91,6 @@ impl Entity for Container {
         self.settled(policy)
     }
 
-    fn check_stored(self, policy: Policy, revisions_below: Revision) -> Result<Self> {
-        self.check_stored(policy, revisions_below)
-    }
-
     fn own_row(&self, key: &RecordKey, seals: Seals) -> Result<Vec<u8>> {
         OwnRow::of_container(self, seals).seal(key.own())
     }
@@ -98,6 +110,8 @@ impl Entity for Container {
 }
 
 impl Entity for Record {
+    const NOUNS: &'static str = "records";
+
     fn parsed_id(id: &str) -> Result<RecordId> {
         RecordId::new(id)
     }
@@ -121,10 +135,6 @@ impl Entity for Record {
 
     fn settled(self, policy: Policy) -> Result<Self> {
         self.settled(policy)
-    }
-
-    fn check_stored(self, policy: Policy, revisions_below: Revision) -> Result<Self> {
-        self.check_stored(policy, revisions_below)
     }
 
     fn own_row(&self, key: &RecordKey, seals: Seals) -> Result<Vec<u8>> {

@@ -110,16 +110,18 @@ pub(crate) fn create_backend(
         .create_with_backend(backend)
         .or_fault()
         .map(Closing::new)?;
-    let identity = Identity::new(
-        *uuid::Uuid::new_v4().as_bytes(),
-        (settings.clock)(),
-        Policy {
-            rules: settings.rules.unwrap_or_default(),
-            keep_empty_labels: settings.keep_empty_labels,
-        },
-    );
-    initialize(&db, &identity, 0)?;
+    initialize(&db, &new_identity(settings), 0)?;
     share(File::ReadWrite(Opened::new(db)), path, settings)
+}
+
+/// Another store than any that there is.
+pub(crate) fn new_identity(settings: &Settings) -> Identity {
+    let policy = Policy {
+        rules: settings.rules.unwrap_or_default(),
+        keep_empty_labels: settings.keep_empty_labels,
+    };
+    let uuid = *uuid::Uuid::new_v4().as_bytes();
+    Identity::new(uuid, (settings.clock)(), policy)
 }
 
 /// The store in a backend. Nothing is written to it before it is known to be one.
@@ -375,8 +377,7 @@ fn check_identity(snapshot: &ReadTransaction, settings: &Settings, newest: u32) 
             Err(redb::TableError::TableTypeMismatch { key, .. }) if key.name() == FORMAT_1_KEYS => {
                 return Err(Error::new(
                     ErrorKind::IncompatibleFormat,
-                    "the file has format version 1, which was never released: dump it with the program that \
-                     wrote it, and load that",
+                    "the file has format version 1, which was never released: nothing reads it any more",
                 ));
             }
             Err(error) => {

@@ -1,16 +1,12 @@
 //! Reading and writing namespaces and their labels: one row each.
 
-use redb::Table;
-
 use crate::model::error::{Error, Result};
 use crate::model::identifier::NamespaceName;
 use crate::model::labels::Labels;
 use crate::query;
-use crate::records::keys;
+use crate::records::keys::{self, Writable};
 use crate::records::meta::{namespace_labels, seal_namespace};
 use crate::redb_file::fault::OrFault;
-
-type Writable<'t> = Table<'t, &'static [u8], &'static [u8]>;
 
 /// The labels of a namespace; none if it does not exist.
 pub(crate) fn get(table: &impl query::Table, name: &NamespaceName) -> Result<Option<Labels>> {

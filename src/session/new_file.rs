@@ -232,6 +232,24 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_failure_behind_the_naming_says_that_the_file_is_whole() {
+        for way in WAYS {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("a");
+            let mut new = NewFile::begin_in(&path, way).unwrap();
+            new.file().unwrap().write_all(b"whole").unwrap();
+            // A device that no sync succeeds on.
+            new.directory = File::open("/dev/null").unwrap();
+            let error = new.finish().unwrap_err();
+            let text = "the file is whole, but a power cut may take its name away";
+            assert_eq!(error.to_string(), text);
+            assert!(format!("{error:#}").contains("os error"), "{error:#}");
+            assert_eq!(fs::read(&path).unwrap(), b"whole");
+        }
+    }
+
     /// A file system that makes no files, whoever asks for it.
     #[cfg(target_os = "linux")]
     #[test]

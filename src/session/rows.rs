@@ -2,17 +2,15 @@
 //!
 //! The caller has checked everything by then; what fails here is the storage.
 
-use redb::{ReadableTable, Table};
+use redb::ReadableTable;
 
 use crate::model::error::Result;
 use crate::query::WithSeals;
-use crate::records::keys::{Part, RecordKey};
+use crate::records::keys::{Part, RecordKey, Writable};
 use crate::records::parts::{Seals, seal_extensions, seal_labels, seal_value};
 use crate::records::seal::Seal;
 use crate::redb_file::fault::OrFault;
 use crate::session::entity::Entity;
-
-type Rows<'t> = Table<'t, &'static [u8], &'static [u8]>;
 
 /// What stands where a record would be stored.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,7 +22,7 @@ pub(crate) enum Occupant {
 }
 
 /// What is stored under the keys of a record, without reading it.
-pub(crate) fn occupant(table: &Rows<'_>, key: &RecordKey) -> Result<Occupant> {
+pub(crate) fn occupant(table: &Writable<'_>, key: &RecordKey) -> Result<Occupant> {
     let keys = key.all();
     let mut range = table
         .range(keys.start.as_slice()..keys.end.as_slice())
@@ -39,7 +37,7 @@ pub(crate) fn occupant(table: &Rows<'_>, key: &RecordKey) -> Result<Occupant> {
 /// Stores a record where there is none.
 ///
 /// The keys go in from last to first: redb packs its pages best that way.
-pub(crate) fn insert<E: Entity>(table: &mut Rows<'_>, key: &RecordKey, new: &E) -> Result<()> {
+pub(crate) fn insert<E: Entity>(table: &mut Writable<'_>, key: &RecordKey, new: &E) -> Result<()> {
     let mut seals = Seals::default();
     for part in Part::ALL.into_iter().rev() {
         if let Some(row) = sealed(key, part, new)? {
@@ -52,7 +50,7 @@ pub(crate) fn insert<E: Entity>(table: &mut Rows<'_>, key: &RecordKey, new: &E) 
 
 /// Turns one stored record into another, writing only the rows that differ.
 pub(crate) fn replace<E: Entity>(
-    table: &mut Rows<'_>,
+    table: &mut Writable<'_>,
     key: &RecordKey,
     old: &WithSeals<E>,
     new: &E,
@@ -73,7 +71,7 @@ pub(crate) fn replace<E: Entity>(
 }
 
 /// Removes a record with everything that is stored of it, whether it can be read or not.
-pub(crate) fn delete(table: &mut Rows<'_>, key: &RecordKey) -> Result<()> {
+pub(crate) fn delete(table: &mut Writable<'_>, key: &RecordKey) -> Result<()> {
     let keys = key.all();
     table
         .retain_in(keys.start.as_slice()..keys.end.as_slice(), |_, _| false)
@@ -100,12 +98,12 @@ fn sealed<E: Entity>(key: &RecordKey, part: Part, entity: &E) -> Result<Option<V
     }
 }
 
-fn put(table: &mut Rows<'_>, key: &[u8], value: &[u8]) -> Result<()> {
+fn put(table: &mut Writable<'_>, key: &[u8], value: &[u8]) -> Result<()> {
     table.insert(key, value).or_fault()?;
     Ok(())
 }
 
-fn remove(table: &mut Rows<'_>, key: &[u8]) -> Result<()> {
+fn remove(table: &mut Writable<'_>, key: &[u8]) -> Result<()> {
     table.remove(key).or_fault()?;
     Ok(())
 }

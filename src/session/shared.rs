@@ -106,15 +106,13 @@ pub(crate) struct Opened {
     pub(crate) db: Closing<Database>,
     /// What stands before the file; none before a new one.
     gate: Option<Gate>,
-    pages: Mutex<Pages>,
-}
-
-/// Who has verified the pages of a file.
-enum Pages {
-    Verified,
-    /// Nobody but those that redb opens and closes it by.
-    Unverified(Commit),
-    Damaged(Error),
+    /// What nobody had verified at opening, but for the pages that redb opens and closes it by.
+    unverified: Option<Commit>,
+    /// Whether the pages are what was written; not set while nobody knows. Readers look here, and
+    /// must not wait for who finds out.
+    pages: OnceLock<Result<()>>,
+    /// Held by who finds out.
+    verifying: Mutex<()>,
 }
 
 impl Opened {
@@ -123,7 +121,9 @@ impl Opened {
         Self {
             db,
             gate: None,
-            pages: Mutex::new(Pages::Verified),
+            unverified: None,
+            pages: OnceLock::from(Ok(())),
+            verifying: Mutex::default(),
         }
     }
 
@@ -132,30 +132,38 @@ impl Opened {
         Self {
             db,
             gate: Some(gate),
-            pages: Mutex::new(unverified.map_or(Pages::Verified, Pages::Unverified)),
+            pages: match unverified {
+                Some(_) => OnceLock::new(),
+                None => OnceLock::from(Ok(())),
+            },
+            unverified,
+            verifying: Mutex::default(),
         }
     }
 
     pub(crate) fn are_pages_verified(&self) -> bool {
-        matches!(*self.lock_pages(), Pages::Verified)
+        matches!(self.pages.get(), Some(Ok(())))
     }
 
     /// Verifies all pages, if nobody has. What is damaged stays so.
     pub(crate) fn verify_pages(&self) -> Result<()> {
-        let mut pages = self.lock_pages();
-        let verified = match (&*pages, &self.gate) {
-            (Pages::Verified, _) => return Ok(()),
-            (Pages::Damaged(error), _) => return Err(error.clone()),
+        if let Some(known) = self.pages.get() {
+            return known.clone();
+        }
+        let _turn = self.verifying.lock();
+        if let Some(known) = self.pages.get() {
+            return known.clone();
+        }
+        let verified = match (&self.unverified, &self.gate) {
             // Nothing was committed since: a write verifies them before.
-            (Pages::Unverified(commit), Some(gate)) => gate.verify(commit, Extent::OurTables),
-            (Pages::Unverified(_), None) => Ok(()),
+            (Some(commit), Some(gate)) => gate.verify(commit, Extent::OurTables),
+            _ => Ok(()),
         };
         match &verified {
-            Ok(()) => *pages = Pages::Verified,
-            Err(error) if error.is_corrupt() => *pages = Pages::Damaged(error.clone()),
-            Err(_) => {}
+            // A file that cannot be read may be readable the next time.
+            Err(error) if !error.is_corrupt() => verified,
+            _ => self.pages.get_or_init(|| verified).clone(),
         }
-        verified
     }
 
     /// Lets writes reach the file. The pages must have been verified.
@@ -168,10 +176,6 @@ impl Opened {
     /// Whether what redb has written so far is kept from the file.
     fn is_held_back(&self) -> bool {
         self.gate.as_ref().is_some_and(|gate| !gate.is_open())
-    }
-
-    fn lock_pages(&self) -> MutexGuard<'_, Pages> {
-        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

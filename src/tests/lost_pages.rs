@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bayplan::{Db, ErrorKind, Result};
 use redb::{BackendError, StorageBackend};
 
-use super::disk::Disk;
+use super::disk::{Disk, free_locks};
 use super::seed::{Progress, Seed, count_from_env, tell};
 use super::work::{self, Model, settings};
 use crate::redb_file::backend::Access;
@@ -205,31 +205,7 @@ impl StorageBackend for Cached {
         Ok(())
     }
 
-    // Nobody else is there: every lock is free.
-
-    fn try_lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {
-        Ok(true)
-    }
-
-    fn try_lock_shared_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {
-        Ok(true)
-    }
-
-    fn lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<(), BackendError> {
-        Ok(())
-    }
-
-    fn lock_shared_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<(), BackendError> {
-        Ok(())
-    }
-
-    fn unlock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<(), BackendError> {
-        Ok(())
-    }
-
-    fn query_lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {
-        Ok(false)
-    }
+    free_locks!();
 }
 
 impl fmt::Debug for Cached {

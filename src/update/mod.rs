@@ -1,4 +1,4 @@
-//! What an update does to a container: the one place of the mutability rules.
+//! What an update does to a container or a record: the one place of the mutability rules.
 
 pub(crate) mod mask;
 
@@ -31,25 +31,6 @@ pub(crate) fn apply(
             take(&mut updated, &input, path, policy.rules)?;
         }
     }
-    updated.updated_at = strictly_later(stored.updated_at, now)?;
-    updated.settled(policy)
-}
-
-/// The container that takes the place of `stored`, with all of `input` that may change; its revision is still the
-/// old one.
-///
-/// # Errors
-///
-/// `FailedPrecondition` where a field differs that the rules keep; `InvalidArgument` if `input` breaks a rule.
-pub(crate) fn put(
-    stored: &Container,
-    input: Container,
-    policy: Policy,
-    now: DateTime<Utc>,
-) -> Result<Container> {
-    let input = input.settled(policy)?;
-    let mut updated = stored.clone();
-    replace(&mut updated, input, policy.rules).map_err(Error::into_precondition)?;
     updated.updated_at = strictly_later(stored.updated_at, now)?;
     updated.settled(policy)
 }

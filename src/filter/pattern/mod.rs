@@ -30,6 +30,7 @@ mod weight;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 pub(super) use budget::Budget;
 use regex::bytes::{Regex, RegexBuilder};
@@ -43,7 +44,8 @@ use crate::model::limits::{
 #[derive(Clone)]
 pub(crate) struct Pattern {
     source: String,
-    regex: Regex,
+    /// Shared, since a copy of its own would begin without what was cached for matching.
+    regex: Arc<Regex>,
 }
 
 /// The crate's own limit of nesting. One level of ours is at most a repetition, a group, an
@@ -63,7 +65,7 @@ impl Pattern {
             .map_err(|error| Fault::new(0, refusal(&error)))?;
         Ok(Pattern {
             source: source.to_owned(),
-            regex,
+            regex: Arc::new(regex),
         })
     }
 

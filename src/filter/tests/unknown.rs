@@ -25,6 +25,14 @@ fn names(filter: &str, field: &str, suggestion: Option<&str>) {
 }
 
 #[test]
+fn the_type_of_records_is_no_field_of_containers() {
+    names("type==x", "type", None);
+    let error = Filter::parse_strict("type==x").unwrap_err();
+    let text = "unknown field `type`, absent in every container; the fields are ";
+    assert!(error.message().starts_with(text), "{error}");
+}
+
+#[test]
 fn known_fields_are_not_unknown() {
     for filter in [
         "",

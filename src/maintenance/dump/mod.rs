@@ -1,14 +1,15 @@
 //! The dump: a whole store as lines of JSON, for people, for other programs and for other versions.
 //!
 //! ```text
-//! {"bayplan_dump":1,"store":{"id":"..","created_at":"..","rules":"strict","revisions_below":1024}}
+//! {"bayplan_dump":2,"store":{"id":"..","created_at":"..","rules":"strict","revisions_below":1024}}
 //! {"namespace":"k8s.io","labels":{"team":"infra"}}
 //! {"namespace":"k8s.io","container":{"id":"web","labels":{"app":"nginx"},..,"revision":7}}
-//! {"end":{"namespaces":1,"containers":1,"crc32":"5d41402a"}}
+//! {"namespace":"k8s.io","kind":"images","record":{"id":"nginx",..,"revision":8}}
+//! {"end":{"namespaces":1,"containers":1,"records":1,"crc32":"5d41402a"}}
 //! ```
 //!
-//! A namespace's line comes before those of its containers; namespaces are in the order of their
-//! names, containers in that of their ids. The checksum is CRC-32 (IEEE) over all lines before the
+//! A namespace's line comes before those of what it holds; namespaces are in the order of their
+//! names, what they hold in that of its kinds and ids. The checksum is CRC-32 (IEEE) over all lines before the
 //! last, with their line feeds. Every line ends with one, also the last. The same store always
 //! gives the same bytes.
 

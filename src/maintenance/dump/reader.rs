@@ -13,6 +13,7 @@ use crate::model::kind::Kind;
 use crate::model::labels::{self, Labels};
 use crate::model::limits::DUMP_LINE_MAX_BYTES;
 use crate::model::record::Record;
+use crate::session::entity::Entity;
 
 /// What a line after the first brings.
 pub(crate) enum Item {

@@ -14,6 +14,7 @@ use crate::maintenance::dump::Reader;
 use crate::maintenance::dump::Writer;
 use crate::maintenance::dump::line::StoreLine;
 use crate::maintenance::new_store::{NewStore, not_kept};
+use crate::maintenance::tell;
 use crate::model::container::Container;
 use crate::model::error::{Error, Operation, Result};
 use crate::model::identifier::NamespaceName;
@@ -30,9 +31,6 @@ use crate::session::entity::Entity;
 use crate::session::new_file::NewFile;
 use crate::session::snapshot::revisions_below;
 use crate::session::txn::ReadTxn;
-
-/// How many records are done between two calls of a progress callback.
-const PROGRESS_EVERY_COUNT: u64 = 64;
 
 /// What is dumped, a store or one namespace of it, and where it goes.
 ///
@@ -118,7 +116,7 @@ impl Db {
     /// [`Corrupt`](crate::ErrorKind::Corrupt), naming the page, container or namespace, if something is
     /// damaged: a dump is whole or it has no last line ([`Maintenance::salvage`] saves the rest).
     /// [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition) if a container needs a line
-    /// longer than [`DUMP_LINE_MAX_BYTES`](crate::model::limits::DUMP_LINE_MAX_BYTES).
+    /// longer than [`DUMP_LINE_MAX_BYTES`](crate::limits::DUMP_LINE_MAX_BYTES).
     /// [`Io`](crate::ErrorKind::Io) if `out` fails.
     ///
     /// # Examples
@@ -338,12 +336,6 @@ fn each<E: Entity + 'static>(
     Ok(())
 }
 
-fn tell(progress: &mut impl FnMut(Progress), done: u64) {
-    if done.is_multiple_of(PROGRESS_EVERY_COUNT) {
-        progress(Progress::new(done, None));
-    }
-}
-
 fn store_line(snapshot: &ReadTxn) -> Result<StoreLine> {
     let identity = &snapshot.shared().identity;
     Ok(StoreLine {
@@ -357,7 +349,7 @@ fn store_line(snapshot: &ReadTxn) -> Result<StoreLine> {
 
 impl Maintenance {
     /// Makes a new store of a dump: the same store, with its id, times, revisions and rules.
-    /// [`Builder::rules`](crate::Builder::rules) changes nothing about that.
+    /// [`Maintenance::rules`] changes nothing about that.
     ///
     /// Everything is checked that a stored container must be, in the order and number that the
     /// dump says. There is a whole store at `path` afterwards, or nothing; like a created one it

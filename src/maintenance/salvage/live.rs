@@ -45,16 +45,16 @@ impl Live {
     /// Those that are no damage: `NotFound`, `Locked`, `IncompatibleFormat`, `FailedPrecondition`
     /// (another store than expected), `Io`.
     pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Option<Self>> {
+        let unverified = Settings {
+            check_integrity: false,
+            ..settings.clone()
+        };
         for is_verified in [true, false] {
-            let settings = Settings {
-                check_integrity: is_verified,
-                ..settings.clone()
-            };
             let opened = contained(|| {
                 let shared = if is_verified {
-                    file::inspect_verified(path, &settings)?
+                    file::inspect_verified(path, settings)?
                 } else {
-                    file::inspect(path, &settings)?
+                    file::inspect(path, &unverified)?
                 };
                 Ok(Self {
                     snapshot: shared.snapshot()?,
@@ -93,21 +93,12 @@ impl Live {
 
     /// The namespaces that there are records under.
     pub(crate) fn used(&self) -> Result<Vec<NamespaceName>> {
-        let used = contained(|| query::used_namespaces(&self.snapshot.records))?;
-        Ok(used
-            .into_iter()
-            .filter_map(|name| NamespaceName::new(String::from_utf8(name).ok()?).ok())
-            .collect())
+        contained(|| query::known_namespaces(&self.snapshot.records))
     }
 
     /// The kinds of which there are records in a namespace.
     pub(crate) fn kinds(&self, name: &NamespaceName) -> Result<Vec<Kind>> {
-        let name = name.as_str().as_bytes();
-        let used = contained(|| query::used_kinds(&self.snapshot.records, name))?;
-        Ok(used
-            .iter()
-            .filter_map(|kind| Kind::stored(std::str::from_utf8(kind).ok()?).ok())
-            .collect())
+        contained(|| query::known_kinds(&self.snapshot.records, name))
     }
 
     /// The records of a kind in a namespace; damaged ones do not end it.

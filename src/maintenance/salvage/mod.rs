@@ -113,7 +113,8 @@ impl Maintenance {
     ///
     /// - [`NotAStore`](crate::ErrorKind::NotAStore): nothing that a store writes is in the file.
     /// - [`Locked`](crate::ErrorKind::Locked): the file is in use.
-    /// - [`IncompatibleFormat`](crate::ErrorKind::IncompatibleFormat): it is of a newer version.
+    /// - [`IncompatibleFormat`](crate::ErrorKind::IncompatibleFormat): it is of a version that
+    ///   this library does not read.
     /// - [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition): it is another store than
     ///   [`Maintenance::expect_id`] says.
     /// - [`AlreadyExists`](crate::ErrorKind::AlreadyExists): there is anything at `to`.

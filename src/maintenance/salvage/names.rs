@@ -1,4 +1,4 @@
-//! What of a salvaged store is no container: which store it is, and its namespaces.
+//! What of a salvaged store is no record: which store it is, and its namespaces.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,9 @@ use crate::maintenance::bulk::Bulk;
 use crate::model::error::Result;
 use crate::model::identifier::NamespaceName;
 use crate::model::labels::{self, Labels};
-use crate::model::policy::Policy;
 use crate::records::meta::Identity;
 use crate::redb_file::fault::contained;
+use crate::session::file;
 use crate::session::shared::REVISION_BLOCK;
 
 impl Work<'_> {
@@ -17,23 +17,14 @@ impl Work<'_> {
     pub(super) fn identity(&mut self) -> Result<(Identity, bool)> {
         if let Some(live) = &self.live {
             let identity = &live.shared.identity;
-            let copy = Identity::new(identity.uuid, identity.created_at()?, identity.policy()?);
-            return Ok((copy, true));
+            identity.created_at().and(identity.policy())?;
+            return Ok((identity.clone(), true));
         }
-        let found = self.search().identity.as_ref().and_then(|identity| {
-            let (created_at, policy) = (identity.created_at().ok()?, identity.policy().ok()?);
-            Some(Identity::new(identity.uuid, created_at, policy))
-        });
-        Ok(match found {
-            Some(identity) => (identity, true),
-            None => {
-                let uuid = *uuid::Uuid::new_v4().as_bytes();
-                let policy = Policy {
-                    rules: self.settings.rules.unwrap_or_default(),
-                    keep_empty_labels: self.settings.keep_empty_labels,
-                };
-                (Identity::new(uuid, (self.settings.clock)(), policy), false)
-            }
+        let found = self.search().identity.as_ref();
+        let is_whole = |it: &&Identity| it.created_at().is_ok() && it.policy().is_ok();
+        Ok(match found.filter(is_whole) {
+            Some(identity) => (identity.clone(), true),
+            None => (file::new_identity(self.settings), false),
         })
     }
 

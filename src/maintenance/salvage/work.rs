@@ -12,6 +12,7 @@ use crate::maintenance::salvage::intact;
 use crate::maintenance::salvage::live::Live;
 use crate::maintenance::salvage::name::RecordName;
 use crate::maintenance::salvage::remains::{self, Found, Remains};
+use crate::maintenance::tell;
 use crate::model::container::Container;
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::identifier::NamespaceName;
@@ -26,9 +27,6 @@ use crate::redb_file::fault::{OrIo, contained};
 use crate::redb_file::pages::Source;
 use crate::session::entity::Entity;
 use crate::session::shared::Settings;
-
-/// How many records are done between two calls of a progress callback.
-const PROGRESS_EVERY_COUNT: u64 = 64;
 
 /// Why what can be read by its place is not taken for what was stored last.
 enum Doubt {
@@ -167,10 +165,7 @@ impl<'s> Work<'s> {
         self.highest = self.highest.max(item.revision());
         self.used.insert(name.namespace.clone());
         self.done.insert(name);
-        let done = self.done.len() as u64;
-        if done.is_multiple_of(PROGRESS_EVERY_COUNT) {
-            progress(Progress::new(done, None));
-        }
+        tell(progress, self.done.len() as u64);
         Ok(())
     }
 

@@ -17,7 +17,7 @@ use crate::model::policy::Policy;
 use crate::model::record::Record;
 use crate::model::revision::Revision;
 use crate::query::{self, Batch, Items, Scope, Shape, Traversed, WithSeals};
-use crate::records::keys::{self, RecordKey};
+use crate::records::keys::{self, RecordKey, Writable};
 use crate::redb_file::fault::contained;
 use crate::session::entity::Entity;
 use crate::session::namespaces;
@@ -48,9 +48,6 @@ pub(crate) trait Updatable: Entity {
         now: DateTime<Utc>,
     ) -> Result<Self>;
 
-    /// What takes the place of `stored`.
-    fn replace(stored: &Self, input: Self, policy: Policy, now: DateTime<Utc>) -> Result<Self>;
-
     /// The container, if it is one.
     fn as_container(&self) -> Option<&Container> {
         None
@@ -68,10 +65,6 @@ impl Updatable for Container {
         update::apply(stored, input, mask, policy, now)
     }
 
-    fn replace(stored: &Self, input: Self, policy: Policy, now: DateTime<Utc>) -> Result<Self> {
-        update::put(stored, input, policy, now)
-    }
-
     fn as_container(&self) -> Option<&Container> {
         Some(self)
     }
@@ -86,10 +79,6 @@ impl Updatable for Record {
         now: DateTime<Utc>,
     ) -> Result<Self> {
         update::apply_to_record(stored, input, mask, policy, now)
-    }
-
-    fn replace(stored: &Self, input: Self, policy: Policy, now: DateTime<Utc>) -> Result<Self> {
-        update::apply_to_record(stored, input, &FieldMask::full(), policy, now)
     }
 }
 
@@ -135,34 +124,34 @@ impl WriteTxn {
             return Err(Error::invalid("it was updated before it was created"));
         }
         let id = T::parsed_id(item.id())?;
-        contained(|| self.insert(namespace, kind, &id, item, times))
+        let key = RecordKey::new(namespace, kind, &id);
+        contained(|| {
+            let mut table = self.open(keys::RECORDS)?;
+            match rows::occupant(&table, &key)? {
+                Occupant::Nothing => self.insert(&mut table, namespace, &key, item, times),
+                Occupant::Record => Err(Error::already_exists()),
+                Occupant::Parts => Err(Error::corrupt(
+                    "parts of a damaged record have this id: delete it first",
+                )),
+            }
+        })
     }
 
+    /// Stores a record where there is nothing.
     fn insert<T: Updatable>(
         &self,
+        table: &mut Writable<'_>,
         namespace: &NamespaceName,
-        kind: &Kind,
-        id: &RecordId,
+        key: &RecordKey,
         mut item: T,
         times: (DateTime<Utc>, DateTime<Utc>),
     ) -> Result<T> {
-        let key = RecordKey::new(namespace, kind, id);
-        let mut table = self.open(keys::RECORDS)?;
-        match rows::occupant(&table, &key)? {
-            Occupant::Nothing => {}
-            Occupant::Record => return Err(Error::already_exists()),
-            Occupant::Parts => {
-                return Err(Error::corrupt(
-                    "parts of a damaged record have this id: delete it first",
-                ));
-            }
-        }
         let is_new_namespace = {
             let namespaces = self.open(keys::NAMESPACES)?;
             namespaces::get(&namespaces, namespace)?.is_none()
         };
         item.stamp(times, self.next_revision()?);
-        self.writing(|| rows::insert(&mut table, &key, &item))?;
+        self.writing(|| rows::insert(table, key, &item))?;
         if is_new_namespace {
             self.writing(|| {
                 let mut table = self.open_while_writing(keys::NAMESPACES)?;
@@ -188,9 +177,11 @@ impl WriteTxn {
         let policy = self.shared.policy;
         let now = self.shared.now();
         contained(|| {
-            let stored: WithSeals<T> = self.stored(namespace, kind, &id, expected)?;
+            let mut table = self.open(keys::RECORDS)?;
+            let stored: WithSeals<T> = stored(&table, namespace, kind, &id, expected)?;
             let updated = T::update(&stored.item, input, mask, policy, now)?;
-            self.replace(namespace, kind, &id, &stored, updated)
+            let key = RecordKey::new(namespace, kind, &id);
+            self.replace(&mut table, namespace, &key, &stored, updated)
         })
     }
 
@@ -201,48 +192,37 @@ impl WriteTxn {
         expected: Option<Revision>,
         input: T,
     ) -> Result<T> {
-        let input = input.settled(self.shared.policy)?;
+        let policy = self.shared.policy;
+        let input = input.settled(policy)?;
         let id = T::parsed_id(input.id())?;
+        let key = RecordKey::new(namespace, kind, &id);
         let now = self.shared.now();
-        contained(|| match self.stored(namespace, kind, &id, expected) {
-            Ok(stored) => {
-                let updated = T::replace(&stored.item, input, self.shared.policy, now)?;
-                self.replace(namespace, kind, &id, &stored, updated)
+        contained(|| {
+            let mut table = self.open(keys::RECORDS)?;
+            match stored::<T>(&table, namespace, kind, &id, expected) {
+                Ok(stored) => {
+                    let updated = T::update(&stored.item, input, &FieldMask::full(), policy, now)
+                        .map_err(Error::of_put)?;
+                    self.replace(&mut table, namespace, &key, &stored, updated)
+                }
+                Err(error) if error.is_not_found() && expected.is_none() => {
+                    self.insert(&mut table, namespace, &key, input, (now, now))
+                }
+                Err(error) => Err(error),
             }
-            Err(error) if error.is_not_found() && expected.is_none() => {
-                self.insert(namespace, kind, &id, input, (now, now))
-            }
-            Err(error) => Err(error),
         })
-    }
-
-    /// What is stored, if it has the revision that is expected.
-    fn stored<T: Updatable>(
-        &self,
-        namespace: &NamespaceName,
-        kind: &Kind,
-        id: &RecordId,
-        expected: Option<Revision>,
-    ) -> Result<WithSeals<T>> {
-        let table = self.open(keys::RECORDS)?;
-        let stored: Option<WithSeals<T>> = query::get(&table, namespace, kind, id)?;
-        let stored = stored.ok_or_else(Error::not_found)?;
-        check_revision(stored.item.revision(), expected)?;
-        Ok(stored)
     }
 
     fn replace<T: Updatable>(
         &self,
+        table: &mut Writable<'_>,
         namespace: &NamespaceName,
-        kind: &Kind,
-        id: &RecordId,
+        key: &RecordKey,
         stored: &WithSeals<T>,
         mut updated: T,
     ) -> Result<T> {
         updated.stamp(updated.times(), self.next_revision()?);
-        let key = RecordKey::new(namespace, kind, id);
-        let mut table = self.open(keys::RECORDS)?;
-        self.writing(|| rows::replace(&mut table, &key, stored, &updated))?;
+        self.writing(|| rows::replace(table, key, stored, &updated))?;
         self.tell_index(namespace, &updated);
         Ok(updated)
     }
@@ -258,11 +238,10 @@ impl WriteTxn {
         let id = T::parsed_id(id).map_err(|_| Error::not_found())?;
         let key = RecordKey::new(namespace, kind, &id);
         contained(|| {
-            if expected.is_some() {
-                self.stored::<T>(namespace, kind, &id, expected)?;
-            }
             let mut table = self.open(keys::RECORDS)?;
-            if rows::occupant(&table, &key)? == Occupant::Nothing {
+            if expected.is_some() {
+                stored::<T>(&table, namespace, kind, &id, expected)?;
+            } else if rows::occupant(&table, &key)? == Occupant::Nothing {
                 return Err(Error::not_found());
             }
             self.writing(|| rows::delete(&mut table, &key))?;
@@ -372,6 +351,20 @@ impl WriteTxn {
             ))),
         }
     }
+}
+
+/// What is stored, if it has the revision that is expected.
+fn stored<T: Updatable>(
+    table: &Writable<'_>,
+    namespace: &NamespaceName,
+    kind: &Kind,
+    id: &RecordId,
+    expected: Option<Revision>,
+) -> Result<WithSeals<T>> {
+    let stored: Option<WithSeals<T>> = query::get(table, namespace, kind, id)?;
+    let stored = stored.ok_or_else(Error::not_found)?;
+    check_revision(stored.item.revision(), expected)?;
+    Ok(stored)
 }
 
 fn check_revision(stored: Revision, expected: Option<Revision>) -> Result<()> {

@@ -6,18 +6,16 @@ use std::marker::PhantomData;
 use std::mem;
 use std::sync::Arc;
 
-use redb::{CommitError, Table, WriteTransaction};
+use redb::{CommitError, WriteTransaction};
 
 use crate::model::error::{Error, ErrorKind, Operation, Result};
 use crate::model::revision::Revision;
 use crate::query::index::Changes;
-use crate::records::keys::{self, meta};
+use crate::records::keys::{self, Writable, meta};
 use crate::records::seal::seal;
 use crate::redb_file::fault::{OrFault, contained};
 use crate::session::process::Own;
 use crate::session::shared::Shared;
-
-type Writable<'t> = Table<'t, &'static [u8], &'static [u8]>;
 
 /// A group of operations, over any namespaces, that happens completely or not at all.
 ///
@@ -98,9 +96,7 @@ impl WriteTxn {
         };
         if self.torn.get() {
             contained(|| txn.abort().or_fault())?;
-            return Err(Error::precondition(
-                "an operation of the transaction failed halfway: it was rolled back",
-            ));
+            return Err(torn());
         }
         if !self.dirty.get() {
             return contained(|| txn.abort().or_fault());
@@ -123,9 +119,7 @@ impl WriteTxn {
                         .prefixed("committed, but not seen at its path")
                 })
             }
-            Ok(false) => Err(Error::precondition(
-                "an operation of the transaction failed halfway: it was rolled back",
-            )),
+            Ok(false) => Err(torn()),
             Err(error) => {
                 self.shared.break_writes(&error);
                 self.shared.index.settle(changes, false);
@@ -223,6 +217,11 @@ impl Drop for WriteTxn {
         }
         self.shared.end_write();
     }
+}
+
+/// Why a transaction is not committed of which only a part was done.
+fn torn() -> Error {
+    Error::precondition("an operation of the transaction failed halfway: it was rolled back")
 }
 
 impl fmt::Debug for WriteTxn {
