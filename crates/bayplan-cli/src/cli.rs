@@ -22,7 +22,7 @@ Exit codes:
   1  an error, also in how the command was written
   2  something in the file is damaged, or was not salvaged for certain
   3  the file is locked by another process
-  4  the file is of a newer version than this program
+  4  the file, or the dump, is of a version that this program does not read
 
 Examples:
   export BAYPLAN_DB=/var/lib/runtime/meta.redb

@@ -5,9 +5,7 @@ use std::io::Write;
 use bayplan::{ReadStore, ReadTxn};
 
 use crate::failure::{Result, say};
-
-/// How many namespaces the note names.
-const NAMESPACES_NAMED: usize = 10;
+use crate::text;
 
 /// Tells why a list may be empty: containers are elsewhere.
 pub(crate) fn on_empty(snapshot: &ReadTxn, namespace: &str, err: &mut dyn Write) -> Result<()> {
@@ -20,17 +18,11 @@ pub(crate) fn on_empty(snapshot: &ReadTxn, namespace: &str, err: &mut dyn Write)
             others.push(name.to_string());
         }
     }
-    let more = if others.len() > NAMESPACES_NAMED {
-        ", .."
-    } else {
-        ""
-    };
-    others.truncate(NAMESPACES_NAMED);
     let note = match others.as_slice() {
         [] => "no containers in any namespace".to_owned(),
         names => format!(
-            "no containers in namespace {namespace}; not empty: {}{more}",
-            names.join(", ")
+            "no containers in namespace {namespace}; not empty: {}",
+            text::first_of(names)
         ),
     };
     say(err, &note);

@@ -6,9 +6,7 @@ use bayplan::{Filter, Filters, ReadStore};
 
 use crate::cli::Global;
 use crate::failure::{Failure, Result, say};
-
-/// How many ids a message names.
-const IDS_NAMED: usize = 10;
+use crate::text;
 
 /// The id that was meant.
 pub(crate) struct Meant {
@@ -45,7 +43,7 @@ impl Global {
         }
         let mut ids = beginning_with(store, &written)?;
         if ids.len() > 1 {
-            return Err(ambiguous(store, &written, ids));
+            return Err(ambiguous(store, &written, &ids));
         }
         Ok(match ids.pop() {
             None => as_written(written),
@@ -68,7 +66,7 @@ fn exists(store: &dyn ReadStore, id: &str) -> bool {
 fn beginning_with(store: &dyn ReadStore, beginning: &str) -> Result<Vec<String>> {
     let mut ids = Vec::new();
     // No container has the beginning itself as its id: what begins with it follows it at once.
-    let behind = store.query().after(beginning).limit(IDS_NAMED + 1);
+    let behind = store.query().after(beginning).limit(text::NAMED + 1);
     for header in behind.iter_headers()? {
         let id = match header {
             Ok(header) => header.id,
@@ -89,13 +87,11 @@ fn beginning_with(store: &dyn ReadStore, beginning: &str) -> Result<Vec<String>>
     Ok(ids)
 }
 
-fn ambiguous(store: &dyn ReadStore, beginning: &str, mut ids: Vec<String>) -> Failure {
-    let more = if ids.len() > IDS_NAMED { ", .." } else { "" };
-    ids.truncate(IDS_NAMED);
+fn ambiguous(store: &dyn ReadStore, beginning: &str, ids: &[String]) -> Failure {
     let text = format!(
-        "several containers in namespace {:?} have ids that begin with {beginning:?}: {}{more}",
+        "several containers in namespace {:?} have ids that begin with {beginning:?}: {}",
         store.name().as_str(),
-        ids.join(", ")
+        text::first_of(ids)
     );
     Failure::new(text).because("write more of the id, or all of it")
 }

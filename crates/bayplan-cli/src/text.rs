@@ -1,5 +1,16 @@
 //! Text from the store on a terminal: it may hold anything.
 
+/// How many names a message has at most.
+pub(crate) const NAMED: usize = 10;
+
+/// The first of these names, and whether there are more.
+pub(crate) fn first_of(names: &[String]) -> String {
+    match names.get(..NAMED) {
+        Some(first) if names.len() > NAMED => format!("{}, ..", first.join(", ")),
+        _ => names.join(", "),
+    }
+}
+
 /// Whether a character can change what the terminal does or shows beyond itself: control
 /// characters, and those that turn the direction of writing.
 pub(crate) fn is_unsafe(character: char) -> bool {

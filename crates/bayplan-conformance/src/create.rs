@@ -231,13 +231,7 @@ pub fn create_checks_the_container_before_it_looks_for_the_id<T: Subject>(
 /// The namespace need not have been created.
 pub fn create_brings_its_namespace_into_being<T: Subject>(fixture: &dyn Fixture) -> Verdict {
     T::store(fixture, HOME)?.create(T::bare("web"))?;
-    let names: Vec<String> = fixture
-        .namespaces()
-        .list_namespaces()?
-        .into_iter()
-        .map(String::from)
-        .collect();
-    equal("the namespaces", &names, &vec![HOME.to_owned()])
+    namespaces_are(fixture, &[HOME])
 }
 
 /// Nothing is half-written.

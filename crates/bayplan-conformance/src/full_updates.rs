@@ -2,9 +2,10 @@
 //! [`FieldMask::full`](bayplan::FieldMask::full).
 
 use crate::expect::{equal, fails, holds, namespaces_are, stored, tells};
+use crate::rules::refuses;
 use crate::sample::{AWAY, HOME, any, complete, forged, forged_revision, forged_time, unstamped};
 use crate::{Fixture, Law, Subject, Verdict, law_list};
-use bayplan::{ErrorKind, FieldMask, Filters};
+use bayplan::{Container, ErrorKind, FieldMask, Filters};
 
 /// The laws of containers and of records of other kinds.
 pub const LAWS: &[Law] = law_list![
@@ -142,28 +143,16 @@ pub fn a_full_update_requires_a_spec(fixture: &dyn Fixture) -> Verdict {
 pub fn a_full_update_refuses_another_runtime_name_and_names_the_field(
     fixture: &dyn Fixture,
 ) -> Verdict {
-    let store = fixture.store(HOME)?;
-    let web = store.create(complete("web"))?;
-    let mut input = complete("web").label("more", "1");
-    input.runtime.name = "io.containerd.kata.v2".to_owned();
-    let result = store.update(input, &FieldMask::full());
-    let error = fails("update", result, ErrorKind::InvalidArgument)?;
-    tells(&error, &["runtime.name", "web"])?;
-    stored(&*store, &web)
+    let change = |input: &mut Container| input.runtime.name = "io.containerd.kata.v2".to_owned();
+    refuses(fixture, change, &["runtime.name", "web"])
 }
 
 /// The snapshotter never changes.
 pub fn a_full_update_refuses_another_snapshotter_and_names_the_field(
     fixture: &dyn Fixture,
 ) -> Verdict {
-    let store = fixture.store(HOME)?;
-    let web = store.create(complete("web"))?;
-    let mut input = complete("web").label("more", "1");
-    input.snapshotter = "native".to_owned();
-    let result = store.update(input, &FieldMask::full());
-    let error = fails("update", result, ErrorKind::InvalidArgument)?;
-    tells(&error, &["snapshotter", "web"])?;
-    stored(&*store, &web)
+    let change = |input: &mut Container| input.snapshotter = "native".to_owned();
+    refuses(fixture, change, &["snapshotter", "web"])
 }
 
 /// A container was created once.

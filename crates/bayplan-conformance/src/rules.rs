@@ -29,7 +29,11 @@ pub const CONTAINERD2_LAWS: &[Law] = law_list![
 
 /// A full update by the stored container, changed so, is refused, names the fields and changes
 /// nothing.
-fn refuses(fixture: &dyn Fixture, change: impl FnOnce(&mut Container), fields: &[&str]) -> Verdict {
+pub(crate) fn refuses(
+    fixture: &dyn Fixture,
+    change: impl FnOnce(&mut Container),
+    fields: &[&str],
+) -> Verdict {
     let store = fixture.store(HOME)?;
     let web = store.create(complete("web"))?;
     let mut input = complete("web").label("more", "1");

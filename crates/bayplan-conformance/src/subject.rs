@@ -47,7 +47,10 @@ pub trait Subject: Stored<Header: Debug + PartialEq> + Debug + PartialEq {
 
     /// The same one with one more label.
     #[must_use]
-    fn label(self, key: impl Into<String>, value: impl Into<String>) -> Self;
+    fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.labels_mut().insert(key.into(), value.into());
+        self
+    }
 
     /// The same one, about another value.
     #[must_use]
@@ -55,9 +58,6 @@ pub trait Subject: Stored<Header: Debug + PartialEq> + Debug + PartialEq {
 
     /// Its labels.
     fn its_labels(&self) -> &Labels;
-
-    /// The value that it is about.
-    fn its_value(&self) -> Option<&Any>;
 
     /// When it was created, and when it was updated.
     fn times(&self) -> (DateTime<Utc>, DateTime<Utc>);
@@ -132,20 +132,12 @@ impl Subject for Container {
         other
     }
 
-    fn label(self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        Container::label(self, key, value)
-    }
-
     fn valued(self, value: Any) -> Self {
         self.spec(value)
     }
 
     fn its_labels(&self) -> &Labels {
         &self.labels
-    }
-
-    fn its_value(&self) -> Option<&Any> {
-        self.spec.as_ref()
     }
 
     fn times(&self) -> (DateTime<Utc>, DateTime<Utc>) {
@@ -203,10 +195,6 @@ impl Subject for Record {
             .label("new", "other")
     }
 
-    fn label(self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        Record::label(self, key, value)
-    }
-
     fn valued(mut self, value: Any) -> Self {
         self.value = value;
         self
@@ -214,10 +202,6 @@ impl Subject for Record {
 
     fn its_labels(&self) -> &Labels {
         &self.labels
-    }
-
-    fn its_value(&self) -> Option<&Any> {
-        Some(&self.value)
     }
 
     fn times(&self) -> (DateTime<Utc>, DateTime<Utc>) {

@@ -1,7 +1,5 @@
 //! `bayplan check`
 
-use std::fmt;
-
 use bayplan::Damage;
 
 use crate::cli::Global;
@@ -28,10 +26,11 @@ pub(crate) fn run(_: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
     let report = db.check()?;
     let is_of_file = |damage: &Damage| damage.namespace.is_empty();
     let is_told = report.damages.iter().any(is_of_file);
+    let is_damaged = global.damage.get().is_some();
     let pages = match report.pages_verified {
-        true => Pages::Whole,
-        false if is_told || global.damage.get().is_some() => Pages::Damaged,
-        false => Pages::InUse,
+        true => "whole",
+        false if is_told || is_damaged => "damaged, something may be missing that cannot be named",
+        false => "not verified, the file is written all the time",
     };
     let path = info.path.unwrap_or_default();
     let rules = serde_json::to_value(info.rules).unwrap_or_default();
@@ -54,28 +53,10 @@ pub(crate) fn run(_: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
     for damage in &report.damages {
         writeln!(io.out, "{}", visible(&line(damage)))?;
     }
-    let is_healthy = report.is_healthy() && global.damage.get().is_none();
-    match pages {
-        Pages::Whole | Pages::InUse if is_healthy => Ok(Exit::Done),
-        _ => Ok(Exit::Damaged),
-    }
-}
-
-/// What the checksums of the pages say.
-enum Pages {
-    Whole,
-    InUse,
-    Damaged,
-}
-
-impl fmt::Display for Pages {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Whole => "whole",
-            Self::InUse => "not verified, the file is written all the time",
-            Self::Damaged => "damaged, something may be missing that cannot be named",
-        })
-    }
+    Ok(match report.is_healthy() && !is_damaged {
+        true => Exit::Done,
+        false => Exit::Damaged,
+    })
 }
 
 fn line(damage: &Damage) -> String {

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use bayplan::{Container, FieldMask, FieldPath, Labels};
+use bayplan::{Labels, Update};
 
 use crate::cli::Global;
 use crate::failure::{Exit, Result};
@@ -36,15 +36,15 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
         let meant = global.meant(&store, target.id)?;
         store.get(&meant.id)?
     } else {
-        let keys = args.labels.iter().map(|(key, _)| key.clone());
-        let mask: FieldMask = keys.map(FieldPath::Label).collect();
         let db = global.open_to_write()?;
         let txn = db.begin_write()?;
         let store = txn.namespace(&target.namespace)?;
         let meant = global.meant(&store, target.id)?;
-        let mut change = Container::with_id(&meant.id);
-        change.labels.extend(args.labels);
-        let container = store.update(change, &mask)?;
+        let labels = args.labels.into_iter();
+        let update = labels.fold(Update::new(&meant.id), |update, (key, value)| {
+            update.set_label(key, value)
+        });
+        let container = store.apply(update)?;
         txn.commit()?;
         meant.tell("changed", io.err);
         container

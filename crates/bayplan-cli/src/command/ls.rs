@@ -243,7 +243,10 @@ impl<'a, 'io> List<'a, 'io> {
             Printer::Ids => writeln!(out, "{}", self.last)?,
             Printer::Table(table) => {
                 let age = age(self.now.saturating_sub(header.created_at.timestamp()));
-                let labels = text::labels(&header.labels);
+                let labels = match self.args.labels {
+                    true => text::labels(&header.labels),
+                    false => String::new(),
+                };
                 let cells = [
                     namespace,
                     &header.id,
