@@ -14,6 +14,8 @@ use crate::model::info::StoreId;
 use crate::model::policy::Rules;
 use crate::session::file;
 use crate::session::holder;
+use crate::session::log::frame::LOG_BYTES;
+use crate::session::log::recover::OnLoss;
 use crate::session::shared::{Settings, Shared};
 
 /// Bytes of the file that are kept in memory, unless the builder is told otherwise.
@@ -68,6 +70,9 @@ impl Default for Builder {
                 check_integrity: true,
                 index_bytes: INDEX_DEFAULT_BYTES,
                 live_readers: false,
+                commit_log: false,
+                log_bytes: LOG_BYTES,
+                on_log_loss: OnLoss::Refuse,
                 expected_uuid: None,
                 clock: Arc::new(Utc::now),
                 on_repair: None,
@@ -162,6 +167,41 @@ impl Builder {
         self
     }
 
+    /// Whether commits go through a log, a second file beside the store's with `-log` behind its name; no by default.
+    ///
+    /// A commit is then one piece appended to the log and synced, which takes about half the time; redb's pages are
+    /// written at a checkpoint, when the log (4 MiB) is full, by [`Db::checkpoint`], and on closing. What a commit promises is the same.
+    ///
+    /// The log is made by the first write and removed on closing. After a crash both files are needed, by whoever
+    /// opens the store with whatever options: it applies what is in the log. A store whose log is missing or
+    /// damaged is [`Corrupt`](crate::ErrorKind::Corrupt), never silently older; then
+    /// [`Maintenance::salvage`](crate::Maintenance::salvage) makes a new store of all commits up to the last checkpoint, and those that
+    /// the log has up to its damage. To copy a store that is open, use [`Db::backup`]: a copy of one file is not enough.
+    ///
+    /// It does not go with [`Builder::live_readers`]. A store in memory has no log.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bayplan::{Any, Container, Db, Runtime};
+    ///
+    /// # fn main() -> bayplan::Result<()> {
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("meta.redb");
+    /// let db = Db::builder().commit_log(true).create(&path)?;
+    /// let web = Container::new("web", Runtime::new("io.containerd.runc.v2"), Any::new("spec", b"{}"));
+    /// db.namespace("k8s.io")?.create(web)?;
+    /// assert!(path.with_file_name("meta.redb-log").exists());
+    /// db.close()?;
+    /// assert!(!path.with_file_name("meta.redb-log").exists());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn commit_log(mut self, log: bool) -> Self {
+        self.settings.commit_log = log;
+        self
+    }
+
     /// Opens no other store than the one with this id.
     ///
     /// Keep the id of [`Db::info`] outside the file, and a disk that is not mounted yet, or
@@ -231,7 +271,9 @@ impl Builder {
     ///   this library does not read.
     /// - [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition): it is another store than
     ///   [`Builder::expect_id`] says.
-    /// - [`Corrupt`](crate::ErrorKind::Corrupt): it is damaged.
+    /// - [`Corrupt`](crate::ErrorKind::Corrupt): it is damaged; or its log is, or is not there ([`Builder::commit_log`]).
+    /// - [`InvalidArgument`](crate::ErrorKind::InvalidArgument): [`Builder::commit_log`] and [`Builder::live_readers`] are
+    ///   both set.
     /// - [`Gone`](crate::ErrorKind::Gone): it was removed or replaced while it was opened.
     /// - [`Io`](crate::ErrorKind::Io): the operating system failed; if it did so while writing,
     ///   the file is as after a crash, and the next opening repairs it.
@@ -362,6 +404,7 @@ impl fmt::Debug for Builder {
             .field("rules", &self.settings.rules)
             .field("check_integrity", &self.settings.check_integrity)
             .field("live_readers", &self.settings.live_readers)
+            .field("commit_log", &self.settings.commit_log)
             .field("lock_timeout", &self.lock_timeout)
             .finish_non_exhaustive()
     }

@@ -200,11 +200,11 @@ impl Db {
 
     /// The database of redb, and where it is, if this is the last handle of a store that is open for
     /// writing.
-    pub(crate) fn into_database(self) -> Option<(Database, Option<Place>)> {
-        Arc::into_inner(self.shared)?
-            .into_inner()
-            .ok()?
-            .into_database()
+    pub(crate) fn into_database(self) -> Result<Option<(Database, Option<Place>)>> {
+        match Arc::into_inner(self.shared) {
+            Some(shared) => shared.into_inner()?.into_database(),
+            None => Ok(None),
+        }
     }
 
     pub(crate) fn write_one<T: Send + 'static>(

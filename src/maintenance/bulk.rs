@@ -6,9 +6,10 @@ use crate::model::error::Result;
 use crate::model::identifier::NamespaceName;
 use crate::model::kind::Kind;
 use crate::model::labels::Labels;
-use crate::records::keys::{self, RecordKey};
+use crate::records::keys::RecordKey;
 use crate::redb_file::fault::OrFault;
 use crate::session::entity::Entity;
+use crate::session::log::changes::{TableCode, Written};
 use crate::session::namespaces;
 use crate::session::rows;
 
@@ -37,7 +38,7 @@ impl<'d> Bulk<'d> {
     /// Stores a namespace that is not there yet.
     pub(crate) fn namespace(&mut self, name: &NamespaceName, labels: &Labels) -> Result<()> {
         self.write(RECORD_BYTES, |txn| {
-            let mut table = txn.open_table(keys::NAMESPACES).or_fault()?;
+            let mut table = Written::open(txn, TableCode::Namespaces, None)?;
             namespaces::put(&mut table, name, labels)
         })
     }
@@ -51,7 +52,7 @@ impl<'d> Bulk<'d> {
     ) -> Result<()> {
         let key = RecordKey::new(name, kind, &E::parsed_id(new.id())?);
         self.write(RECORD_BYTES + new.size(), |txn| {
-            let mut table = txn.open_table(keys::RECORDS).or_fault()?;
+            let mut table = Written::open(txn, TableCode::Records, None)?;
             rows::insert(&mut table, &key, new)
         })
     }

@@ -118,7 +118,7 @@ fn refuse_damaged(db: &Db) -> Result<()> {
 
 /// Compacts and closes the store; `db` must be its last handle.
 pub(crate) fn compact(db: Db) -> Result<()> {
-    let Some((mut database, place)) = db.into_database() else {
+    let Some((mut database, place)) = db.into_database()? else {
         return Err(Error::precondition("the store is in use"));
     };
     contained(move || {

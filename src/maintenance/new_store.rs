@@ -56,6 +56,7 @@ impl NewStore {
         let settings = Settings {
             check_integrity: true,
             live_readers: false,
+            commit_log: false,
             expected_uuid: None,
             ..settings.clone()
         };
@@ -68,7 +69,7 @@ impl NewStore {
             settings,
             reopen: Box::new(move |file, settings| {
                 // Opening it to write would make it longer.
-                file::inspect_alone(backend(file)?, settings, None)
+                file::inspect_alone(backend(file)?, None, settings, None)
             }),
         })
     }

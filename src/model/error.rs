@@ -468,6 +468,18 @@ impl Error {
         self
     }
 
+    /// The same error, about the log of the store. What would be taken for the store's own file (that it is not
+    /// there, or something else) is a failure to read or write.
+    pub(crate) fn of_log(mut self, path: &str) -> Self {
+        if matches!(
+            self.0.kind,
+            ErrorKind::NotFound | ErrorKind::AlreadyExists | ErrorKind::NotAStore
+        ) {
+            self.0.kind = ErrorKind::Io;
+        }
+        self.prefixed(&format!("its log {path}"))
+    }
+
     /// The same error, of a put: where a field differs that the rules keep, it is what is stored that
     /// keeps the caller from it.
     pub(crate) fn of_put(mut self) -> Self {

@@ -11,6 +11,7 @@
 //! meta          "format"                               the version of this layout
 //!               "identity"                             the store's UUID, its creation, its rules
 //!               "revision"                             every revision handed out is below this one
+//!               "log"                                  whether a log is in use, and which (marker.rs)
 //! ```
 //!
 //! The kind of a container is `containers`. Namespaces and kinds are identifiers, and no id has the byte
@@ -50,6 +51,7 @@ pub(crate) mod meta {
     pub(crate) const FORMAT: &[u8] = b"format";
     pub(crate) const IDENTITY: &[u8] = b"identity";
     pub(crate) const REVISION: &[u8] = b"revision";
+    pub(crate) const LOG: &[u8] = b"log";
 }
 
 const SEPARATOR: u8 = 0;

@@ -146,7 +146,17 @@ impl<D> Closing<D> {
 
     /// The database; whoever takes it closes it.
     pub(crate) fn into_inner(mut self) -> Option<D> {
+        self.take()
+    }
+
+    /// The same. Nobody may use this one any more.
+    pub(crate) fn take(&mut self) -> Option<D> {
         self.0.take()
+    }
+
+    /// The database, until somebody has taken it.
+    pub(crate) fn get(&self) -> Option<&D> {
+        self.0.as_ref()
     }
 }
 
@@ -155,7 +165,7 @@ impl<D> Deref for Closing<D> {
 
     #[expect(
         clippy::expect_used,
-        reason = "only `into_inner`, which ends it, takes it out"
+        reason = "only `into_inner` and `take`, which end it, take it out"
     )]
     fn deref(&self) -> &D {
         self.0.as_ref().expect("it is there until it is closed")

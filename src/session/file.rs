@@ -19,6 +19,9 @@ use crate::redb_file::durable::{Durable, FileCache};
 use crate::redb_file::fault::{Closing, OrFault, OrIo, contained};
 use crate::redb_file::layout::{self, HEADER_BYTES};
 use crate::redb_file::trees::Extent;
+use crate::session::log::Log;
+use crate::session::log::place::{Beside, LogPlace};
+use crate::session::log::recover::{self, Recovered};
 use crate::session::migrate::{self, Target};
 use crate::session::new_file::{NewFile, dangling_link};
 use crate::session::place::Place;
@@ -44,7 +47,7 @@ pub(crate) fn redb_builder(settings: &Settings) -> Builder {
 
 /// A store that lives as long as its handle.
 pub(crate) fn in_memory(settings: &Settings) -> Result<Shared> {
-    create_backend(InMemoryBackend::new(), settings, None)
+    create_backend(InMemoryBackend::new(), None, settings, None)
 }
 
 /// A new store in a new file.
@@ -52,9 +55,10 @@ pub(crate) fn in_memory(settings: &Settings) -> Result<Shared> {
 /// The file gets its name when it is whole: a crash leaves a store or no file. It can be read and
 /// written by its owner only.
 pub(crate) fn create(path: &Path, settings: &Settings) -> Result<Shared> {
+    settings.check()?;
     let new = NewFile::begin(path)?;
     let backend = own_file(new.file()?)?;
-    let shared = create_backend(backend, settings, Some(path))?;
+    let shared = create_backend(backend, Some(beside(path)?), settings, Some(path))?;
     let file = new.file()?;
     new.finish()?;
     Ok(shared.at(Place::of(path, file)?))
@@ -62,9 +66,16 @@ pub(crate) fn create(path: &Path, settings: &Settings) -> Result<Shared> {
 
 /// The store in an existing file.
 pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Shared> {
+    settings.check()?;
     let file = existing(path, OpenOptions::new().read(true).write(true))?;
     let place = Place::of(path, file.try_clone().or_io()?)?;
-    Ok(open_backend(durable(file, Access::Write)?, settings, Some(path))?.at(place))
+    let backend = durable(file, Access::Write)?;
+    Ok(open_backend(backend, Some(beside(path)?), settings, Some(path))?.at(place))
+}
+
+/// The place of the log of a store.
+fn beside(path: &Path) -> Result<Box<dyn LogPlace>> {
+    Ok(Box::new(Beside::store(path)?))
 }
 
 /// The store in an existing file that will not be written, whatever happens.
@@ -75,7 +86,8 @@ pub(crate) fn inspect(path: &Path, settings: &Settings) -> Result<Shared> {
     let open = || existing(path, OpenOptions::new().read(true));
     let alone = || durable(open()?, Access::Inspect);
     let beside_a_writer = || own_file(open()?);
-    inspect_backend(alone, beside_a_writer, settings, Some(path))
+    let log = || beside(path).map(Some);
+    inspect_backend(alone, beside_a_writer, log, settings, Some(path))
 }
 
 /// The store in an existing file that will not be written, with every page of it verified. A file
@@ -86,23 +98,27 @@ pub(crate) fn inspect_verified(path: &Path, settings: &Settings) -> Result<Share
         ..settings.clone()
     };
     let file = existing(path, OpenOptions::new().read(true))?;
-    inspect_alone(durable(file, Access::Inspect)?, &settings, Some(path))
+    let backend = durable(file, Access::Inspect)?;
+    inspect_alone(backend, Some(beside(path)?), &settings, Some(path))
 }
 
 /// The store in a backend that is never written, while nobody else writes it.
 pub(crate) fn inspect_alone(
     backend: impl StorageBackend,
+    log: Option<Box<dyn LogPlace>>,
     settings: &Settings,
     path: Option<&Path>,
 ) -> Result<Shared> {
     let file = File::Inspected(repair_in_memory(backend, settings, path)?);
     check_identity(&file.begin_read()?, settings, FORMAT_VERSION)?;
-    share(file, path, settings)
+    let recovered = recover_in_memory(&file, log, settings)?;
+    share(file, None, recovered, path, settings)
 }
 
 /// A new store in a backend that holds nothing yet.
 pub(crate) fn create_backend(
     backend: impl StorageBackend,
+    log: Option<Box<dyn LogPlace>>,
     settings: &Settings,
     path: Option<&Path>,
 ) -> Result<Shared> {
@@ -111,7 +127,8 @@ pub(crate) fn create_backend(
         .or_fault()
         .map(Closing::new)?;
     initialize(&db, &new_identity(settings), 0)?;
-    share(File::ReadWrite(Opened::new(db)), path, settings)
+    let file = File::ReadWrite(Opened::new(db));
+    share(file, log, Recovered::default(), path, settings)
 }
 
 /// Another store than any that there is.
@@ -127,15 +144,17 @@ pub(crate) fn new_identity(settings: &Settings) -> Identity {
 /// The store in a backend. Nothing is written to it before it is known to be one.
 pub(crate) fn open_backend(
     backend: impl StorageBackend,
+    log: Option<Box<dyn LogPlace>>,
     settings: &Settings,
     path: Option<&Path>,
 ) -> Result<Shared> {
-    open_and_migrate(backend, settings, path, migrate::CURRENT)
+    open_and_migrate(backend, log, settings, path, migrate::CURRENT)
 }
 
 /// The same, brought to the version of `target` if it is older.
 pub(crate) fn open_and_migrate(
     backend: impl StorageBackend,
+    log: Option<Box<dyn LogPlace>>,
     settings: &Settings,
     path: Option<&Path>,
     target: Target,
@@ -150,6 +169,7 @@ pub(crate) fn open_and_migrate(
     if settings.check_integrity || is_repair_for_others {
         opened.open_gate()?;
     }
+    let recovered = recover_log(&opened, log.as_deref(), settings)?;
     if version < target.version {
         tracing::info!(?path, from = version, to = target.version, "migrate");
         opened.verify_pages()?;
@@ -160,7 +180,7 @@ pub(crate) fn open_and_migrate(
             txn.commit().or_fault()
         })?;
     }
-    share(File::ReadWrite(opened), path, settings)
+    share(File::ReadWrite(opened), log, recovered, path, settings)
 }
 
 /// The store in a backend that is never written. It is asked for anew for each try: `alone`, or
@@ -171,6 +191,7 @@ pub(crate) fn open_and_migrate(
 pub(crate) fn inspect_backend<A: StorageBackend, B: StorageBackend>(
     alone: impl Fn() -> Result<A>,
     beside: impl Fn() -> Result<B>,
+    log: impl FnOnce() -> Result<Option<Box<dyn LogPlace>>>,
     settings: &Settings,
     path: Option<&Path>,
 ) -> Result<Shared> {
@@ -193,7 +214,8 @@ pub(crate) fn inspect_backend<A: StorageBackend, B: StorageBackend>(
     let snapshot = file.begin_read()?;
     check_identity(&snapshot, settings, FORMAT_VERSION)?;
     drop(snapshot);
-    share(file, path, settings)
+    let recovered = recover_in_memory(&file, log()?, settings)?;
+    share(file, None, recovered, path, settings)
 }
 
 /// The file as it is, while others may write it; none if it needs a repair.
@@ -206,7 +228,16 @@ fn read_beside_a_writer(backend: impl StorageBackend, settings: &Settings) -> Re
         opened => Ok(Some(Closing::new(opened.or_fault()?))),
     })?;
     file.read_on();
-    Ok(opened.map(|db| File::ReadOnly(Followed::new(db, file))))
+    let Some(db) = opened else {
+        return Ok(None);
+    };
+    // What is in a log is applied in memory, which cannot be followed.
+    let snapshot = contained(|| db.begin_read().or_fault())?;
+    let is_log_in_use = match check_identity(&snapshot, settings, FORMAT_VERSION) {
+        Ok(_) => recover::marker(&snapshot)?.is_some_and(|marker| marker.is_in_use),
+        Err(_) => false, // Told by who opens it.
+    };
+    Ok((!is_log_in_use).then(|| File::ReadOnly(Followed::new(db, file))))
 }
 
 /// The file as it would be after a repair, which is not made.
@@ -396,7 +427,7 @@ fn check_identity(snapshot: &ReadTransaction, settings: &Settings, newest: u32) 
     })
 }
 
-fn identity(snapshot: &ReadTransaction) -> Result<Identity> {
+pub(crate) fn identity(snapshot: &ReadTransaction) -> Result<Identity> {
     let table = snapshot.open_table(keys::META).or_fault()?;
     match table.get(meta::IDENTITY).or_fault()? {
         Some(value) => Identity::decode(meta::IDENTITY, value.value()),
@@ -404,18 +435,60 @@ fn identity(snapshot: &ReadTransaction) -> Result<Identity> {
     }
 }
 
-fn share(file: File, path: Option<&Path>, settings: &Settings) -> Result<Shared> {
+/// Brings what is in the log into a file that may be written: at once if its gate is open, otherwise with the first
+/// write.
+fn recover_log(
+    opened: &Opened,
+    log: Option<&dyn LogPlace>,
+    settings: &Settings,
+) -> Result<Recovered> {
+    let recovered = recover::recover(&opened.db, log, Access::Write, settings.on_log_loss)?;
+    // Others read the file as it is.
+    if settings.live_readers && recovered.commits.is_some() && opened.is_held_back() {
+        opened.verify_pages()?;
+        opened.open_gate()?;
+    }
+    Ok(recovered)
+}
+
+/// Applies what is in the log to a file that is never written.
+fn recover_in_memory(
+    file: &File,
+    log: Option<Box<dyn LogPlace>>,
+    settings: &Settings,
+) -> Result<Recovered> {
+    match file {
+        File::Inspected(opened) => {
+            let access = Access::Inspect;
+            recover::recover(&opened.db, log.as_deref(), access, settings.on_log_loss)
+        }
+        File::ReadWrite(_) | File::ReadOnly(_) => Ok(Recovered::default()),
+    }
+}
+
+fn share(
+    file: File,
+    log: Option<Box<dyn LogPlace>>,
+    recovered: Recovered,
+    path: Option<&Path>,
+    settings: &Settings,
+) -> Result<Shared> {
     let (identity, reserved) = contained(|| {
         let snapshot = file.begin_read()?;
         Ok((identity(&snapshot)?, revisions_below(&snapshot)?))
     })?;
+    if let File::ReadWrite(opened) = &file {
+        let is_held_back = opened.is_held_back();
+        let bytes = settings.commit_log.then_some(settings.log_bytes);
+        let log = Log::new(log, identity.uuid, bytes, recovered.marker, is_held_back);
+        opened.set_log(log);
+    }
     let mut policy = identity.policy()?;
     if let Some(rules) = settings.rules {
         policy.rules = rules;
     }
     let path = path.map(Path::to_owned);
     let process = Process::current()?;
-    Ok(Shared::new(
-        file, path, policy, settings, identity, reserved, process,
-    ))
+    let shared = Shared::new(file, path, policy, settings, identity, reserved, process);
+    Ok(shared.with_recovered(recovered))
 }

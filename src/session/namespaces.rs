@@ -4,9 +4,10 @@ use crate::model::error::{Error, Result};
 use crate::model::identifier::NamespaceName;
 use crate::model::labels::Labels;
 use crate::query;
-use crate::records::keys::{self, Writable};
+use crate::records::keys;
 use crate::records::meta::{namespace_labels, seal_namespace};
 use crate::redb_file::fault::OrFault;
+use crate::session::log::changes::Written;
 
 /// The labels of a namespace; none if it does not exist.
 pub(crate) fn get(table: &impl query::Table, name: &NamespaceName) -> Result<Option<Labels>> {
@@ -47,16 +48,11 @@ pub(crate) fn all(table: &impl query::Table) -> Result<Vec<(Vec<u8>, Result<Labe
 }
 
 /// Stores a namespace with these labels, whether it is there or not.
-pub(crate) fn put(table: &mut Writable<'_>, name: &NamespaceName, labels: &Labels) -> Result<()> {
-    let row = seal_namespace(name, labels)?;
-    table
-        .insert(keys::namespace(name), row.as_slice())
-        .or_fault()?;
-    Ok(())
+pub(crate) fn put(table: &mut Written<'_>, name: &NamespaceName, labels: &Labels) -> Result<()> {
+    table.put(keys::namespace(name), &seal_namespace(name, labels)?)
 }
 
 /// Removes a namespace and its labels.
-pub(crate) fn delete(table: &mut Writable<'_>, name: &NamespaceName) -> Result<()> {
-    table.remove(keys::namespace(name)).or_fault()?;
-    Ok(())
+pub(crate) fn delete(table: &mut Written<'_>, name: &NamespaceName) -> Result<()> {
+    table.remove(keys::namespace(name))
 }

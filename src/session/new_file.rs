@@ -128,7 +128,8 @@ pub(crate) fn dangling_link(path: &Path) -> Option<String> {
     })
 }
 
-fn parent(path: &Path) -> &Path {
+/// The directory that a path is in.
+pub(crate) fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(directory) if !directory.as_os_str().is_empty() => directory,
         _ => Path::new("."),

@@ -20,6 +20,7 @@ pub(crate) struct Place {
     identity: Identity,
     /// Whether the file system counts the names of a file.
     counts_names: bool,
+    is_log: bool,
 }
 
 /// Which file it is. The system gives it to no other one while this one is open.
@@ -38,9 +39,16 @@ impl Place {
             file,
             identity: identity(&metadata),
             counts_names: names_count(&metadata) > 0,
+            is_log: false,
         };
         place.check()?;
         Ok(place)
+    }
+
+    /// The same, where the file is the log of a store.
+    pub(crate) fn of_log(mut self) -> Self {
+        self.is_log = true;
+        self
     }
 
     /// Whether the file is where it was when it was opened.
@@ -74,14 +82,18 @@ impl Place {
     }
 
     fn gone(&self, what: &str) -> Error {
-        Error::new(
-            ErrorKind::Gone,
-            format!(
-                "the store's file is not at {} any more: {what}. Reading goes on: back the store up to \
-                 another place, or put its file back, before this process ends",
-                self.path.display()
+        let path = self.path.display();
+        let message = match self.is_log {
+            false => format!(
+                "the store's file is not at {path} any more: {what}. Reading goes on: back the store up to \
+                 another place, or put its file back, before this process ends"
             ),
-        )
+            true => format!(
+                "the store's log is not at {path} any more: {what}. Reading goes on: close the store, which \
+                 brings all of the log into its file, and open it again"
+            ),
+        };
+        Error::new(ErrorKind::Gone, message)
     }
 }
 

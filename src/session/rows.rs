@@ -6,11 +6,12 @@ use redb::ReadableTable;
 
 use crate::model::error::Result;
 use crate::query::WithSeals;
-use crate::records::keys::{Part, RecordKey, Writable};
+use crate::records::keys::{Part, RecordKey};
 use crate::records::parts::{Seals, seal_extensions, seal_labels, seal_value};
 use crate::records::seal::Seal;
 use crate::redb_file::fault::OrFault;
 use crate::session::entity::Entity;
+use crate::session::log::changes::Written;
 
 /// What stands where a record would be stored.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub(crate) enum Occupant {
 }
 
 /// What is stored under the keys of a record, without reading it.
-pub(crate) fn occupant(table: &Writable<'_>, key: &RecordKey) -> Result<Occupant> {
+pub(crate) fn occupant(table: &Written<'_>, key: &RecordKey) -> Result<Occupant> {
     let keys = key.all();
     let mut range = table
         .range(keys.start.as_slice()..keys.end.as_slice())
@@ -37,20 +38,20 @@ pub(crate) fn occupant(table: &Writable<'_>, key: &RecordKey) -> Result<Occupant
 /// Stores a record where there is none.
 ///
 /// The keys go in from last to first: redb packs its pages best that way.
-pub(crate) fn insert<E: Entity>(table: &mut Writable<'_>, key: &RecordKey, new: &E) -> Result<()> {
+pub(crate) fn insert<E: Entity>(table: &mut Written<'_>, key: &RecordKey, new: &E) -> Result<()> {
     let mut seals = Seals::default();
     for part in Part::ALL.into_iter().rev() {
         if let Some(row) = sealed(key, part, new)? {
             seals.set(part, Seal::of(&row));
-            put(table, &key.part(part), &row)?;
+            table.put(&key.part(part), &row)?;
         }
     }
-    put(table, key.own(), &new.own_row(key, seals)?)
+    table.put(key.own(), &new.own_row(key, seals)?)
 }
 
 /// Turns one stored record into another, writing only the rows that differ.
 pub(crate) fn replace<E: Entity>(
-    table: &mut Writable<'_>,
+    table: &mut Written<'_>,
     key: &RecordKey,
     old: &WithSeals<E>,
     new: &E,
@@ -63,19 +64,17 @@ pub(crate) fn replace<E: Entity>(
         let row = sealed(key, part, new)?;
         seals.set(part, row.as_deref().and_then(Seal::of));
         match row {
-            Some(row) => put(table, &key.part(part), &row)?,
-            None => remove(table, &key.part(part))?,
+            Some(row) => table.put(&key.part(part), &row)?,
+            None => table.remove(&key.part(part))?,
         }
     }
-    put(table, key.own(), &new.own_row(key, seals)?)
+    table.put(key.own(), &new.own_row(key, seals)?)
 }
 
 /// Removes a record with everything that is stored of it, whether it can be read or not.
-pub(crate) fn delete(table: &mut Writable<'_>, key: &RecordKey) -> Result<()> {
+pub(crate) fn delete(table: &mut Written<'_>, key: &RecordKey) -> Result<()> {
     let keys = key.all();
-    table
-        .retain_in(keys.start.as_slice()..keys.end.as_slice(), |_, _| false)
-        .or_fault()
+    table.remove_all(&keys.start, &keys.end)
 }
 
 fn is_same<E: Entity>(part: Part, old: &E, new: &E) -> Result<bool> {
@@ -96,14 +95,4 @@ fn sealed<E: Entity>(key: &RecordKey, part: Part, entity: &E) -> Result<Option<V
         },
         Part::Value => seal_value(key, &entity.value()?.value).map(Some),
     }
-}
-
-fn put(table: &mut Writable<'_>, key: &[u8], value: &[u8]) -> Result<()> {
-    table.insert(key, value).or_fault()?;
-    Ok(())
-}
-
-fn remove(table: &mut Writable<'_>, key: &[u8]) -> Result<()> {
-    table.remove(key).or_fault()?;
-    Ok(())
 }

@@ -20,6 +20,8 @@ use crate::redb_file::backend::Gate;
 use crate::redb_file::fault::{Closing, OrFault, OrIo, contained};
 use crate::redb_file::layout::Commit;
 use crate::redb_file::trees::Extent;
+use crate::session::log::Log;
+use crate::session::log::recover::{OnLoss, Recovered};
 use crate::session::place::Place;
 use crate::session::process::{Own, Process};
 use crate::session::snapshot::Snapshot;
@@ -52,6 +54,12 @@ pub(crate) struct Settings {
     /// How much memory the index may take; none with 0.
     pub(crate) index_bytes: usize,
     pub(crate) live_readers: bool,
+    /// Whether commits go through a log.
+    pub(crate) commit_log: bool,
+    /// How long a new log is.
+    pub(crate) log_bytes: u64,
+    /// What is done with a log of which not everything can be read.
+    pub(crate) on_log_loss: OnLoss,
     pub(crate) expected_uuid: Option<[u8; 16]>,
     pub(crate) clock: Clock,
     /// Hears how far a check or a repair is while a file is opened, from 0 to 1.
@@ -59,6 +67,16 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// Whether the options go together.
+    pub(crate) fn check(&self) -> Result<()> {
+        match self.commit_log && self.live_readers {
+            true => Err(Error::invalid(
+                "a store with a commit log cannot have live readers: what is in the log is in no file that they read",
+            )),
+            false => Ok(()),
+        }
+    }
+
     /// Whether the store with this UUID is the one that is expected.
     pub(crate) fn check_expected(&self, uuid: [u8; 16]) -> Result<()> {
         match self.expected_uuid {
@@ -113,6 +131,7 @@ pub(crate) struct Opened {
     pages: OnceLock<Result<()>>,
     /// Held by who finds out.
     verifying: Mutex<()>,
+    log: OnceLock<Log>,
 }
 
 impl Opened {
@@ -124,6 +143,7 @@ impl Opened {
             unverified: None,
             pages: OnceLock::from(Ok(())),
             verifying: Mutex::default(),
+            log: OnceLock::new(),
         }
     }
 
@@ -138,6 +158,7 @@ impl Opened {
             },
             unverified,
             verifying: Mutex::default(),
+            log: OnceLock::new(),
         }
     }
 
@@ -174,8 +195,39 @@ impl Opened {
     }
 
     /// Whether what redb has written so far is kept from the file.
-    fn is_held_back(&self) -> bool {
+    pub(crate) fn is_held_back(&self) -> bool {
         self.gate.as_ref().is_some_and(|gate| !gate.is_open())
+    }
+
+    /// The log of the store, once it is known.
+    pub(crate) fn log(&self) -> Option<&Log> {
+        self.log.get()
+    }
+
+    /// Says which log the store has.
+    pub(crate) fn set_log(&self, log: Log) {
+        let _ = self.log.set(log);
+    }
+
+    /// The database, with all in it that was in the log.
+    fn into_database(mut self) -> Result<Option<Database>> {
+        self.retire_log()?;
+        Ok(self.db.take())
+    }
+
+    fn retire_log(&self) -> Result<()> {
+        match (self.db.get(), self.log()) {
+            (Some(db), Some(log)) => log.retire(db),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        if let Err(error) = self.retire_log() {
+            tracing::error!(%error, "closing failed: what is in the log stays there");
+        }
     }
 }
 
@@ -218,6 +270,8 @@ pub(crate) struct Shared {
     /// cache take 35 to 46 % less time.
     latest: Mutex<Option<Arc<Own<Snapshot>>>>,
     file: File,
+    /// What the log had when the store was opened.
+    pub(crate) recovered: Recovered,
     /// Where it must be for a write to be acknowledged; none if it is in memory, or never written.
     place: Option<Place>,
     /// The process that opened it, and may use it.
@@ -263,6 +317,7 @@ impl Shared {
             path,
             policy,
             file,
+            recovered: Recovered::default(),
             place: None,
             process,
             index: Index::new(index_bytes),
@@ -282,30 +337,53 @@ impl Shared {
         self
     }
 
+    /// The same, where this was found of the log.
+    pub(crate) fn with_recovered(mut self, recovered: Recovered) -> Self {
+        self.recovered = recovered;
+        self
+    }
+
     /// Whether the file is where it was when it was opened.
     pub(crate) fn check_place(&self) -> Result<()> {
-        self.place.as_ref().map_or(Ok(()), Place::check)
+        self.place.as_ref().map_or(Ok(()), Place::check)?;
+        self.log().map_or(Ok(()), Log::check_place)
+    }
+
+    /// The database that may be written.
+    fn writable(&self) -> Option<&Opened> {
+        match &self.file {
+            File::ReadWrite(opened) => Some(opened),
+            File::ReadOnly(_) | File::Inspected(_) => None,
+        }
+    }
+
+    /// The log of a store that may be written.
+    pub(crate) fn log(&self) -> Option<&Log> {
+        self.writable().and_then(Opened::log)
     }
 
     /// The database of redb, if it may be written, and where it is.
-    pub(crate) fn into_database(self) -> Option<(Database, Option<Place>)> {
+    pub(crate) fn into_database(self) -> Result<Option<(Database, Option<Place>)>> {
         drop(self.latest);
         match self.file {
-            File::ReadWrite(opened) => Some((opened.db.into_inner()?, self.place)),
-            File::ReadOnly(_) | File::Inspected(_) => None,
+            File::ReadWrite(opened) => {
+                let db = opened.into_database()?;
+                Ok(db.map(|db| (db, self.place)))
+            }
+            File::ReadOnly(_) | File::Inspected(_) => Ok(None),
         }
     }
 
     /// Closes the file, and tells if that fails, which dropping it does not. The system tells of a
     /// failed write once: a later sync would succeed without it. After a failure nothing is written.
     pub(crate) fn close(self) -> Result<()> {
-        let at_its_place = self.check_place();
+        let at_its_place = self.place.as_ref().map_or(Ok(()), Place::check);
         drop(self.latest);
         let broken = self.broken.into_inner();
         let closed = contained(move || {
             match self.file {
                 File::ReadWrite(opened) | File::Inspected(opened) => {
-                    opened.db.into_inner().map_or(Ok(()), Database::close)
+                    opened.into_database()?.map_or(Ok(()), Database::close)
                 }
                 File::ReadOnly(followed) => {
                     let db = followed.db.into_inner();
@@ -425,6 +503,9 @@ impl Shared {
             opened
                 .open_gate()
                 .inspect_err(|error| self.break_writes(error))?;
+            if let Some(log) = opened.log() {
+                log.gate_is_open();
+            }
             self.snapshot()?;
             opened.db.begin_write().or_fault()
         });
@@ -477,6 +558,9 @@ impl Shared {
     /// No write is accepted from now on, for this reason. The first one stays.
     pub(crate) fn break_writes(&self, cause: &Error) {
         let _ = self.broken.set(cause.clone());
+        if let Some(log) = self.log() {
+            log.give_up();
+        }
     }
 
     /// The next revision, never to be given again; and the bound that must be in the file with it,

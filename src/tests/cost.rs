@@ -69,7 +69,7 @@ fn cost(disk: &Disk, count: usize, mut work: impl FnMut(usize)) -> (usize, f64) 
         match event {
             Event::Write(_, data) => bytes += data.len(),
             Event::Sync => syncs += 1,
-            Event::SetLen(_) => {}
+            Event::SetLen(_) | Event::Log(_) => {}
         }
     }
     (bytes / count, f64::from(syncs) / count as f64)

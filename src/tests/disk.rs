@@ -1,16 +1,27 @@
 //! A disk in memory that remembers what is done to it, and fails when it is told to.
+//!
+//! It holds the file of a store, and the log beside it if there is one ([`Beside`]).
 
 use std::fmt;
 use std::io;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bayplan::{ErrorKind, Result};
 use redb::{BackendError, StorageBackend};
+
+use crate::redb_file::backend::Access;
+use crate::redb_file::fault::OrIo;
+use crate::session::log::place::{LogFile, LogPlace};
 
 /// The locks of a backend that nobody else has: every one is free.
 macro_rules! free_locks {
     () => {
-        fn try_lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {
+        fn try_lock_range(
+            &self,
+            _: Bound<u64>,
+            _: Bound<u64>,
+        ) -> std::result::Result<bool, BackendError> {
             Ok(true)
         }
 
@@ -47,6 +58,25 @@ pub(super) enum Event {
     Write(u64, Arc<[u8]>),
     SetLen(u64),
     Sync,
+    /// The same of the log.
+    Log(LogEvent),
+}
+
+/// What was done to the log beside the file.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum LogEvent {
+    /// It was made, durable with its name.
+    Created(Arc<[u8]>),
+    Write(u64, Arc<[u8]>),
+    Sync,
+    Removed,
+}
+
+/// What is on a disk: the file, and the log if there is one.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(super) struct Image {
+    pub(super) file: Vec<u8>,
+    pub(super) log: Option<Vec<u8>>,
 }
 
 /// What can fail.
@@ -94,6 +124,7 @@ pub(super) struct Disk(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     bytes: Vec<u8>,
+    beside: Option<Vec<u8>>,
     log: Vec<Event>,
     read_bytes: usize,
     fault: Option<Fault>,
@@ -107,6 +138,20 @@ impl Disk {
         let disk = Self::default();
         disk.state().bytes = bytes;
         disk
+    }
+
+    pub(super) fn of(image: Image) -> Self {
+        let disk = Self::holding(image.file);
+        disk.state().beside = image.log;
+        disk
+    }
+
+    pub(super) fn image(&self) -> Image {
+        let state = self.state();
+        Image {
+            file: state.bytes.clone(),
+            log: state.beside.clone(),
+        }
     }
 
     pub(super) fn bytes(&self) -> Vec<u8> {
@@ -139,6 +184,12 @@ impl Disk {
         self.state().failed
     }
 
+    fn log_event(&self, event: LogEvent) {
+        let mut state = self.state();
+        apply_to_log(&mut state.beside, &event);
+        state.log.push(Event::Log(event));
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -167,8 +218,116 @@ pub(super) fn apply(bytes: &mut Vec<u8>, event: &Event) {
             }
         }
         Event::SetLen(len) => bytes.resize(usize::try_from(*len).unwrap(), 0),
-        Event::Sync => {}
+        Event::Sync | Event::Log(_) => {}
     }
+}
+
+/// Changes the log beside the file as an event says.
+pub(super) fn apply_to_log(log: &mut Option<Vec<u8>>, event: &LogEvent) {
+    match event {
+        LogEvent::Created(bytes) => *log = Some(bytes.to_vec()),
+        LogEvent::Removed => *log = None,
+        LogEvent::Write(offset, data) => {
+            if let Some(log) = log {
+                apply(log, &Event::Write(*offset, Arc::clone(data)));
+            }
+        }
+        LogEvent::Sync => {}
+    }
+}
+
+/// The place of the log on a disk.
+#[derive(Debug)]
+pub(super) struct Beside(pub(super) Disk);
+
+impl LogPlace for Beside {
+    fn shown(&self) -> String {
+        "/disk/log".to_owned()
+    }
+
+    fn open(&self, _: Access) -> Result<Option<LogFile>> {
+        let is_there = self.0.state().beside.is_some();
+        let file = || LogFile::new(Box::new(BesideFile(self.0.clone())), None);
+        Ok(is_there.then(file))
+    }
+
+    fn create(&self, bytes: &[u8]) -> Result<LogFile> {
+        for call in [Call::SetLen, Call::Write, Call::Sync] {
+            if let Some(how) = self.0.called(call) {
+                return Err(how.error()).or_io();
+            }
+        }
+        if self.0.state().beside.is_some() {
+            return Err(bayplan::Error::of_kind(
+                ErrorKind::AlreadyExists,
+                "it is there",
+            ));
+        }
+        self.0.log_event(LogEvent::Created(bytes.into()));
+        Ok(LogFile::new(Box::new(BesideFile(self.0.clone())), None))
+    }
+
+    fn remove(&self) -> Result<()> {
+        self.0.log_event(LogEvent::Removed);
+        Ok(())
+    }
+}
+
+/// The log on a disk.
+#[derive(Debug)]
+struct BesideFile(Disk);
+
+impl StorageBackend for BesideFile {
+    fn len(&self) -> io::Result<u64> {
+        let state = self.0.state();
+        Ok(state.beside.as_ref().map_or(0, Vec::len) as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        if let Some(how) = self.0.called(Call::Read) {
+            return Err(how.error());
+        }
+        let state = self.0.state();
+        let start = usize::try_from(offset).unwrap();
+        let bytes = state.beside.as_ref().and_then(|log| log.get(start..));
+        let bytes = bytes.and_then(|rest| rest.get(..out.len()));
+        out.copy_from_slice(bytes.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn set_len(&self, _: u64) -> io::Result<()> {
+        unreachable!("the length of a log never changes")
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        match self.0.called(Call::Sync) {
+            Some(how) => Err(how.error()),
+            None => {
+                self.0.log_event(LogEvent::Sync);
+                Ok(())
+            }
+        }
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let failure = self.0.called(Call::Write);
+        let done = match failure {
+            None => data.len(),
+            Some(How::Half) => data.len() / 2,
+            Some(_) => 0,
+        };
+        if done > 0 {
+            assert!(
+                offset + data.len() as u64 <= self.len()?,
+                "a log never grows"
+            );
+            self.0
+                .log_event(LogEvent::Write(offset, data[..done].into()));
+        }
+        failure.map_or(Ok(()), |how| Err(how.error()))
+    }
+
+    free_locks!();
 }
 
 impl StorageBackend for Disk {
@@ -247,6 +406,18 @@ impl fmt::Debug for Event {
             Self::Write(offset, data) => write!(f, "write {} at {offset}", data.len()),
             Self::SetLen(len) => write!(f, "set length {len}"),
             Self::Sync => f.write_str("sync"),
+            Self::Log(event) => write!(f, "log: {event:?}"),
+        }
+    }
+}
+
+impl fmt::Debug for LogEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Created(data) => write!(f, "create of {}", data.len()),
+            Self::Write(offset, data) => write!(f, "write {} at {offset}", data.len()),
+            Self::Sync => f.write_str("sync"),
+            Self::Removed => f.write_str("remove"),
         }
     }
 }

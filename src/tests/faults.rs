@@ -11,9 +11,11 @@ use std::time::Duration;
 
 use bayplan::{Db, Error, ErrorKind, Result};
 
-use super::disk::{Call, Disk, Event, Fault, How, apply};
+use super::disk::{Call, Disk, Fault, How, Image};
+use super::images::Mode;
 use super::sample::plain;
 use super::seed::{Seed, tell};
+use super::survival::{Survival, after_a_power_cut};
 use super::work::{self, Model, settings};
 
 const STEPS: usize = 10;
@@ -21,15 +23,15 @@ const CALLS: [Call; 4] = [Call::Read, Call::Write, Call::Sync, Call::SetLen];
 const TIMES: [usize; 2] = [1, usize::MAX];
 
 /// A store with something in it, and what that is.
-fn stored(live_readers: bool, seed: &mut Seed) -> (Vec<u8>, Model) {
+fn stored(mode: Mode, seed: &mut Seed) -> (Image, Model) {
     let disk = Disk::default();
-    let db = work::create(&disk, &settings(true, live_readers)).unwrap();
+    let db = work::create(&disk, &mode.settings(true)).unwrap();
     let mut model = Model::default();
     for _ in 0..12 {
         model = work::step(&db, &model, seed).after;
     }
     drop(db);
-    (disk.bytes(), model)
+    (disk.image(), model)
 }
 
 fn hows(call: Call) -> Vec<How> {
@@ -82,9 +84,9 @@ impl Tally {
 }
 
 /// What there may be, in memory or after a power cut, once the store is opened again.
-fn reopens(disk: &Disk, allowed: &[Model], seed: &mut Seed, fault: Fault) {
-    let settings = settings(!seed.one_in(3), seed.one_in(3));
-    let survivor = Disk::holding(disk.bytes());
+fn reopens(image: Image, allowed: &[Model], seed: &mut Seed, fault: Fault) {
+    let settings = Mode::ALL[seed.below(Mode::ALL.len())].settings(!seed.one_in(3));
+    let survivor = Disk::of(image);
     let db = work::open(&survivor, &settings)
         .unwrap_or_else(|error| panic!("{fault:?}: opening again: {error:#}"));
     let found = Model::of(&db).unwrap();
@@ -95,23 +97,18 @@ fn reopens(disk: &Disk, allowed: &[Model], seed: &mut Seed, fault: Fault) {
     db.namespace("again").unwrap().get("new").unwrap();
 }
 
-/// The disk if nothing that was written after the last sync had reached it.
-fn after_a_power_cut(start: &[u8], disk: &Disk) -> Disk {
-    let log = disk.log();
-    let synced = log.iter().rposition(|event| *event == Event::Sync);
-    let mut bytes = start.to_vec();
-    for event in log.iter().take(synced.map_or(0, |at| at + 1)) {
-        apply(&mut bytes, event);
-    }
-    Disk::holding(bytes)
+/// What is there if nothing that was written after the last syncs had reached the disk.
+fn cut_off(start: &Image, disk: &Disk) -> Image {
+    let survivals = [Survival::None; 2];
+    after_a_power_cut(start, &disk.log(), survivals, &mut Seed::new(0))
 }
 
 /// Works until the fault has been met, then looks what is left; false if it was not met.
-fn work_with(fault: Fault, live_readers: bool, seed: &Seed, tally: &mut Tally) -> bool {
+fn work_with(fault: Fault, mode: Mode, seed: &Seed, tally: &mut Tally) -> bool {
     let mut seed = seed.clone();
-    let (start, mut model) = stored(live_readers, &mut seed);
-    let disk = Disk::holding(start.clone());
-    let mut settings = settings(true, live_readers);
+    let (start, mut model) = stored(mode, &mut seed);
+    let disk = Disk::of(start.clone());
+    let mut settings = mode.settings(true);
     settings.cache_bytes = 0; // So that there is something to read.
     let db = work::open(&disk, &settings).unwrap();
     disk.fail(fault);
@@ -139,13 +136,8 @@ fn work_with(fault: Fault, live_readers: bool, seed: &Seed, tally: &mut Tally) -
     let met = met || disk.failed() > 0;
     if met {
         tally.faults += 1;
-        reopens(&disk, &allowed, &mut seed, fault);
-        reopens(
-            &after_a_power_cut(&start, &disk),
-            &allowed,
-            &mut seed,
-            fault,
-        );
+        reopens(disk.image(), &allowed, &mut seed, fault);
+        reopens(cut_off(&start, &disk), &allowed, &mut seed, fault);
     }
     met
 }
@@ -169,10 +161,10 @@ fn refuses_writes(db: &Db) {
 fn a_fault_in_any_call_while_working_loses_nothing_that_was_acknowledged() {
     let seed = Seed::from_env();
     let mut tally = Tally::default();
-    for live_readers in [false, true] {
+    for mode in Mode::ALL {
         for of_first in faults(0) {
             let mut nth = 0;
-            while work_with(Fault { nth, ..of_first }, live_readers, &seed, &mut tally) {
+            while work_with(Fault { nth, ..of_first }, mode, &seed, &mut tally) {
                 nth += if nth < 40 { 1 } else { 7 };
             }
         }
@@ -186,15 +178,22 @@ fn at_every_fault(what: &str, run: impl Fn(Db) -> Result<()>) {
     let mut seed = Seed::from_env();
     let first_seed = seed.get();
     let mut tally = Tally::default();
-    for live_readers in [false, true] {
-        let (start, model) = stored(live_readers, &mut seed);
+    for mode in Mode::ALL {
+        let (start, model) = stored(mode, &mut seed);
         for of_first in faults(0) {
             for nth in 0.. {
                 let fault = Fault { nth, ..of_first };
-                let disk = Disk::holding(start.clone());
-                let mut settings = settings(true, live_readers);
+                let disk = Disk::of(start.clone());
+                let mut settings = mode.settings(true);
                 settings.cache_bytes = 0; // So that there is something to read.
                 let db = work::open(&disk, &settings).unwrap();
+                let mut now = model.clone();
+                let mut seed_of_steps = seed.clone();
+                for _ in 0..3 {
+                    let done = work::step(&db, &now, &mut seed_of_steps);
+                    done.outcome.unwrap();
+                    now = done.after;
+                }
                 let already = disk.log_len();
                 disk.fail(fault);
                 if let Err(error) = run(db) {
@@ -207,10 +206,9 @@ fn at_every_fault(what: &str, run: impl Fn(Db) -> Result<()>) {
                     break;
                 }
                 tally.faults += 1;
-                let allowed = [model.clone()];
-                reopens(&disk, &allowed, &mut seed, fault);
-                let cut = after_a_power_cut(&start, &disk);
-                reopens(&cut, &allowed, &mut seed, fault);
+                let allowed = [now];
+                reopens(disk.image(), &allowed, &mut seed, fault);
+                reopens(cut_off(&start, &disk), &allowed, &mut seed, fault);
             }
         }
     }
@@ -262,9 +260,9 @@ fn a_failed_write_or_sync_while_closing_is_told() {
 
 #[test]
 fn a_failed_sync_of_a_commit_leaves_its_outcome_uncertain() {
-    for live_readers in [false, true] {
+    for mode in Mode::ALL {
         let disk = Disk::default();
-        let db = work::create(&disk, &settings(true, live_readers)).unwrap();
+        let db = work::create(&disk, &mode.settings(true)).unwrap();
         let store = db.namespace("default").unwrap();
         store.create(plain("a")).unwrap();
         disk.fail(Fault {
@@ -326,21 +324,27 @@ fn a_fault_in_any_call_while_opening_is_an_error_and_opening_again_helps() {
     let mut seed = Seed::from_env();
     let first_seed = seed.get();
     let mut tally = Tally::default();
-    let disk = Disk::default();
-    let db = work::create(&disk, &settings(true, false)).unwrap();
-    let mut model = Model::default();
-    for _ in 0..12 {
-        model = work::step(&db, &model, &mut seed).after;
+    let mut images = Vec::new();
+    for mode in [Mode::Plain, Mode::Log] {
+        let disk = Disk::default();
+        let db = work::create(&disk, &mode.settings(true)).unwrap();
+        let mut model = Model::default();
+        for _ in 0..12 {
+            model = work::step(&db, &model, &mut seed).after;
+        }
+        images.push((disk.image(), model.clone()));
+        drop(db);
+        images.push((disk.image(), model));
     }
-    let crashed = disk.bytes();
-    drop(db);
-    for bytes in [disk.bytes(), crashed] {
+    assert!(images.iter().any(|(image, _)| image.log.is_some()));
+    for (image, model) in images {
         for of_first in faults(0) {
             for nth in 0.. {
                 let fault = Fault { nth, ..of_first };
-                let disk = Disk::holding(bytes.clone());
+                let disk = Disk::of(image.clone());
                 disk.fail(fault);
-                let opened = work::open(&disk, &settings(!nth.is_multiple_of(2), nth % 3 == 0));
+                let mode = Mode::ALL[nth % 3];
+                let opened = work::open(&disk, &mode.settings(!nth.is_multiple_of(2)));
                 match opened {
                     Ok(db) => drop(db),
                     Err(error) => tally.note(&error, fault),
@@ -350,15 +354,10 @@ fn a_fault_in_any_call_while_opening_is_an_error_and_opening_again_helps() {
                 }
                 tally.faults += 1;
                 let allowed = [model.clone()];
-                reopens(&disk, &allowed, &mut seed, fault);
-                reopens(
-                    &after_a_power_cut(&bytes, &disk),
-                    &allowed,
-                    &mut seed,
-                    fault,
-                );
+                reopens(disk.image(), &allowed, &mut seed, fault);
+                reopens(cut_off(&image, &disk), &allowed, &mut seed, fault);
                 // Reading only meets the same faults, and writes nothing.
-                let disk = Disk::holding(bytes.clone());
+                let disk = Disk::of(image.clone());
                 disk.fail(fault);
                 if let Err(error) = work::inspect(&disk, &settings(true, false)) {
                     tally.note(&error, fault);
@@ -430,8 +429,8 @@ fn who_is_told_of_what_a_failed_batch_left_behind_is_told_of_the_failure() {
 #[should_panic(expected = "Model {")]
 fn a_store_that_lost_something_is_noticed() {
     let mut seed = Seed::new(1);
-    let (bytes, mut model) = stored(false, &mut seed);
+    let (image, mut model) = stored(Mode::Plain, &mut seed);
     model.containers.pop_first().unwrap();
     let fault = faults(0).next().unwrap();
-    reopens(&Disk::holding(bytes), &[model], &mut seed, fault);
+    reopens(image, &[model], &mut seed, fault);
 }

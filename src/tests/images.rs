@@ -1,7 +1,7 @@
 //! Whatever of the unsynced writes survives a power cut, the last acknowledged state does.
 //!
 //! A workload (single operations, transactions, commits that threads share, checkpoints, closing,
-//! compacting) is recorded, and cut off at any of its writes. What was written since the last sync
+//! compacting), at times through a log, is recorded, and cut off at any of its writes. What was written since the last sync
 //! may have reached the disk or not: completely, in part, in any order, torn. Each such image is
 //! opened as a store, and must hold what was acknowledged last, or one commit more. The opening
 //! writes as well, and is cut off in the same way.
@@ -12,14 +12,35 @@ use std::sync::Arc;
 
 use bayplan::{Db, Error, ErrorKind};
 
-use super::disk::{Disk, Event, apply};
+use super::disk::{Disk, Event, Image, LogEvent};
 use super::seed::{Progress, Seed, count_from_env, tell};
-use super::survival::{SURVIVALS, Survival, surviving};
-use super::work::{self, Model, settings};
+use super::survival::{SURVIVALS, Survival, after_a_power_cut};
+use super::work::{self, Model, settings, with_log};
 use crate::session::file::REDB_MAGIC;
+use crate::session::shared::Settings;
 
 const STEPS: usize = 60;
 const DEPTH_MAX: usize = 3;
+
+/// How a store is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    Plain,
+    LiveReaders,
+    Log,
+}
+
+impl Mode {
+    pub(super) const ALL: [Self; 3] = [Self::Log, Self::Plain, Self::LiveReaders];
+
+    pub(super) fn settings(self, check_integrity: bool) -> Settings {
+        match self {
+            Self::Plain => settings(check_integrity, false),
+            Self::LiveReaders => settings(check_integrity, true),
+            Self::Log => with_log(settings(check_integrity, false)),
+        }
+    }
+}
 
 /// What may be in the file from one acknowledgement on until the next.
 #[derive(Clone)]
@@ -32,7 +53,7 @@ pub(super) struct Period {
 
 /// What was done to a disk, and what its file may hold at each moment.
 pub(super) struct Recording {
-    pub(super) start: Vec<u8>,
+    pub(super) start: Image,
     pub(super) log: Vec<Event>,
     /// Empty as long as there need not be a store.
     pub(super) periods: Vec<Period>,
@@ -40,9 +61,9 @@ pub(super) struct Recording {
 
 impl Recording {
     /// Creates a store, works, closes it, compacts it at times.
-    fn of_a_workload(live_readers: bool, seed: &mut Seed) -> Self {
+    fn of_a_workload(mode: Mode, seed: &mut Seed) -> Self {
         let disk = Disk::default();
-        let settings = settings(true, live_readers);
+        let settings = mode.settings(true);
         let db = work::create(&disk, &settings).unwrap();
         let mut recorder = Recorder::new(Model::default(), disk.log_len());
         let mut db = Some(db);
@@ -58,7 +79,7 @@ impl Recording {
         }
         drop(db);
         Self {
-            start: Vec::new(),
+            start: Image::default(),
             log: disk.log(),
             periods: recorder.finish(),
         }
@@ -116,22 +137,10 @@ impl Recorder {
 pub(super) fn image(
     recording: &Recording,
     cut: usize,
-    survival: Survival,
+    survivals: [Survival; 2],
     seed: &mut Seed,
-) -> Vec<u8> {
-    let log = &recording.log[..cut];
-    let synced = log
-        .iter()
-        .rposition(|event| *event == Event::Sync)
-        .map_or(0, |at| at + 1);
-    let mut bytes = recording.start.clone();
-    log[..synced]
-        .iter()
-        .for_each(|event| apply(&mut bytes, event));
-    for event in surviving(&log[synced..], survival, seed) {
-        apply(&mut bytes, &event);
-    }
-    bytes
+) -> Image {
+    after_a_power_cut(&recording.start, &recording.log[..cut], survivals, seed)
 }
 
 /// What came of all images.
@@ -141,11 +150,12 @@ struct Tally {
     deep: usize,
     unborn: usize,
     newer: usize,
+    logs: usize,
 }
 
 /// Opens an image, judges, goes on with it, and cuts that off as well.
 fn survives(
-    bytes: Vec<u8>,
+    image: Image,
     allowed: &Option<Arc<Vec<Model>>>,
     depth: usize,
     seed: &mut Seed,
@@ -153,12 +163,14 @@ fn survives(
 ) -> Result<(), String> {
     tally.images += 1;
     tally.deep += usize::from(depth > 1);
-    let settings = settings(!seed.one_in(3), seed.one_in(3));
-    let disk = Disk::holding(bytes.clone());
+    tally.logs += usize::from(image.log.is_some());
+    let mode = Mode::ALL[seed.below(Mode::ALL.len())];
+    let settings = mode.settings(!seed.one_in(3));
+    let disk = Disk::of(image.clone());
     let Some(allowed) = allowed else {
         // Cut off in the creation: the file does not have its name yet.
         tally.unborn += 1;
-        if !bytes.starts_with(&REDB_MAGIC) {
+        if !image.file.starts_with(&REDB_MAGIC) {
             return Ok(()); // Opening a path does not come further than this.
         }
         return match work::open(&disk, &settings).and_then(|db| Model::of(&db)) {
@@ -197,7 +209,7 @@ fn survives(
     }];
     periods.extend(recorder.finish());
     let recording = Recording {
-        start: bytes,
+        start: image,
         log: disk.log(),
         periods,
     };
@@ -206,10 +218,10 @@ fn survives(
     } else {
         seed.below(recording.log.len() + 1)
     };
-    let survival = SURVIVALS[seed.below(SURVIVALS.len())];
-    let next = image(&recording, cut, survival, seed);
+    let survivals = [(); 2].map(|()| SURVIVALS[seed.below(SURVIVALS.len())]);
+    let next = self::image(&recording, cut, survivals, seed);
     let result = survives(next, &recording.allowed_at(cut), depth + 1, seed, tally);
-    result.map_err(|why| format!("again at {cut} ({survival:?}): {why}"))
+    result.map_err(|why| format!("again at {cut} ({mode:?}, {survivals:?}): {why}"))
 }
 
 fn is_refusal(error: &Error) -> bool {
@@ -225,17 +237,20 @@ fn a_power_cut_at_any_write_keeps_what_was_acknowledged() {
     let mut progress = Progress::new("images");
     let mut round = 0;
     while tally.images < count {
-        let recording = Recording::of_a_workload(round % 2 == 1, &mut seed);
+        let mode = Mode::ALL[round % Mode::ALL.len()];
+        let recording = Recording::of_a_workload(mode, &mut seed);
         // Each round goes through its log once, with another part of the survivals at each place.
         for cut in 0..=recording.log.len() {
             for turn in 0..3 {
                 let survival = SURVIVALS[(cut + 3 * round + 4 * turn) % SURVIVALS.len()];
-                let bytes = image(&recording, cut, survival, &mut seed);
+                let of_log = SURVIVALS[seed.below(SURVIVALS.len())];
+                let image = image(&recording, cut, [survival, of_log], &mut seed);
                 let allowed = recording.allowed_at(cut);
-                if let Err(why) = survives(bytes, &allowed, 1, &mut seed, &mut tally) {
+                if let Err(why) = survives(image, &allowed, 1, &mut seed, &mut tally) {
                     let log = &recording.log[cut.saturating_sub(12)..cut];
                     panic!(
-                        "seed {first_seed}, round {round}, cut at {cut} ({survival:?}): {why}\n{log:?}"
+                        "seed {first_seed}, round {round} ({mode:?}), cut at {cut} ({survival:?}, {of_log:?}): \
+                         {why}\n{log:?}"
                     );
                 }
             }
@@ -247,29 +262,64 @@ fn a_power_cut_at_any_write_keeps_what_was_acknowledged() {
         round += 1;
     }
     tell(format_args!(
-        "images={} deep={} newer={} unborn={} rounds={round} lost=0 panics=0 silent=0 seed={first_seed}",
-        tally.images, tally.deep, tally.newer, tally.unborn
+        "images={} logs={} deep={} newer={} unborn={} rounds={round} lost=0 panics=0 silent=0 seed={first_seed}",
+        tally.images, tally.logs, tally.deep, tally.newer, tally.unborn
     ));
 }
 
 /// A test that cannot fail proves nothing.
 #[test]
 fn a_disk_that_forgets_its_last_sync_is_noticed() {
+    for mode in [Mode::Plain, Mode::Log] {
+        let mut seed = Seed::new(1);
+        let recording = Recording::of_a_workload(mode, &mut seed);
+        let mut noticed = 0;
+        for (before, period) in recording.periods.iter().zip(&recording.periods[1..]) {
+            let acknowledged = period.begins.min(recording.log.len());
+            let mut synced = recording.log[..acknowledged].iter();
+            let is_sync = |event: &Event| matches!(event, Event::Sync | Event::Log(LogEvent::Sync));
+            let forgotten = synced.rposition(is_sync).unwrap();
+            let image = image(&recording, forgotten, [Survival::None; 2], &mut seed);
+            let is_last = period.begins == usize::MAX; // Nothing was acknowledged by closing.
+            let noticed_here = is_noticed(image, before, period, is_last, &mut seed);
+            noticed += usize::from(noticed_here);
+        }
+        assert!(noticed > STEPS / 2, "{mode:?}: {noticed}");
+    }
+}
+
+/// As if applying what is in the log forgot the last frame.
+#[test]
+fn a_recovery_that_forgets_a_frame_is_noticed() {
     let mut seed = Seed::new(1);
-    let recording = Recording::of_a_workload(false, &mut seed);
+    let recording = Recording::of_a_workload(Mode::Log, &mut seed);
     let mut noticed = 0;
     for (before, period) in recording.periods.iter().zip(&recording.periods[1..]) {
         let acknowledged = period.begins.min(recording.log.len());
-        let mut synced = recording.log[..acknowledged].iter();
-        let forgotten = synced.rposition(|event| *event == Event::Sync).unwrap();
-        let bytes = image(&recording, forgotten, Survival::None, &mut seed);
-        let allowed = Some(Arc::clone(&period.allowed));
-        let judged = survives(bytes, &allowed, DEPTH_MAX, &mut seed, &mut Tally::default());
-        let is_last = period.begins == usize::MAX; // Nothing was acknowledged by closing.
-        // What comes next may, by chance, undo what was forgotten.
-        let is_allowed = period.allowed.contains(&before.allowed[0]);
-        assert_eq!(judged.is_err(), !is_last && !is_allowed);
-        noticed += usize::from(judged.is_err());
+        let events = &recording.log[..acknowledged];
+        let Some(Event::Log(LogEvent::Write(at, frame))) = events.iter().rev().nth(1) else {
+            continue; // It was no frame that was acknowledged.
+        };
+        let mut image = image(&recording, acknowledged, [Survival::All; 2], &mut seed);
+        let start = usize::try_from(*at).unwrap();
+        image.log.as_mut().unwrap()[start..start + frame.len()].fill(0);
+        noticed += usize::from(is_noticed(image, before, period, false, &mut seed));
     }
-    assert!(noticed > STEPS / 2, "{noticed}");
+    assert!(noticed > STEPS / 4, "{noticed}");
+}
+
+/// Whether it is noticed that an image holds less than was acknowledged; it must be, unless that is allowed.
+fn is_noticed(
+    image: Image,
+    before: &Period,
+    period: &Period,
+    is_nothing_lost: bool,
+    seed: &mut Seed,
+) -> bool {
+    let allowed = Some(Arc::clone(&period.allowed));
+    let judged = survives(image, &allowed, DEPTH_MAX, seed, &mut Tally::default());
+    // What comes next may, by chance, undo what was forgotten.
+    let is_allowed = period.allowed.contains(&before.allowed[0]);
+    assert_eq!(judged.is_err(), !is_nothing_lost && !is_allowed);
+    judged.is_err()
 }

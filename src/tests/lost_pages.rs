@@ -116,7 +116,7 @@ impl Cached {
     }
 
     fn create(&self, settings: &Settings) -> Result<Db> {
-        file::create_backend(self.clone(), settings, None).map(Db::new)
+        file::create_backend(self.clone(), None, settings, None).map(Db::new)
     }
 
     fn durable(&self, access: Access) -> Durable<Self, Self> {
@@ -124,12 +124,12 @@ impl Cached {
     }
 
     fn open(&self, settings: &Settings) -> Result<Db> {
-        file::open_backend(self.durable(Access::Write), settings, None).map(Db::new)
+        file::open_backend(self.durable(Access::Write), None, settings, None).map(Db::new)
     }
 
     fn inspect(&self, settings: &Settings) -> Result<Db> {
         let alone = || Ok(self.durable(Access::Inspect));
-        file::inspect_backend(alone, || Ok(self.clone()), settings, None).map(Db::new)
+        file::inspect_backend(alone, || Ok(self.clone()), || Ok(None), settings, None).map(Db::new)
     }
 }
 

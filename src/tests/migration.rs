@@ -7,6 +7,7 @@
 use bayplan::ErrorKind;
 use redb::{ReadableTable, TableError, WriteTransaction};
 
+use super::disk::Image;
 use super::disk::{Call, Disk, Event, Fault, How};
 use super::images::{Recording, image};
 use super::seed::{Seed, count_from_env, tell};
@@ -127,14 +128,17 @@ fn a_power_cut_while_migrating_leaves_the_old_file_or_the_new_one() {
         for start in stores {
             let mut recording = Recording {
                 log: migrate(start.clone(), &model, &mut seed).unwrap(),
-                start,
+                start: Image {
+                    file: start,
+                    log: None,
+                },
                 periods: Vec::new(),
             };
             for depth in 0..3 {
-                let mut next = recording.start.clone();
+                let mut next = recording.start.file.clone();
                 for cut in 0..=recording.log.len() {
                     let survival = SURVIVALS[seed.below(SURVIVALS.len())];
-                    let bytes = image(&recording, cut, survival, &mut seed);
+                    let bytes = image(&recording, cut, [survival; 2], &mut seed).file;
                     let judged = is_migrated(&bytes, &model, &mut seed)
                         .and_then(|is| migrate(bytes.clone(), &model, &mut seed).map(|_| is))
                         .unwrap_or_else(|why| {
@@ -148,7 +152,7 @@ fn a_power_cut_while_migrating_leaves_the_old_file_or_the_new_one() {
                     }
                 }
                 recording.log = migrate(next.clone(), &model, &mut seed).unwrap();
-                recording.start = next;
+                recording.start.file = next;
             }
         }
     }
@@ -202,15 +206,18 @@ fn a_migration_whose_last_sync_is_forgotten_is_noticed() {
     let start = stores[0].clone();
     let recording = Recording {
         log: migrate(start.clone(), &model, &mut seed).unwrap(),
-        start,
+        start: Image {
+            file: start,
+            log: None,
+        },
         periods: Vec::new(),
     };
     let mut log = recording.log.iter();
     let forgotten = log.rposition(|event| *event == Event::Sync).unwrap();
-    let bytes = image(&recording, forgotten, Survival::None, &mut seed);
+    let bytes = image(&recording, forgotten, [Survival::None; 2], &mut seed).file;
     assert_eq!(is_migrated(&bytes, &model, &mut seed), Ok(false));
 
     let other = Model::default();
-    assert!(is_migrated(&recording.start, &other, &mut seed).is_err());
-    assert!(migrate(recording.start.clone(), &other, &mut seed).is_err());
+    assert!(is_migrated(&recording.start.file, &other, &mut seed).is_err());
+    assert!(migrate(recording.start.file.clone(), &other, &mut seed).is_err());
 }

@@ -1,6 +1,6 @@
 //! What survives of writes that were not synced.
 
-use super::disk::Event;
+use super::disk::{Event, Image, LogEvent, apply, apply_to_log};
 use super::seed::Seed;
 
 /// Which of the unsynced writes survive.
@@ -79,6 +79,53 @@ pub(super) fn surviving(unsynced: &[Event], survival: Survival, seed: &mut Seed)
         Survival::OnlyLength => pick(&mut |_, event| is_length(event)),
         Survival::NoLength => pick(&mut |_, event| !is_length(event)),
     }
+}
+
+/// What is on the disk after a power cut behind these events: of each of the two files what was synced, and its own part
+/// of the rest.
+pub(super) fn after_a_power_cut(
+    start: &Image,
+    events: &[Event],
+    survivals: [Survival; 2],
+    seed: &mut Seed,
+) -> Image {
+    let of_log = |event: &Event| match event {
+        Event::Log(event) => Some(event.clone()),
+        _ => None,
+    };
+    let is_of_file = |event: &&Event| !matches!(event, Event::Log(_));
+    let of_file: Vec<Event> = events.iter().filter(is_of_file).cloned().collect();
+    let of_log: Vec<LogEvent> = events.iter().filter_map(of_log).collect();
+
+    let synced = of_file.iter().rposition(|event| *event == Event::Sync);
+    let (durable, rest) = of_file.split_at(synced.map_or(0, |at| at + 1));
+    let mut file = start.file.clone();
+    durable.iter().for_each(|event| apply(&mut file, event));
+    for event in surviving(rest, survivals[0], seed) {
+        apply(&mut file, &event);
+    }
+
+    let is_durable = |event: &LogEvent| matches!(event, LogEvent::Sync | LogEvent::Created(_));
+    let synced = of_log.iter().rposition(is_durable);
+    let (durable, rest) = of_log.split_at(synced.map_or(0, |at| at + 1));
+    let mut log = start.log.clone();
+    durable
+        .iter()
+        .for_each(|event| apply_to_log(&mut log, event));
+    let write = |event: &LogEvent| match event {
+        LogEvent::Write(at, data) => Some(Event::Write(*at, data.clone())),
+        _ => None,
+    };
+    let writes: Vec<Event> = rest.iter().filter_map(write).collect();
+    if let Some(log) = &mut log {
+        for event in surviving(&writes, survivals[1], seed) {
+            apply(log, &event);
+        }
+    }
+    if rest.contains(&LogEvent::Removed) && survivals[1] != Survival::None && seed.one_in(2) {
+        log = None;
+    }
+    Image { file, log }
 }
 
 fn torn_at_sectors(event: &Event, seed: &mut Seed) -> Vec<Event> {

@@ -8,15 +8,20 @@ use std::time::Duration;
 use bayplan::{Container, Db, FieldMask, Labels, Result, Store};
 use chrono::DateTime;
 
-use super::disk::Disk;
+use super::disk::{Beside, Disk};
 use super::sample::{Contents, marked, without_stamps};
 use super::seed::Seed;
 use crate::session::file;
+use crate::session::log::place::LogPlace;
+use crate::session::log::recover::OnLoss;
 use crate::session::migrate::Target;
 use crate::session::shared::Settings;
 
 const NAMESPACES: [&str; 2] = ["default", "k8s.io"];
 const IDS: usize = 9;
+
+/// A log that is full after some ten commits.
+const LOG_BYTES: u64 = 16 * 4096;
 
 /// What a store holds, without the times and revisions that nobody can foresee.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -232,23 +237,38 @@ pub(super) fn settings(check_integrity: bool, live_readers: bool) -> Settings {
         check_integrity,
         index_bytes: 1 << 20,
         live_readers,
+        commit_log: false,
+        log_bytes: LOG_BYTES,
+        on_log_loss: OnLoss::Refuse,
         expected_uuid: None,
         on_repair: None,
         clock: Arc::new(|| DateTime::from_timestamp(1_700_000_000, 0).unwrap()),
     }
 }
 
+/// The same, with commits through a log that is full soon.
+pub(super) fn with_log(settings: Settings) -> Settings {
+    Settings {
+        commit_log: true,
+        ..settings
+    }
+}
+
+fn beside(disk: &Disk) -> Option<Box<dyn LogPlace>> {
+    Some(Box::new(Beside(disk.clone())))
+}
+
 pub(super) fn create(disk: &Disk, settings: &Settings) -> Result<Db> {
-    file::create_backend(disk.clone(), settings, None).map(Db::new)
+    file::create_backend(disk.clone(), beside(disk), settings, None).map(Db::new)
 }
 
 /// Opens a store, and brings it to another version.
 pub(super) fn migrate(disk: &Disk, settings: &Settings, target: Target) -> Result<Db> {
-    file::open_and_migrate(disk.clone(), settings, None, target).map(Db::new)
+    file::open_and_migrate(disk.clone(), beside(disk), settings, None, target).map(Db::new)
 }
 
 pub(super) fn open(disk: &Disk, settings: &Settings) -> Result<Db> {
-    file::open_backend(disk.clone(), settings, None).map(Db::new)
+    file::open_backend(disk.clone(), beside(disk), settings, None).map(Db::new)
 }
 
 /// Compacts and closes the store.
@@ -258,5 +278,5 @@ pub(super) fn compact(db: Db) -> Result<()> {
 
 pub(super) fn inspect(disk: &Disk, settings: &Settings) -> Result<Db> {
     let open = || Ok(disk.clone());
-    file::inspect_backend(open, open, settings, None).map(Db::new)
+    file::inspect_backend(open, open, || Ok(beside(disk)), settings, None).map(Db::new)
 }

@@ -17,9 +17,10 @@ use crate::model::policy::Policy;
 use crate::model::record::Record;
 use crate::model::revision::Revision;
 use crate::query::{self, Batch, Items, Scope, Shape, Traversed, WithSeals};
-use crate::records::keys::{self, RecordKey, Writable};
+use crate::records::keys::RecordKey;
 use crate::redb_file::fault::contained;
 use crate::session::entity::Entity;
+use crate::session::log::changes::{TableCode, Written};
 use crate::session::namespaces;
 use crate::session::rows::{self, Occupant};
 use crate::update;
@@ -90,7 +91,7 @@ impl WriteTxn {
         kind: &Kind,
         id: &RecordId,
     ) -> Result<Option<T>> {
-        contained(|| query::get(&self.open(keys::RECORDS)?, namespace, kind, id))
+        contained(|| query::get(&*self.open(TableCode::Records)?, namespace, kind, id))
     }
 
     /// The records of a scope, from behind `after`, `limit` of them at most.
@@ -101,7 +102,7 @@ impl WriteTxn {
         limit: usize,
     ) -> Traversed<'t, T> {
         Box::new(Items::new(after, limit, move |after, limit| {
-            contained(|| Batch::read(&self.open(keys::RECORDS)?, &scope, after, limit))
+            contained(|| Batch::read(&*self.open(TableCode::Records)?, &scope, after, limit))
         }))
     }
 
@@ -126,7 +127,7 @@ impl WriteTxn {
         let id = T::parsed_id(item.id())?;
         let key = RecordKey::new(namespace, kind, &id);
         contained(|| {
-            let mut table = self.open(keys::RECORDS)?;
+            let mut table = self.open(TableCode::Records)?;
             match rows::occupant(&table, &key)? {
                 Occupant::Nothing => self.insert(&mut table, namespace, &key, item, times),
                 Occupant::Record => Err(Error::already_exists()),
@@ -140,21 +141,21 @@ impl WriteTxn {
     /// Stores a record where there is nothing.
     fn insert<T: Updatable>(
         &self,
-        table: &mut Writable<'_>,
+        table: &mut Written<'_>,
         namespace: &NamespaceName,
         key: &RecordKey,
         mut item: T,
         times: (DateTime<Utc>, DateTime<Utc>),
     ) -> Result<T> {
         let is_new_namespace = {
-            let namespaces = self.open(keys::NAMESPACES)?;
-            namespaces::get(&namespaces, namespace)?.is_none()
+            let namespaces = self.open(TableCode::Namespaces)?;
+            namespaces::get(&*namespaces, namespace)?.is_none()
         };
         item.stamp(times, self.next_revision()?);
         self.writing(|| rows::insert(table, key, &item))?;
         if is_new_namespace {
             self.writing(|| {
-                let mut table = self.open_while_writing(keys::NAMESPACES)?;
+                let mut table = self.open_while_writing(TableCode::Namespaces)?;
                 namespaces::put(&mut table, namespace, &Labels::new())
             })?;
         }
@@ -177,7 +178,7 @@ impl WriteTxn {
         let policy = self.shared.policy;
         let now = self.shared.now();
         contained(|| {
-            let mut table = self.open(keys::RECORDS)?;
+            let mut table = self.open(TableCode::Records)?;
             let stored: WithSeals<T> = stored(&table, namespace, kind, &id, expected)?;
             let updated = T::update(&stored.item, input, mask, policy, now)?;
             let key = RecordKey::new(namespace, kind, &id);
@@ -198,7 +199,7 @@ impl WriteTxn {
         let key = RecordKey::new(namespace, kind, &id);
         let now = self.shared.now();
         contained(|| {
-            let mut table = self.open(keys::RECORDS)?;
+            let mut table = self.open(TableCode::Records)?;
             match stored::<T>(&table, namespace, kind, &id, expected) {
                 Ok(stored) => {
                     let updated = T::update(&stored.item, input, &FieldMask::full(), policy, now)
@@ -215,7 +216,7 @@ impl WriteTxn {
 
     fn replace<T: Updatable>(
         &self,
-        table: &mut Writable<'_>,
+        table: &mut Written<'_>,
         namespace: &NamespaceName,
         key: &RecordKey,
         stored: &WithSeals<T>,
@@ -238,7 +239,7 @@ impl WriteTxn {
         let id = T::parsed_id(id).map_err(|_| Error::not_found())?;
         let key = RecordKey::new(namespace, kind, &id);
         contained(|| {
-            let mut table = self.open(keys::RECORDS)?;
+            let mut table = self.open(TableCode::Records)?;
             if expected.is_some() {
                 stored::<T>(&table, namespace, kind, &id, expected)?;
             } else if rows::occupant(&table, &key)? == Occupant::Nothing {
@@ -264,23 +265,23 @@ impl WriteTxn {
 // Namespaces.
 impl WriteTxn {
     pub(crate) fn namespaces(&self) -> Result<Vec<NamespaceName>> {
-        contained(|| namespaces::list(&self.open(keys::NAMESPACES)?))
+        contained(|| namespaces::list(&*self.open(TableCode::Namespaces)?))
     }
 
     pub(crate) fn labels_of(&self, name: &NamespaceName) -> Result<Option<Labels>> {
-        contained(|| namespaces::get(&self.open(keys::NAMESPACES)?, name))
+        contained(|| namespaces::get(&*self.open(TableCode::Namespaces)?, name))
     }
 
     /// The kinds of which there are records in a namespace.
     pub(crate) fn kinds(&self, name: &NamespaceName) -> Result<Vec<Kind>> {
-        contained(|| kinds(&self.open(keys::RECORDS)?, name))
+        contained(|| kinds(&*self.open(TableCode::Records)?, name))
     }
 
     pub(crate) fn create_namespace_of(&self, name: &NamespaceName, labels: Labels) -> Result<()> {
         let labels = labels::settle(labels, self.shared.policy)?;
         contained(|| {
-            let mut table = self.open(keys::NAMESPACES)?;
-            if namespaces::get(&table, name)?.is_some() {
+            let mut table = self.open(TableCode::Namespaces)?;
+            if namespaces::get(&*table, name)?.is_some() {
                 return Err(Error::already_exists());
             }
             self.writing(|| namespaces::put(&mut table, name, &labels))
@@ -290,8 +291,8 @@ impl WriteTxn {
     pub(crate) fn set_label_of(&self, name: &NamespaceName, key: &str, value: &str) -> Result<()> {
         labels::check_label(key, value)?;
         contained(|| {
-            let mut table = self.open(keys::NAMESPACES)?;
-            let mut labels = namespaces::get(&table, name)?.unwrap_or_default();
+            let mut table = self.open(TableCode::Namespaces)?;
+            let mut labels = namespaces::get(&*table, name)?.unwrap_or_default();
             if value.is_empty() {
                 labels.remove(key);
             } else {
@@ -308,8 +309,8 @@ impl WriteTxn {
 
     pub(crate) fn delete_namespace_of(&self, name: &NamespaceName) -> Result<()> {
         contained(|| {
-            let mut table = self.open(keys::NAMESPACES)?;
-            let is_known = namespaces::get(&table, name).map(|labels| labels.is_some());
+            let mut table = self.open(TableCode::Namespaces)?;
+            let is_known = namespaces::get(&*table, name).map(|labels| labels.is_some());
             match is_known {
                 Ok(false) => return Err(Error::not_found()),
                 // Damaged labels are no reason to keep it.
@@ -355,13 +356,13 @@ impl WriteTxn {
 
 /// What is stored, if it has the revision that is expected.
 fn stored<T: Updatable>(
-    table: &Writable<'_>,
+    table: &Written<'_>,
     namespace: &NamespaceName,
     kind: &Kind,
     id: &RecordId,
     expected: Option<Revision>,
 ) -> Result<WithSeals<T>> {
-    let stored: Option<WithSeals<T>> = query::get(table, namespace, kind, id)?;
+    let stored: Option<WithSeals<T>> = query::get(&**table, namespace, kind, id)?;
     let stored = stored.ok_or_else(Error::not_found)?;
     check_revision(stored.item.revision(), expected)?;
     Ok(stored)

@@ -6,14 +6,16 @@ use std::marker::PhantomData;
 use std::mem;
 use std::sync::Arc;
 
-use redb::{CommitError, WriteTransaction};
+use redb::WriteTransaction;
 
 use crate::model::error::{Error, ErrorKind, Operation, Result};
 use crate::model::revision::Revision;
 use crate::query::index::Changes;
-use crate::records::keys::{self, Writable, meta};
+use crate::records::keys::meta;
 use crate::records::seal::seal;
 use crate::redb_file::fault::{OrFault, contained};
+use crate::session::log::changes::{RowChanges, TableCode, Written};
+use crate::session::log::{Log, Outcome};
 use crate::session::process::Own;
 use crate::session::shared::Shared;
 
@@ -37,8 +39,12 @@ pub struct WriteTxn {
     dirty: Cell<bool>,
     /// Whether an operation failed between its writes.
     torn: Cell<bool>,
+    /// Whether it brings all that is in the log into the file.
+    is_checkpoint: bool,
     /// What the index is to be told.
     pub(super) changes: RefCell<Changes>,
+    /// What was written, for the log.
+    rows: RefCell<RowChanges>,
     stays_on_its_thread: PhantomData<*const ()>,
 }
 
@@ -53,7 +59,9 @@ impl WriteTxn {
             reserved: Cell::new(0),
             dirty: Cell::new(false),
             torn: Cell::new(false),
+            is_checkpoint: false,
             changes: RefCell::default(),
+            rows: RefCell::default(),
             stays_on_its_thread: PhantomData,
         })
     }
@@ -83,9 +91,7 @@ impl WriteTxn {
 
     /// Commits, changed or not, with what redb needs to open the file quickly after a crash.
     pub(crate) fn commit_as_checkpoint(mut self) -> Result<()> {
-        if let Some(txn) = &mut self.txn {
-            txn.set_quick_repair(true);
-        }
+        self.is_checkpoint = true;
         self.dirty.set(true);
         self.commit()
     }
@@ -102,13 +108,14 @@ impl WriteTxn {
             return contained(|| txn.abort().or_fault());
         }
         let changes = self.changes.take();
+        let rows = self.rows.take();
         // A panic while committing leaves the outcome as unknown as an error does.
-        let committed = contained(|| match txn.commit() {
-            Err(CommitError::TransactionPoisoned) => Ok(false),
-            other => other.or_fault().map(|()| true),
+        let committed = contained(|| match self.shared.log() {
+            Some(log) => log.commit(txn, rows, self.is_checkpoint),
+            None => Err(Error::precondition("the store is open for reading only")),
         });
         match committed {
-            Ok(true) => {
+            Ok(Outcome::Committed) => {
                 self.shared.reserved(self.reserved.get());
                 self.shared.index.settle(changes, true);
                 self.shared.renew_snapshot();
@@ -119,7 +126,8 @@ impl WriteTxn {
                         .prefixed("committed, but not seen at its path")
                 })
             }
-            Ok(false) => Err(torn()),
+            Ok(Outcome::Poisoned) => Err(torn()),
+            Ok(Outcome::Refused(error)) => Err(error),
             Err(error) => {
                 self.shared.break_writes(&error);
                 self.shared.index.settle(changes, false);
@@ -167,7 +175,7 @@ impl WriteTxn {
     }
 
     /// A table to read and write.
-    pub(super) fn open(&self, table: keys::Table) -> Result<Writable<'_>> {
+    pub(super) fn open(&self, table: TableCode) -> Result<Written<'_>> {
         self.shared.process.check_number()?;
         if self.torn.get() {
             return Err(Error::precondition(
@@ -178,9 +186,10 @@ impl WriteTxn {
     }
 
     /// The same, between the writes of an operation.
-    pub(super) fn open_while_writing(&self, table: keys::Table) -> Result<Writable<'_>> {
+    pub(super) fn open_while_writing(&self, table: TableCode) -> Result<Written<'_>> {
+        let is_logged = self.shared.log().is_some_and(Log::is_wanted);
         match &self.txn {
-            Some(txn) => txn.open_table(table).or_fault(),
+            Some(txn) => Written::open(txn, table, is_logged.then_some(&self.rows)),
             None => Err(Error::precondition("the transaction has ended")),
         }
     }
@@ -197,10 +206,9 @@ impl WriteTxn {
     /// A revision that nothing has, and the bound above it in the file.
     pub(super) fn next_revision(&self) -> Result<Revision> {
         let (revision, bound) = self.shared.next_revision(self.reserved.get())?;
-        if let (Some(bound), Some(txn)) = (bound, &self.txn) {
-            let mut table = txn.open_table(keys::META).or_fault()?;
-            let value = seal(meta::REVISION, &bound)?;
-            table.insert(meta::REVISION, value.as_slice()).or_fault()?;
+        if let Some(bound) = bound {
+            let mut table = self.open_while_writing(TableCode::Meta)?;
+            table.put(meta::REVISION, &seal(meta::REVISION, &bound)?)?;
             self.reserved.set(bound);
         }
         Ok(revision)

@@ -1,0 +1,167 @@
+//! What a transaction writes, row by row, as the log is to have it.
+
+use std::cell::RefCell;
+use std::ops::Deref;
+
+use redb::{ReadableTable, WriteTransaction};
+
+use crate::model::error::Result;
+use crate::records::keys::{self, Writable};
+use crate::redb_file::fault::OrFault;
+use crate::session::log::frame::{BLOCK_BYTES, FRAME_HEAD_BYTES};
+
+/// Stands for the length of a value that is removed.
+const REMOVED: u32 = u32::MAX;
+
+/// The table of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum TableCode {
+    Records = 1,
+    Namespaces = 2,
+    Meta = 3,
+}
+
+impl TableCode {
+    const ALL: [Self; 3] = [Self::Records, Self::Namespaces, Self::Meta];
+
+    pub(crate) fn table(self) -> keys::Table {
+        match self {
+            Self::Records => keys::RECORDS,
+            Self::Namespaces => keys::NAMESPACES,
+            Self::Meta => keys::META,
+        }
+    }
+}
+
+/// A row that was written, or removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RowChange<'b> {
+    pub(crate) table: TableCode,
+    pub(crate) key: &'b [u8],
+    /// None if it was removed.
+    pub(crate) value: Option<&'b [u8]>,
+}
+
+impl<'b> RowChange<'b> {
+    /// The first row, and what follows it.
+    pub(crate) fn read(bytes: &'b [u8]) -> Option<(Self, &'b [u8])> {
+        let (&code, rest) = bytes.split_first()?;
+        let table = TableCode::ALL.into_iter().find(|all| *all as u8 == code)?;
+        let (key_bytes, rest) = rest.split_first_chunk()?;
+        let (value_bytes, rest) = rest.split_first_chunk()?;
+        let (key, rest) = taken(rest, u32::from_le_bytes(*key_bytes))?;
+        let (value, rest) = match u32::from_le_bytes(*value_bytes) {
+            REMOVED => (None, rest),
+            bytes => taken(rest, bytes).map(|(value, rest)| (Some(value), rest))?,
+        };
+        Some((Self { table, key, value }, rest))
+    }
+}
+
+fn taken(bytes: &[u8], count: u32) -> Option<(&[u8], &[u8])> {
+    bytes.split_at_checked(usize::try_from(count).ok()?)
+}
+
+/// The rows that a transaction has written so far, behind the space for the head of a frame.
+#[derive(Debug)]
+pub(crate) struct RowChanges(Vec<u8>);
+
+impl Default for RowChanges {
+    fn default() -> Self {
+        Self(vec![0; FRAME_HEAD_BYTES])
+    }
+}
+
+impl RowChanges {
+    pub(crate) fn put(&mut self, table: TableCode, key: &[u8], value: &[u8]) {
+        // redb refuses values that are as long as that.
+        let length = u32::try_from(value.len()).unwrap_or(REMOVED);
+        self.add(table, key, length);
+        self.0.extend_from_slice(value);
+    }
+
+    pub(crate) fn remove(&mut self, table: TableCode, key: &[u8]) {
+        self.add(table, key, REMOVED);
+    }
+
+    fn add(&mut self, table: TableCode, key: &[u8], value_bytes: u32) {
+        self.0.push(table as u8);
+        let key_bytes = u32::try_from(key.len()).unwrap_or(u32::MAX);
+        self.0.extend_from_slice(&key_bytes.to_le_bytes());
+        self.0.extend_from_slice(&value_bytes.to_le_bytes());
+        self.0.extend_from_slice(key);
+    }
+
+    pub(crate) fn rows_bytes(&self) -> usize {
+        self.0.len().saturating_sub(FRAME_HEAD_BYTES)
+    }
+
+    /// How long their frame is, in whole blocks.
+    pub(crate) fn frame_bytes(&self) -> Option<usize> {
+        self.0.len().checked_next_multiple_of(BLOCK_BYTES)
+    }
+
+    /// The blocks of their frame, whose head is still empty.
+    pub(crate) fn into_frame(mut self) -> Vec<u8> {
+        let bytes = self.frame_bytes().unwrap_or(self.0.len());
+        self.0.resize(bytes, 0);
+        self.0
+    }
+}
+
+/// A table open for writing. What is written to it is noted, where there is a log to have it.
+pub(crate) struct Written<'t> {
+    table: Writable<'t>,
+    code: TableCode,
+    notes: Option<&'t RefCell<RowChanges>>,
+}
+
+impl<'t> Written<'t> {
+    pub(crate) fn open(
+        txn: &'t WriteTransaction,
+        code: TableCode,
+        notes: Option<&'t RefCell<RowChanges>>,
+    ) -> Result<Self> {
+        Ok(Self {
+            table: txn.open_table(code.table()).or_fault()?,
+            code,
+            notes,
+        })
+    }
+
+    pub(crate) fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        self.table.insert(key, value).or_fault()?;
+        if let Some(notes) = self.notes {
+            notes.borrow_mut().put(self.code, key, value);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn remove(&mut self, key: &[u8]) -> Result<()> {
+        self.table.remove(key).or_fault()?;
+        if let Some(notes) = self.notes {
+            notes.borrow_mut().remove(self.code, key);
+        }
+        Ok(())
+    }
+
+    /// Removes all rows from one key up to another one.
+    pub(crate) fn remove_all(&mut self, from: &[u8], to: &[u8]) -> Result<()> {
+        if let Some(notes) = self.notes {
+            for row in self.table.range(from..to).or_fault()? {
+                let (key, _) = row.or_fault()?;
+                notes.borrow_mut().remove(self.code, key.value());
+            }
+        }
+        self.table.retain_in(from..to, |_, _| false).or_fault()
+    }
+}
+
+impl<'t> Deref for Written<'t> {
+    type Target = Writable<'t>;
+
+    fn deref(&self) -> &Writable<'t> {
+        &self.table
+    }
+}

@@ -1,0 +1,155 @@
+//! Where the log of a store is: beside its file, under its name with `-log` behind it.
+//!
+//! It is beside the file itself, not beside a symbolic link to it: whoever opens the store by another path
+//! must find it.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use redb::StorageBackend;
+
+use crate::model::error::{Error, Result};
+use crate::redb_file::backend::Access;
+use crate::redb_file::durable::{FileCache, PageCache};
+use crate::redb_file::fault::OrIo;
+use crate::session::file::{own_file, regular};
+use crate::session::new_file::{NewFile, parent};
+use crate::session::place::Place;
+
+/// What the name of a log ends with.
+const SUFFIX: &str = "-log";
+
+/// Where a log is, or would be.
+pub(crate) trait LogPlace: fmt::Debug + Send + Sync {
+    /// The path, for who reads of it.
+    fn shown(&self) -> String;
+
+    /// The log that is there, as the disk has it; none if there is nothing.
+    fn open(&self, access: Access) -> Result<Option<LogFile>>;
+
+    /// Makes a log of these bytes, durable with its name.
+    ///
+    /// # Errors
+    ///
+    /// `AlreadyExists` if there is anything; `Io`. Nothing is left behind that was not there.
+    fn create(&self, bytes: &[u8]) -> Result<LogFile>;
+
+    /// Removes what is there.
+    fn remove(&self) -> Result<()>;
+}
+
+/// An open log.
+#[derive(Debug)]
+pub(crate) struct LogFile {
+    pub(crate) backend: Box<dyn StorageBackend>,
+    /// Where it must be for what is in it to count; none if it is in memory.
+    place: Option<Place>,
+}
+
+impl LogFile {
+    pub(crate) fn new(backend: Box<dyn StorageBackend>, place: Option<Place>) -> Self {
+        Self { backend, place }
+    }
+
+    /// All of it.
+    pub(crate) fn bytes(&self, most: u64) -> Result<Vec<u8>> {
+        let len = self.backend.len().or_io()?;
+        if len > most {
+            let what = format!("the log has {len} bytes, and no log has more than {most}");
+            return Err(Error::corrupt(what));
+        }
+        let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
+        self.backend.read(0, &mut bytes).or_io()?;
+        Ok(bytes)
+    }
+
+    /// Writes at a place, and makes that durable.
+    pub(crate) fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        self.backend.write(at, bytes)?;
+        self.backend.sync_data()
+    }
+
+    /// Whether it is where it was.
+    pub(crate) fn check_place(&self) -> Result<()> {
+        self.place.as_ref().map_or(Ok(()), Place::check)
+    }
+}
+
+/// The place beside a store's file.
+#[derive(Debug)]
+pub(crate) struct Beside(PathBuf);
+
+impl Beside {
+    /// The place of the log of the store at this path, which need not be there yet.
+    pub(crate) fn store(path: &Path) -> Result<Self> {
+        let file = match (path.canonicalize(), path.file_name()) {
+            (Err(error), Some(name)) if error.kind() == io::ErrorKind::NotFound => {
+                parent(path).canonicalize().or_io()?.join(name)
+            }
+            (file, _) => file.or_io()?,
+        };
+        let mut name = file.into_os_string();
+        name.push(SUFFIX);
+        Ok(Self(name.into()))
+    }
+
+    fn place_of(&self, file: &File) -> Result<Place> {
+        Place::of(&self.0, file.try_clone().or_io()?).map(Place::of_log)
+    }
+}
+
+impl LogPlace for Beside {
+    fn shown(&self) -> String {
+        self.0.display().to_string()
+    }
+
+    fn open(&self, access: Access) -> Result<Option<LogFile>> {
+        match self.0.symlink_metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other.or_io()?,
+        };
+        regular(&self.0)?;
+        let mut options = OpenOptions::new();
+        let file = options
+            .read(true)
+            .write(access == Access::Write)
+            .open(&self.0)
+            .or_io()?;
+        // What could not be written is not there: see `redb_file::durable`. Pages that the system keeps all the
+        // same do no harm: what is read here becomes durable in the store's file before anything is built on it.
+        let dropped = FileCache::of(&file).or_io()?.drop_pages();
+        if access == Access::Write {
+            dropped.or_io()?;
+        }
+        let place = self.place_of(&file)?;
+        Ok(Some(LogFile::new(Box::new(own_file(file)?), Some(place))))
+    }
+
+    fn create(&self, bytes: &[u8]) -> Result<LogFile> {
+        let new = NewFile::begin(&self.0)?;
+        let file = new.file()?;
+        let backend = own_file(file.try_clone().or_io()?)?;
+        let written = backend
+            .set_len(bytes.len() as u64)
+            .and_then(|()| backend.write(0, bytes));
+        written.or_io()?;
+        if let Err(error) = new.finish() {
+            // It may have its name already.
+            if self.place_of(&file).is_ok() {
+                let _ = fs::remove_file(&self.0);
+            }
+            return Err(error);
+        }
+        let place = self.place_of(&file)?;
+        Ok(LogFile::new(Box::new(backend), Some(place)))
+    }
+
+    fn remove(&self) -> Result<()> {
+        match fs::remove_file(&self.0) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).or_io(),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What opening a store does with its log.
+
+use redb::{Database, ReadTransaction, ReadableDatabase};
+
+use crate::model::error::{Error, Result};
+use crate::records::keys::{self, meta};
+use crate::records::marker::Marker;
+use crate::redb_file::backend::Access;
+use crate::redb_file::fault::{OrFault, contained};
+use crate::session::file::identity;
+use crate::session::log::changes::TableCode;
+use crate::session::log::frame::{self, LOG_MAX_BYTES, Scanned};
+use crate::session::log::mark;
+use crate::session::log::place::LogPlace;
+
+/// What was found of a log.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Recovered {
+    /// What the file says of its last log, once all is applied.
+    pub(crate) marker: Option<Marker>,
+    /// How many commits were applied; none if no log was in use.
+    pub(crate) commits: Option<u64>,
+    /// What was passed over, where that is allowed: commits are lost.
+    pub(crate) loss: Option<Error>,
+}
+
+/// What is done with a log of which not everything can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnLoss {
+    Refuse,
+    /// The commits before the damage are applied, and it is told.
+    PassOver,
+}
+
+/// What the file says of its log; none if it never had one.
+pub(crate) fn marker(snapshot: &ReadTransaction) -> Result<Option<Marker>> {
+    contained(|| {
+        let table = snapshot.open_table(keys::META).or_fault()?;
+        let value = table.get(meta::LOG).or_fault()?;
+        value.map(|value| Marker::decode(value.value())).transpose()
+    })
+}
+
+/// Applies what is in the log and not in the file, and says in the file that the log is done with. That is durable
+/// where the gate is open, or kept behind it.
+///
+/// # Errors
+///
+/// `Corrupt` if the log is missing, another one, or damaged before its last frame. Nothing was changed then.
+pub(crate) fn recover(
+    db: &Database,
+    place: Option<&dyn LogPlace>,
+    access: Access,
+    on_loss: OnLoss,
+) -> Result<Recovered> {
+    // Kept until the end: pages that nobody has verified yet stay as they are.
+    let before = contained(|| db.begin_read().or_fault())?;
+    let marker = marker(&before)?;
+    let Some(marker) = marker.filter(|marker| marker.is_in_use) else {
+        return Ok(Recovered {
+            marker,
+            ..Recovered::default()
+        });
+    };
+    let store = contained(|| identity(&before))?.uuid;
+    let shown = place.map_or_else(String::new, LogPlace::shown);
+    let bytes = read(place, access).map_err(|error| error.of_log(&shown));
+    let scanned = match &bytes {
+        Ok(bytes) => frame::scan(bytes, store, &marker).map_err(|error| error.of_log(&shown)),
+        Err(error) => Err(error.clone()),
+    };
+    let (scanned, loss) = match scanned {
+        Ok(mut scanned) => {
+            let damage = scanned.damage.take();
+            (Some(scanned), damage.map(|error| error.of_log(&shown)))
+        }
+        Err(error) => (None, Some(error)),
+    };
+    if let (Some(error), OnLoss::Refuse) = (&loss, on_loss) {
+        return Err(error.clone());
+    }
+    let done = Marker {
+        frame: scanned.as_ref().map_or(marker.frame, |log| log.number),
+        is_in_use: false,
+        ..marker
+    };
+    contained(|| apply(db, scanned.as_ref(), &done))?;
+    drop(before);
+    let commits = scanned.map_or(0, |log| log.count());
+    tracing::info!(log = shown, commits, "applied what was in the log");
+    Ok(Recovered {
+        marker: Some(done),
+        commits: Some(commits),
+        loss,
+    })
+}
+
+fn read(place: Option<&dyn LogPlace>, access: Access) -> Result<Vec<u8>> {
+    let log = place.map(|place| place.open(access)).transpose()?;
+    let missing = "it is not there. Commits that were acknowledged may be in it and nowhere else: put it back \
+                   beside the file. Without it, salvage the store into a new file: that has all commits up to \
+                   the last checkpoint";
+    log.flatten()
+        .ok_or_else(|| Error::corrupt(missing))?
+        .bytes(LOG_MAX_BYTES)
+}
+
+fn apply(db: &Database, scanned: Option<&Scanned<'_>>, done: &Marker) -> Result<()> {
+    let mut txn = db.begin_write().or_fault()?;
+    txn.set_quick_repair(true);
+    {
+        let mut records = txn.open_table(keys::RECORDS).or_fault()?;
+        let mut namespaces = txn.open_table(keys::NAMESPACES).or_fault()?;
+        let mut meta = txn.open_table(keys::META).or_fault()?;
+        for row in scanned.into_iter().flat_map(Scanned::rows) {
+            let row = row?;
+            let table = match row.table {
+                TableCode::Records => &mut records,
+                TableCode::Namespaces => &mut namespaces,
+                TableCode::Meta => &mut meta,
+            };
+            match row.value {
+                Some(value) => table.insert(row.key, value).or_fault()?,
+                None => table.remove(row.key).or_fault()?,
+            };
+        }
+    }
+    mark(&txn, done)?;
+    txn.commit().or_fault()
+}
