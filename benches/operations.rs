@@ -1,5 +1,5 @@
 //! Every operation of the store, at 1,000 and 10,000 containers, beside the same bytes as a single
-//! put in redb: `cargo bench`.
+//! put in redb: `cargo bench`. What writes is measured through a log as well.
 //!
 //! `BAYPLAN_BENCH_SIZES=1000,10000,100000` chooses the sizes.
 
@@ -36,6 +36,8 @@ fn sizes() -> Vec<usize> {
 struct Pair {
     _directory: TempDir,
     db: Db,
+    /// The same store with a commit log.
+    logged: Db,
     blobs: Database,
     size: usize,
 }
@@ -45,6 +47,11 @@ impl Pair {
         let directory = tempfile::tempdir().expect("a directory");
         let db = Db::create(directory.path().join("store.redb")).expect("a store");
         fill(&db, 0..size);
+        let builder = Db::builder().commit_log(true);
+        let logged = builder
+            .create(directory.path().join("logged.redb"))
+            .expect("a store");
+        fill(&logged, 0..size);
         let mut builder = Database::builder();
         builder.set_cache_size(32 * 1024 * 1024);
         let blobs = builder
@@ -63,6 +70,7 @@ impl Pair {
         Self {
             _directory: directory,
             db,
+            logged,
             blobs,
             size,
         }
@@ -71,6 +79,15 @@ impl Pair {
     fn store(&self) -> bayplan::Namespace {
         self.db.namespace(NAMESPACE).expect("a namespace")
     }
+
+    /// Both stores, by the names of their rows.
+    fn both(&self) -> [(&'static str, &Db); 2] {
+        [("bayplan", &self.db), ("bayplan-log", &self.logged)]
+    }
+}
+
+fn store(db: &Db) -> bayplan::Namespace {
+    db.namespace(NAMESPACE).expect("a namespace")
 }
 
 fn blob(number: usize) -> Vec<u8> {
@@ -94,24 +111,26 @@ fn put(table: &mut redb::Table<'_, &'static [u8], &'static [u8]>, number: usize)
 
 fn create(criterion: &mut Criterion, pair: &Pair) {
     let mut group = criterion.benchmark_group("create");
-    group.bench_function(BenchmarkId::new("bayplan", pair.size), |bencher| {
-        let store = pair.store();
-        bencher.iter_custom(|count| {
-            let new: Vec<Container> = (pair.size..pair.size + count as usize)
-                .map(container)
-                .collect();
-            let ids: Vec<String> = new.iter().map(|container| container.id.clone()).collect();
-            let spent = timed(new, |container| {
-                drop(store.create(container).expect("a create"))
+    for (name, db) in pair.both() {
+        group.bench_function(BenchmarkId::new(name, pair.size), |bencher| {
+            let store = store(db);
+            bencher.iter_custom(|count| {
+                let new: Vec<Container> = (pair.size..pair.size + count as usize)
+                    .map(container)
+                    .collect();
+                let ids: Vec<String> = new.iter().map(|container| container.id.clone()).collect();
+                let spent = timed(new, |container| {
+                    drop(store.create(container).expect("a create"))
+                });
+                let removed = db.write(|txn| {
+                    let store = txn.namespace(NAMESPACE)?;
+                    ids.iter().try_for_each(|id| store.delete(id))
+                });
+                removed.expect("deletes");
+                spent
             });
-            let removed = pair.db.write(|txn| {
-                let store = txn.namespace(NAMESPACE)?;
-                ids.iter().try_for_each(|id| store.delete(id))
-            });
-            removed.expect("deletes");
-            spent
         });
-    });
+    }
     group.bench_function(BenchmarkId::new("redb-put", pair.size), |bencher| {
         bencher.iter_custom(|count| {
             let new: Vec<_> = (pair.size..pair.size + count as usize)
@@ -148,19 +167,21 @@ fn timed<T>(items: impl IntoIterator<Item = T>, mut work: impl FnMut(T)) -> Dura
 }
 
 fn update(criterion: &mut Criterion, pair: &Pair) {
-    let store = pair.store();
     let mut number = 0;
     let mut group = criterion.benchmark_group("update-label");
-    group.bench_function(BenchmarkId::new("bayplan", pair.size), |bencher| {
-        let mask = FieldMask::parse(["labels.tier"]).expect("a mask");
-        bencher.iter(|| {
-            number += 7;
-            let change = Container::with_id(id(number % pair.size));
-            store
-                .update(change.label("tier", number.to_string()), &mask)
-                .expect("an update")
+    for (name, db) in pair.both() {
+        group.bench_function(BenchmarkId::new(name, pair.size), |bencher| {
+            let store = store(db);
+            let mask = FieldMask::parse(["labels.tier"]).expect("a mask");
+            bencher.iter(|| {
+                number += 7;
+                let change = Container::with_id(id(number % pair.size));
+                store
+                    .update(change.label("tier", number.to_string()), &mask)
+                    .expect("an update")
+            });
         });
-    });
+    }
     group.bench_function(BenchmarkId::new("redb-put", pair.size), |bencher| {
         bencher.iter(|| {
             number += 7;
@@ -176,16 +197,18 @@ fn update(criterion: &mut Criterion, pair: &Pair) {
 }
 
 fn delete(criterion: &mut Criterion, pair: &Pair) {
-    let store = pair.store();
     let mut group = criterion.benchmark_group("delete");
-    group.bench_function(BenchmarkId::new("bayplan", pair.size), |bencher| {
-        bencher.iter_custom(|count| {
-            let end = pair.size + count as usize;
-            fill(&pair.db, pair.size..end);
-            let ids: Vec<String> = (pair.size..end).map(id).collect();
-            timed(&ids, |id| store.delete(id).expect("a delete"))
+    for (name, db) in pair.both() {
+        group.bench_function(BenchmarkId::new(name, pair.size), |bencher| {
+            let store = store(db);
+            bencher.iter_custom(|count| {
+                let end = pair.size + count as usize;
+                fill(db, pair.size..end);
+                let ids: Vec<String> = (pair.size..end).map(id).collect();
+                timed(&ids, |id| store.delete(id).expect("a delete"))
+            });
         });
-    });
+    }
     group.finish();
 }
 

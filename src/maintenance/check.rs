@@ -67,6 +67,12 @@ pub(super) fn check_snapshot(snapshot: &ReadTxn) -> Result<CheckReport> {
     let checked = || -> Result<CheckReport> {
         let is_verified = snapshot.is_verified();
         let mut report = contained(|| check(snapshot.seen()?, shared.policy, is_verified))?;
+        if let Some((commits, damage)) = shared.verify_log()? {
+            report.log_commits = Some(commits);
+            damage
+                .into_iter()
+                .for_each(|error| report.add_of_file(error));
+        }
         let Some(path) = shared.path() else {
             return Ok(report);
         };
@@ -95,6 +101,9 @@ pub struct CheckReport {
     /// damaged, which is among `damages`; and where another process commits so often that nobody can
     /// tell which pages to verify.
     pub pages_verified: bool,
+    /// How many commits are in the store's log and not yet in its file, which is no damage: opening the store
+    /// to write, closing it or [`Db::checkpoint`] brings them there. None if no log is in use.
+    pub log_commits: Option<u64>,
     /// What is damaged.
     pub damages: Vec<Damage>,
 }

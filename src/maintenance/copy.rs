@@ -1,14 +1,14 @@
-//! Copying a snapshot's rows as they are, and a digest of them.
+//! Copying a snapshot's rows as they are, but for what it says of its log, and a digest of them.
 //!
 //! Rows are copied in batches, in the order of their keys: redb fills a page before it begins the
 //! next one then. Sealed values are not opened: what was written is what is copied.
 
 use std::ops::Bound;
 
-use redb::{Database, ReadTransaction, ReadableTableMetadata};
+use redb::{Database, ReadTransaction, ReadableTableMetadata, TableHandle};
 
 use crate::model::error::Result;
-use crate::records::keys::{self, TABLES};
+use crate::records::keys::{self, TABLES, meta};
 use crate::redb_file::fault::{OrFault, check_order};
 
 /// Most rows, and about how many bytes of them, that one transaction writes.
@@ -104,6 +104,9 @@ impl<'t> Walk<'t> {
         let mut bytes = 0;
         for row in range.or_fault()? {
             let (key, value) = row.or_fault()?;
+            if key.value() == meta::LOG && definition.name() == keys::META.name() {
+                continue; // The copy has no log.
+            }
             let row = Row {
                 key: key.value().to_vec(),
                 value: value.value().to_vec(),
@@ -133,13 +136,15 @@ impl<'t> Walk<'t> {
     }
 }
 
-/// How many rows there are.
+/// How many rows there are to copy.
 pub(crate) fn count(txn: &ReadTransaction) -> Result<u64> {
     let mut count = 0;
     for definition in TABLES {
         count += txn.open_table(definition).or_fault()?.len().or_fault()?;
     }
-    Ok(count)
+    let of_log = txn.open_table(keys::META).or_fault()?;
+    let is_any = of_log.get(meta::LOG).or_fault()?.is_some();
+    Ok(count.saturating_sub(u64::from(is_any)))
 }
 
 /// The digest of all rows.

@@ -362,6 +362,17 @@ impl Shared {
         self.writable().and_then(Opened::log)
     }
 
+    /// How many commits are in the log and not in the file, and what is damaged of them; none if no log is in use.
+    pub(crate) fn verify_log(&self) -> Result<Option<(u64, Option<Error>)>> {
+        match self.log().map_or(Ok(None), Log::verify)? {
+            // They were applied in memory, whole.
+            None if self.is_repaired_in_memory() => {
+                Ok(self.recovered.commits.map(|commits| (commits, None)))
+            }
+            verified => Ok(verified),
+        }
+    }
+
     /// The database of redb, if it may be written, and where it is.
     pub(crate) fn into_database(self) -> Result<Option<(Database, Option<Place>)>> {
         drop(self.latest);

@@ -71,6 +71,15 @@ impl OfDb {
             _directory: Some(directory),
         }
     }
+
+    fn with_a_log(kind: Kind) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("meta.redb");
+        Self {
+            db: kind.builder().commit_log(true).create(path).unwrap(),
+            _directory: Some(directory),
+        }
+    }
 }
 
 impl Fixture for OfDb {
@@ -292,6 +301,11 @@ fn a_db_in_memory_keeps_all_laws() {
 #[test]
 fn a_db_on_a_file_keeps_all_laws() {
     keeps_all_laws(OfDb::on_a_file);
+}
+
+#[test]
+fn a_db_with_a_commit_log_keeps_all_laws() {
+    keeps_all_laws(OfDb::with_a_log);
 }
 
 #[test]

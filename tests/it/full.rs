@@ -373,3 +373,57 @@ fn a_compaction_on_a_full_disk_succeeds_or_says_so_and_loses_nothing() {
         "full-compactions={compacted} refused={refused} lost=0"
     ));
 }
+
+/// A store with a log on a small disk, filled until nothing goes any more: what was acknowledged can be read, and with
+/// some space all of it is recovered.
+#[test]
+fn a_full_disk_loses_nothing_that_only_the_log_has() {
+    for spec_bytes in [100, 3_000, 60_000] {
+        let Some(disk) = Disk::mount("8m") else {
+            return;
+        };
+        let case = Case {
+            live_readers: false,
+            threads: 1,
+            spec_bytes,
+            by_others: false,
+        };
+        fs::write(disk.path("ballast"), vec![1; BALLAST_BYTES]).unwrap();
+        let path = disk.path("meta.redb");
+        let db = Db::builder().commit_log(true).create(&path).unwrap();
+        let mut outcome = Outcome::default();
+        fill_up(&db, case, &mut outcome);
+        drop(db);
+        let seen = ids(&Db::open_read_only(&path).unwrap()).unwrap();
+        outcome.assert_holds(&seen, case);
+        // Bringing the log into the file may need space that is not there.
+        if let Err(error) = Db::open(&path) {
+            assert_full(&error);
+        }
+        fs::remove_file(disk.path("ballast")).unwrap();
+        let db = Db::open(&path).unwrap();
+        assert_eq!(ids(&db).unwrap(), seen, "{case:?}");
+        drop(db);
+        assert_eq!(disk.names(), BTreeSet::from(["meta.redb".to_owned()]));
+    }
+}
+
+#[test]
+fn a_log_that_cannot_be_made_on_a_full_disk_refuses_the_write_and_nothing_else() {
+    let Some(disk) = Disk::mount("4m") else {
+        return;
+    };
+    let path = disk.path("meta.redb");
+    drop(Db::create(&path).unwrap());
+    let db = Db::builder().commit_log(true).open(&path).unwrap();
+    let store = db.namespace("default").unwrap();
+    for _ in 0..2 {
+        let error = store.create(plain("a")).unwrap_err();
+        assert_full(&error);
+        assert_eq!(error.kind(), ErrorKind::Io, "{error:#}");
+    }
+    assert_eq!(disk.names(), BTreeSet::from(["meta.redb".to_owned()]));
+    drop((store, db));
+    let store = Db::open(&path).unwrap().namespace("default").unwrap();
+    store.create(plain("a")).unwrap();
+}

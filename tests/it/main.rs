@@ -15,6 +15,7 @@
 mod api;
 mod backup;
 mod btree;
+mod commit_log;
 mod compact;
 mod conformance;
 mod corpus;

@@ -20,6 +20,7 @@ use crate::records::seal::unseal;
 use crate::redb_file::fault::{OrFault, contained};
 use crate::session::entity::Entity;
 use crate::session::file;
+use crate::session::log::recover::OnLoss;
 use crate::session::namespaces;
 use crate::session::process::Own;
 use crate::session::shared::{Settings, Shared};
@@ -45,6 +46,10 @@ impl Live {
     /// Those that are no damage: `NotFound`, `Locked`, `IncompatibleFormat`, `FailedPrecondition`
     /// (another store than expected), `Io`.
     pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Option<Self>> {
+        let settings = &Settings {
+            on_log_loss: OnLoss::PassOver,
+            ..settings.clone()
+        };
         let unverified = Settings {
             check_integrity: false,
             ..settings.clone()

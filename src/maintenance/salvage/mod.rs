@@ -20,6 +20,7 @@ use crate::model::info::StoreId;
 use crate::model::progress::Progress;
 use crate::redb_file::fault::OrIo;
 use crate::session::file;
+use crate::session::log::place::{Beside, LogPlace};
 use work::Work;
 
 /// What [`Maintenance::salvage`] saved, and what it did not.
@@ -34,6 +35,9 @@ pub struct SalvageReport {
     /// ones by what can be read of its name. If not, the structure of the damaged file could not
     /// be followed everywhere, and there may have been some of which nothing was found.
     pub is_complete: bool,
+    /// What is wrong with the log of the damaged file, if commits may be lost with it: those after the last
+    /// checkpoint, or after the damage in the log. Containers that these changed are in the new file as they were before.
+    pub log_damage: Option<String>,
     /// How many namespaces the new file has.
     pub namespaces_count: u64,
     /// How many containers the new file has, the uncertain ones included.
@@ -95,7 +99,9 @@ impl Maintenance {
     ///    taken of which all rows are there. These are in [`SalvageReport::uncertain`]: there may
     ///    have been a newer version, and the container may have been deleted. Look at them before they are used.
     ///
-    /// The same goes for records of other kinds.
+    /// The same goes for records of other kinds. What is in the log beside the file
+    /// ([`Builder::commit_log`](crate::Builder::commit_log)) is taken as well, up to its first damage; if the log is missing, or is
+    /// not the one that the file means, [`SalvageReport::log_damage`] says so.
     ///
     /// What is not known to have existed cannot be named: a container of which nothing is left is
     /// in no list, and [`SalvageReport::is_complete`] is false where there may be any.
@@ -157,7 +163,11 @@ impl Maintenance {
             Ok((locked(from)?, live))
         };
         let (file, live) = self.when_unlocked(from, open).map_err(of_source)?;
-        Work::new(file, live, self.settings())
+        let log_damage = match &live {
+            Some(live) => live.shared.recovered.loss.as_ref().map(Error::to_string),
+            None => log_that_nobody_can_read(from),
+        };
+        Work::new(file, live, log_damage, self.settings())
             .map_err(of_source)?
             .into_new_store(to, &mut progress)
             .map_err(|error| error.during(Operation::Salvage).at(Some(to)))
@@ -175,4 +185,14 @@ fn locked(path: &Path) -> Result<File> {
         }
         Err(std::fs::TryLockError::Error(error)) => Err(error).or_io(),
     }
+}
+
+/// What is told of the log of a file that does not say which log it has.
+fn log_that_nobody_can_read(path: &Path) -> Option<String> {
+    let beside = Beside::store(path).ok()?;
+    let what = format!(
+        "its log {} was not read: the file does not say how much of it it has",
+        beside.shown()
+    );
+    beside.is_there().then_some(what)
 }

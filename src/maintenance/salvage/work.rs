@@ -61,13 +61,19 @@ pub(super) struct Work<'s> {
     damaged: BTreeMap<RecordName, Doubt>,
     pub(super) used: BTreeSet<NamespaceName>,
     pub(super) highest: Revision,
+    log_damage: Option<String>,
     uncertain: Vec<UncertainRecord>,
     lost: Vec<LostRecord>,
     pub(super) uncertain_namespaces: Vec<String>,
 }
 
 impl<'s> Work<'s> {
-    pub(super) fn new(file: File, live: Option<Live>, settings: &'s Settings) -> Result<Self> {
+    pub(super) fn new(
+        file: File,
+        live: Option<Live>,
+        log_damage: Option<String>,
+        settings: &'s Settings,
+    ) -> Result<Self> {
         let absence_is_known = match &live {
             Some(live) => live.is_verified || live.is_complete(),
             None => false,
@@ -84,6 +90,7 @@ impl<'s> Work<'s> {
             damaged: BTreeMap::new(),
             used: BTreeSet::new(),
             highest: Revision::NONE,
+            log_damage,
             uncertain: Vec::new(),
             lost: Vec::new(),
             uncertain_namespaces: Vec::new(),
@@ -132,11 +139,14 @@ impl<'s> Work<'s> {
         let (report, file_bytes) = finished.map_err(not_kept)?;
         progress(Progress::new(expected, Some(expected)));
         let are_names_known = |live: &Live| live.is_verified || live.named().is_ok();
-        let is_complete = self.absence_is_known && self.live.as_ref().is_some_and(are_names_known);
+        let is_complete = self.absence_is_known
+            && self.log_damage.is_none()
+            && self.live.as_ref().is_some_and(are_names_known);
         Ok(SalvageReport {
             id: StoreId::from_bytes(identity.uuid),
             is_id_kept,
             is_complete,
+            log_damage: self.log_damage,
             namespaces_count: report.namespaces,
             containers_count: report.containers,
             records_count: report.records,

@@ -73,6 +73,8 @@ struct InUse {
     owner: Owner,
     bytes: u64,
     epoch: u64,
+    /// The number of the last frame before this epoch.
+    before: u64,
     end: End,
 }
 
@@ -102,6 +104,7 @@ impl InUse {
         let (head, checksum) = frame::head(&self.owner, epoch, self.bytes);
         self.file.write(frame::head_place(epoch), &head).or_io()?;
         self.epoch = epoch;
+        self.before = self.end.number;
         self.end = End::of_epoch(&self.owner, epoch, self.end.number, checksum);
         Ok(())
     }
@@ -253,6 +256,7 @@ impl Log {
             owner,
             bytes,
             epoch: marker.epoch,
+            before: marker.frame,
             end: End::of_epoch(&owner, marker.epoch, marker.frame, checksum),
         })
     }
@@ -267,16 +271,16 @@ impl Log {
             let Some(file) = place.open(Access::Inspect)? else {
                 return Ok(());
             };
-            let bytes = file.bytes(LOG_MAX_BYTES)?;
-            drop(file);
-            let mut heads = frame::heads(&bytes).peekable();
-            let is_any = heads.peek().is_some();
-            let is_done_with = heads.all(|head| {
-                head.owner.store == self.store
-                    && (last.is_some_and(|last| last.log == head.owner.log)
-                        || frame::is_unused(&bytes))
+            let beginning = file.beginning(frame::FRAMES_START)?;
+            let heads: Vec<_> = frame::heads(&beginning).collect();
+            if heads.is_empty() || heads.iter().any(|head| head.owner.store != self.store) {
+                return Ok(()); // It is somebody else's.
+            }
+            let is_last = last.is_some_and(|last| {
+                let mut logs = heads.iter().map(|head| head.owner.log);
+                logs.all(|log| log == last.log)
             });
-            match is_any && is_done_with {
+            match is_last || frame::is_unused(&file.bytes(LOG_MAX_BYTES)?) {
                 true => place.remove(),
                 false => Ok(()),
             }
@@ -285,6 +289,37 @@ impl Log {
             let path = place.shown();
             tracing::warn!(%error, path, "a log that is done with was not removed");
         }
+    }
+
+    /// How many commits are in the log and not in the file, and what is damaged of them; none if no log is in use.
+    /// Nobody commits meanwhile.
+    pub(crate) fn verify(&self) -> Result<Option<(u64, Option<Error>)>> {
+        let state = self.state();
+        let State::InUse(in_use) = &*state else {
+            return Ok(None);
+        };
+        let marker = Marker {
+            frame: in_use.before,
+            ..in_use.marker()
+        };
+        let bytes = in_use.file.bytes(LOG_MAX_BYTES);
+        let damage = match frame::scan(&bytes?, self.store, &marker) {
+            Ok(scanned) if scanned.damage.is_some() => scanned.damage,
+            Ok(scanned) if scanned.number != in_use.end.number => {
+                let what = format!(
+                    "the log is damaged: frame {} does not hold",
+                    scanned.number.saturating_add(1)
+                );
+                Some(Error::corrupt(what))
+            }
+            Ok(_) => None,
+            Err(error) => Some(error),
+        };
+        let count = in_use.end.number.saturating_sub(in_use.before);
+        Ok(Some((
+            count,
+            damage.map(|error| error.of_log(&self.shown())),
+        )))
     }
 
     /// Brings all that is in the log into the file, and removes the log: the store is about to be closed.

@@ -53,6 +53,14 @@ impl LogFile {
         Self { backend, place }
     }
 
+    /// How it begins.
+    pub(crate) fn beginning(&self, most: usize) -> Result<Vec<u8>> {
+        let len = usize::try_from(self.backend.len().or_io()?).unwrap_or(most);
+        let mut bytes = vec![0; len.min(most)];
+        self.backend.read(0, &mut bytes).or_io()?;
+        Ok(bytes)
+    }
+
     /// All of it.
     pub(crate) fn bytes(&self, most: u64) -> Result<Vec<u8>> {
         let len = self.backend.len().or_io()?;
@@ -93,6 +101,11 @@ impl Beside {
         let mut name = file.into_os_string();
         name.push(SUFFIX);
         Ok(Self(name.into()))
+    }
+
+    /// Whether anything is there.
+    pub(crate) fn is_there(&self) -> bool {
+        self.0.symlink_metadata().is_ok()
     }
 
     fn place_of(&self, file: &File) -> Result<Place> {

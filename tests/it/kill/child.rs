@@ -23,8 +23,10 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Options that differ from child to child.
 pub(super) fn options(seed: &mut Seed) -> Builder {
+    let live_readers = seed.one_in(4);
     Db::builder()
-        .live_readers(seed.one_in(3))
+        .live_readers(live_readers)
+        .commit_log(!live_readers && !seed.one_in(3))
         .check_integrity(!seed.one_in(4))
         .cache_bytes([1 << 16, 32 << 20][seed.below(2)])
         .lock_timeout(LOCK_TIMEOUT)

@@ -44,6 +44,10 @@ pub(crate) fn run(_: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
         ("containers", report.containers.to_string()),
     ];
     rows.extend(summary::records(report.records));
+    if let Some(commits) = report.log_commits {
+        let commits = format!("{commits} commits that are not in the file yet");
+        rows.push(("log", commits));
+    }
     rows.push(("damaged", report.damages.len().to_string()));
     rows.push(("pages", pages.to_string()));
     summary::write(&rows, io.out)?;

@@ -88,7 +88,11 @@ fn tell(report: &SalvageReport, new: &Path, io: &mut Io<'_>) -> Result<Exit> {
 /// What is not as it was, one thing in each line.
 fn lines(report: &SalvageReport) -> Vec<String> {
     let mut lines = Vec::new();
-    if !report.is_complete {
+    if let Some(damage) = &report.log_damage {
+        lines.push(format!(
+            "{damage}. Commits that were acknowledged may be missing"
+        ));
+    } else if !report.is_complete {
         let text = "the structure of the file is damaged: something may be missing that cannot \
                     be named";
         lines.push(text.to_owned());

@@ -176,3 +176,65 @@ fn one_bad_pointer_is_damage_and_the_other_containers_are_still_read() {
     }
     assert_eq!(fs::read(place.db()).unwrap(), bytes);
 }
+
+/// A store that was killed while it had commits in its log, at the place of the program's database.
+fn killed_with_a_log() -> Place {
+    let place = Place::bare();
+    let path = place.path("open.redb");
+    let db = Db::builder().commit_log(true).create(&path).unwrap();
+    let store = db.namespace("default").unwrap();
+    for id in ["a", "b", "c"] {
+        let spec = Any::new("spec", b"{}");
+        store
+            .create(Container::new(id, Runtime::new("runc"), spec))
+            .unwrap();
+    }
+    fs::copy(&path, place.db()).unwrap();
+    fs::copy(place.path("open.redb-log"), place.path("meta.redb-log")).unwrap();
+    drop((store, db));
+    fs::remove_file(path).unwrap();
+    place
+}
+
+#[test]
+fn commits_that_only_the_log_has_are_told_and_found() {
+    let place = killed_with_a_log();
+    assert_eq!(
+        report(&place.prints(&["check"])),
+        [
+            "file        DIR/meta.redb",
+            "format      2",
+            "rules       strict",
+            "namespaces  1",
+            "containers  3",
+            "log         2 commits that are not in the file yet",
+            "damaged     0",
+            "pages       whole",
+        ]
+    );
+    assert_eq!(place.files(), ["meta.redb", "meta.redb-log"]);
+    place.ok(&["rm", "a"], "");
+    assert_eq!(place.files(), ["meta.redb"]);
+    assert!(!place.prints(&["check"]).contains("log "));
+}
+
+#[test]
+fn a_missing_log_is_damage_that_salvage_tells() {
+    let place = killed_with_a_log();
+    fs::remove_file(place.path("meta.redb-log")).unwrap();
+    for command in ["check", "ls"] {
+        let run = place.run(&[command]);
+        assert_eq!(run.code, 2, "{run:?}");
+        for words in ["its log DIR/meta.redb-log", "is not there", "salvage"] {
+            assert!(run.err.contains(words), "{run:?}");
+        }
+    }
+    let run = place.run(&["salvage", "saved.redb"]);
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(
+        run.out
+            .contains("Commits that were acknowledged may be missing"),
+        "{run:?}"
+    );
+    assert_eq!(place.files(), ["meta.redb", "saved.redb"]);
+}

@@ -1,0 +1,103 @@
+//! A store whose commits go through a log: what is beside it when, who recovers it, and what is said of a log
+//! that is missing, damaged or another one. The suites of crashes, faults and kills run with a log as well.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bayplan::{Builder, Db, Error};
+use tempfile::TempDir;
+
+use crate::sample::{Contents, plain};
+
+mod flips;
+mod recovery;
+mod states;
+mod use_of;
+
+const BLOCK_BYTES: usize = 4096;
+const HEADS_BYTES: usize = 2 * BLOCK_BYTES;
+const LOG_BYTES: u64 = 4 << 20;
+
+/// A directory with a store.
+struct Place {
+    directory: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        Self { directory }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn store(&self) -> PathBuf {
+        self.path("meta.redb")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.path("meta.redb-log")
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.directory.path()).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        names
+    }
+
+    /// Both files, byte by byte.
+    fn bytes(&self) -> [Option<Vec<u8>>; 2] {
+        [self.store(), self.log()].map(|path| fs::read(path).ok())
+    }
+
+    /// What a kill would leave now, in a place of its own.
+    fn as_after_a_kill(&self) -> Self {
+        let copy = Self::new();
+        for (from, to) in [(self.store(), copy.store()), (self.log(), copy.log())] {
+            if from.exists() {
+                fs::copy(from, to).unwrap();
+            }
+        }
+        copy
+    }
+
+    /// Changes the bytes of the log.
+    fn change_log(&self, change: impl FnOnce(&mut Vec<u8>)) {
+        let mut bytes = fs::read(self.log()).unwrap();
+        change(&mut bytes);
+        fs::write(self.log(), bytes).unwrap();
+    }
+}
+
+fn with_log() -> Builder {
+    Db::builder().commit_log(true)
+}
+
+/// A store that was killed with commits in its log, each of one block: the containers `c0` (the commit that made the
+/// log), `c1`, ... `c9`.
+fn killed() -> (Place, Contents) {
+    let place = Place::new();
+    let db = with_log().create(place.store()).unwrap();
+    let store = db.namespace("default").unwrap();
+    for number in 0..10 {
+        store.create(plain(&format!("c{number}"))).unwrap();
+    }
+    (place.as_after_a_kill(), Contents::of(&db).unwrap())
+}
+
+/// The ids of the containers of a store that opens.
+fn ids(builder: &Builder, path: &Path) -> Vec<String> {
+    let db = builder.open(path).unwrap();
+    assert!(db.check().unwrap().is_healthy());
+    db.namespace("default").unwrap().query().ids().unwrap()
+}
+
+#[track_caller]
+fn assert_says(error: &Error, words: &[&str]) {
+    let text = format!("{error:#}");
+    assert!(words.iter().all(|word| text.contains(word)), "{text}");
+}
