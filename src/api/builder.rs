@@ -170,7 +170,7 @@ impl Builder {
     /// Whether commits go through a log, a second file beside the store's with `-log` behind its name; no by default.
     ///
     /// A commit is then one piece appended to the log and synced, which takes about half the time; redb's pages are
-    /// written at a checkpoint, when the log (4 MiB) is full, by [`Db::checkpoint`], and on closing. What a commit promises is the same.
+    /// written at a checkpoint, when the log (1 MiB) is full, by [`Db::checkpoint`], and on closing. What a commit promises is the same.
     ///
     /// The log is made by the first write and removed on closing. After a crash both files are needed, by whoever
     /// opens the store with whatever options: it applies what is in the log. A store whose log is missing or

@@ -132,9 +132,10 @@ const WRITES: [Write; 8] = [
 /// A way to open a store: its name, and its options.
 type Way = (&'static str, fn() -> Builder);
 
-const WAYS: [Way; 3] = [
+const WAYS: [Way; 4] = [
     ("as it is by default", Db::builder),
     ("with live readers", || Db::builder().live_readers(true)),
+    ("with a log", || Db::builder().commit_log(true)),
     ("without the check", || Db::builder().check_integrity(false)),
 ];
 

@@ -30,7 +30,7 @@ use crate::session::log::changes::{RowChange, RowChanges};
 pub(crate) const BLOCK_BYTES: usize = 4096;
 
 /// The length of a log, which never changes. A frame that does not fit any more begins it anew.
-pub(crate) const LOG_BYTES: u64 = 4 << 20;
+pub(crate) const LOG_BYTES: u64 = 1 << 20;
 
 /// No log is longer, whatever its head says.
 pub(crate) const LOG_MAX_BYTES: u64 = 64 << 20;

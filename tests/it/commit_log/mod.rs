@@ -16,7 +16,7 @@ mod use_of;
 
 const BLOCK_BYTES: usize = 4096;
 const HEADS_BYTES: usize = 2 * BLOCK_BYTES;
-const LOG_BYTES: u64 = 4 << 20;
+const LOG_BYTES: u64 = 1 << 20;
 
 /// A directory with a store.
 struct Place {

@@ -1,6 +1,8 @@
 //! Whoever opens a store that was killed finds what is in its log.
 
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bayplan::{Db, Maintenance};
 
@@ -35,6 +37,18 @@ fn every_opener_recovers_whatever_its_options() {
             assert_eq!(Contents::of(&db).unwrap(), contents, "{builder:?}");
         }
     }
+}
+
+#[test]
+fn a_killed_store_with_a_log_needs_no_walk_of_its_file() {
+    let (place, contents) = killed();
+    let is_walked = Arc::new(AtomicBool::new(false));
+    let walked = Arc::clone(&is_walked);
+    let unchecked = Db::builder().check_integrity(false);
+    let unchecked = unchecked.on_repair(move |_| walked.store(true, Ordering::SeqCst));
+    let db = unchecked.open(place.store()).unwrap();
+    assert_eq!(Contents::of(&db).unwrap(), contents);
+    assert!(!is_walked.load(Ordering::SeqCst));
 }
 
 #[test]

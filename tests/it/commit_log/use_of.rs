@@ -165,10 +165,13 @@ fn what_else_is_at_the_place_of_the_log_is_left_alone_and_told() {
     assert!(place.log().is_dir());
 }
 
+/// A way to lose a log: its name, and how to do it.
+type Loss<'f> = (&'static str, &'f dyn Fn(&Place));
+
 #[test]
 fn a_log_that_is_removed_or_replaced_while_it_is_open_is_gone_and_closing_saves_what_is_in_it() {
     let other = killed().0;
-    let losses: [(&str, &dyn Fn(&Place)); 3] = [
+    let losses: [Loss<'_>; 3] = [
         ("removed", &|at| fs::remove_file(at.log()).unwrap()),
         ("renamed", &|at| {
             fs::rename(at.log(), at.path("away")).unwrap()

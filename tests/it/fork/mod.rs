@@ -99,9 +99,13 @@ fn judge(path: &Path, acknowledged: &BTreeSet<String>) -> Result<(), String> {
 fn whatever_a_forked_child_does_nothing_is_lost() {
     let forks = count_from_env("BAYPLAN_FORKS", 40);
     let mut all = 0;
-    for role in roles::ROLES {
+    let names = ["meta.redb", roles::WITH_LOG];
+    for (role, name) in roles::ROLES
+        .into_iter()
+        .flat_map(|role| names.map(|name| (role, name)))
+    {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("meta.redb");
+        let path = directory.path().join(name);
         drop(Db::create(&path).unwrap());
         let played = play(role, &path, forks).unwrap();
         if let Some(why) = played.skipped {

@@ -106,8 +106,12 @@ fn some(letter: char) -> impl Iterator<Item = String> {
     (0..20).map(move |number| format!("{letter}{number}"))
 }
 
+/// The name of a file that is opened with a commit log.
+pub(super) const WITH_LOG: &str = "logged.redb";
+
 fn open(path: &Path) -> Db {
-    let db = Db::open(path).unwrap();
+    let builder = Db::builder().commit_log(path.ends_with(WITH_LOG));
+    let db = builder.open(path).unwrap();
     stored(&db, some('a'));
     db
 }
