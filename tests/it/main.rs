@@ -28,6 +28,7 @@ mod full;
 mod index;
 mod kill;
 mod limits;
+mod machine;
 mod model;
 mod open;
 mod pages;
