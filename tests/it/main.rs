@@ -24,6 +24,7 @@ mod dump;
 mod failed_sync;
 #[cfg(target_os = "linux")]
 mod fork;
+mod foreign;
 mod full;
 mod index;
 mod kill;
