@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use bayplan::{Error, ErrorKind, Filters, NamespaceName, Query, ReadStore, Result, Store};
 
 use crate::report::Broken;
+use crate::sample::unstamped;
 use crate::{Fixture, Subject, Verdict};
 
 /// `found` is `expected`; `what` says what of.
@@ -61,7 +62,12 @@ pub(crate) fn tells(error: &Error, parts: &[&str]) -> Verdict {
     Ok(())
 }
 
-/// It is stored exactly so.
+/// A write left `expected`, apart from the times and the revision that the store sets.
+pub(crate) fn written<T: Subject>(found: &T, expected: &T) -> Verdict {
+    equal("what was written", &unstamped(found.clone()), expected)
+}
+
+/// The item is stored exactly like this.
 pub(crate) fn stored<T: Subject>(store: &dyn ReadStore<T>, item: &T) -> Verdict {
     equal("what is stored", &store.get(item.id())?, item)
 }

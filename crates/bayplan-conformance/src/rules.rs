@@ -1,6 +1,6 @@
 //! Laws in which the two [`Rules`] differ.
 
-use crate::expect::{equal, fails, stored, tells};
+use crate::expect::{equal, fails, stored, tells, written};
 use crate::sample::{HOME, any, complete, unstamped};
 use crate::{Fixture, Law, Verdict, law_list};
 use bayplan::{Container, ErrorKind, FieldMask, Rules};
@@ -107,7 +107,7 @@ fn updates_to(
     let mut expected = unstamped(store.create(complete("web"))?);
     change(&mut expected);
     store.update(input, mask)?;
-    equal("the container", &unstamped(store.get("web")?), &expected)
+    written(&store.get("web")?, &expected)
 }
 
 /// Both are mutable.

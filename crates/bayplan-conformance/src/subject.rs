@@ -75,6 +75,29 @@ pub trait Subject: Stored<Header: Debug + PartialEq> + Debug + PartialEq {
     }
 }
 
+/// The methods that read the fields which containers and records have by the same name.
+macro_rules! fields_of_both {
+    ($header:ty) => {
+        fn its_labels(&self) -> &Labels {
+            &self.labels
+        }
+
+        fn times(&self) -> (DateTime<Utc>, DateTime<Utc>) {
+            (self.created_at, self.updated_at)
+        }
+
+        fn stamped(mut self, times: (DateTime<Utc>, DateTime<Utc>), revision: Revision) -> Self {
+            (self.created_at, self.updated_at) = times;
+            self.revision = revision;
+            self
+        }
+
+        fn header_id(header: &$header) -> &str {
+            &header.id
+        }
+    };
+}
+
 impl Subject for Container {
     const NO_IDS: &'static [&'static str] = crate::sample::NO_IDENTIFIERS;
     const ID_MAX_BYTES: usize = bayplan::limits::IDENTIFIER_MAX_BYTES;
@@ -136,23 +159,7 @@ impl Subject for Container {
         self.spec(value)
     }
 
-    fn its_labels(&self) -> &Labels {
-        &self.labels
-    }
-
-    fn times(&self) -> (DateTime<Utc>, DateTime<Utc>) {
-        (self.created_at, self.updated_at)
-    }
-
-    fn stamped(mut self, times: (DateTime<Utc>, DateTime<Utc>), revision: Revision) -> Self {
-        (self.created_at, self.updated_at) = times;
-        self.revision = revision;
-        self
-    }
-
-    fn header_id(header: &ContainerHeader) -> &str {
-        &header.id
-    }
+    fields_of_both!(ContainerHeader);
 }
 
 impl Subject for Record {
@@ -200,21 +207,5 @@ impl Subject for Record {
         self
     }
 
-    fn its_labels(&self) -> &Labels {
-        &self.labels
-    }
-
-    fn times(&self) -> (DateTime<Utc>, DateTime<Utc>) {
-        (self.created_at, self.updated_at)
-    }
-
-    fn stamped(mut self, times: (DateTime<Utc>, DateTime<Utc>), revision: Revision) -> Self {
-        (self.created_at, self.updated_at) = times;
-        self.revision = revision;
-        self
-    }
-
-    fn header_id(header: &RecordHeader) -> &str {
-        &header.id
-    }
+    fields_of_both!(RecordHeader);
 }
