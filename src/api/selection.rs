@@ -80,7 +80,7 @@ impl<T: Stored> Found<T> {
     fn unexpected(self) -> Error {
         match self {
             Self::Damaged(damaged) => damaged.error,
-            _ => Error::precondition("the store answers with less than it was asked for"),
+            _ => Error::precondition("the store returned less than was asked for"),
         }
     }
 }

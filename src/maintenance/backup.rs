@@ -150,7 +150,7 @@ pub(crate) fn copy(
         if copy::digest(snapshot)?.is_same(&copied) && copied.keys_count == total {
             Ok(())
         } else {
-            Err(Error::corrupt("the copy is not what was copied"))
+            Err(Error::corrupt("the copy differs from its source"))
         }
     });
     let (found, file_bytes) = finished.map_err(|error| match error.kind() {

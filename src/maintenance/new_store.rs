@@ -25,8 +25,8 @@ pub(crate) fn not_kept(error: Error) -> Error {
     if !error.is_corrupt() {
         return error;
     }
-    let what =
-        "the new file does not hold what was written to it: the disk may be failing, try another";
+    let what = "the new file does not contain what was written to it: the disk may be failing, try \
+                another";
     Error::new(ErrorKind::Io, what).caused_by(error)
 }
 

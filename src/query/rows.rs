@@ -54,7 +54,7 @@ impl<'a> Rows<'a> {
     }
 
     /// The verified content of a part, if it is wanted and the record has it.
-    fn content(&self, part: Part, is_wanted: bool) -> Result<Option<&'a [u8]>> {
+    fn content(&self, kind: &Kind, part: Part, is_wanted: bool) -> Result<Option<&'a [u8]>> {
         let Some(value) = self.part(part).filter(|_| is_wanted) else {
             return Ok(None);
         };
@@ -62,7 +62,7 @@ impl<'a> Rows<'a> {
         let content = unseal(Key::new(self.own, &suffix), value);
         content
             .map(Some)
-            .map_err(|error| error.prefixed(&format!("its {}", part.noun())))
+            .map_err(|error| error.prefixed(part.noun(kind)))
     }
 
     /// What the shape makes of the record, if it matches.
@@ -86,21 +86,30 @@ impl<'a> Rows<'a> {
             return Ok(None);
         }
         for part in Part::ALL {
-            row.head.seals.check(part, self.part(part))?;
+            row.head.seals.check(want.kind, part, self.part(part))?;
         }
-        let labels = self.content(Part::Labels, S::WANT.labels || needs_labels)?;
+        let labels = self.content(want.kind, Part::Labels, S::WANT.labels || needs_labels)?;
         let labels = labels.map_or(Ok(Vec::new()), parts::labels)?;
         let wants_extensions = S::WANT.extensions || !want.extensions.is_empty();
-        let extensions = self.content(Part::Extensions, wants_extensions || needs_extensions)?;
+        let extensions = self.content(
+            want.kind,
+            Part::Extensions,
+            wants_extensions || needs_extensions,
+        )?;
         let extensions = extensions.map_or(Ok(Vec::new()), parts::extensions)?;
         view.labels = &labels;
         view.extensions = &extensions;
         if !is_decided_early && !filters.matches(&view) {
             return Ok(None);
         }
-        let value = match self.content(Part::Value, S::WANT.value)? {
-            Some(content) => unpack(content).map_err(|error| error.prefixed("its spec"))?,
-            None if S::WANT.value => return Err(Error::corrupt("its spec is missing")),
+        let value = match self.content(want.kind, Part::Value, S::WANT.value)? {
+            Some(content) => {
+                unpack(content).map_err(|error| error.prefixed(Part::Value.noun(want.kind)))?
+            }
+            None if S::WANT.value => {
+                let noun_is = Part::Value.noun_is(want.kind);
+                return Err(Error::corrupt(format!("{noun_is} missing")));
+            }
             None => [].as_slice().into(),
         };
         S::build(Loaded {

@@ -131,7 +131,7 @@ impl<'a> OwnRow<'a> {
     /// `Corrupt` if it is none.
     pub(crate) fn fields(&self) -> Result<&Fields<'a>> {
         let fields = self.fields.as_ref();
-        fields.ok_or_else(|| Error::corrupt("the record is not one of a container"))
+        fields.ok_or_else(|| Error::corrupt("the record is not a container"))
     }
 
     /// The fields of a container, if it is one.

@@ -94,21 +94,22 @@ impl Part {
             .find(|part| suffix == part.suffix().as_slice())
     }
 
-    /// That it is something, in an error.
-    pub(crate) fn noun_is(self) -> String {
+    /// The beginning of a sentence about it, such as `its spec is`.
+    pub(crate) fn noun_is(self, kind: &Kind) -> String {
         let verb = match self {
             Self::Value => "is",
             Self::Labels | Self::Extensions => "are",
         };
-        format!("{} {verb}", self.noun())
+        format!("{} {verb}", self.noun(kind))
     }
 
-    /// What it is called in an error.
-    pub(crate) fn noun(self) -> &'static str {
+    /// What an error calls it in a record of this kind, such as `its spec`.
+    pub(crate) fn noun(self, kind: &Kind) -> &'static str {
         match self {
-            Self::Labels => "labels",
-            Self::Value => "spec",
-            Self::Extensions => "extensions",
+            Self::Labels => "its labels",
+            Self::Value if kind.is_containers() => "its spec",
+            Self::Value => "its value",
+            Self::Extensions => "its extensions",
         }
     }
 }

@@ -16,6 +16,7 @@ use super::value::pack_into;
 use crate::model::any::Any;
 use crate::model::container::Extensions;
 use crate::model::error::{Error, Result};
+use crate::model::kind::Kind;
 use crate::model::labels::Labels;
 
 /// For how many entries there is room from the beginning: more of them have to be seen first.
@@ -76,8 +77,8 @@ impl Seals {
     ///
     /// # Errors
     ///
-    /// `Corrupt` if it is another one, is missing, or should not be there.
-    pub(crate) fn check(&self, part: Part, value: Option<&[u8]>) -> Result<()> {
+    /// `Corrupt` if it differs, is missing, or should not be there.
+    pub(crate) fn check(&self, kind: &Kind, part: Part, value: Option<&[u8]>) -> Result<()> {
         let what = match (self.get(part), value) {
             (None, None) => return Ok(()),
             (Some(seal), Some(value)) if Seal::of(value) == Some(seal) => return Ok(()),
@@ -85,8 +86,8 @@ impl Seals {
             (Some(_), None) => "missing",
             (None, Some(_)) => "unknown to its record",
         };
-        let noun_is = part.noun_is();
-        Err(Error::corrupt(format!("its {noun_is} {what}")))
+        let noun_is = part.noun_is(kind);
+        Err(Error::corrupt(format!("{noun_is} {what}")))
     }
 }
 
@@ -168,7 +169,7 @@ pub(crate) fn extensions(content: &[u8]) -> Result<Vec<ExtensionRef<'_>>> {
 /// These entries of a record's row, which it has only if there are any.
 fn some<T>(entries: Vec<T>) -> Result<Vec<T>> {
     if entries.is_empty() {
-        return Err(Error::corrupt("a row of labels or extensions has none"));
+        return Err(Error::corrupt("a row of labels or extensions is empty"));
     }
     Ok(entries)
 }
@@ -287,8 +288,9 @@ mod tests {
         let mut seals = Seals::default();
         seals.set(Part::Labels, Seal::of(&one));
         seals.set(Part::Value, Seal::of(&one));
-        seals.check(Part::Labels, Some(&one)).unwrap();
-        seals.check(Part::Extensions, None).unwrap();
+        let kind = Kind::CONTAINERS;
+        seals.check(&kind, Part::Labels, Some(&one)).unwrap();
+        seals.check(&kind, Part::Extensions, None).unwrap();
         for (part, row, text) in [
             (
                 Part::Labels,
@@ -303,9 +305,13 @@ mod tests {
                 "its extensions are unknown to its record",
             ),
         ] {
-            let error = seals.check(part, row.map(Vec::as_slice)).unwrap_err();
+            let row = row.map(Vec::as_slice);
+            let error = seals.check(&kind, part, row).unwrap_err();
             assert!(error.is_corrupt());
             assert_eq!(error.to_string(), text);
         }
+        let images = Kind::new("images").unwrap();
+        let error = seals.check(&images, Part::Value, None).unwrap_err();
+        assert_eq!(error.to_string(), "its value is missing");
     }
 }

@@ -121,7 +121,18 @@ pub(crate) fn contained<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     }
 }
 
-/// Whether a key can come behind another one, or begin a range.
+/// Drops what redb closes by dropping it. A panic ends in the log.
+pub(crate) fn drop_contained<T>(value: T) {
+    let dropped = contained(|| {
+        drop(value);
+        Ok(())
+    });
+    if let Err(error) = dropped {
+        tracing::error!(%error, "closing failed");
+    }
+}
+
+/// Checks that a key may follow another one, or begin a range.
 ///
 /// Where pages were not verified, a damaged key is delivered at a wrong place. Whoever goes on behind
 /// it would come to the same rows again, and never to an end.
@@ -164,14 +175,7 @@ impl<D> Deref for Closing<D> {
 
 impl<D> Drop for Closing<D> {
     fn drop(&mut self) {
-        let db = self.0.take();
-        let closed = contained(|| {
-            drop(db);
-            Ok(())
-        });
-        if let Err(error) = closed {
-            tracing::error!(%error, "closing failed");
-        }
+        drop_contained(self.0.take());
     }
 }
 

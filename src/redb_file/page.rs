@@ -95,11 +95,17 @@ impl Page {
 
     /// The pairs of a leaf; none in the place of one that does not fit in.
     pub(crate) fn pairs(&self) -> impl Iterator<Item = Option<(&[u8], &[u8])>> {
-        let count = self.count().filter(|_| self.is_leaf()).unwrap_or(0);
-        (0..count).map(|pair| {
-            let key = self.bytes.get(self.key(pair)?)?;
-            Some((key, self.bytes.get(self.value(pair)?)?))
+        self.places().map(|place| {
+            let (key, value) = place?;
+            Some((self.bytes.get(key)?, self.bytes.get(value)?))
         })
+    }
+
+    /// Where the key and the value of each pair of a leaf are. This needs only the ends, up to
+    /// [`Page::leaf_keys_at`]; `None` for a pair that has none.
+    pub(crate) fn places(&self) -> impl Iterator<Item = Option<(Range<usize>, Range<usize>)>> {
+        let count = self.count().filter(|_| self.is_leaf()).unwrap_or(0);
+        (0..count).map(|pair| Some((self.key(pair)?, self.value(pair)?)))
     }
 
     fn key(&self, key: usize) -> Option<Range<usize>> {
@@ -129,8 +135,8 @@ impl Page {
         usize::try_from(u32::from_le_bytes(*bytes)).ok()
     }
 
-    /// Where the keys of a leaf begin.
-    fn leaf_keys_at(&self) -> Option<usize> {
+    /// Where the keys of a leaf begin: after the ends of all its pairs.
+    pub(crate) fn leaf_keys_at(&self) -> Option<usize> {
         let widths = [self.widths.key_bytes, self.widths.value_bytes];
         let ends = widths.iter().filter(|width| width.is_none()).count();
         Some(LEAF_HEAD_BYTES + END_BYTES * ends * self.count()?)

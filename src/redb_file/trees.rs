@@ -90,7 +90,7 @@ pub(crate) fn visit_intact(
     visit: &mut dyn FnMut(&[u8], &[u8]),
 ) -> Result<()> {
     let commit = last_commit(file)?
-        .ok_or_else(|| Error::corrupt("the header does not tell which commit was the last"))?;
+        .ok_or_else(|| Error::corrupt("the header does not say which commit was the last"))?;
     let mut walk = Walk::new(file, commit.layout, &|_| {})?;
     let tables = walk.tables(commit.tables)?;
     for found in tables.iter().filter(|found| found.name == table.as_bytes()) {
@@ -279,13 +279,13 @@ impl<'f, F: ReadAt> Walk<'f, F> {
 
     fn place(&self, page: &PageRef) -> Result<Range<u64>> {
         let place = self.layout.place(page).ok_or_else(|| {
-            Error::corrupt("the file is damaged: it leads to a page that no file can have")
+            Error::corrupt("the file is damaged: it refers to a page that no file can have")
         })?;
         if place.end <= self.file_bytes {
             return Ok(place);
         }
         Err(Error::corrupt(format!(
-            "the file is damaged: it leads to a page at byte {}, beyond its end at byte {}",
+            "the file is damaged: it refers to a page at byte {}, beyond its end at byte {}",
             place.start, self.file_bytes
         )))
     }

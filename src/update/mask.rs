@@ -122,14 +122,15 @@ fn unknown(field: &str) -> String {
         format!("`{field}` cannot be updated")
     } else {
         format!(
-            "expected one of {}, {}.KEY, {}, {}, {}.NAME, {}, {}",
+            "expected one of {}, {}.KEY, {}, {}, {}.NAME, {}, {}, or {} of a record",
             name::LABELS,
             name::LABELS,
             name::SPEC,
             name::EXTENSIONS,
             name::EXTENSIONS,
             name::IMAGE,
-            name::SNAPSHOT_KEY
+            name::SNAPSHOT_KEY,
+            name::VALUE
         )
     }
 }

@@ -61,7 +61,7 @@ pub(crate) fn apply_to_record(
                 | FieldPath::SnapshotKey => {
                     return Err(wrong_path(
                         path,
-                        "is one of a container; a record has `labels`, `labels.KEY` and `value`",
+                        "names a field of a container; a record has `labels`, `labels.KEY` and `value`",
                     ));
                 }
             }
@@ -132,7 +132,7 @@ fn take(updated: &mut Container, input: &Container, path: &FieldPath, rules: Rul
         FieldPath::Value => {
             return Err(wrong_path(
                 path,
-                "is one of a record; a container has `spec`",
+                "names a field of a record; a container has `spec`",
             ));
         }
         FieldPath::Image => updated.image.clone_from(&input.image),
@@ -193,8 +193,8 @@ fn check_quotes(
         return Ok(());
     }
     Err(Error::invalid(format!(
-        "the field path `{path}` names a key with quotes in it, which neither the input nor the \
-         stored container has; field paths take no quotes: write `{meant}`"
+        "the field path `{path}` names a key with quotes in it, which exists neither in the input \
+         nor in the store; field paths take no quotes: write `{meant}`"
     )))
 }
 
@@ -213,10 +213,7 @@ fn strictly_later(previous: DateTime<Utc>, now: DateTime<Utc>) -> Result<DateTim
     previous
         .checked_add_signed(TimeDelta::nanoseconds(1))
         .ok_or_else(|| {
-            Error::precondition(format!(
-                "`{}` is at the end of time already",
-                name::UPDATED_AT
-            ))
+            Error::precondition(format!("`{}` cannot move any further", name::UPDATED_AT))
         })
 }
 

@@ -279,10 +279,7 @@ fn at_the_end_of_time_an_update_fails_instead_of_going_back() {
     )
     .unwrap_err();
     assert!(error.is_failed_precondition());
-    assert_eq!(
-        error.to_string(),
-        "`updatedat` is at the end of time already"
-    );
+    assert_eq!(error.to_string(), "`updatedat` cannot move any further");
 }
 
 #[test]
@@ -298,8 +295,8 @@ fn a_key_in_quotes_that_only_a_filter_needs_is_refused() {
         refuses(
             update(input, &quoted(path), Rules::Strict),
             &format!(
-                "the field path `{path}` names a key with quotes in it, which neither the input \
-                 nor the stored container has; field paths take no quotes: write `{meant}`"
+                "the field path `{path}` names a key with quotes in it, which exists neither in \
+                 the input nor in the store; field paths take no quotes: write `{meant}`"
             ),
         );
     }

@@ -325,7 +325,7 @@ fn hostile_dumps_fail_cleanly_and_leave_nothing() {
     refuses(
         &twice.concat()[..],
         InvalidArgument,
-        "line 4: the container \"c00000\" stands twice",
+        "line 4: the container \"c00000\" appears twice",
     );
     let swapped = [&lines[..2], &lines[3..4], &lines[2..3]].concat();
     refuses(

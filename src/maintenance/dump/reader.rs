@@ -153,18 +153,20 @@ impl<R: BufRead> Reader<R> {
     fn namespace(&mut self, name: NamespaceName, labels: Labels) -> Result<Item> {
         match &self.namespace {
             Some(last) if *last == name => {
-                return Err(Error::invalid(format!("the namespace {name} stands twice")));
+                return Err(Error::invalid(format!(
+                    "the namespace {name} appears twice"
+                )));
             }
             Some(last) if *last > name => {
                 return Err(Error::invalid(format!(
-                    "the namespace {name} is out of order: it stands after {last}"
+                    "the namespace {name} is out of order: it comes after {last}"
                 )));
             }
             _ => {}
         }
         if let Some(only) = self.only_namespace.as_ref().filter(|only| **only != name) {
             return Err(Error::invalid(format!(
-                "the namespace {name} stands in a dump of only {only}"
+                "the namespace {name} is in a dump of only {only}"
             )));
         }
         let labels = labels::check_stored(labels, self.store.policy())?;
@@ -201,15 +203,15 @@ impl<R: BufRead> Reader<R> {
         };
         if self.namespace.as_ref() != Some(name) {
             return Err(Error::invalid(format!(
-                "{what} does not stand below its namespace {name}"
+                "{what} does not follow its namespace {name}"
             )));
         }
         match &self.last {
             Some((last_kind, last)) if last_kind == kind && last == id => {
-                Err(Error::invalid(format!("{what} stands twice")))
+                Err(Error::invalid(format!("{what} appears twice")))
             }
             Some((last_kind, last)) if (last_kind, last.as_str()) > (kind, id) => Err(
-                Error::invalid(format!("{what} is out of order: it stands after {last:?}")),
+                Error::invalid(format!("{what} is out of order: it comes after {last:?}")),
             ),
             _ => Ok(()),
         }
@@ -241,7 +243,7 @@ impl<R: BufRead> Reader<R> {
         }
         if self.lines.advance()? {
             return Err(Error::invalid(format!(
-                "line {}: there is something after the end",
+                "line {}: something follows the end",
                 self.lines.number
             )));
         }
@@ -323,7 +325,7 @@ mod tests {
         refuses(
             &format!("{head}{{\"namespace\":\"a\",\"labels\":{{}}}}\n"),
             ErrorKind::InvalidArgument,
-            "line 2: the namespace a stands in a dump of only b",
+            "line 2: the namespace a is in a dump of only b",
         );
     }
 
@@ -362,11 +364,11 @@ mod tests {
             ),
             (
                 "{\"namespace\":\"a\",\"labels\":{}}\n{\"namespace\":\"a\",\"labels\":{}}\n",
-                "line 3: the namespace a stands twice",
+                "line 3: the namespace a appears twice",
             ),
             (
                 "{\"namespace\":\"b\",\"labels\":{}}\n{\"namespace\":\"a\",\"labels\":{}}\n",
-                "line 3: the namespace a is out of order: it stands after b",
+                "line 3: the namespace a is out of order: it comes after b",
             ),
             (
                 "{\"namespace\":\"a\",\"labels\":{\"k\":\"\"}}\n",
@@ -383,7 +385,7 @@ mod tests {
             ),
             (
                 "{\"end\":{\"namespaces\":0,\"containers\":0}}\n{}\n",
-                "line 3: there is something after the end",
+                "line 3: something follows the end",
             ),
             (
                 "{\"end\":7}\n",

@@ -419,7 +419,9 @@ fn load(
         if (found.namespaces, found.containers, found.records) == expected {
             Ok(())
         } else {
-            Err(Error::corrupt("the new file does not hold what was loaded"))
+            Err(Error::corrupt(
+                "the new file does not contain what was loaded",
+            ))
         }
     });
     let (_, file_bytes) = finished.map_err(not_kept)?;

@@ -117,7 +117,7 @@ impl<W: Write> Writer<W> {
     fn make(&mut self, line: &impl Serialize) -> Result<()> {
         self.line.clear();
         serde_json::to_writer(&mut self.line, line).map_err(|error| {
-            Error::new(ErrorKind::Io, "a line of the dump cannot be made").caused_by(error)
+            Error::new(ErrorKind::Io, "a line of the dump cannot be encoded").caused_by(error)
         })?;
         let size = self.line.len();
         if size > DUMP_LINE_MAX_BYTES {

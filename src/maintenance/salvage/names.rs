@@ -49,15 +49,11 @@ impl Work<'_> {
     pub(super) fn salvage_namespaces(&mut self, bulk: &mut Bulk<'_>) -> Result<()> {
         let mut all: BTreeMap<NamespaceName, Option<Labels>> =
             self.used.iter().map(|name| (name.clone(), None)).collect();
-        let named = self.live.as_ref().and_then(|live| live.named().ok());
-        let is_named_known = named.is_some();
-        for (name, labels) in named.unwrap_or_default() {
-            all.insert(
-                name,
-                labels
-                    .and_then(|labels| labels::settle(labels, self.policy))
-                    .ok(),
-            );
+        let is_named_known = self.named.is_some();
+        for (name, labels) in self.named.iter().flatten() {
+            let labels = labels.as_ref().ok().cloned();
+            let settled = labels.and_then(|labels| labels::settle(labels, self.policy).ok());
+            all.insert(name.clone(), settled);
         }
         let is_complete = is_named_known && all.values().all(Option::is_some);
         if !is_complete {

@@ -185,8 +185,8 @@ impl Remains {
         for (part, read) in Part::ALL.into_iter().zip(&mut parts) {
             if let Some(seal) = own.seals.get(part) {
                 let place = self.parts.get(&(part, seal));
-                let place =
-                    place.ok_or_else(|| format!("its {} damaged or gone", part.noun_is()))?;
+                let gone = || format!("{} damaged or gone", part.noun_is(&name.kind));
+                let place = place.ok_or_else(gone)?;
                 *read = Some(place.read(source)?);
             }
         }

@@ -9,7 +9,7 @@ use super::{LostRecord, SalvageReport, UncertainRecord};
 use crate::maintenance::bulk::Bulk;
 use crate::maintenance::new_store::{NewStore, not_kept};
 use crate::maintenance::salvage::intact;
-use crate::maintenance::salvage::live::Live;
+use crate::maintenance::salvage::live::{Live, NamedNamespaces};
 use crate::maintenance::salvage::name::RecordName;
 use crate::maintenance::salvage::remains::{self, Found, Remains};
 use crate::maintenance::tell;
@@ -49,6 +49,8 @@ impl fmt::Display for Doubt {
 pub(super) struct Work<'s> {
     source: Source,
     pub(super) live: Option<Live>,
+    /// The namespaces as they can be read through redb; `None` if they cannot.
+    pub(super) named: Option<NamedNamespaces>,
     pub(super) settings: &'s Settings,
     pub(super) policy: Policy,
     /// What the whole file was searched for, once that was necessary.
@@ -74,6 +76,7 @@ impl<'s> Work<'s> {
         };
         let mut work = Self {
             source: Source::new(file).or_io()?,
+            named: live.as_ref().and_then(|live| live.named().ok()),
             live,
             settings,
             policy: Policy::default(),
@@ -125,14 +128,15 @@ impl<'s> Work<'s> {
                 Ok(())
             } else {
                 Err(Error::corrupt(
-                    "the new file does not hold what was salvaged",
+                    "the new file does not contain what was salvaged",
                 ))
             }
         });
         let (report, file_bytes) = finished.map_err(not_kept)?;
         progress(Progress::new(expected, Some(expected)));
-        let are_names_known = |live: &Live| live.is_verified || live.named().is_ok();
-        let is_complete = self.absence_is_known && self.live.as_ref().is_some_and(are_names_known);
+        let are_names_known =
+            self.named.is_some() || self.live.is_some_and(|live| live.is_verified);
+        let is_complete = self.absence_is_known && are_names_known;
         Ok(SalvageReport {
             id: StoreId::from_bytes(identity.uuid),
             is_id_kept,
@@ -178,8 +182,8 @@ impl<'s> Work<'s> {
         let Some(live) = self.live.take() else {
             return Ok(());
         };
-        let named = live.named().unwrap_or_default();
-        let mut names: BTreeSet<_> = named.into_iter().map(|(name, _)| name).collect();
+        let named = self.named.iter().flatten();
+        let mut names: BTreeSet<_> = named.map(|(name, _)| name.clone()).collect();
         match live.used() {
             Ok(used) => names.extend(used),
             Err(_) => self.absence_is_known = false,
@@ -235,7 +239,7 @@ impl<'s> Work<'s> {
                 if live.confirms(&name, &item) {
                     item.check_stored(self.policy, Revision::new(u64::MAX))
                 } else {
-                    Err(Error::corrupt("it does not stand where it should"))
+                    Err(Error::corrupt("it is not in its place"))
                 }
             });
             match item {
