@@ -10,7 +10,6 @@ mod failure;
 mod fits;
 mod input;
 mod json;
-mod listing;
 mod meter;
 mod note;
 mod prefix;

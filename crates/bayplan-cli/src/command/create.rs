@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use bayplan::{Any, Container, Runtime};
+use bayplan::{Container, Runtime};
 use clap::ArgGroup;
 
 use crate::cli::Global;
@@ -102,7 +102,7 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
     };
     let mut runtime = Runtime::new(args.runtime);
     if let Some(path) = &args.runtime_options {
-        runtime = runtime.options(input::read(path, io.input)?.parse::<Any>()?);
+        runtime = runtime.options(input::read(path, io.input)?.value()?);
     }
     let mut container = Container::new(target.id, runtime, spec)
         .image(args.image)
@@ -110,7 +110,7 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
         .sandbox(args.sandbox_id);
     container.labels.extend(args.labels);
     for (name, path) in args.extensions {
-        let value = input::read(path.as_ref(), io.input)?.parse::<Any>()?;
+        let value = input::read(path.as_ref(), io.input)?.value()?;
         container.extensions.insert(name, value);
     }
     global

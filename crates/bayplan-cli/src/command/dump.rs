@@ -72,7 +72,12 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
 fn to_output(dump: &Dump<'_>, out: &mut dyn Write, progress: impl FnMut(Progress)) -> Result<()> {
     let mut out = Watched { out, failed: None };
     let written = dump.write(&mut out, progress);
+    let _ = out.flush();
     match (written, out.failed) {
+        // Whoever reads a dump means to keep it: unlike a list, half of one is of no use.
+        (_, Some(error)) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::new(
+            "standard output was closed before the dump was complete",
+        )),
         (_, Some(error)) => Err(Failure::Output(error)),
         (Ok(_), None) => Ok(()),
         (Err(error), None) => Err(Failure::from(error).if_damaged(ADVICE)),

@@ -4,8 +4,8 @@ use bayplan::{Container, ReadTxn};
 
 use crate::cli::Global;
 use crate::failure::{Exit, Failure, Result};
-use crate::json;
 use crate::run::Io;
+use crate::{edited, json};
 
 /// Print containers as JSON, with their specifications
 ///
@@ -36,7 +36,7 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
         if args.spec {
             spec_of(&container)
         } else {
-            Ok(json::of(&container)?)
+            Ok(edited::show(&json::of(&container)?, &container))
         }
     };
     if let [id] = args.ids.as_slice() {

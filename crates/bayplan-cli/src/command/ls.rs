@@ -4,12 +4,13 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bayplan::{ContainerHeader, ContainerId, Error, Filter, Filters};
+use bayplan::{
+    ContainerHeader, ContainerId, Detail, Error, Filter, Filters, Found, ReadStore, Selection,
+};
 use serde::Serialize;
 
 use crate::cli::{Format, Global};
 use crate::failure::{Exit, Failure, Result, say};
-use crate::listing::{self, Visitor};
 use crate::run::Io;
 use crate::table::{Table, age};
 use crate::{json, note, text};
@@ -87,13 +88,13 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
                 _ => None,
             };
             let store = snapshot.namespace(name.as_str())?;
-            if listing::visit(&store, after, &filters, &mut list)?.is_break() {
+            if list.visit(&store, after, &filters)?.is_break() {
                 break;
             }
         }
     } else {
         let store = snapshot.namespace(&namespace)?;
-        let _ = listing::visit(&store, after.as_deref(), &filters, &mut list)?;
+        let _ = list.visit(&store, after.as_deref(), &filters)?;
     }
     let is_table = matches!(list.printer, Printer::Table(_));
     let listed = list.listed;
@@ -106,6 +107,11 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
 }
 
 fn parse(texts: &[String], strict: bool) -> Result<Filters> {
+    // To the library it matches everything. Here it is more likely an unset variable.
+    if texts.iter().any(String::is_empty) {
+        let failure = Failure::new("invalid filter").because("it is empty");
+        return Err(failure.because("to list all containers, give no filter"));
+    }
     let filters = match texts {
         // Of one filter nobody asks which.
         [text] if strict => Filter::parse_strict(text).map(Filters::from),
@@ -218,6 +224,43 @@ impl<'a, 'io> List<'a, 'io> {
         }
     }
 
+    /// Prints the containers behind `after` that match, and reports those that cannot be read.
+    /// `Break` once the limit is reached.
+    fn visit(
+        &mut self,
+        store: &dyn ReadStore,
+        after: Option<&str>,
+        filters: &Filters,
+    ) -> Result<ControlFlow<()>> {
+        let namespace = store.name().to_string();
+        let mut selection = Selection::default();
+        selection.filters = filters.clone();
+        selection.after = after.map(str::to_owned);
+        selection.detail = Detail::Header(Vec::new());
+        selection.is_lenient = true;
+        for found in store.traverse(&selection)? {
+            match found? {
+                Found::Header(header) => {
+                    if self.args.limit.is_some_and(|limit| self.listed >= limit) {
+                        self.has_more = true;
+                        return Ok(ControlFlow::Break(()));
+                    }
+                    self.listed += 1;
+                    self.print(&namespace, &header)?;
+                }
+                Found::Damaged(damaged) => self.report(damaged.error),
+                _ => {}
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn report(&mut self, error: Error) {
+        let failure = Failure::from(error);
+        failure.report(self.io.err);
+        self.exit = self.exit.max(failure.exit());
+    }
+
     fn finish(self) -> Result<Exit> {
         let out = &mut *self.io.out;
         match self.printer {
@@ -238,6 +281,10 @@ impl<'a, 'io> List<'a, 'io> {
     }
 
     fn print(&mut self, namespace: &str, header: &ContainerHeader) -> Result<()> {
+        self.last = match self.args.all_namespaces {
+            true => format!("{namespace}/{}", header.id),
+            false => header.id.clone(),
+        };
         let out = &mut *self.io.out;
         match &mut self.printer {
             Printer::Ids => writeln!(out, "{}", self.last)?,
@@ -276,26 +323,4 @@ fn shown<'c>(args: &Args, columns: [&'c str; 6]) -> Vec<&'c str> {
         .filter(|(at, _)| (*at > 0 || args.all_namespaces) && (*at < last || args.labels))
         .map(|(_, column)| column)
         .collect()
-}
-
-impl Visitor for List<'_, '_> {
-    fn header(&mut self, namespace: &str, header: ContainerHeader) -> Result<ControlFlow<()>> {
-        if self.args.limit.is_some_and(|limit| self.listed >= limit) {
-            self.has_more = true;
-            return Ok(ControlFlow::Break(()));
-        }
-        self.listed += 1;
-        self.last = match self.args.all_namespaces {
-            true => format!("{namespace}/{}", header.id),
-            false => header.id.clone(),
-        };
-        self.print(namespace, &header)?;
-        Ok(ControlFlow::Continue(()))
-    }
-
-    fn damaged(&mut self, error: Error) {
-        let failure = Failure::from(error);
-        failure.report(self.io.err);
-        self.exit = self.exit.max(failure.exit());
-    }
 }
