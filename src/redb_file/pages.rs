@@ -1,12 +1,12 @@
-//! Looking for leaf pages of redb in a file whose tree cannot be followed.
+//! Searches for redb's leaf pages in a file whose tree cannot be followed.
 //!
-//! redb allocates pages at multiples of 4 KiB, and a leaf page that is no longer in the tree keeps
-//! its bytes until its place is used again. So every place is looked at as if a leaf page of our
-//! tables, whose keys and values are of any length, began there ([`page`](crate::redb_file::page)). That
+//! redb allocates pages at multiples of 4 KiB, and a leaf page that is no longer in the tree keeps its
+//! bytes until its space is reused. So every such place is examined as if a leaf page of the store's
+//! tables, whose keys and values have any length, began there ([`page`](crate::redb_file::page)). The page
 //! of a large value spans several times 4 KiB.
 //!
-//! What only looks like a pair is told apart by its seal: no value is believed here. Pairs are
-//! taken one by one, so that a damaged offset costs no more than the pairs beside it.
+//! No value is trusted here: its seal will show whether it is one. Pairs are taken one by one, so that a
+//! damaged end costs only the pairs next to it.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -18,7 +18,7 @@ use crate::redb_file::page::{LEAF_HEAD_BYTES, Page, Widths};
 /// Longest key of any table: namespace, kind, id, separators, and the name of a part.
 const KEY_MAX_BYTES: usize = 2 * IDENTIFIER_MAX_BYTES + RECORD_ID_MAX_BYTES + 4;
 
-/// A file that is read at any place.
+/// A file that can be read at any offset.
 pub(crate) struct Source {
     file: File,
     pub(crate) len_bytes: u64,
@@ -38,7 +38,7 @@ impl Source {
         Ok(Self { file, len_bytes })
     }
 
-    /// The bytes at a place; an error if they go beyond the end, or cannot be read.
+    /// The bytes at an offset; an error if they go beyond the end, or cannot be read.
     pub(crate) fn read(&mut self, at: u64, bytes: usize) -> io::Result<Vec<u8>> {
         let end = at.checked_add(bytes as u64);
         if end.is_none_or(|end| end > self.len_bytes) {

@@ -37,10 +37,10 @@ fn stored() -> Container {
     stored
 }
 
-/// How a field of a container is given another value.
+/// How to change a field of a container.
 type Change = fn(&mut Container);
 
-/// Every field that is the caller's, and how it differs.
+/// Every field that the caller sets, and how to make it differ.
 const FIELDS: [(&str, Change); 9] = [
     ("labels", |all| {
         all.labels = [("d".to_owned(), "3".to_owned())].into();
@@ -300,13 +300,13 @@ fn a_key_in_quotes_that_only_a_filter_needs_is_refused() {
             ),
         );
     }
-    // A label without a value is none.
+    // A label without a value does not count.
     let input = stored().label("\"b.c\"", "");
     assert!(update(input, &quoted(r#"labels."b.c""#), Rules::Strict).is_err());
-    // Nobody has the key without the quotes either: what is not there is removed, as ever.
+    // Neither side has the key without the quotes, so an absent label is removed, as usual.
     let nobody = update(stored(), &quoted(r#"labels."nobody""#), Rules::Strict);
     assert_eq!(nobody.unwrap(), updated(&[]));
-    // What a filter cannot have within its quotes is a key like any other.
+    // Invalid quotes are an ordinary part of the key.
     let open = update(stored(), &quoted(r#"labels."b.c"#), Rules::Strict);
     assert_eq!(open.unwrap(), updated(&[]));
 }
