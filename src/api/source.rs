@@ -1,4 +1,4 @@
-//! What a [`Collection`](crate::Collection) stands on: a store, or a transaction.
+//! The base of a [`Collection`](crate::Collection): a store or a transaction.
 
 use crate::api::db::Db;
 use crate::model::error::Result;
@@ -8,18 +8,19 @@ use crate::model::labels::Labels;
 use crate::query::{Plan, Scope, Shape, Traversed};
 use crate::session::txn::{ReadTxn, WriteTxn};
 
-/// Where a [`Collection`](crate::Collection) reads: a [`Db`], a [`ReadTxn`], a [`WriteTxn`]. Nothing else can be one.
+/// What a [`Collection`](crate::Collection) reads from: a [`Db`], a [`ReadTxn`] or a [`WriteTxn`]. This
+/// trait is sealed.
 #[expect(private_bounds, reason = "it is sealed")]
 pub trait Source: Reads {}
 
-/// Where a [`Collection`](crate::Collection) writes: a [`Db`], a [`WriteTxn`]. Nothing else can be one.
+/// What a [`Collection`](crate::Collection) writes to: a [`Db`] or a [`WriteTxn`]. This trait is sealed.
 #[expect(private_bounds, reason = "it is sealed")]
 pub trait Sink: Source + Writes {}
 
 impl<S: Reads> Source for S {}
 impl<S: Reads + Writes> Sink for S {}
 
-/// What reads records and namespaces.
+/// Reads records and namespaces.
 pub(crate) trait Reads {
     /// The record `id`, if there is one.
     fn look_up<T: Shape>(
@@ -29,7 +30,7 @@ pub(crate) trait Reads {
         id: &RecordId,
     ) -> Result<Option<T>>;
 
-    /// The records of a scope, whose plan is made here.
+    /// The records of a scope; plans the traversal.
     fn traverse<'a, T: Shape + 'static>(
         &'a self,
         scope: Scope,
@@ -40,23 +41,23 @@ pub(crate) trait Reads {
 
     fn namespaces(&self) -> Result<Vec<NamespaceName>>;
 
-    /// The labels of a namespace; none if it does not exist.
+    /// The labels of a namespace; `None` if it does not exist.
     fn labels_of(&self, name: &NamespaceName) -> Result<Option<Labels>>;
 
-    /// The kinds of which there are records in a namespace.
+    /// The kinds of the records in a namespace.
     fn kinds(&self, name: &NamespaceName) -> Result<Vec<Kind>>;
 }
 
-/// What writes.
+/// Writes.
 pub(crate) trait Writes {
-    /// Runs an operation in a transaction: the one that this is, or one of its own.
+    /// Runs an operation in this transaction, or in a new one.
     fn write<R: Send + 'static>(
         &self,
         operation: impl FnOnce(&WriteTxn) -> Result<R> + Send + 'static,
     ) -> Result<R>;
 }
 
-/// The records of a scope in a snapshot, which the result keeps.
+/// The records of a scope in a snapshot, which the result keeps alive.
 fn traverse_planned<T: Shape + 'static>(
     snapshot: &ReadTxn,
     mut scope: Scope,
@@ -64,7 +65,7 @@ fn traverse_planned<T: Shape + 'static>(
     after: Option<&str>,
     limit: usize,
 ) -> Result<Traversed<'static, T>> {
-    // A lenient one reads everything, to report all that is damaged.
+    // A lenient traversal reads everything, to report all damage.
     if !is_lenient {
         scope.plan = snapshot.plan(&scope, limit)?;
     }
@@ -121,7 +122,7 @@ impl Reads for WriteTxn {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Traversed<'a, T>> {
-        // The index does not know what this transaction has changed.
+        // The index does not know the changes of this transaction.
         if !is_lenient {
             scope.plan = Plan::of(&scope.filters);
         }

@@ -1,4 +1,4 @@
-//! Filling a new store with whole namespaces and containers, in transactions of bounded size.
+//! Fills a new store with complete namespaces and containers, in transactions of bounded size.
 
 use redb::{Database, WriteTransaction};
 
@@ -12,13 +12,13 @@ use crate::session::entity::Entity;
 use crate::session::namespaces;
 use crate::session::rows;
 
-/// About how many bytes one transaction writes.
+/// The approximate size of one transaction, in bytes.
 const TXN_MAX_BYTES: usize = 8 * 1024 * 1024;
 
-/// About how many bytes a record takes beside its large values.
+/// The approximate size of a record without its large values, in bytes.
 const RECORD_BYTES: usize = 512;
 
-/// Writes to a store that nobody else knows yet. Nothing of it counts before `finish`.
+/// Writes to a store that nobody else knows yet. Nothing counts before `finish`.
 pub(crate) struct Bulk<'d> {
     db: &'d Database,
     txn: Option<WriteTransaction>,
@@ -34,7 +34,7 @@ impl<'d> Bulk<'d> {
         }
     }
 
-    /// Stores a namespace that is not there yet.
+    /// Stores a namespace that does not exist yet.
     pub(crate) fn namespace(&mut self, name: &NamespaceName, labels: &Labels) -> Result<()> {
         self.write(RECORD_BYTES, |txn| {
             let mut table = txn.open_table(keys::NAMESPACES).or_fault()?;
@@ -42,7 +42,7 @@ impl<'d> Bulk<'d> {
         })
     }
 
-    /// Stores a container or record that is not there yet, with its times and its revision.
+    /// Stores a container or record that does not exist yet, with its times and its revision.
     pub(crate) fn record<E: Entity>(
         &mut self,
         name: &NamespaceName,
@@ -56,7 +56,7 @@ impl<'d> Bulk<'d> {
         })
     }
 
-    /// Commits what is left.
+    /// Commits the rest.
     pub(crate) fn finish(mut self) -> Result<()> {
         self.commit()
     }

@@ -1,4 +1,4 @@
-//! Measuring a snapshot: records by namespace, and bytes by table.
+//! Measures a snapshot: records by namespace, and bytes by table.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,14 +16,14 @@ use crate::redb_file::fault::OrFault;
 use crate::session::namespaces;
 use crate::session::snapshot::revisions_below;
 
-/// What a snapshot tells; the file's length is not among it.
+/// The statistics of a snapshot, without the length of the file.
 pub(crate) struct Measured {
     pub(crate) revisions_below: Revision,
     pub(crate) namespaces: Vec<NamespaceStats>,
     pub(crate) tables: Vec<TableStats>,
 }
 
-/// Counts and measures what one snapshot holds.
+/// Counts and measures one snapshot.
 ///
 /// redb measures a tree by calling itself for each page below another, as deep as it goes: pages that
 /// lead in circles would end the process. Where they were not verified, all rows are walked first.

@@ -1,4 +1,4 @@
-//! Reading a dump, line by line; each error names the line.
+//! Reads a dump line by line. Every error names the line.
 
 use std::io::BufRead;
 
@@ -15,14 +15,14 @@ use crate::model::limits::DUMP_LINE_MAX_BYTES;
 use crate::model::record::Record;
 use crate::session::entity::Entity;
 
-/// What a line after the first brings.
+/// The content of a line after the first.
 pub(crate) enum Item {
     Namespace(NamespaceName, Labels),
     Container(NamespaceName, Box<Container>),
     Record(NamespaceName, Kind, Box<Record>),
 }
 
-/// Reads the lines of a dump, and checks all that can be checked without a store.
+/// Reads the lines of a dump, and checks everything that can be checked without a store.
 pub(crate) struct Reader<R> {
     lines: Lines<R>,
     checksum: crc32fast::Hasher,
@@ -77,12 +77,12 @@ impl<R: BufRead> Reader<R> {
         })
     }
 
-    /// What the first line says.
+    /// The properties of the store, from the first line.
     pub(crate) fn store(&self) -> &StoreLine {
         &self.store
     }
 
-    /// The namespace, if the first line says that nothing else is in the dump.
+    /// The namespace, if the first line says that the dump holds only one.
     pub(crate) fn only_namespace(&self) -> Option<&NamespaceName> {
         self.only_namespace.as_ref()
     }
@@ -92,7 +92,7 @@ impl<R: BufRead> Reader<R> {
         self.lines.number
     }
 
-    /// What the next line brings; nothing after the last one, which must be followed by nothing.
+    /// The content of the next line; `None` after the last, which nothing may follow.
     pub(crate) fn next(&mut self) -> Result<Option<Item>> {
         if !self.lines.advance()? {
             let after = self.lines.number;
@@ -145,7 +145,7 @@ impl<R: BufRead> Reader<R> {
         Ok(Some(item))
     }
 
-    /// The error for something in the line that was read last.
+    /// An error in the last line that was read.
     pub(crate) fn fault(&self, error: Error) -> Error {
         at_line(self.lines.number, error)
     }
@@ -195,7 +195,7 @@ impl<R: BufRead> Reader<R> {
         Ok(Item::Record(name, kind, Box::new(record)))
     }
 
-    /// Whether something of this kind and id may stand in the line.
+    /// Checks that an item of this kind and id may be in this line.
     fn check_place(&self, name: &NamespaceName, kind: &Kind, id: &str) -> Result<()> {
         let what = match kind.of_collection() {
             None => format!("the container {id:?}"),
@@ -251,7 +251,7 @@ impl<R: BufRead> Reader<R> {
     }
 }
 
-/// What is wrong with how the dump was saved, by its first bytes.
+/// What is wrong with the encoding of the dump, judging by its first bytes.
 fn encoding_fault(line: &[u8]) -> Option<&'static str> {
     match line {
         [0xef, 0xbb, 0xbf, ..] => {
@@ -264,17 +264,17 @@ fn encoding_fault(line: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Parses a line, of which unknown members are passed over.
+/// Parses a line, ignoring unknown members.
 fn parse<T: DeserializeOwned>(line: &[u8], number: u64) -> Result<T> {
     serde_json::from_slice(line).map_err(|error| no_line(number, &error))
 }
 
-/// Parses a line that has no unknown member anywhere: what this version does not know would be lost.
+/// Parses a line, refusing unknown members at any depth: what this version does not know would be lost.
 fn parse_all<T: DeserializeOwned>(line: &[u8], number: u64) -> Result<T> {
     let mut unknown = None;
     let mut deserializer = serde_json::Deserializer::from_slice(line);
     let parsed = serde_ignored::deserialize(&mut deserializer, |path| {
-        // The marks of what may be absent say nothing to a reader.
+        // The marks of optional members mean nothing to a reader.
         unknown.get_or_insert_with(|| path.to_string().replace(".?", ""));
     })
     .and_then(|parsed| deserializer.end().map(|()| parsed));
@@ -288,7 +288,7 @@ fn parse_all<T: DeserializeOwned>(line: &[u8], number: u64) -> Result<T> {
 }
 
 fn no_line(number: u64, error: &serde_json::Error) -> Error {
-    // A line is a text of its own for the parser: its "at line 1" would mislead.
+    // To the parser, a line is a whole text: its "at line 1" would mislead.
     let text = error.to_string();
     let what = text.split(" at line ").next().unwrap_or_default();
     let column = error.column();

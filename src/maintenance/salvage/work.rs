@@ -1,4 +1,4 @@
-//! The steps of a salvage, and what is decided in them.
+//! The steps and decisions of a salvage.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -28,11 +28,11 @@ use crate::redb_file::pages::Source;
 use crate::session::entity::Entity;
 use crate::session::shared::Settings;
 
-/// Why what can be read by its place is not taken for what was stored last.
+/// Why a record in the tree is not certain to be what was stored last.
 enum Doubt {
     /// It cannot be read.
     Damaged(Error),
-    /// It can, but a page that it stands in does not hold what it should: it may be an older one.
+    /// It can be read, but its page is damaged or an older version.
     OlderPage,
 }
 
@@ -45,7 +45,7 @@ impl fmt::Display for Doubt {
     }
 }
 
-/// A salvage on its way.
+/// A salvage in progress.
 pub(super) struct Work<'s> {
     source: Source,
     pub(super) live: Option<Live>,
@@ -53,11 +53,11 @@ pub(super) struct Work<'s> {
     pub(super) named: Option<NamedNamespaces>,
     pub(super) settings: &'s Settings,
     pub(super) policy: Policy,
-    /// What the whole file was searched for, once that was necessary.
+    /// The remains found in the whole file, once it was searched.
     pub(super) found: Option<Found>,
-    /// The records that stand in pages which hold what was written last; all do, if this is none.
+    /// The records in intact pages; all are, if this is `None`.
     intact: Option<BTreeSet<RecordName>>,
-    /// Whether a record that cannot be read by its place is known not to be in the store.
+    /// Whether a record that is not in the tree is certain not to be in the store.
     absence_is_known: bool,
     done: BTreeSet<RecordName>,
     damaged: BTreeMap<RecordName, Doubt>,
@@ -103,7 +103,7 @@ impl<'s> Work<'s> {
         Ok(work)
     }
 
-    /// Does all of it.
+    /// Runs the whole salvage.
     pub(super) fn into_new_store(
         mut self,
         to: &Path,
@@ -173,7 +173,7 @@ impl<'s> Work<'s> {
         Ok(())
     }
 
-    /// What can be read by its place.
+    /// Takes everything that can be read through the tree.
     fn salvage_live(
         &mut self,
         bulk: &mut Bulk<'_>,
@@ -262,7 +262,7 @@ impl<'s> Work<'s> {
             .is_none_or(|intact| intact.contains(name))
     }
 
-    /// What was found anywhere in the file.
+    /// Takes what was found anywhere in the file.
     fn salvage_remains(
         &mut self,
         bulk: &mut Bulk<'_>,
@@ -307,7 +307,7 @@ impl<'s> Work<'s> {
         Ok(())
     }
 
-    /// Takes the newest version of a record that was found anywhere, as uncertain.
+    /// Takes the newest version found anywhere of a record, as uncertain.
     fn take_newest<E: Entity>(
         &mut self,
         bulk: &mut Bulk<'_>,
