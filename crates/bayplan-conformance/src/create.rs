@@ -250,7 +250,7 @@ pub fn a_failed_create_leaves_neither_a_container_nor_a_namespace<T: Subject>(
     namespaces_are(fixture, &[])
 }
 
-/// What fails does not touch what is there.
+/// A failed create does not touch what is stored.
 pub fn a_failed_create_leaves_its_neighbours_alone<T: Subject>(fixture: &dyn Fixture) -> Verdict {
     let store = T::store(fixture, HOME)?;
     let web = store.create(T::complete("web"))?;

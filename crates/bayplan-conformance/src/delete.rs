@@ -73,7 +73,7 @@ pub fn delete_twice_is_not_found<T: Subject>(fixture: &dyn Fixture) -> Verdict {
     Ok(())
 }
 
-/// No filter finds what was deleted.
+/// No filter finds a deleted item.
 pub fn delete_leaves_nothing_to_find(fixture: &dyn Fixture) -> Verdict {
     let store = fixture.store(HOME)?;
     store.create(complete("web"))?;

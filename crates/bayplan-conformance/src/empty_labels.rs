@@ -45,7 +45,7 @@ pub fn an_empty_label_is_stored_by_every_way_to_write<T: Subject>(
     stored(&*store, &updated)
 }
 
-/// A filter tells it from one that is absent.
+/// A filter distinguishes it from an absent label.
 pub fn an_empty_label_is_present_and_equal_to_the_empty_text<T: Subject>(
     fixture: &dyn Fixture,
 ) -> Verdict {

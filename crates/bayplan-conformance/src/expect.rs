@@ -1,4 +1,4 @@
-//! What laws expect, in one line each.
+//! The expectations of laws, one line each.
 
 use std::fmt::Debug;
 
@@ -8,7 +8,7 @@ use crate::report::Broken;
 use crate::sample::unstamped;
 use crate::{Fixture, Subject, Verdict};
 
-/// `found` is `expected`; `what` says what of.
+/// `found` equals `expected`; `what` names it.
 pub(crate) fn equal<F, E>(what: &str, found: &F, expected: &E) -> Verdict
 where
     F: Debug + PartialEq<E> + ?Sized,
@@ -31,7 +31,7 @@ pub(crate) fn holds(expected: &str, holds: bool) -> Verdict {
     Err(Broken::new(expected, "that it does not hold"))
 }
 
-/// An operation fails, and so; `what` says which. Its error is for [`tells`].
+/// An operation fails with this kind; `what` names it. The error can be passed to [`tells`].
 pub(crate) fn fails<T: Debug>(
     what: &str,
     result: Result<T>,
@@ -48,7 +48,7 @@ pub(crate) fn fails<T: Debug>(
     }
 }
 
-/// The text of an error, causes included, has all of these parts.
+/// The text of an error, causes included, contains all of these parts.
 pub(crate) fn tells(error: &Error, parts: &[&str]) -> Verdict {
     let text = format!("{error:#}");
     for part in parts {

@@ -34,7 +34,7 @@ fn becomes<T: Subject>(fixture: &dyn Fixture, update: Update<T>, expected: &T) -
     Ok(store.delete("web")?)
 }
 
-/// Sets and removes, also what is not there, and nothing else.
+/// It sets and removes labels, even absent ones, and changes nothing else.
 pub fn apply_changes_the_labels_that_it_names<T: Subject>(fixture: &dyn Fixture) -> Verdict {
     let update = Update::<T>::new("web")
         .set_label("app", "caddy")

@@ -133,7 +133,7 @@ pub fn put_if_of_the_stored_revision_replaces<T: Subject>(fixture: &dyn Fixture)
     stored(&*store, &web)
 }
 
-/// Somebody wrote meanwhile; the error names what it is about, and is not about a field.
+/// Somebody else wrote meanwhile. The error names the id, and is not about an immutable field.
 pub fn put_if_of_another_revision_fails_and_changes_nothing<T: Subject>(
     fixture: &dyn Fixture,
 ) -> Verdict {
@@ -210,7 +210,7 @@ pub fn put_of_another_runtime_or_snapshotter_is_a_failed_precondition_and_names_
     )
 }
 
-/// All that keeps it from replacing is told at once.
+/// The error names every field that differs.
 pub fn a_strict_put_of_another_image_snapshot_or_sandbox_names_every_field_that_differs(
     fixture: &dyn Fixture,
 ) -> Verdict {

@@ -1,4 +1,4 @@
-//! Laws of records of other kinds than containers, and of how they stand beside these.
+//! Laws of records of other kinds, and of their independence from containers.
 
 use bayplan::{Any, Container, ErrorKind, FieldMask, Filters, Record, Revision};
 
@@ -161,7 +161,7 @@ pub fn records_of_two_kinds_do_not_know_each_other(fixture: &dyn Fixture) -> Ver
     Ok(())
 }
 
-/// A revision tells one state of anything from every other.
+/// A revision identifies one state of one item.
 pub fn revisions_are_one_sequence_over_containers_and_records(fixture: &dyn Fixture) -> Verdict {
     let containers = fixture.store(HOME)?;
     let records = Record::store(fixture, HOME)?;

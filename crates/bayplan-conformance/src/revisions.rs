@@ -103,7 +103,7 @@ pub fn update_if_of_the_stored_revision_updates<T: Subject>(fixture: &dyn Fixtur
     Ok(())
 }
 
-/// The mask means what it means to `update`.
+/// The mask has the same meaning as for `update`.
 pub fn update_if_takes_a_mask<T: Subject>(fixture: &dyn Fixture) -> Verdict {
     let store = T::store(fixture, HOME)?;
     let web = store.create(T::complete("web"))?;

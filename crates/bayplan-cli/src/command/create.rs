@@ -12,8 +12,8 @@ use crate::run::Io;
 
 /// Store a new container
 ///
-/// The specification is that of an OCI bundle (config.json), kept without white space under the
-/// type that containerd gives it. Nothing is started, and no image or snapshot is looked for.
+/// The specification is that of an OCI bundle (config.json). It is stored without white space, under
+/// containerd's type for it. Nothing is started, and images and snapshots are not checked.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -32,8 +32,8 @@ pub(crate) struct Args {
 
     /// Take the specification from this file; - is standard input
     ///
-    /// It is an OCI specification, or any other in the form that `info` prints:
-    /// {"type_url": .., "json": ..} or {"type_url": .., "base64": ..}.
+    /// An OCI specification, or any other in the form that `info` prints: {"type_url": .., "json": ..} or
+    /// {"type_url": .., "base64": ..}.
     #[arg(long, value_name = "FILE")]
     spec: Option<PathBuf>,
 

@@ -9,9 +9,8 @@ use crate::{edited, json};
 
 /// Print containers as JSON, with their specifications
 ///
-/// One id prints one object, several ids print one array. Containers that cannot be read are
-/// reported, and the others printed. What is JSON in a container is printed as such, anything else
-/// in base64.
+/// One id prints an object, several ids print an array. Containers that cannot be read are reported, and
+/// the others printed. Values that are JSON are printed as JSON, others in base64.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -65,7 +64,7 @@ fn look_up(id: &str, global: &Global, snapshot: &ReadTxn) -> Result<Container> {
     Ok(store.get(&meant.id)?)
 }
 
-/// The spec as it is stored, if that is JSON.
+/// The spec as stored, if it is JSON.
 fn spec_of(container: &Container) -> Result<String> {
     let spec = container.spec.clone().unwrap_or_default();
     let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(&spec.value).is_ok();

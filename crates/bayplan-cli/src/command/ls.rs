@@ -17,9 +17,9 @@ use crate::{json, note, text};
 
 /// List containers
 ///
-/// They are listed by id, those that match any of the filters. Specifications and extensions are
-/// not read, and in no output; see `info`. A container that is damaged is reported, and the others
-/// are listed all the same. AGE has a minus where a container was created by a clock ahead of this one.
+/// Lists the containers that match any of the filters, in the order of their ids. Specifications and
+/// extensions are not shown; see `info`. A damaged container is reported, and the others are listed anyway.
+/// AGE is negative if the clock that created the container was ahead of this one.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Filters:
@@ -113,7 +113,7 @@ fn parse(texts: &[String], strict: bool) -> Result<Filters> {
         return Err(failure.because("to list all containers, give no filter"));
     }
     let filters = match texts {
-        // Of one filter nobody asks which.
+        // A single filter needs no number in the error.
         [text] if strict => Filter::parse_strict(text).map(Filters::from),
         [text] => Filter::parse(text).map(Filters::from),
         texts if strict => Filters::parse_strict(texts),
@@ -128,7 +128,7 @@ fn parse(texts: &[String], strict: bool) -> Result<Filters> {
     })
 }
 
-/// Warns of fields that no container can have: `==` finds nothing then, and `!=` everything.
+/// Warns of fields that no container can have: for them `==` matches nothing, and `!=` everything.
 fn warn(filters: &Filters, err: &mut dyn Write) {
     for unknown in filters.unknown_fields() {
         let warning = Failure::new(format!("warning: {unknown}"));
@@ -141,13 +141,13 @@ fn warn(filters: &Filters, err: &mut dyn Write) {
     }
 }
 
-/// What may be meant by a filter that is an id.
+/// A hint for a filter that looks like an id.
 fn hint(filter: &str) -> Option<String> {
     let id = ContainerId::new(filter).ok()?;
     Some(format!("for an id write id=={id}"))
 }
 
-/// The namespace and the id to begin with. Of all namespaces the first one has the name "".
+/// The namespace and the id to begin with. "" begins with the first namespace.
 fn start(args: &Args, global: &Global) -> Result<(String, Option<String>)> {
     if !args.all_namespaces {
         return match &args.after {
@@ -168,7 +168,7 @@ fn start(args: &Args, global: &Global) -> Result<(String, Option<String>)> {
     }
 }
 
-/// A container as JSON shows it in a list.
+/// A container in a JSON list.
 #[derive(Serialize)]
 struct Row<'a> {
     namespace: &'a str,
@@ -183,7 +183,7 @@ enum Printer {
     Ndjson,
 }
 
-/// A list while it is printed.
+/// A list being printed.
 struct List<'a, 'io> {
     printer: Printer,
     args: &'a Args,
@@ -268,7 +268,7 @@ impl<'a, 'io> List<'a, 'io> {
             Printer::Json(array) => array.finish(out)?,
             Printer::Ids | Printer::Ndjson => {}
         }
-        // With a limit of 0 there is nothing to go on from.
+        // With a limit of 0 there is no id to continue from.
         let has_next = self.has_more && self.listed > 0;
         if has_next && matches!(self.args.format, Format::Table) && !self.args.quiet {
             out.flush()?;
@@ -315,7 +315,7 @@ fn line(namespace: &str, header: &ContainerHeader) -> Result<String> {
     Ok(json::of(&Row { namespace, header })?)
 }
 
-/// The columns that were asked for.
+/// The requested columns.
 fn shown<'c>(args: &Args, columns: [&'c str; 6]) -> Vec<&'c str> {
     let last = columns.len() - 1;
     let columns = columns.into_iter().enumerate();
