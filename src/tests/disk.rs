@@ -1,4 +1,4 @@
-//! A disk in memory that remembers what is done to it, and fails when it is told to.
+//! A disk in memory that records all calls, and fails on demand.
 
 use std::fmt;
 use std::io;
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::{BackendError, StorageBackend};
 
-/// The locks of a backend that nobody else has: every one is free.
+/// The locks of a backend that nobody else uses, so all are free.
 macro_rules! free_locks {
     () => {
         fn try_lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {
@@ -143,7 +143,7 @@ impl Disk {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a call, and tells how it fails if it does.
+    /// Counts a call, and returns its fault if it is to fail.
     pub(super) fn called(&self, call: Call) -> Option<How> {
         let mut state = self.state();
         let fault = state.fault.filter(|fault| fault.call == call)?;

@@ -106,7 +106,7 @@ fn after_a_power_cut(start: &[u8], disk: &Disk) -> Disk {
     Disk::holding(bytes)
 }
 
-/// Works until the fault has been met, then looks what is left; false if it was not met.
+/// Works until the fault occurs, then checks the rest; false if it did not occur.
 fn work_with(fault: Fault, live_readers: bool, seed: &Seed, tally: &mut Tally) -> bool {
     let mut seed = seed.clone();
     let (start, mut model) = stored(live_readers, &mut seed);
@@ -181,7 +181,7 @@ fn a_fault_in_any_call_while_working_loses_nothing_that_was_acknowledged() {
     assert!(tally.uncertain > 0);
 }
 
-/// Does one thing that changes no content while calls fail, at every call; what was there stays.
+/// Does one thing that changes no content, with a failure at every call; the content stays.
 fn at_every_fault(what: &str, run: impl Fn(Db) -> Result<()>) {
     let mut seed = Seed::from_env();
     let first_seed = seed.get();

@@ -1,5 +1,5 @@
-//! What the store makes of crashes and faults below it: every write, sync and change of length
-//! goes through a [`disk::Disk`] that remembers it, or fails it.
+//! How the store handles crashes and faults below it: every write, sync and change of length goes through a
+//! [`disk::Disk`] that remembers it, or fails it.
 
 mod cost;
 mod disk;

@@ -1,4 +1,4 @@
-//! Work on a store, step by step, beside a model of what must be in it.
+//! Work on a store, step by step, along with a model of its content.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::session::shared::Settings;
 const NAMESPACES: [&str; 2] = ["default", "k8s.io"];
 const IDS: usize = 9;
 
-/// What a store holds, without the times and revisions that nobody can foresee.
+/// The content of a store, without times and revisions, which cannot be predicted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Model {
     pub(super) containers: BTreeMap<(String, String), Container>,
@@ -81,7 +81,7 @@ enum Change {
 }
 
 impl Change {
-    /// A change that fits what is there.
+    /// A change that fits the content.
     fn random(model: &Model, seed: &mut Seed) -> Self {
         let name = NAMESPACES[seed.below(NAMESPACES.len())].to_owned();
         if seed.one_in(10) {
@@ -118,12 +118,12 @@ impl Change {
     }
 }
 
-/// One step of work: what it did, and what may be in the file while it runs, or if nobody knows.
+/// One step of work: what it did, and what may be in the file while it runs or if its outcome is uncertain.
 pub(super) struct Step {
     pub(super) outcome: Result<()>,
     /// What is in the file when it has succeeded.
     pub(super) after: Model,
-    /// What else may be in it, apart from what was there before.
+    /// What else may be in the file, apart from the previous content.
     pub(super) possible: Vec<Model>,
 }
 

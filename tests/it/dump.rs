@@ -20,7 +20,7 @@ fn lines(dump: &[u8]) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// A dump with a changed last line, as of somebody who edited it: without a checksum.
+/// A dump with a changed last line without a checksum, as if edited by hand.
 fn edited(lines: &[Vec<u8>], namespaces: usize, containers: usize) -> Vec<u8> {
     let end = format!("{{\"end\":{{\"namespaces\":{namespaces},\"containers\":{containers}}}}}\n");
     [lines.concat(), end.into_bytes()].concat()
