@@ -22,9 +22,9 @@ mod damage;
 mod dump;
 #[cfg(target_os = "linux")]
 mod failed_sync;
+mod foreign;
 #[cfg(target_os = "linux")]
 mod fork;
-mod foreign;
 mod full;
 mod index;
 mod kill;
@@ -38,6 +38,7 @@ mod salvage;
 mod sample;
 mod seed;
 mod stats;
+mod surface;
 mod tidy;
 mod tools;
 mod transactions;
