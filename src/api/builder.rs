@@ -19,8 +19,8 @@ use crate::session::shared::{Settings, Shared};
 /// Bytes of the file that are kept in memory, unless the builder is told otherwise.
 const CACHE_DEFAULT_BYTES: usize = 32 * 1024 * 1024;
 
-/// Memory that the index takes at most, unless the builder is told otherwise.
-const INDEX_DEFAULT_BYTES: usize = 256 * 1024 * 1024;
+/// Memory that kept records take at most, unless the builder is told otherwise.
+const MEMORY_DEFAULT_BYTES: usize = 256 * 1024 * 1024;
 
 /// How often a locked file is tried again.
 const LOCK_RETRY: Duration = Duration::from_millis(10);
@@ -66,7 +66,7 @@ impl Default for Builder {
                 rules: None,
                 keep_empty_labels: false,
                 check_integrity: true,
-                index_bytes: INDEX_DEFAULT_BYTES,
+                memory_bytes: MEMORY_DEFAULT_BYTES,
                 live_readers: false,
                 expected_uuid: None,
                 clock: Arc::new(Utc::now),
@@ -85,14 +85,18 @@ impl Builder {
         self
     }
 
-    /// How much memory the index of labels, images, runtimes, snapshotters and sandbox ids may
-    /// take, about; 256 MiB by default, and no index with 0.
+    /// How much memory the records that are kept there may take, about, in bytes; 256 MiB by default, and none are
+    /// kept with 0.
     ///
-    /// The index is built at the first query that it can serve, counts as about 1 KB for a container
-    /// with six labels, and is given up if it would become larger than this. Queries then read
-    /// every record and label of the namespace, and find the same.
-    pub fn index_bytes(mut self, bytes: usize) -> Self {
-        self.settings.index_bytes = bytes;
+    /// Once as many records were read from the file as it holds, the next listing loads all of them. From then on
+    /// all reads are from memory, and a filter that requires a label, image, runtime, snapshotter, sandbox or type
+    /// looks at the records that have it only. A record takes its size (with the spec unpacked), and about 0.7 KB for
+    /// itself and six labels. If all of them would take more than this, they are read from the file, with the same
+    /// results.
+    ///
+    /// A store that another process writes ([`open_read_only`](Builder::open_read_only)) is read from the file always.
+    pub fn memory_bytes(mut self, bytes: usize) -> Self {
+        self.settings.memory_bytes = bytes;
         self
     }
 

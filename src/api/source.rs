@@ -5,7 +5,7 @@ use crate::model::error::Result;
 use crate::model::identifier::NamespaceName;
 use crate::model::kind::{Kind, RecordId};
 use crate::model::labels::Labels;
-use crate::query::{Plan, Scope, Shape, Traversed};
+use crate::query::{Scope, Shape, Traversed};
 use crate::session::txn::{ReadTxn, WriteTxn};
 
 /// Where a [`Collection`](crate::Collection) reads: a [`Db`], a [`ReadTxn`], a [`WriteTxn`]. Nothing else can be one.
@@ -56,21 +56,6 @@ pub(crate) trait Writes {
     ) -> Result<R>;
 }
 
-/// The records of a scope in a snapshot, which the result keeps.
-fn traverse_planned<T: Shape + 'static>(
-    snapshot: &ReadTxn,
-    mut scope: Scope,
-    is_lenient: bool,
-    after: Option<&str>,
-    limit: usize,
-) -> Result<Traversed<'static, T>> {
-    // A lenient one reads everything, to report all that is damaged.
-    if !is_lenient {
-        scope.plan = snapshot.plan(&scope, limit)?;
-    }
-    Ok(snapshot.traverse(scope, after, limit))
-}
-
 impl Reads for ReadTxn {
     fn look_up<T: Shape>(
         &self,
@@ -88,7 +73,7 @@ impl Reads for ReadTxn {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Traversed<'a, T>> {
-        traverse_planned(self, scope, is_lenient, after, limit)
+        self.traverse(scope, is_lenient, after, limit)
     }
 
     fn namespaces(&self) -> Result<Vec<NamespaceName>> {
@@ -116,16 +101,12 @@ impl Reads for WriteTxn {
 
     fn traverse<'a, T: Shape + 'static>(
         &'a self,
-        mut scope: Scope,
+        scope: Scope,
         is_lenient: bool,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Traversed<'a, T>> {
-        // The index does not know what this transaction has changed.
-        if !is_lenient {
-            scope.plan = Plan::of(&scope.filters);
-        }
-        Ok(self.traverse(scope, after, limit))
+        Ok(self.traverse(scope, is_lenient, after, limit))
     }
 
     fn namespaces(&self) -> Result<Vec<NamespaceName>> {
@@ -209,7 +190,7 @@ impl Reads for Db {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Traversed<'a, T>> {
-        traverse_planned(&self.read()?, scope, is_lenient, after, limit)
+        self.read()?.traverse(scope, is_lenient, after, limit)
     }
 
     fn namespaces(&self) -> Result<Vec<NamespaceName>> {

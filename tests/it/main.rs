@@ -25,7 +25,6 @@ mod failed_sync;
 #[cfg(target_os = "linux")]
 mod fork;
 mod full;
-mod index;
 mod kill;
 mod limits;
 mod model;

@@ -71,7 +71,7 @@ impl Global {
         let builder = Db::builder()
             .lock_timeout(Duration::from_secs(self.timeout))
             // No command asks more than one question: an index would cost more than it saves.
-            .index_bytes(0);
+            .memory_bytes(0);
         match self.rules {
             Some(rules) => builder.rules(rules.into()),
             None => builder,
