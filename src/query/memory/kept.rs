@@ -5,17 +5,20 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::filter::Subject;
 use crate::model::error::{Error, Result};
+use crate::model::field::Field;
 use crate::model::kind::Kind;
 use crate::query::cursor::Group;
 use crate::query::rows::Rows;
+use crate::query::shape::View;
 use crate::records::head::OwnRow;
 use crate::records::keys::{self, Part};
 use crate::records::parts::{self, Seals};
 
 /// What one kept record takes beside its bytes: itself, its places in the trees, and what the allocator adds
 /// to each of its four allocations.
-const OVERHEAD_BYTES: usize = 256;
+const OVERHEAD_BYTES: usize = 128;
 
 /// A record, shared by all snapshots that have it in this revision.
 #[derive(Debug)]
@@ -60,6 +63,32 @@ impl Kept {
         let content = self.content.as_ref()?;
         let key = &self.key;
         Some(KeptRows { key, content })
+    }
+
+    /// Whether it has a field whose value passes; false of a damaged one.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt`, which cannot be: it was verified.
+    pub(super) fn is_field(
+        &self,
+        kind: &Kind,
+        field: &Field,
+        pass: impl Fn(&[u8]) -> bool,
+    ) -> Result<bool> {
+        let Some(rows) = self.rows() else {
+            return Ok(false);
+        };
+        let row = OwnRow::decode(kind, rows.own()?)?;
+        let labels = rows.content(Part::Labels)?;
+        let labels = labels.map_or(Ok(Vec::new()), parts::labels)?;
+        let view = View {
+            id: "",
+            row: &row,
+            labels: &labels,
+            extensions: &[],
+        };
+        Ok(view.field(field).is_some_and(pass))
     }
 
     /// About how much memory it takes, beside its terms.

@@ -17,7 +17,7 @@ use super::cursor::Cursor;
 use super::rows;
 use super::shape::{Shape, Wanted};
 use super::table::Table;
-use crate::filter::{Filter, Filters, Required};
+use crate::filter::{Filter, Filters, Pattern, Required};
 use crate::model::error::Result;
 use crate::model::field::Field;
 use crate::model::identifier::NamespaceName;
@@ -27,6 +27,15 @@ use crate::records::keys;
 /// Candidates of more than this share of all records are not looked up: reading all of them in order is faster.
 /// Measured: where one in five matched, counting by terms took nearly twice as long.
 const CANDIDATES_MAX_SHARE: usize = 8;
+
+/// Candidates so few that a regular expression need not make them fewer.
+const FEW: usize = 64;
+
+/// Most values that a regular expression is tried on to find those that match.
+const VALUES_MAX_COUNT: usize = 1_024;
+
+/// Most of these that may match: each is looked up for every batch.
+const MATCHING_MAX_COUNT: usize = 32;
 
 /// Every record of a snapshot.
 #[derive(Clone)]
@@ -144,30 +153,83 @@ impl Memory {
         let mut left = self.records.len() / CANDIDATES_MAX_SHARE;
         let mut sources = Vec::new();
         for filter in filters.iter() {
-            let (source, count) = self.fewest(&prefix, filter, left)?;
+            let (of_filter, count) = self.fewest(&prefix, kind, filter, left)?;
             left -= count;
-            sources.push(source);
+            sources.extend(of_filter);
         }
         Some(Candidates { sources })
     }
 
     /// What a filter requires that the fewest records have, and how many; none if they are more than `most`.
-    fn fewest(&self, prefix: &[u8], filter: &Filter, most: usize) -> Option<(Source, usize)> {
-        let mut best: Option<(Source, usize)> = None;
+    fn fewest(
+        &self,
+        prefix: &[u8],
+        kind: &Kind,
+        filter: &Filter,
+        most: usize,
+    ) -> Option<(Vec<Source>, usize)> {
+        let mut best: Option<(Vec<Source>, usize)> = None;
+        let mut patterns = Vec::new();
         for required in filter.required() {
             if let Required::Equals(Field::Id, id) = required {
-                return Some((Source::Key([prefix, id].concat()), 0));
+                return Some((vec![Source::Key([prefix, id].concat())], 0));
             }
             let Some(sought) = self.hashing.sought(prefix, required) else {
                 continue;
             };
-            let most = best.as_ref().map_or(most, |(_, count)| *count);
-            let count = sought.found(&self.terms, &[]).take(most + 1).count();
-            if count <= most {
-                best = Some((Source::Terms(sought), count));
+            if let Required::Matches(field, pattern) = required {
+                patterns.push((sought, field, pattern));
+            }
+            self.improve(&mut best, vec![sought], most);
+        }
+        // A regular expression is tried on each value once: only where nothing else has narrowed down much.
+        for (sought, field, pattern) in patterns {
+            if best.as_ref().is_none_or(|(_, count)| *count > FEW)
+                && let Some(matching) = self.matching(sought, kind, field, pattern)
+            {
+                self.improve(&mut best, matching, most);
             }
         }
         best
+    }
+
+    /// Takes what is sought, if fewer records have it than what is there, and no more than `most`.
+    fn improve(&self, best: &mut Option<(Vec<Source>, usize)>, sought: Vec<Sought>, most: usize) {
+        let most = best.as_ref().map_or(most, |(_, count)| *count);
+        let found = sought
+            .iter()
+            .flat_map(|sought| sought.found(&self.terms, &[]));
+        let count = found.take(most + 1).count();
+        if count <= most {
+            *best = Some((sought.into_iter().map(Source::Terms).collect(), count));
+        }
+    }
+
+    /// The values of a field that match; none if there are too many to try, or to look up.
+    ///
+    /// Values with the same hash are taken for one. Of 1,024 values two have the same with a probability of 3 in
+    /// 10^14, and nobody can choose values that do.
+    fn matching(
+        &self,
+        sought: Sought,
+        kind: &Kind,
+        field: &Field,
+        pattern: &Pattern,
+    ) -> Option<Vec<Sought>> {
+        let mut matching = Vec::new();
+        for (number, (value, key)) in sought.values(&self.terms).enumerate() {
+            let kept = self.records.get(|kept| kept.key.cmp(key))?;
+            let is_match = kept
+                .is_field(kind, field, |value| pattern.is_match(value))
+                .ok()?;
+            if is_match {
+                matching.push(value);
+            }
+            if number >= VALUES_MAX_COUNT || matching.len() > MATCHING_MAX_COUNT {
+                return None;
+            }
+        }
+        Some(matching)
     }
 
     /// The next keys of candidates, from `start` on, `count` of them at most and in order.

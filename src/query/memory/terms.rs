@@ -145,6 +145,19 @@ impl Sought {
         .map(|term| &term.key)
     }
 
+    /// The values that there are of what is sought, each with the key of one record that has it.
+    pub(super) fn values(self, terms: &Tree<Term>) -> impl Iterator<Item = (Self, &Arc<[u8]>)> {
+        let mut next = Some(0);
+        std::iter::from_fn(move || {
+            let value = next?;
+            let mut from = terms.from(|term| (term.topic, term.value) < (self.topic, value));
+            let term = from.next().filter(|term| term.topic == self.topic)?;
+            next = term.value.checked_add(1);
+            let value = Some(term.value);
+            Some((Self { value, ..self }, &term.key))
+        })
+    }
+
     /// Whether one value is sought, so that what is found is in order.
     pub(super) fn is_one_value(self) -> bool {
         self.value.is_some()
