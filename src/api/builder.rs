@@ -19,8 +19,8 @@ use crate::session::shared::{Settings, Shared};
 /// How much of the file is cached in memory by default.
 const CACHE_DEFAULT_BYTES: usize = 32 * 1024 * 1024;
 
-/// How much memory the index may take by default.
-const INDEX_DEFAULT_BYTES: usize = 256 * 1024 * 1024;
+/// How much memory kept records may take by default.
+const MEMORY_DEFAULT_BYTES: usize = 256 * 1024 * 1024;
 
 /// How long to wait before a locked file is tried again.
 const LOCK_RETRY: Duration = Duration::from_millis(10);
@@ -66,7 +66,7 @@ impl Default for Builder {
                 rules: None,
                 keep_empty_labels: false,
                 check_integrity: true,
-                index_bytes: INDEX_DEFAULT_BYTES,
+                memory_bytes: MEMORY_DEFAULT_BYTES,
                 live_readers: false,
                 expected_uuid: None,
                 clock: Arc::new(Utc::now),
@@ -85,14 +85,19 @@ impl Builder {
         self
     }
 
-    /// How much memory the index of labels, images, runtimes, snapshotters and sandbox ids may take,
-    /// approximately; 256 MiB by default. With 0 there is no index.
+    /// How much memory the records may take that are kept there, approximately, in bytes; 256 MiB by default.
+    /// With 0 none are kept.
     ///
-    /// The index is built at the first query that it can serve. A container with six labels takes about 1
-    /// KB. If the index would exceed this size, it is dropped. Queries then read all records and labels of
-    /// the namespace, with the same results.
-    pub fn index_bytes(mut self, bytes: usize) -> Self {
-        self.settings.index_bytes = bytes;
+    /// Once as many records have been read from the file as it holds, the next listing loads all of them. From
+    /// then on all reads are from memory, and a filter that requires a label, image, runtime, snapshotter, sandbox
+    /// or type looks only at the records that have it. A record takes its size, with the spec unpacked, and about
+    /// 0.4 KB more. If all of them would take more than the limit, they are read from the file, with the same
+    /// results.
+    ///
+    /// A store opened with [`open_read_only`](Builder::open_read_only) keeps nothing, since another process may
+    /// write it.
+    pub fn memory_bytes(mut self, bytes: usize) -> Self {
+        self.settings.memory_bytes = bytes;
         self
     }
 

@@ -5,7 +5,7 @@ use crate::model::error::Result;
 use crate::model::identifier::NamespaceName;
 use crate::model::kind::{Kind, RecordId};
 use crate::model::labels::Labels;
-use crate::query::{Plan, Scope, Shape, Traversed};
+use crate::query::{Scope, Shape, Traversed};
 use crate::session::txn::{ReadTxn, WriteTxn};
 
 /// What a [`Collection`](crate::Collection) reads from: a [`Db`], a [`ReadTxn`] or a [`WriteTxn`]. This
@@ -57,21 +57,6 @@ pub(crate) trait Writes {
     ) -> Result<R>;
 }
 
-/// The records of a scope in a snapshot, which the result keeps alive.
-fn traverse_planned<T: Shape + 'static>(
-    snapshot: &ReadTxn,
-    mut scope: Scope,
-    is_lenient: bool,
-    after: Option<&str>,
-    limit: usize,
-) -> Result<Traversed<'static, T>> {
-    // A lenient traversal reads everything, to report all damage.
-    if !is_lenient {
-        scope.plan = snapshot.plan(&scope, limit)?;
-    }
-    Ok(snapshot.traverse(scope, after, limit))
-}
-
 impl Reads for ReadTxn {
     fn look_up<T: Shape>(
         &self,
@@ -89,7 +74,7 @@ impl Reads for ReadTxn {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Traversed<'a, T>> {
-        traverse_planned(self, scope, is_lenient, after, limit)
+        self.traverse(scope, is_lenient, after, limit)
     }
 
     fn namespaces(&self) -> Result<Vec<NamespaceName>> {
@@ -117,16 +102,12 @@ impl Reads for WriteTxn {
 
     fn traverse<'a, T: Shape + 'static>(
         &'a self,
-        mut scope: Scope,
+        scope: Scope,
         is_lenient: bool,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Traversed<'a, T>> {
-        // The index does not know the changes of this transaction.
-        if !is_lenient {
-            scope.plan = Plan::of(&scope.filters);
-        }
-        Ok(self.traverse(scope, after, limit))
+        Ok(self.traverse(scope, is_lenient, after, limit))
     }
 
     fn namespaces(&self) -> Result<Vec<NamespaceName>> {
@@ -210,7 +191,7 @@ impl Reads for Db {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Traversed<'a, T>> {
-        traverse_planned(&self.read()?, scope, is_lenient, after, limit)
+        self.read()?.traverse(scope, is_lenient, after, limit)
     }
 
     fn namespaces(&self) -> Result<Vec<NamespaceName>> {

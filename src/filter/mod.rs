@@ -51,6 +51,7 @@ pub use build::FilterField;
 pub use error::FilterError;
 pub(crate) use eval::Subject;
 pub use expr::Filter;
+pub(crate) use pattern::Pattern;
 pub(crate) use plan::Required;
 pub use set::Filters;
 pub use unknown::UnknownField;

@@ -13,7 +13,7 @@ use crate::model::labels;
 use crate::model::policy::Policy;
 use crate::model::record::Record;
 use crate::model::revision::Revision;
-use crate::query::{self, Batch, Damaged, Items, Scope};
+use crate::query::{self, Batch, Damaged, Items, Records, Scope};
 use crate::records::keys;
 use crate::redb_file::fault::{OrFault, check_order, contained};
 use crate::session::entity::Entity;
@@ -250,7 +250,9 @@ impl Check {
     fn kind<E: Entity>(&mut self, namespace: &NamespaceName, kind: &Kind) -> Result<()> {
         let scope = Scope::all(namespace, kind);
         let records = &self.records;
-        for item in Items::all(|after, limit| Batch::<E>::read(records, &scope, after, limit)) {
+        for item in
+            Items::all(|after, limit| Batch::<E>::read(&Records::of(records), &scope, after, limit))
+        {
             let (id, checked) = match item? {
                 Ok(item) => {
                     let id = item.id().to_owned();

@@ -10,7 +10,7 @@ use crate::model::identifier::NamespaceName;
 use crate::model::kind::Kind;
 use crate::model::revision::Revision;
 use crate::model::stats::{NamespaceStats, TableStats};
-use crate::query::{self, Batch, Items, Scope};
+use crate::query::{self, Batch, Items, Records, Scope};
 use crate::records::keys;
 use crate::redb_file::fault::OrFault;
 use crate::session::namespaces;
@@ -83,7 +83,9 @@ fn all_namespaces(
 fn count(table: &impl query::Table, name: &NamespaceName, kind: &Kind) -> Result<u64> {
     let scope = Scope::all(name, kind);
     let mut count = 0;
-    for item in Items::all(|after, limit| Batch::<()>::read(table, &scope, after, limit)) {
+    for item in
+        Items::all(|after, limit| Batch::<()>::read(&Records::of(table), &scope, after, limit))
+    {
         let _damaged_or_not = item?;
         count += 1;
     }

@@ -68,6 +68,7 @@ impl Db {
             metadata_bytes: sum(|table| table.metadata_bytes),
             fragmented_bytes: sum(|table| table.fragmented_bytes),
             free_bytes: None,
+            memory_bytes: shared.memory_bytes(),
             namespaces: measured.namespaces,
             tables: measured.tables,
         };

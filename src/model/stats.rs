@@ -44,6 +44,9 @@ pub struct Stats {
     /// the free pages; [`Maintenance::compact`](crate::Maintenance::compact) gives them back to the file
     /// system.
     pub free_bytes: Option<u64>,
+    /// About how much memory the records take that this process keeps there; 0 if it keeps none. See
+    /// [`Builder::memory_bytes`](crate::Builder::memory_bytes).
+    pub memory_bytes: u64,
 }
 
 impl Stats {

@@ -171,6 +171,30 @@ pub(crate) fn of_kind(
     start..end
 }
 
+/// The keys of all records.
+pub(crate) fn all_records() -> Range<Vec<u8>> {
+    // A namespace is ASCII.
+    Vec::new()..vec![u8::MAX]
+}
+
+/// What the keys of all records of a kind begin with.
+pub(crate) fn before_ids(namespace: &NamespaceName, kind: &Kind) -> Vec<u8> {
+    of_kind(namespace, kind, None).start
+}
+
+/// The same, in the key of a record's own row.
+pub(crate) fn before_id(own: &[u8]) -> &[u8] {
+    let id = id_of(own);
+    own.get(..own.len() - id.len()).unwrap_or_default()
+}
+
+/// The id in the key of a record's own row.
+pub(crate) fn id_of(own: &[u8]) -> &[u8] {
+    own.rsplit(|byte| *byte == SEPARATOR)
+        .next()
+        .unwrap_or_default()
+}
+
 /// The keys of all records of a namespace, of kinds after `after` if given.
 pub(crate) fn of_namespace(namespace: &[u8], after: Option<&[u8]>) -> Range<Vec<u8>> {
     let start = match after {

@@ -7,6 +7,7 @@ mod faults;
 mod gate;
 mod images;
 mod lost_pages;
+mod memory;
 mod migration;
 mod new_stores;
 #[allow(dead_code, reason = "the tests outside use all of it")]

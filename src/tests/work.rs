@@ -230,7 +230,7 @@ pub(super) fn settings(check_integrity: bool, live_readers: bool) -> Settings {
         cache_bytes: 1 << 20,
         rules: None,
         check_integrity,
-        index_bytes: 1 << 20,
+        memory_bytes: 1 << 20,
         live_readers,
         expected_uuid: None,
         on_repair: None,

@@ -26,7 +26,6 @@ mod foreign;
 #[cfg(target_os = "linux")]
 mod fork;
 mod full;
-mod index;
 mod kill;
 mod limits;
 mod machine;

@@ -70,8 +70,8 @@ impl Global {
     pub(crate) fn builder(&self) -> Builder {
         let builder = Db::builder()
             .lock_timeout(Duration::from_secs(self.timeout))
-            // No command makes more than one query, so an index would cost more than it saves.
-            .index_bytes(0);
+            // No command makes more than one query: keeping records would cost more than it saves.
+            .memory_bytes(0);
         match self.rules {
             Some(rules) => builder.rules(rules.into()),
             None => builder,

@@ -326,7 +326,7 @@ fn each<E: Entity + 'static>(
             .of_record_kind(kind.of_collection())
             .in_namespace(&name)
     };
-    for item in snapshot.traverse::<E>(scope, None, usize::MAX) {
+    for item in snapshot.traverse_stored::<E>(scope) {
         match item.map_err(in_context)? {
             Ok(item) => take(item)?,
             Err(damaged) => return Err(in_context(damaged.error)),

@@ -108,18 +108,13 @@ impl Live {
     ) -> impl Iterator<Item = Result<Result<E, Damaged>>> {
         let scope = Scope::all(name, kind);
         Items::all(move |after, limit| {
-            contained(|| Batch::read(&self.snapshot.records, &scope, after, limit))
+            contained(|| Batch::read(&self.snapshot.stored(), &scope, after, limit))
         })
     }
 
     /// One record, if it exists.
     pub(crate) fn get<E: Entity>(&self, name: &RecordName) -> Result<Option<E>> {
-        let RecordName {
-            namespace,
-            kind,
-            id,
-        } = name;
-        contained(|| query::get(&self.snapshot.records, namespace, kind, id))
+        contained(|| self.snapshot.stored().whole(&name.key(), &name.kind))
     }
 
     /// Whether redb returned a record under its own key.

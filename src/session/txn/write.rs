@@ -10,10 +10,10 @@ use redb::{CommitError, WriteTransaction};
 
 use crate::model::error::{Error, ErrorKind, Operation, Result};
 use crate::model::revision::Revision;
-use crate::query::index::Changes;
 use crate::records::keys::{self, Writable, meta};
 use crate::records::seal::seal;
 use crate::redb_file::fault::{OrFault, contained};
+use crate::session::memory::Draft;
 use crate::session::process::Own;
 use crate::session::shared::Shared;
 
@@ -37,8 +37,8 @@ pub struct WriteTxn {
     dirty: Cell<bool>,
     /// Whether an operation failed between its writes.
     torn: Cell<bool>,
-    /// What the index is to be told.
-    pub(super) changes: RefCell<Changes>,
+    /// The records in memory, as this transaction sees them.
+    pub(super) draft: RefCell<Draft>,
     stays_on_its_thread: PhantomData<*const ()>,
 }
 
@@ -53,7 +53,7 @@ impl WriteTxn {
             reserved: Cell::new(0),
             dirty: Cell::new(false),
             torn: Cell::new(false),
-            changes: RefCell::default(),
+            draft: RefCell::new(shared.new_draft()),
             stays_on_its_thread: PhantomData,
         })
     }
@@ -101,7 +101,7 @@ impl WriteTxn {
         if !self.dirty.get() {
             return contained(|| txn.abort().or_fault());
         }
-        let changes = self.changes.take();
+        let draft = self.draft.take();
         // A panic while committing leaves the outcome as unknown as an error does.
         let committed = contained(|| match txn.commit() {
             Err(CommitError::TransactionPoisoned) => Ok(false),
@@ -110,8 +110,7 @@ impl WriteTxn {
         match committed {
             Ok(true) => {
                 self.shared.reserved(self.reserved.get());
-                self.shared.index.settle(changes, true);
-                self.shared.renew_snapshot();
+                self.shared.renew_snapshot(draft);
                 // Whatever keeps it from being seen, it is no failure to write.
                 self.shared.check_place().map_err(|error| {
                     error
@@ -122,7 +121,6 @@ impl WriteTxn {
             Ok(false) => Err(torn()),
             Err(error) => {
                 self.shared.break_writes(&error);
-                self.shared.index.settle(changes, false);
                 tracing::error!(%error, path = ?self.shared.path(), "commit failed");
                 let message = "the outcome is unknown, all or nothing of it may be in the file: \
                                open the store again and look";
