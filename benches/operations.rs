@@ -32,7 +32,7 @@ fn sizes() -> Vec<usize> {
         .collect()
 }
 
-/// A store and, beside it, a redb file that holds each container as one value.
+/// A store, and a redb file that holds each container as one value.
 struct Pair {
     _directory: TempDir,
     db: Db,

@@ -1,6 +1,6 @@
-//! A host runtime in small: it records the containers of the OCI bundles under
-//! `examples/bundles`, finds them by filter, changes several in one transaction, is killed in the
-//! middle of its work, and finds everything that it was told is stored.
+//! A host runtime in small: it records the containers of the OCI bundles under `examples/bundles`, finds
+//! them by filter, changes several in one transaction, is killed in the middle of its work, and finds
+//! everything that was acknowledged.
 //!
 //! `cargo run --release --example host_runtime [DIRECTORY]`; without a directory, a temporary one.
 
@@ -177,7 +177,7 @@ fn archive(db: &Db) -> Result<()> {
     Ok(())
 }
 
-/// Lets another process create containers, kills it, and looks for what it was told is stored.
+/// Lets another process create containers, kills it, and looks for everything that was acknowledged.
 fn kill_and_reopen(file: &Path) -> Result<()> {
     println!("\n5. kill -9 in the middle of a stream of creates");
     let mut child = Command::new(env::current_exe()?)
@@ -214,7 +214,7 @@ fn kill_and_reopen(file: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What the child does: it tells each id after the store has acknowledged it.
+/// The child prints each id after the store has acknowledged it.
 fn create_until_killed(file: &Path) -> Result<()> {
     let db = Db::open(file)?;
     let killed = db.namespace("killed")?;

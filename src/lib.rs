@@ -1,6 +1,6 @@
 //! An embedded, crash-safe store for the metadata of a host's containers.
 //!
-//! A [`Db`] is one file; a [`Namespace`] of it is a [`Store`] of [`Container`]s.
+//! A [`Db`] is one file. Each [`Namespace`] in it is a [`Store`] of [`Container`]s.
 //!
 //! ```
 //! use bayplan::{Any, Container, Db, Filters, Runtime, Update};
@@ -21,36 +21,34 @@
 //! # }
 //! ```
 //!
-//! It does for a runtime written in Rust what containerd's `containers.Store` over Bolt does for
-//! one written in Go, with the same semantics: field paths, filters, namespaces, error classes.
+//! It is for runtimes in Rust what containerd's `containers.Store` on top of Bolt is for runtimes in Go,
+//! with the same semantics: field paths, filters, namespaces, error classes.
 //!
 //! # What it does
 //!
-//! - Every write is durable when it returns, and atomic; a crash at any moment loses nothing that
-//!   was acknowledged. Writes of many threads share one sync of the disk.
-//! - Transactions over any namespaces ([`Db::write`]), and snapshots that block nobody
-//!   ([`Db::read`]).
-//! - containerd's [filters](Filters) and [field paths](FieldMask), with errors that show the
-//!   place, and builders that escape.
-//! - [Revisions](Revision), to update only what has not changed since it was read.
-//! - Checksums over every value and its key, verified at every read. Damage is an error that
-//!   names the container, never a panic and never other data. (redb may panic over pages that were
-//!   not verified: that is caught, after the panic hook was called, and so not in a program that
-//!   is built with `panic = "abort"`.)
+//! - Every write is atomic, and durable when it returns. A crash at any moment loses nothing that was
+//!   acknowledged. Concurrent writes share one sync of the disk.
+//! - Transactions across namespaces ([`Db::write`]), and snapshots that block nobody ([`Db::read`]).
+//! - containerd's [filters](Filters) and [field paths](FieldMask), with errors that show the position, and
+//!   builders that quote.
+//! - [Revisions](Revision), to update something only if it has not changed since it was read.
+//! - Checksums of every value and its key, verified at every read. Damage is an error that names the
+//!   container, never a panic and never wrong data. (redb may panic on unverified pages. The panic is
+//!   caught after the panic hook has run, except in a program built with `panic = "abort"`.)
 //!
 //! # What it does not do
 //!
-//! - Run, watch or clean up containers; hold images, snapshots or content.
-//! - Serve several writing processes: one process writes to a file at a time.
-//! - Replicate, or spread over several hosts.
-//! - Interpret specs, options and extensions: they are bytes.
+//! - Run, watch or clean up containers; store image layers, snapshots or content.
+//! - Serve several writing processes: only one process can write to a file.
+//! - Replicate, or span several hosts.
+//! - Interpret specs, options and extensions, which are bytes to it.
 //!
 //! # Another implementation
 //!
-//! The crate `bayplan-conformance` holds the laws of [`Store`] and [`Namespaces`] as tests for any
-//! implementation of them.
+//! The crate `bayplan-conformance` has the laws of [`Store`] and [`Namespaces`] as tests for any
+//! implementation.
 
-// The tests share helpers with those in `tests/it`, which know the crate by its name.
+// Unit tests share helpers with `tests/it`, which use the crate by its name.
 #[cfg(test)]
 extern crate self as bayplan;
 

@@ -123,7 +123,7 @@ const META_FORMAT: u8 = 3;
 const META_IDENTITY: u8 = 3 | 1 << 2;
 const META_REVISION: u8 = 3 | 2 << 2;
 const META_UNKNOWN: u8 = 3 | 3 << 2;
-// And what is done to it.
+// The change to it.
 const FITS: u8 = 0x10;
 const ANY_KEY: u8 = 0x20;
 const OTHER_FORMAT: u8 = 0x40;
@@ -131,7 +131,7 @@ const REMOVED: u8 = 0x80;
 
 /// What every record begins with: two times, two seconds apart, in zigzag encoding; the revision; the type URL.
 const HEAD: &[u8] = b"\xc8\x00\xcc\x00\x09\x04spec";
-/// What a container has beside.
+/// The further fields of a container.
 const FIELDS: &[u8] = b"\x05image\x04runc\x01\x01o\x02\x00\xff\x09overlayfs\x01k\x03pod";
 const LABELS_OF_IT: &[u8] = b"\x01\x03app\x05nginx";
 const EXTENSIONS_OF_IT: &[u8] = b"\x01\x01x\x01t\x02\x00\xff";

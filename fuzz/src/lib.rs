@@ -1,4 +1,4 @@
-//! What the fuzz targets run: the harness, with a word about what it found.
+//! The body of the fuzz targets: runs the harness and reports what it found.
 //!
 //! The harness is also run over the kept inputs by the tests of the library (`tests/it/corpus.rs`).
 

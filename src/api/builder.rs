@@ -1,4 +1,4 @@
-//! How a store is opened or created.
+//! Opening and creating a store.
 
 use std::fmt;
 use std::path::Path;
@@ -18,16 +18,16 @@ use crate::session::log::frame::LOG_BYTES;
 use crate::session::log::recover::OnLoss;
 use crate::session::shared::{Settings, Shared};
 
-/// Bytes of the file that are kept in memory, unless the builder is told otherwise.
+/// How much of the file is cached in memory by default.
 const CACHE_DEFAULT_BYTES: usize = 32 * 1024 * 1024;
 
-/// Memory that the index takes at most, unless the builder is told otherwise.
-const INDEX_DEFAULT_BYTES: usize = 256 * 1024 * 1024;
+/// How much memory kept records may take by default.
+const MEMORY_DEFAULT_BYTES: usize = 256 * 1024 * 1024;
 
-/// How often a locked file is tried again.
+/// How long to wait before a locked file is tried again.
 const LOCK_RETRY: Duration = Duration::from_millis(10);
 
-/// Options for opening or creating a store; made by [`Db::builder`].
+/// Options for opening or creating a store; see [`Db::builder`].
 ///
 /// # Examples
 ///
@@ -68,7 +68,7 @@ impl Default for Builder {
                 rules: None,
                 keep_empty_labels: false,
                 check_integrity: true,
-                index_bytes: INDEX_DEFAULT_BYTES,
+                memory_bytes: MEMORY_DEFAULT_BYTES,
                 live_readers: false,
                 commit_log: false,
                 log_bytes: LOG_BYTES,
@@ -84,44 +84,50 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// How many bytes of the file are kept in memory at most; 32 MiB by default.
+    /// How many bytes of the file are cached in memory at most; 32 MiB by default.
     pub fn cache_bytes(mut self, bytes: usize) -> Self {
         self.settings.cache_bytes = bytes;
         self
     }
 
-    /// How much memory the index of labels, images, runtimes, snapshotters and sandbox ids may
-    /// take, about; 256 MiB by default, and no index with 0.
+    /// How much memory the records may take that are kept there, approximately, in bytes; 256 MiB by default.
+    /// With 0 none are kept.
     ///
-    /// The index is built at the first query that it can serve, counts as about 1 KB for a container
-    /// with six labels, and is given up if it would become larger than this. Queries then read
-    /// every record and label of the namespace, and find the same.
-    pub fn index_bytes(mut self, bytes: usize) -> Self {
-        self.settings.index_bytes = bytes;
+    /// Once as many records have been read from the file as it holds, the next listing loads all of them. From
+    /// then on all reads are from memory, and a filter that requires a label, image, runtime, snapshotter, sandbox
+    /// or type looks only at the records that have it. A record takes its size, with the spec unpacked, and about
+    /// 0.4 KB more. If all of them would take more than the limit, they are read from the file, with the same
+    /// results.
+    ///
+    /// A store opened with [`open_read_only`](Builder::open_read_only) keeps nothing, since another process may
+    /// write it.
+    pub fn memory_bytes(mut self, bytes: usize) -> Self {
+        self.settings.memory_bytes = bytes;
         self
     }
 
     /// Which fields an update may change.
     ///
-    /// A new store remembers them, [`Rules::Strict`] by default. Opening a store applies what it
-    /// remembers, unless told otherwise for this handle.
+    /// A new store remembers them, [`Rules::Strict`] by default. Opening a store applies the remembered
+    /// rules, unless this overrides them for the handle.
     pub fn rules(mut self, rules: Rules) -> Self {
         self.settings.rules = Some(rules);
         self
     }
 
-    /// Whether a new store keeps labels with an empty value; no by default, as in containerd.
+    /// Whether a new store keeps labels with an empty value; false by default, as in containerd.
     ///
-    /// In a store that does, an empty value is a value like any other, and only a label that the input of an
-    /// update lacks is removed. It is kept in the file: opening a store does not change it.
+    /// If it does, an empty value is a value like any other, and an update removes only labels that its
+    /// input lacks. The file remembers the choice; opening a store does not change it.
     pub fn keep_empty_labels(mut self, keep: bool) -> Self {
         self.settings.keep_empty_labels = keep;
         self
     }
 
-    /// Whether [`Builder::open`] creates the store if there is no file; no by default.
+    /// Whether [`Builder::open`] creates the store if there is no file; false by default.
     ///
-    /// Mind what a path means while its disk is not mounted: an empty store. [`Builder::expect_id`] refuses that.
+    /// Beware: while a disk is not mounted, this creates an empty store in its place.
+    /// [`Builder::expect_id`] prevents that.
     ///
     /// # Examples
     ///
@@ -141,27 +147,26 @@ impl Builder {
         self
     }
 
-    /// Whether opening verifies the checksum of every page of the file; yes by default.
+    /// Whether opening verifies the checksum of every page of the file; true by default.
     ///
-    /// It reads the whole file, a few milliseconds per thousand containers where that is in memory
-    /// already. Without it, the first write does that, and is [`Corrupt`](crate::ErrorKind::Corrupt) if
-    /// a page is damaged: nothing is written to such a file. Until the first write nothing is written at
-    /// all: a store that is opened and closed without one leaves its file as it was. A file that a crash
-    /// left is repaired in memory until then, and again the next time (but at once where
-    /// [`Builder::live_readers`] are allowed).
+    /// This reads the whole file, a few milliseconds per thousand containers if it is cached. Otherwise the
+    /// first write does it, and is [`Corrupt`](crate::ErrorKind::Corrupt) if a page is damaged: nothing is
+    /// written to such a file. Before the first write the file is not changed at all, so a store that is
+    /// opened and closed without a write leaves it as it was. After a crash, the file is repaired in memory
+    /// until then, and again the next time (but at once if [`Builder::live_readers`] are allowed).
     ///
-    /// Reading works before and beside that. Damage to a value is found when it is read; damage to keys,
-    /// or to pages that lead to others, may hide containers from who lists them. [`Db::check`],
-    /// [`Db::dump`], [`Db::stats`] and [`Db::backup`] verify the pages before, whatever is set here.
-    /// [`Builder::open_read_only`] does not verify a file that another process is writing; those four
-    /// verify the snapshot that they read.
+    /// Reads work meanwhile. Damage to a value is found when it is read. Damage to keys, or to pages that
+    /// refer to others, may hide containers from a listing. [`Db::check`], [`Db::dump`], [`Db::stats`] and
+    /// [`Db::backup`] verify the pages first, whatever is set here. [`Builder::open_read_only`] does not
+    /// verify a file that another process is writing; those four methods verify the snapshot that they
+    /// read.
     pub fn check_integrity(mut self, check: bool) -> Self {
         self.settings.check_integrity = check;
         self
     }
 
-    /// Whether other processes may read the file, by [`Builder::open_read_only`], while this one
-    /// has it open; no by default. Each commit then costs two syncs instead of one.
+    /// Whether other processes may read the file with [`Builder::open_read_only`] while this one has it
+    /// open; false by default. Each commit then takes two syncs instead of one.
     pub fn live_readers(mut self, allow: bool) -> Self {
         self.settings.live_readers = allow;
         self
@@ -202,36 +207,36 @@ impl Builder {
         self
     }
 
-    /// Opens no other store than the one with this id.
+    /// Opens only the store with this id.
     ///
-    /// Keep the id of [`Db::info`] outside the file, and a disk that is not mounted yet, or
-    /// another one mounted in its place, is an error instead of an empty or a foreign store.
+    /// Keep the id of [`Db::info`] outside of the file. A disk that is not mounted, or another disk in its
+    /// place, is then an error instead of an empty or wrong store.
     pub fn expect_id(mut self, id: StoreId) -> Self {
         self.settings.expected_uuid = Some(id.to_bytes());
         self
     }
 
-    /// How long to wait for a file that is in use; not at all by default.
+    /// How long to wait for a file that is in use; by default, not at all.
     pub fn lock_timeout(mut self, timeout: Duration) -> Self {
         self.lock_timeout = timeout;
         self
     }
 
-    /// Calls `told` while opening verifies or repairs a file, with how far it is, from 0 to 1: a
-    /// large file takes seconds.
+    /// Calls `progress` with a number from 0 to 1 while opening verifies or repairs a file. A large file
+    /// takes seconds.
     ///
-    /// It is called from the thread that opens, and not at all where nothing takes long: for a
-    /// file that was closed cleanly and is not verified. Where a file is verified and then repaired
-    /// as well, it begins anew. It must not panic: the file would be called damaged.
-    pub fn on_repair(mut self, told: impl Fn(f64) + Send + Sync + 'static) -> Self {
-        self.settings.on_repair = Some(Arc::new(told));
+    /// It is called on the thread that opens the store. It is not called if a file was closed cleanly and
+    /// is not verified. If a file is verified and then repaired, the progress restarts. It must not panic:
+    /// the file would be reported as damaged.
+    pub fn on_repair(mut self, progress: impl Fn(f64) + Send + Sync + 'static) -> Self {
+        self.settings.on_repair = Some(Arc::new(progress));
         self
     }
 
     /// Takes the time from `clock` instead of the system, for tests and simulations.
     ///
-    /// It is called by every create and update while others wait to write, perhaps on the thread of
-    /// another caller: it must not wait for one.
+    /// Every create and update calls it while other writers wait, possibly on the thread of another caller.
+    /// It must not wait for any of them.
     pub fn clock(mut self, clock: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
         self.settings.clock = Arc::new(clock);
         self
@@ -243,12 +248,12 @@ impl Builder {
 
     /// Creates a store in a new file, readable and writable by its owner only (mode 0600).
     ///
-    /// The directory must exist. After a crash there is a whole store or no file of this name.
+    /// The directory must exist. After a crash there is a complete store or no file of this name.
     ///
     /// # Errors
     ///
-    /// [`AlreadyExists`](crate::ErrorKind::AlreadyExists) if there is anything of that name, which
-    /// is left alone; [`NotFound`](crate::ErrorKind::NotFound) if there is no such directory;
+    /// [`AlreadyExists`](crate::ErrorKind::AlreadyExists) if anything of that name exists, which is left
+    /// alone; [`NotFound`](crate::ErrorKind::NotFound) if there is no such directory;
     /// [`Io`](crate::ErrorKind::Io).
     pub fn create(&self, path: impl AsRef<Path>) -> Result<Db> {
         let path = path.as_ref();
@@ -261,12 +266,12 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// In all cases but the last one the file is left exactly as it was:
+    /// In all cases but the last, the file is unchanged:
     ///
     /// - [`NotFound`](crate::ErrorKind::NotFound): there is no such file.
-    /// - [`Locked`](crate::ErrorKind::Locked): it is in use; the error names the process where
-    ///   the system tells.
-    /// - [`NotAStore`](crate::ErrorKind::NotAStore): it is something else.
+    /// - [`Locked`](crate::ErrorKind::Locked): it is in use; the error names the process if the system
+    ///   tells.
+    /// - [`NotAStore`](crate::ErrorKind::NotAStore): it is not a store.
     /// - [`IncompatibleFormat`](crate::ErrorKind::IncompatibleFormat): it is of a version that
     ///   this library does not read.
     /// - [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition): it is another store than
@@ -285,26 +290,26 @@ impl Builder {
                 opened => return opened,
             }
             match self.create(path) {
-                // Somebody else was faster.
+                // Another process was faster.
                 Err(error) if error.is_already_exists() && path.exists() => {}
                 created => return created,
             }
         }
     }
 
-    /// Whether a missing file is created: not where a certain store is expected, which a new one is not.
+    /// Whether a missing file is created. If a certain store is expected, a new one is not it.
     fn may_create(&self) -> bool {
         self.create_if_missing && self.settings.expected_uuid.is_none()
     }
 
     /// Opens the store in an existing file, and never writes to it.
     ///
-    /// This works on read-only media; on a file that another process has open with
-    /// [`Builder::live_readers`], whose commits are seen as they come; and on one that a crash
-    /// left behind, which is repaired in memory. Writing to the store is
+    /// This works on read-only media, on a file that another process has open with
+    /// [`Builder::live_readers`], whose commits become visible as they happen, and after a crash, with the
+    /// file repaired in memory. Writing to the store is
     /// [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition).
     ///
-    /// A reader that comes first keeps writers out: as long as it is open, opening the file for
+    /// A reader that opens the file first keeps writers out: until it closes the file, opening it for
     /// writing is [`Locked`](crate::ErrorKind::Locked).
     ///
     /// # Errors
@@ -324,13 +329,13 @@ impl Builder {
             .map_err(|error| error.during(Operation::OpenStore).at(Some(path)))
     }
 
-    /// Tries until the file is not locked any more, as long as it may take. The error names who has it.
+    /// Retries while the file is locked, until the timeout. The error names the process that holds it.
     pub(crate) fn when_unlocked<T>(
         &self,
         path: &Path,
         attempt: impl Fn() -> Result<T>,
     ) -> Result<T> {
-        // A timeout beyond what the clock can tell is none.
+        // A timeout beyond the range of the clock never ends.
         let deadline = Instant::now().checked_add(self.lock_timeout);
         let may_wait = || deadline.is_none_or(|deadline| Instant::now() < deadline);
         loop {
@@ -341,7 +346,7 @@ impl Builder {
         }
     }
 
-    /// Creates a store in memory, which is gone with its last handle.
+    /// Creates a store in memory. It is lost with its last handle.
     ///
     /// # Errors
     ///
@@ -354,7 +359,7 @@ impl Builder {
 }
 
 impl Db {
-    /// Creates a store in a new file; [`Builder::create`] with all defaults.
+    /// Creates a store in a new file: [`Builder::create`] with default options.
     ///
     /// # Errors
     ///
@@ -363,7 +368,7 @@ impl Db {
         Self::builder().create(path)
     }
 
-    /// Opens the store in an existing file; [`Builder::open`] with all defaults.
+    /// Opens the store in an existing file: [`Builder::open`] with default options.
     ///
     /// # Errors
     ///
@@ -372,8 +377,8 @@ impl Db {
         Self::builder().open(path)
     }
 
-    /// Opens the store in an existing file, and never writes to it;
-    /// [`Builder::open_read_only`] with all defaults.
+    /// Opens the store in an existing file, and never writes to it: [`Builder::open_read_only`] with
+    /// default options.
     ///
     /// # Errors
     ///
@@ -382,7 +387,7 @@ impl Db {
         Self::builder().open_read_only(path)
     }
 
-    /// Creates a store in memory, which is gone with its last handle.
+    /// Creates a store in memory. It is lost with its last handle.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! The handle of what one namespace holds, in a store or in a transaction.
+//! The handle for the containers or records of one namespace, in a store or in a transaction.
 
 use std::fmt;
 
@@ -21,11 +21,11 @@ use crate::query::{Damaged, Plan, Scope, Shape};
 use crate::session::txn::{ReadTxn, Times, Updatable, WriteTxn};
 use crate::update::mask::FieldMask;
 
-/// What one namespace holds, its containers or its records of another kind, as `S` sees it: a [`Db`], where each call
-/// is a transaction of its own and what it wrote is durable when it returns; a [`ReadTxn`]; or a [`WriteTxn`].
+/// The containers of one namespace, or its records of another kind. `S` is a [`Db`], where each call is its
+/// own transaction and its writes are durable when it returns, a [`ReadTxn`], or a [`WriteTxn`].
 ///
-/// It has the operations of [`Store`] as methods of its own; import that trait only to be generic. Writes of several
-/// threads through a [`Db`] share a commit, and so the wait for the disk.
+/// It has the operations of [`Store`] as its own methods; import that trait only to be generic. Concurrent
+/// writes through a [`Db`] share a commit, and so the wait for the disk.
 ///
 /// | type | of |
 /// |---|---|
@@ -61,12 +61,13 @@ impl<S> Collection<S> {
         Ok(Self::of(source, name, Kind::CONTAINERS))
     }
 
-    /// The records of another kind in the same namespace, which need not exist: `sandboxes`, `images`, ...
+    /// The records of another kind in the same namespace, such as `sandboxes` or `images`. There need not
+    /// be any yet.
     ///
     /// # Errors
     ///
-    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if `kind` is no identifier, or is `containers` or
-    /// `version`.
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if `kind` is not an identifier, or is
+    /// `containers` or `version`.
     ///
     /// # Examples
     ///
@@ -109,13 +110,13 @@ impl<S, T> Collection<S, T> {
         &self.name
     }
 
-    /// The kind of what it holds: `containers`, or that of its records.
+    /// The kind: `containers`, or that of the records.
     #[must_use]
     pub fn kind(&self) -> &str {
         self.kind.as_str()
     }
 
-    /// Adds where an error happened: the one place for the operations of all handles.
+    /// Adds the context of an error, for the operations of all handles.
     fn error(&self, error: Error, operation: Operation, id: Option<&str>) -> Error {
         let error = error
             .during(operation)
@@ -130,7 +131,7 @@ impl<S, T> Collection<S, T> {
 
 #[expect(private_bounds, reason = "`T` is a `Container` or a `Record`")]
 impl<S: Source, T: Kept> Collection<S, T> {
-    /// What has this id; see [`ReadStore::get`].
+    /// Returns the container or record with this id; see [`ReadStore::get`].
     ///
     /// # Errors
     ///
@@ -143,7 +144,7 @@ impl<S: Source, T: Kept> Collection<S, T> {
         found.map_err(|error| self.error(error, Operation::Get, Some(id)))
     }
 
-    /// What has this id, if there is anything; see [`ReadStore::find`].
+    /// Returns the container or record with this id, if it exists; see [`ReadStore::find`].
     ///
     /// # Errors
     ///
@@ -156,12 +157,12 @@ impl<S: Source, T: Kept> Collection<S, T> {
     fn found(&self, id: &str) -> Result<Option<T>> {
         match T::parsed_id(id) {
             Ok(id) => self.source.look_up(&self.name, &self.kind, &id),
-            // What is no id is nobody's.
+            // A text that is not an id finds nothing.
             Err(_) => Ok(None),
         }
     }
 
-    /// What passes any of the filters; see [`ReadStore::list`].
+    /// Returns everything that matches any of the filters; see [`ReadStore::list`].
     ///
     /// # Errors
     ///
@@ -170,7 +171,7 @@ impl<S: Source, T: Kept> Collection<S, T> {
         self.query().filter(filters).list()
     }
 
-    /// Ids, counts, headers, pages: all other ways to read many; see [`Query`].
+    /// Returns a query, for ids, counts, headers, pages, and all other ways to read many; see [`Query`].
     pub fn query(&self) -> Query<'_, T> {
         ReadStore::query(self)
     }
@@ -185,7 +186,7 @@ impl<S: Source, T: Kept> Collection<S, T> {
         }
     }
 
-    /// The traversal of one shape, each item made into what was found.
+    /// The traversal in one shape, each item converted to [`Found`].
     fn shaped<'a, I: Shape + 'static>(
         &'a self,
         selection: &Selection,
@@ -217,7 +218,7 @@ impl<S: Source, T: Kept> Collection<S, T> {
     }
 }
 
-/// Ends behind the first error.
+/// Ends after the first error.
 struct UntilError<I> {
     items: I,
     ended: bool,
@@ -249,12 +250,12 @@ impl<S: Sink, T: Kept> Collection<S, T> {
         written.map_err(|error| self.error(error, operation, Some(id)))
     }
 
-    /// Stores something new; see [`Store::create`].
+    /// Creates a container or record; see [`Store::create`].
     ///
     /// # Errors
     ///
-    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument), [`AlreadyExists`](crate::ErrorKind::AlreadyExists), and
-    /// those of any write, see [`Store`].
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument),
+    /// [`AlreadyExists`](crate::ErrorKind::AlreadyExists), and the errors of any write, see [`Store`].
     pub fn create(&self, new: T) -> Result<T> {
         let id = Stored::id(&new).to_owned();
         self.write(Operation::Create, &id, |txn, name, kind| {
@@ -262,7 +263,7 @@ impl<S: Sink, T: Kept> Collection<S, T> {
         })
     }
 
-    /// Stores something new with the times that it has; see [`Store::import`].
+    /// Creates a container or record and keeps its times; see [`Store::import`].
     ///
     /// # Errors
     ///
@@ -274,17 +275,17 @@ impl<S: Sink, T: Kept> Collection<S, T> {
         })
     }
 
-    /// Changes what is stored; see [`Store::update`].
+    /// Updates a container or record; see [`Store::update`].
     ///
     /// # Errors
     ///
-    /// [`NotFound`](crate::ErrorKind::NotFound), [`InvalidArgument`](crate::ErrorKind::InvalidArgument), and
-    /// those of any write, see [`Store`].
+    /// [`NotFound`](crate::ErrorKind::NotFound), [`InvalidArgument`](crate::ErrorKind::InvalidArgument),
+    /// and the errors of any write, see [`Store`].
     pub fn update(&self, input: T, mask: &FieldMask) -> Result<T> {
         self.update_when(None, input, mask)
     }
 
-    /// Changes what is stored, if it has this revision; see [`Store::update_if`].
+    /// Updates a container or record if it has this revision; see [`Store::update_if`].
     ///
     /// # Errors
     ///
@@ -309,13 +310,13 @@ impl<S: Sink, T: Kept> Collection<S, T> {
         Store::apply(self, update)
     }
 
-    /// Creates, or replaces all that may change; see [`Store::put`].
+    /// Creates a container or record, or replaces its mutable fields; see [`Store::put`].
     ///
     /// # Errors
     ///
     /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument),
-    /// [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition) where an immutable field differs, and
-    /// those of any write, see [`Store`].
+    /// [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition) if an immutable field differs, and the
+    /// errors of any write, see [`Store`].
     ///
     /// # Examples
     ///
@@ -339,7 +340,7 @@ impl<S: Sink, T: Kept> Collection<S, T> {
         self.put_when(None, item)
     }
 
-    /// Replaces all that may change, if what is stored has this revision; see [`Store::put_if`].
+    /// Replaces the mutable fields if the stored revision is this one; see [`Store::put_if`].
     ///
     /// # Errors
     ///
@@ -369,16 +370,16 @@ impl<S: Sink, T: Kept> Collection<S, T> {
         self.apply(Update::new(id).set_label(key, value))
     }
 
-    /// Removes what has this id; see [`Store::delete`].
+    /// Deletes the container or record with this id; see [`Store::delete`].
     ///
     /// # Errors
     ///
-    /// [`NotFound`](crate::ErrorKind::NotFound), and those of any write, see [`Store`].
+    /// [`NotFound`](crate::ErrorKind::NotFound), and the errors of any write, see [`Store`].
     pub fn delete(&self, id: &str) -> Result<()> {
         self.delete_when(None, id)
     }
 
-    /// Removes what has this id, if it has this revision; see [`Store::delete_if`].
+    /// Deletes the container or record with this id if it has this revision; see [`Store::delete_if`].
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! The front: a store, and the handles of its namespaces.
+//! The store, and the handles for its namespaces.
 
 use std::sync::Arc;
 
@@ -14,13 +14,13 @@ use crate::session::txn::{ReadTxn, WriteTxn};
 
 /// An open store: the containers of a host, in one file.
 ///
-/// A `Db` is a handle: clones of it, and the namespaces and transactions made from it, share the
-/// open file, which is closed with the last of them. It may be used from many threads, and belongs to the
-/// process that opened it: in a forked child each call is [`Forked`](crate::ErrorKind::Forked), and
-/// dropping it changes nothing. Fork first, and open the store then.
+/// A `Db` is a handle. Its clones, namespaces and transactions share the open file, which is closed with
+/// the last of them. It may be used from many threads, and belongs to the process that opened it: in a
+/// forked child every call is [`Forked`](crate::ErrorKind::Forked), and dropping it changes nothing. Fork
+/// first, then open the store.
 ///
-/// The file must stay at its path while it is open: a write that would be lost because it was removed,
-/// renamed or replaced is [`Gone`](crate::ErrorKind::Gone).
+/// The file must stay at its path while it is open. If it was removed, renamed or replaced, a write would
+/// be lost and is [`Gone`](crate::ErrorKind::Gone).
 ///
 /// # Examples
 ///
@@ -59,38 +59,37 @@ impl Db {
         }
     }
 
-    /// The containers of one namespace, which need not exist. Each call on it is a transaction of
-    /// its own, durable when it returns.
+    /// The containers of one namespace, which need not exist. Each call on it is its own transaction,
+    /// durable when it returns.
     ///
     /// # Errors
     ///
-    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if `name` is no namespace's name.
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if `name` is not a valid name.
     pub fn namespace(&self, name: &str) -> Result<Namespace> {
         Namespace::containers(self.clone(), name)
     }
 
-    /// A snapshot of the store. It blocks nobody, and nobody blocks it.
+    /// Takes a snapshot of the store. It blocks nobody, and nobody blocks it.
     ///
     /// # Errors
     ///
-    /// [`Corrupt`](crate::ErrorKind::Corrupt) or [`Io`](crate::ErrorKind::Io) if the file cannot
-    /// be read.
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) or [`Io`](crate::ErrorKind::Io) if the file cannot be read.
     pub fn read(&self) -> Result<ReadTxn> {
         ReadTxn::begin(&self.shared)
     }
 
-    /// Runs a write transaction: commits it if `work` returns `Ok`, rolls it back otherwise.
+    /// Runs a write transaction. It is committed if `work` returns `Ok`, and rolled back otherwise.
     ///
-    /// Other writers wait while `work` runs. Inside, use the transaction: a write by the `Db` itself
-    /// is an error there ([`FailedPrecondition`](crate::ErrorKind::FailedPrecondition)), and a read
-    /// by it does not see what the transaction has done.
+    /// Other writers wait while `work` runs. Inside, use the transaction: a write through the `Db` itself
+    /// is [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition), and a read through it does not see
+    /// the transaction's changes.
     ///
-    /// The error may be of any type that is made from [`Error`]. Where the compiler cannot know
-    /// which, as in a closure that ends with `Ok(())`, say it: `|txn| -> bayplan::Result<()> { .. }`.
+    /// The error may be of any type that converts from [`Error`]. If the compiler cannot infer it, as in a
+    /// closure that ends with `Ok(())`, name it: `|txn| -> bayplan::Result<()> { .. }`.
     ///
     /// # Errors
     ///
-    /// What `work` returns, or what [`WriteTxn::commit`] does.
+    /// Those of `work` and of [`WriteTxn::commit`].
     pub fn write<T, E: From<Error>>(
         &self,
         work: impl FnOnce(&WriteTxn) -> Result<T, E>,
@@ -105,19 +104,19 @@ impl Db {
     ///
     /// # Errors
     ///
-    /// [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition) if the store is open for
-    /// reading only, or if this thread has a write transaction open already;
+    /// [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition) if the store is open for reading only,
+    /// or if this thread has a write transaction open already;
     /// [`Unavailable`](crate::ErrorKind::Unavailable) after a commit failed;
     /// [`Gone`](crate::ErrorKind::Gone) if the file was removed, renamed or replaced;
-    /// [`Forked`](crate::ErrorKind::Forked) in a child of the process that opened the store. The first one of a store
-    /// that was opened without [`Builder::check_integrity`](crate::Builder::check_integrity) verifies
-    /// all pages, which takes its time: [`Corrupt`](crate::ErrorKind::Corrupt) if one is damaged, as is
-    /// every later one; [`Io`](crate::ErrorKind::Io) if the file cannot be read.
+    /// [`Forked`](crate::ErrorKind::Forked) in a child of the process that opened the store. The first one
+    /// after opening without [`Builder::check_integrity`](crate::Builder::check_integrity) verifies all
+    /// pages, which takes time; it and all later ones are [`Corrupt`](crate::ErrorKind::Corrupt) if a page
+    /// is damaged, [`Io`](crate::ErrorKind::Io) if the file cannot be read.
     pub fn begin_write(&self) -> Result<WriteTxn> {
         WriteTxn::begin(&self.shared)
     }
 
-    /// What the store tells about itself.
+    /// Information about the store.
     #[must_use]
     pub fn info(&self) -> StoreInfo {
         let identity = &self.shared.identity;
@@ -133,8 +132,8 @@ impl Db {
         }
     }
 
-    /// Makes the next opening fast, should this process be killed before the next write: for a host
-    /// that has fallen idle.
+    /// Makes the next opening fast, should this process be killed before its next write. For a host that
+    /// has become idle.
     ///
     /// After a kill, opening normally walks the whole file to find out which of its pages are in
     /// use. A checkpoint writes that down, in a commit that costs about twice as much as others;
@@ -152,25 +151,24 @@ impl Db {
             .map_err(|error| error.during(Operation::Checkpoint))
     }
 
-    /// A snapshot with all its pages verified, whatever the store was opened with.
+    /// A snapshot with all its pages verified, whatever options the store was opened with.
     pub(crate) fn read_verified(&self, operation: Operation) -> Result<ReadTxn> {
         ReadTxn::begin_verified(&self.shared)
             .map_err(|error| error.during(operation).at(self.shared.path()))
     }
 
-    /// Closes the store, and tells whether that worked. `self` must be its last handle.
+    /// Closes the store, and reports a failure of that. `self` must be its last handle.
     ///
-    /// Dropping the last handle closes the store as well, but a failure of that is only logged. No
-    /// failure loses anything that was acknowledged: the next opening repairs the file, which takes
-    /// longer.
+    /// Dropping the last handle also closes the store, but only logs a failure. No failure loses anything
+    /// that was acknowledged: the next opening repairs the file, which takes longer.
     ///
     /// # Errors
     ///
     /// - [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition): there are clones of it, namespaces or
     ///   transactions. The store is closed with the last of them.
-    /// - [`Io`](crate::ErrorKind::Io): the file reported an error; it is let go all the same.
-    /// - [`Unavailable`](crate::ErrorKind::Unavailable): it had reported one before.
-    /// - [`Gone`](crate::ErrorKind::Gone): it is not at its path any more, and what was acknowledged is not
+    /// - [`Io`](crate::ErrorKind::Io): the file reported an error; it is closed anyway.
+    /// - [`Unavailable`](crate::ErrorKind::Unavailable): it reported an error before.
+    /// - [`Gone`](crate::ErrorKind::Gone): it is no longer at its path, and what was acknowledged is not
     ///   either. It is closed all the same: [`Db::backup`] before closing would have saved it.
     ///
     /// # Examples
@@ -198,8 +196,7 @@ impl Db {
             .map_err(|error| error.during(Operation::CloseStore).at(path.as_deref()))
     }
 
-    /// The database of redb, and where it is, if this is the last handle of a store that is open for
-    /// writing.
+    /// redb's database and its path, if this is the last handle of a store that is open for writing.
     pub(crate) fn into_database(self) -> Result<Option<(Database, Option<Place>)>> {
         match Arc::into_inner(self.shared) {
             Some(shared) => shared.into_inner()?.into_database(),

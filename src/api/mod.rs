@@ -1,6 +1,7 @@
-//! What an embedder touches: the traits, the handles, the options.
+//! The interface for embedders: traits, handles, options.
 //!
-//! It may use every room but maintenance. It holds no rule of its own: what an operation does is in `update` and `session`.
+//! It may use every room but maintenance. It has no rules of its own; `update` and `session` implement the
+//! operations.
 
 pub(crate) mod builder;
 pub(crate) mod collection;

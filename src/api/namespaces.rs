@@ -1,4 +1,4 @@
-//! The namespaces of a store, and the public face of transactions.
+//! The namespaces of a store, and the public methods of transactions.
 
 use crate::api::collection::{ReadNamespace, WriteNamespace};
 use crate::api::db::Db;
@@ -15,7 +15,7 @@ impl ReadTxn {
     ///
     /// # Errors
     ///
-    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if `name` is no namespace's name.
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if `name` is not a valid name.
     pub fn namespace(&self, name: &str) -> Result<ReadNamespace<'_>> {
         ReadNamespace::containers(self, name)
     }
@@ -26,7 +26,7 @@ impl WriteTxn {
     ///
     /// # Errors
     ///
-    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if `name` is no namespace's name.
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if `name` is not a valid name.
     pub fn namespace(&self, name: &str) -> Result<WriteNamespace<'_>> {
         WriteNamespace::containers(self, name)
     }
@@ -85,7 +85,7 @@ impl<S: Sink> Namespaces for S {
     }
 }
 
-/// Gives a handle the methods of the traits as its own, so that nobody needs to import these.
+/// Gives a handle the methods of the traits as its own, so that callers need not import the traits.
 macro_rules! own_methods {
     ($handle:ty: $trait:ident { $($(#[$doc:meta])* fn $name:ident($($argument:ident: $type:ty),*) -> $value:ty;)* }) => {
         impl $handle {
@@ -123,14 +123,14 @@ macro_rules! own_methods {
             /// # Errors
             ///
             /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument),
-            /// [`AlreadyExists`](crate::ErrorKind::AlreadyExists), and those of any write, see
+            /// [`AlreadyExists`](crate::ErrorKind::AlreadyExists), and the errors of any write, see
             /// [`Store`](crate::Store).
             fn create_namespace(name: &str, labels: Labels) -> ();
             /// Sets or removes a label of a namespace; see [`Namespaces::set_namespace_label`].
             ///
             /// # Errors
             ///
-            /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument), and those of any write, see
+            /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument), and the errors of any write, see
             /// [`Store`](crate::Store).
             fn set_namespace_label(name: &str, key: &str, value: &str) -> ();
             /// Deletes an empty namespace; see [`Namespaces::delete_namespace`].
@@ -138,8 +138,8 @@ macro_rules! own_methods {
             /// # Errors
             ///
             /// [`NotFound`](crate::ErrorKind::NotFound),
-            /// [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition), and those of any write, see
-            /// [`Store`](crate::Store).
+            /// [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition), and the errors of any write,
+            /// see [`Store`](crate::Store).
             fn delete_namespace(name: &str) -> ();
         });
     };

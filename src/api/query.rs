@@ -1,4 +1,4 @@
-//! Reading many: what to look for, how much of it, and in which form.
+//! Queries: what to look for, how much of it, and in which form.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -11,25 +11,25 @@ use crate::model::error::{Error, Result};
 use crate::model::identifier::NamespaceName;
 use crate::query::Damaged;
 
-/// What a lenient query found.
+/// The result of a lenient query.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Listing<I> {
-    /// What matches and is not damaged.
+    /// The matching items that are not damaged.
     pub items: Vec<I>,
-    /// What is damaged, unless what can be read of it tells that it does not match.
+    /// The damaged items, except those whose readable parts show that they do not match.
     pub damaged: Vec<Damaged>,
 }
 
-/// A question to a store: what to look for, how much of it, and in which form. Made by
+/// A query to a store: what to look for, how much of it, and in which form. Created by
 /// [`ReadStore::query`](crate::ReadStore::query).
 ///
 /// Everything is read from one snapshot, in the order of the ids.
 ///
 /// # Errors
 ///
-/// Every way to run it can fail with [`Corrupt`](crate::ErrorKind::Corrupt), naming the id, at the first damaged one
-/// (but for [`lenient`](Query::lenient)), and with [`Io`](crate::ErrorKind::Io).
+/// Every way to run it can fail with [`Corrupt`](crate::ErrorKind::Corrupt), naming the id, at the first
+/// damaged one (but for [`lenient`](Query::lenient)), and with [`Io`](crate::ErrorKind::Io).
 ///
 /// # Examples
 ///
@@ -53,7 +53,7 @@ pub struct Query<'s, T: Stored = Container> {
     selection: Selection,
 }
 
-/// [`ReadStore::traverse`](crate::ReadStore::traverse) of a store, whichever it is.
+/// The [`ReadStore::traverse`](crate::ReadStore::traverse) of any store.
 pub(crate) type Traverse<'s, T> = Box<dyn FnOnce(&Selection) -> Result<Traversal<'s, T>> + 's>;
 
 impl<T: Stored> fmt::Debug for Query<'_, T> {
@@ -66,7 +66,7 @@ impl<T: Stored> fmt::Debug for Query<'_, T> {
 }
 
 impl<'s, T: Stored> Query<'s, T> {
-    /// Everything that a store of this namespace holds.
+    /// Everything in this namespace.
     pub(crate) fn new(name: &'s NamespaceName, traverse: Traverse<'s, T>) -> Self {
         Self {
             name,
@@ -75,21 +75,22 @@ impl<'s, T: Stored> Query<'s, T> {
         }
     }
 
-    /// Only what passes any of these filters.
+    /// Only what matches any of these filters.
     pub fn filter(mut self, filters: &Filters) -> Self {
         self.selection.filters = filters.clone();
         self
     }
 
-    /// Only ids greater than `id`, which need not exist. The next page is the one after the last id of this one.
+    /// Only ids greater than `id`, which need not exist. The next page begins after the last id of this
+    /// one.
     ///
-    /// Pages of different snapshots miss or repeat nothing but what changed in between.
+    /// Pages from different snapshots miss or repeat only what changed in between.
     pub fn after(mut self, id: impl Into<String>) -> Self {
         self.selection.after = Some(id.into());
         self
     }
 
-    /// At most so many.
+    /// At most `limit` items.
     pub fn limit(mut self, count: usize) -> Self {
         self.selection.limit = Some(count);
         self
@@ -103,7 +104,7 @@ impl<'s, T: Stored> Query<'s, T> {
         (self.traverse)(&selection)
     }
 
-    /// The names of the extensions that the headers are to have.
+    /// The names of the extensions to include in the headers.
     fn names(&self) -> Vec<String> {
         match &self.selection.detail {
             Detail::Header(names) => names.clone(),
@@ -111,7 +112,7 @@ impl<'s, T: Stored> Query<'s, T> {
         }
     }
 
-    /// The ids.
+    /// Returns the ids.
     ///
     /// # Errors
     ///
@@ -120,7 +121,7 @@ impl<'s, T: Stored> Query<'s, T> {
         self.run(Detail::Id)?.map(|found| found?.id()).collect()
     }
 
-    /// How many there are.
+    /// Returns how many there are.
     ///
     /// # Errors
     ///
@@ -134,7 +135,7 @@ impl<'s, T: Stored> Query<'s, T> {
         Ok(count)
     }
 
-    /// All of each.
+    /// Returns complete items.
     ///
     /// # Errors
     ///
@@ -143,7 +144,7 @@ impl<'s, T: Stored> Query<'s, T> {
         self.iter()?.collect()
     }
 
-    /// One after the other, with a few in memory at a time. It ends after an error.
+    /// Iterates over complete items, with a few in memory at a time. The iterator ends after an error.
     ///
     /// # Errors
     ///
@@ -152,7 +153,7 @@ impl<'s, T: Stored> Query<'s, T> {
         Ok(self.run(Detail::Whole)?.map(|found| found?.whole()))
     }
 
-    /// The headers: neither specs nor extensions are read, but for those of
+    /// Returns the headers. Specs are not read, nor extensions, except those of
     /// [`with_extensions`](Query::with_extensions).
     ///
     /// # Errors
@@ -162,7 +163,7 @@ impl<'s, T: Stored> Query<'s, T> {
         self.iter_headers()?.collect()
     }
 
-    /// The headers one after the other, with a few in memory at a time. It ends after an error.
+    /// Iterates over the headers, with a few in memory at a time. The iterator ends after an error.
     ///
     /// # Errors
     ///
@@ -173,11 +174,11 @@ impl<'s, T: Stored> Query<'s, T> {
         Ok(found.map(move |found| found?.header(&names)))
     }
 
-    /// Calls `visit` for each, until it breaks or fails.
+    /// Calls `visit` with each item, until it breaks or fails.
     ///
     /// # Errors
     ///
-    /// What `visit` returns; see [`Query`] for others.
+    /// Those of `visit`; see [`Query`] for others.
     ///
     /// # Examples
     ///
@@ -208,21 +209,21 @@ impl<'s, T: Stored> Query<'s, T> {
         Ok(())
     }
 
-    /// All of each, and what is damaged beside it. Everything is looked at, to report all damage.
+    /// Returns complete items and, separately, the damaged ones. It reads everything, to report all damage.
     ///
     /// # Errors
     ///
-    /// What keeps it from reading on; a damaged item is none.
+    /// Anything that prevents it from reading on, which a damaged item does not.
     pub fn lenient(mut self) -> Result<Listing<T>> {
         self.selection.is_lenient = true;
         listing(self.run(Detail::Whole)?, Found::whole)
     }
 
-    /// The headers, and what is damaged beside them.
+    /// Returns the headers and, separately, the damaged items.
     ///
     /// # Errors
     ///
-    /// What keeps it from reading on; a damaged item is none.
+    /// Anything that prevents it from reading on, which a damaged item does not.
     pub fn lenient_headers(mut self) -> Result<Listing<T::Header>> {
         self.selection.is_lenient = true;
         let names = self.names();
@@ -232,7 +233,7 @@ impl<'s, T: Stored> Query<'s, T> {
 }
 
 impl Query<'_> {
-    /// The extensions of these names are part of the headers.
+    /// Includes the extensions of these names in the headers.
     pub fn with_extensions<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         let names = names.into_iter().map(Into::into).collect();
         self.selection.detail = Detail::Header(names);

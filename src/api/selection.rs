@@ -1,40 +1,41 @@
-//! What a traversal is asked for, and what it finds.
+//! The input and the output of a traversal.
 
 use crate::api::stored::Stored;
 use crate::filter::Filters;
 use crate::model::error::{Error, Result};
 use crate::query::Damaged;
 
-/// What a traversal is asked for; see [`ReadStore::traverse`](crate::ReadStore::traverse). A [`Query`](crate::Query) makes it.
+/// What a traversal looks for; see [`ReadStore::traverse`](crate::ReadStore::traverse). A
+/// [`Query`](crate::Query) builds it.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Selection {
-    /// What must pass; everything does by default.
+    /// The filters; by default everything matches.
     pub filters: Filters,
     /// Only ids greater than this one, which need not exist.
     pub after: Option<String>,
-    /// At most so many.
+    /// The most items to return.
     pub limit: Option<usize>,
-    /// How much of each is wanted.
+    /// How much of each item to read.
     pub detail: Detail,
-    /// Whether what is damaged is reported, and passed over, instead of ending it.
+    /// Whether a damaged item is reported and skipped, instead of ending the traversal.
     pub is_lenient: bool,
 }
 
-/// How much of each is read.
+/// How much of each item is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Detail {
-    /// The id. Specs, labels and extensions are read only as far as the filters look at them.
+    /// The id. Labels and extensions are read only if the filters test them.
     Id,
-    /// All but the spec and the extensions; with the extensions of these names.
+    /// Everything but the spec and the extensions, except the extensions of these names.
     Header(Vec<String>),
-    /// All of it.
+    /// Everything.
     #[default]
     Whole,
 }
 
-/// What a traversal found, in the detail that it was asked for.
+/// An item that a traversal found, in the requested detail.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Found<T: Stored> {
@@ -42,17 +43,17 @@ pub enum Found<T: Stored> {
     Id(String),
     /// Its header.
     Header(T::Header),
-    /// All of it.
+    /// The complete item.
     Whole(T),
-    /// It is damaged, and the selection is lenient.
+    /// A damaged item, if the selection is lenient.
     Damaged(Damaged),
 }
 
-/// What was found, one after the other, in the order of the ids.
+/// The items of a traversal, in the order of their ids.
 pub type Traversal<'a, T> = Box<dyn Iterator<Item = Result<Found<T>>> + 'a>;
 
 impl<T: Stored> Found<T> {
-    /// The id; that of a store that answers with more than it was asked for, too.
+    /// The id, even if the store returned more than was asked for.
     pub(crate) fn id(self) -> Result<String> {
         match self {
             Self::Id(id) => Ok(id),
@@ -80,7 +81,7 @@ impl<T: Stored> Found<T> {
     fn unexpected(self) -> Error {
         match self {
             Self::Damaged(damaged) => damaged.error,
-            _ => Error::precondition("the store answers with less than it was asked for"),
+            _ => Error::precondition("the store returned less than was asked for"),
         }
     }
 }

@@ -1,25 +1,26 @@
-//! What a [`Collection`](crate::Collection) stands on: a store, or a transaction.
+//! The base of a [`Collection`](crate::Collection): a store or a transaction.
 
 use crate::api::db::Db;
 use crate::model::error::Result;
 use crate::model::identifier::NamespaceName;
 use crate::model::kind::{Kind, RecordId};
 use crate::model::labels::Labels;
-use crate::query::{Plan, Scope, Shape, Traversed};
+use crate::query::{Scope, Shape, Traversed};
 use crate::session::txn::{ReadTxn, WriteTxn};
 
-/// Where a [`Collection`](crate::Collection) reads: a [`Db`], a [`ReadTxn`], a [`WriteTxn`]. Nothing else can be one.
+/// What a [`Collection`](crate::Collection) reads from: a [`Db`], a [`ReadTxn`] or a [`WriteTxn`]. This
+/// trait is sealed.
 #[expect(private_bounds, reason = "it is sealed")]
 pub trait Source: Reads {}
 
-/// Where a [`Collection`](crate::Collection) writes: a [`Db`], a [`WriteTxn`]. Nothing else can be one.
+/// What a [`Collection`](crate::Collection) writes to: a [`Db`] or a [`WriteTxn`]. This trait is sealed.
 #[expect(private_bounds, reason = "it is sealed")]
 pub trait Sink: Source + Writes {}
 
 impl<S: Reads> Source for S {}
 impl<S: Reads + Writes> Sink for S {}
 
-/// What reads records and namespaces.
+/// Reads records and namespaces.
 pub(crate) trait Reads {
     /// The record `id`, if there is one.
     fn look_up<T: Shape>(
@@ -29,7 +30,7 @@ pub(crate) trait Reads {
         id: &RecordId,
     ) -> Result<Option<T>>;
 
-    /// The records of a scope, whose plan is made here.
+    /// The records of a scope; plans the traversal.
     fn traverse<'a, T: Shape + 'static>(
         &'a self,
         scope: Scope,
@@ -40,35 +41,20 @@ pub(crate) trait Reads {
 
     fn namespaces(&self) -> Result<Vec<NamespaceName>>;
 
-    /// The labels of a namespace; none if it does not exist.
+    /// The labels of a namespace; `None` if it does not exist.
     fn labels_of(&self, name: &NamespaceName) -> Result<Option<Labels>>;
 
-    /// The kinds of which there are records in a namespace.
+    /// The kinds of the records in a namespace.
     fn kinds(&self, name: &NamespaceName) -> Result<Vec<Kind>>;
 }
 
-/// What writes.
+/// Writes.
 pub(crate) trait Writes {
-    /// Runs an operation in a transaction: the one that this is, or one of its own.
+    /// Runs an operation in this transaction, or in a new one.
     fn write<R: Send + 'static>(
         &self,
         operation: impl FnOnce(&WriteTxn) -> Result<R> + Send + 'static,
     ) -> Result<R>;
-}
-
-/// The records of a scope in a snapshot, which the result keeps.
-fn traverse_planned<T: Shape + 'static>(
-    snapshot: &ReadTxn,
-    mut scope: Scope,
-    is_lenient: bool,
-    after: Option<&str>,
-    limit: usize,
-) -> Result<Traversed<'static, T>> {
-    // A lenient one reads everything, to report all that is damaged.
-    if !is_lenient {
-        scope.plan = snapshot.plan(&scope, limit)?;
-    }
-    Ok(snapshot.traverse(scope, after, limit))
 }
 
 impl Reads for ReadTxn {
@@ -88,7 +74,7 @@ impl Reads for ReadTxn {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Traversed<'a, T>> {
-        traverse_planned(self, scope, is_lenient, after, limit)
+        self.traverse(scope, is_lenient, after, limit)
     }
 
     fn namespaces(&self) -> Result<Vec<NamespaceName>> {
@@ -116,16 +102,12 @@ impl Reads for WriteTxn {
 
     fn traverse<'a, T: Shape + 'static>(
         &'a self,
-        mut scope: Scope,
+        scope: Scope,
         is_lenient: bool,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Traversed<'a, T>> {
-        // The index does not know what this transaction has changed.
-        if !is_lenient {
-            scope.plan = Plan::of(&scope.filters);
-        }
-        Ok(self.traverse(scope, after, limit))
+        Ok(self.traverse(scope, is_lenient, after, limit))
     }
 
     fn namespaces(&self) -> Result<Vec<NamespaceName>> {
@@ -209,7 +191,7 @@ impl Reads for Db {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Traversed<'a, T>> {
-        traverse_planned(&self.read()?, scope, is_lenient, after, limit)
+        self.read()?.traverse(scope, is_lenient, after, limit)
     }
 
     fn namespaces(&self) -> Result<Vec<NamespaceName>> {

@@ -1,10 +1,9 @@
-//! The contract: what a store of containers does, apart from where it keeps them.
+//! The contract of a store, wherever it keeps its containers.
 //!
-//! The traits are object-safe, and say nothing of files or transactions: the handle that
-//! implements them decides whether an operation is a transaction of its own (a
-//! [`Namespace`](crate::Namespace) of a [`Db`](crate::Db)) or a part of one (a
-//! [`WriteNamespace`](crate::WriteNamespace)). The crate `bayplan-conformance` holds their laws as tests
-//! for any implementation.
+//! The traits are object-safe, and do not mention files or transactions. The handle that implements them
+//! decides whether an operation is its own transaction (a [`Namespace`](crate::Namespace) of a
+//! [`Db`](crate::Db)) or part of one (a [`WriteNamespace`](crate::WriteNamespace)). The crate
+//! `bayplan-conformance` has their laws as tests for any implementation.
 
 use crate::api::query::Query;
 use crate::api::selection::{Selection, Traversal};
@@ -18,45 +17,45 @@ use crate::model::labels::Labels;
 use crate::model::revision::Revision;
 use crate::update::mask::FieldMask;
 
-/// Reading what one namespace holds: its containers, or its records of another kind.
+/// Reads the containers of one namespace, or its records of another kind.
 ///
 /// A namespace that does not exist holds nothing: [`get`](ReadStore::get) is
 /// [`NotFound`](crate::ErrorKind::NotFound) and every listing is empty.
 ///
-/// Everything that lists is in the order of the ids, bytewise.
+/// Listings are in the bytewise order of the ids.
 ///
 /// # Errors
 ///
-/// Any method can fail with [`Io`](crate::ErrorKind::Io) if the operating system does.
+/// Any method can fail with [`Io`](crate::ErrorKind::Io).
 pub trait ReadStore<T: Stored = Container> {
-    /// The namespace that this store is bound to.
+    /// The namespace of this store.
     fn name(&self) -> &NamespaceName;
 
-    /// What has this id.
+    /// Returns the item with this id.
     ///
     /// # Errors
     ///
-    /// [`NotFound`](crate::ErrorKind::NotFound) if there is none (also if `id` is not an
-    /// identifier); [`Corrupt`](crate::ErrorKind::Corrupt) if what is stored of it is damaged.
+    /// [`NotFound`](crate::ErrorKind::NotFound) if there is none (even if `id` is not an identifier);
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) if it is damaged.
     fn get(&self, id: &str) -> Result<T>;
 
-    /// What the selection lets through, from one snapshot of the store, with a few in memory at a time.
+    /// Iterates over the selected items in one snapshot of the store, with a few in memory at a time.
     ///
     /// [`query`](ReadStore::query) is the convenient way to call this.
     ///
-    /// The iterator ends after an error. What is damaged is [`Corrupt`](crate::ErrorKind::Corrupt), or
+    /// The iterator ends after an error. A damaged item is [`Corrupt`](crate::ErrorKind::Corrupt), or
     /// [`Found::Damaged`](crate::Found::Damaged) if the selection is lenient.
     ///
     /// # Errors
     ///
-    /// What keeps it from beginning.
+    /// Anything that prevents the traversal from starting.
     fn traverse(&self, selection: &Selection) -> Result<Traversal<'_, T>>;
 
-    /// What has this id, if there is anything.
+    /// Returns the item with this id, if there is one.
     ///
     /// # Errors
     ///
-    /// [`Corrupt`](crate::ErrorKind::Corrupt) if what is stored of it is damaged.
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) if it is damaged.
     fn find(&self, id: &str) -> Result<Option<T>> {
         match self.get(id) {
             Err(error) if error.is_not_found() => Ok(None),
@@ -64,7 +63,7 @@ pub trait ReadStore<T: Stored = Container> {
         }
     }
 
-    /// What passes any of the filters; everything if there is no filter.
+    /// Returns everything that matches any of the filters, or everything if there is no filter.
     ///
     /// # Errors
     ///
@@ -79,73 +78,72 @@ pub trait ReadStore<T: Stored = Container> {
         found.map(|found| found?.whole()).collect()
     }
 
-    /// Ids, counts, headers, pages: all other ways to read many.
+    /// Returns a query, for ids, counts, headers, pages, and all other ways to read many.
     fn query(&self) -> Query<'_, T> {
         Query::new(self.name(), Box::new(|selection| self.traverse(selection)))
     }
 }
 
-/// Reading and writing what one namespace holds.
+/// Reads and writes the containers of one namespace, or its records of another kind.
 ///
 /// An operation that fails changes nothing.
 ///
 /// # Errors
 ///
-/// Any method that writes can fail with these as well: [`Io`](crate::ErrorKind::Io), nothing was written;
-/// [`CommitUncertain`](crate::ErrorKind::CommitUncertain), all of it or nothing was;
+/// Any method that writes can also fail with: [`Io`](crate::ErrorKind::Io), nothing was written;
+/// [`CommitUncertain`](crate::ErrorKind::CommitUncertain), everything or nothing was written;
 /// [`Unavailable`](crate::ErrorKind::Unavailable) after such a failure;
 /// [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition) if the store is open for reading only.
 pub trait Store<T: Stored = Container>: ReadStore<T> {
-    /// Stores something new and returns what was stored.
+    /// Creates `new` and returns it as stored.
     ///
-    /// The times and the revision are set by the store; the caller's are ignored. The namespace
-    /// is created if it does not exist.
+    /// The store sets the times and the revision; those of the caller are ignored. The namespace is created
+    /// if it does not exist.
     ///
     /// # Errors
     ///
-    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if `new` breaks a rule,
-    /// which is looked at first; [`AlreadyExists`](crate::ErrorKind::AlreadyExists) if the id is
-    /// taken.
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if `new` breaks a rule, which is checked
+    /// first; [`AlreadyExists`](crate::ErrorKind::AlreadyExists) if the id is taken.
     fn create(&self, new: T) -> Result<T>;
 
-    /// Changes what is stored under the id of `input`, if it has the revision that is expected, and returns what is
-    /// stored now: [`update`](Store::update) and [`update_if`](Store::update_if) in one.
+    /// Updates the item with the id of `input`, if it has the expected revision, and returns it as stored:
+    /// [`update`](Store::update) and [`update_if`](Store::update_if) in one.
     ///
     /// # Errors
     ///
-    /// As these.
+    /// As those two.
     fn update_when(&self, expected: Option<Revision>, input: T, mask: &FieldMask) -> Result<T>;
 
-    /// Removes what has this id, if it has the revision that is expected: [`delete`](Store::delete) and
+    /// Deletes the item with this id, if it has the expected revision: [`delete`](Store::delete) and
     /// [`delete_if`](Store::delete_if) in one.
     ///
     /// # Errors
     ///
-    /// As these.
+    /// As those two.
     fn delete_when(&self, expected: Option<Revision>, id: &str) -> Result<()>;
 
-    /// Changes what is stored under the id of `input`, and returns what is stored now.
+    /// Updates the item with the id of `input`, and returns it as stored.
     ///
-    /// Only the fields that `mask` names are taken from `input`; with [`FieldMask::full`] all
-    /// mutable fields are, and the immutable ones must not differ. `created_at` stays,
-    /// `updated_at` moves strictly forward, also if nothing else changes.
+    /// Only the fields that `mask` names are taken from `input`. With [`FieldMask::full`] all mutable
+    /// fields are taken, and the immutable ones must not differ. `created_at` stays, `updated_at` moves
+    /// strictly forward even if nothing else changes.
     ///
     /// # Errors
     ///
     /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if the id is empty;
-    /// [`NotFound`](crate::ErrorKind::NotFound) if nothing has it;
-    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if the mask names, or a full update
-    /// changes, what the store's [`Rules`](crate::Rules) keep, or if the result breaks a rule.
+    /// [`NotFound`](crate::ErrorKind::NotFound) if there is no such item;
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if the mask names a field that is immutable
+    /// under the store's [`Rules`](crate::Rules), a full update changes one, or the result breaks a rule.
     fn update(&self, input: T, mask: &FieldMask) -> Result<T> {
         self.update_when(None, input, mask)
     }
 
-    /// Like [`Store::update`], if what is stored still has this revision.
+    /// Like [`Store::update`], if the item still has this revision.
     ///
     /// # Errors
     ///
-    /// [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition) if it has another one: read
-    /// it again, and decide again. Otherwise as [`Store::update`].
+    /// [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition) if it has another one: read it again,
+    /// and decide again. Otherwise as [`Store::update`].
     ///
     /// # Examples
     ///
@@ -181,15 +179,15 @@ pub trait Store<T: Stored = Container>: ReadStore<T> {
         self.update_when(expected, input, &mask)
     }
 
-    /// Creates, or replaces all that may change.
+    /// Creates `item`, or replaces the mutable fields of the stored one.
     ///
-    /// `created_at` stays, `updated_at` moves.
+    /// An existing item keeps `created_at`, and `updated_at` moves.
     ///
     /// # Errors
     ///
     /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if `item` breaks a rule;
-    /// [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition), naming the field, if what is stored differs in a
-    /// field that the store's [`Rules`](crate::Rules) keep.
+    /// [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition), naming the field, if the stored item
+    /// differs in a field that is immutable under the store's [`Rules`](crate::Rules).
     fn put(&self, item: T) -> Result<T> {
         loop {
             let Some(stored) = self.find(item.id())? else {
@@ -206,7 +204,7 @@ pub trait Store<T: Stored = Container>: ReadStore<T> {
         }
     }
 
-    /// Replaces all that may change, if what is stored still has this revision.
+    /// Replaces the mutable fields if the stored item still has this revision.
     ///
     /// # Errors
     ///
@@ -218,7 +216,7 @@ pub trait Store<T: Stored = Container>: ReadStore<T> {
             .map_err(Error::of_put)
     }
 
-    /// As [`Store::create`], but keeps the times that `item` has: for who moves from another store.
+    /// As [`Store::create`], but keeps the times of `item`. For moving from another store.
     ///
     /// # Errors
     ///
@@ -230,17 +228,16 @@ pub trait Store<T: Stored = Container>: ReadStore<T> {
         Err(Error::precondition(what).of(item.id()))
     }
 
-    /// Removes what has this id, and everything stored of it.
+    /// Deletes the item with this id.
     ///
     /// # Errors
     ///
-    /// [`NotFound`](crate::ErrorKind::NotFound) if there is nothing (also if `id` is not
-    /// an identifier).
+    /// [`NotFound`](crate::ErrorKind::NotFound) if there is none (even if `id` is not an identifier).
     fn delete(&self, id: &str) -> Result<()> {
         self.delete_when(None, id)
     }
 
-    /// Like [`Store::delete`], if what is stored still has this revision.
+    /// Like [`Store::delete`], if the item still has this revision.
     ///
     /// # Errors
     ///
@@ -251,23 +248,23 @@ pub trait Store<T: Stored = Container>: ReadStore<T> {
     }
 }
 
-/// Reading the namespaces of a store.
+/// Reads the namespaces of a store.
 pub trait ReadNamespaces {
-    /// The names of all namespaces, in order.
+    /// Returns the names of all namespaces, in order.
     ///
     /// # Errors
     ///
     /// [`Corrupt`](crate::ErrorKind::Corrupt) if one is damaged; [`Io`](crate::ErrorKind::Io).
     fn list_namespaces(&self) -> Result<Vec<NamespaceName>>;
 
-    /// The labels of a namespace; none if there is no such namespace.
+    /// Returns the labels of a namespace; none if there is no such namespace.
     ///
     /// # Errors
     ///
     /// [`Corrupt`](crate::ErrorKind::Corrupt) if they are damaged; [`Io`](crate::ErrorKind::Io).
     fn namespace_labels(&self, name: &str) -> Result<Labels>;
 
-    /// The kinds of records that a namespace holds, in order; containers are not among them.
+    /// Returns the kinds of the records in a namespace, in order, without containers.
     ///
     /// # Errors
     ///
@@ -275,10 +272,10 @@ pub trait ReadNamespaces {
     fn record_kinds(&self, name: &str) -> Result<Vec<String>>;
 }
 
-/// Reading and writing the namespaces of a store.
+/// Reads and writes the namespaces of a store.
 ///
-/// A namespace exists from its creation, explicit or by the first thing stored in it, until it is deleted;
-/// it stays when it becomes empty.
+/// A namespace is created explicitly, or implicitly by the first item in it, and exists until it is
+/// deleted, even when it becomes empty.
 pub trait Namespaces: ReadNamespaces {
     /// Creates a namespace. Labels with an empty value are left out, unless the store keeps them.
     ///
@@ -303,7 +300,7 @@ pub trait Namespaces: ReadNamespaces {
     /// # Errors
     ///
     /// [`NotFound`](crate::ErrorKind::NotFound) if there is no such namespace;
-    /// [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition), telling how many of which kind it
-    /// holds, if it is not empty; and those of any write, see [`Store`].
+    /// [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition), naming what it holds, if it is not
+    /// empty; and the errors of any write, see [`Store`].
     fn delete_namespace(&self, name: &str) -> Result<()>;
 }

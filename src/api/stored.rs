@@ -11,22 +11,22 @@ use crate::update::mask::FieldMask;
 
 /// What a store can hold: a [`Container`], or a [`Record`] of another kind.
 pub trait Stored: Clone + Send + 'static + sealed::Sealed {
-    /// It without its large parts.
+    /// The item without its large parts.
     type Header: Send + 'static;
 
-    /// One with nothing but an id: to carry the fields of an update whose mask names them.
+    /// An item with only an id, to carry the fields of an update whose mask names them.
     fn with_id(id: String) -> Self;
 
     /// Its id.
     fn id(&self) -> &str;
 
-    /// The state of the store that it is.
+    /// Its revision.
     fn revision(&self) -> Revision;
 
     /// Its labels, to change them.
     fn labels_mut(&mut self) -> &mut Labels;
 
-    /// Whether it passes one of the filters, or there are none.
+    /// Whether it matches one of the filters, or there are none.
     ///
     /// # Examples
     ///
@@ -42,10 +42,9 @@ pub trait Stored: Clone + Send + 'static + sealed::Sealed {
     /// ```
     fn passes(&self, filters: &Filters) -> bool;
 
-    /// Whether all paths of a mask can be meant: none was refused by
-    /// [`FieldMask::deferred`](crate::FieldMask::deferred), and none has the quotes of a filter around a key that has
-    /// none. An implementation of an update asks this once it has found what is stored; which fields may change is
-    /// the rules' business.
+    /// Checks the paths of a mask: [`FieldMask::deferred`](crate::FieldMask::deferred) accepted them all,
+    /// and none has a filter's quotes around a key that has none. An implementation of an update calls this
+    /// once it has found the stored item. The rules are checked separately.
     ///
     /// # Errors
     ///

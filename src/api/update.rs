@@ -1,4 +1,4 @@
-//! A change of single fields, named one by one.
+//! Changes of single fields.
 
 use crate::api::stored::Stored;
 use crate::model::any::Any;
@@ -10,7 +10,7 @@ use crate::update::mask::{FieldMask, FieldPath};
 
 /// Changes of one container or record, made in one step by [`Store::apply`](crate::Store::apply).
 ///
-/// It is a [`FieldMask`](crate::FieldMask) and its input, put together without the risk that they disagree.
+/// It combines a [`FieldMask`](crate::FieldMask) with its input, so that they cannot disagree.
 ///
 /// # Examples
 ///
@@ -50,14 +50,14 @@ impl<T: Stored> Update<T> {
         }
     }
 
-    /// Makes the changes only if what is stored still has this revision.
+    /// Makes the changes only if the stored item still has this revision.
     pub fn if_revision(mut self, revision: Revision) -> Self {
         self.expected = Some(revision);
         self
     }
 
-    /// The revision that is expected, the input and the mask of the [`update`](crate::Store::update) that this is: for
-    /// who implements [`Store::apply`](crate::Store::apply). An update that names no change has the mask
+    /// The expected revision, the input and the mask of the corresponding [`update`](crate::Store::update),
+    /// for implementations of [`Store::apply`](crate::Store::apply). An update without changes has the mask
     /// [`FieldMask::full`], and must be refused.
     #[must_use]
     pub fn into_parts(self) -> (Option<Revision>, T, FieldMask) {
@@ -73,26 +73,26 @@ impl<T: Stored> Update<T> {
 }
 
 impl<T: Stored> Update<T> {
-    /// Changes of what has this id.
+    /// Changes of the item with this id.
     pub fn new(id: impl Into<String>) -> Self {
         Self::of(T::with_id(id.into()))
     }
 
-    /// Sets a label. With an empty value it is removed, unless the store keeps those.
+    /// Sets a label. An empty value removes it, unless the store keeps empty labels.
     pub fn set_label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         let key = key.into();
         self.input.labels_mut().insert(key.clone(), value.into());
         self.path(FieldPath::Label(key))
     }
 
-    /// Removes a label, if it is there.
+    /// Removes a label, if it exists.
     pub fn remove_label(mut self, key: impl Into<String>) -> Self {
         let key = key.into();
         self.input.labels_mut().remove(&key);
         self.path(FieldPath::Label(key))
     }
 
-    /// Sets all labels: those that are not among these are removed.
+    /// Sets all labels. Any other label is removed.
     pub fn labels(mut self, labels: Labels) -> Self {
         *self.input.labels_mut() = labels;
         self.path(FieldPath::Labels)
@@ -113,7 +113,7 @@ impl Update<Container> {
         self.path(FieldPath::Extension(name))
     }
 
-    /// Removes an extension, if it is there.
+    /// Removes an extension, if it exists.
     pub fn remove_extension(mut self, name: impl Into<String>) -> Self {
         let name = name.into();
         self.input.extensions.remove(&name);

@@ -1,4 +1,4 @@
-//! Filters made in code: a field, then what is asked of it.
+//! Builders for filters: a field, then a condition.
 
 use crate::model::field::Field;
 
@@ -8,9 +8,9 @@ use super::pattern::{Budget, Pattern};
 use super::selector::{Path, Selector, Test};
 use super::unknown::UnknownField;
 
-/// A field of a container, of which a [`Filter`] asks something.
+/// A field of a container, to build a [`Filter`] on.
 ///
-/// Made by [`Filter::id`], [`Filter::label`] and their like.
+/// Returned by [`Filter::id`], [`Filter::label`] and the like.
 ///
 /// ```
 /// use bayplan::Filter;
@@ -26,7 +26,7 @@ use super::unknown::UnknownField;
 #[must_use = "a field asks nothing yet; say `present`, `eq`, `ne` or `matches`"]
 pub struct FilterField {
     path: Path,
-    /// The path, if it leads to no field.
+    /// The path, if it names no field.
     unknown: Option<UnknownField>,
 }
 
@@ -43,8 +43,8 @@ impl FilterField {
         self.test(Test::Equals(value.into().into_bytes()))
     }
 
-    /// The field has another value, or is absent; except that an absent field has the value "", so
-    /// that `ne("")` asks for a field that is present.
+    /// The field has another value, or is absent. An absent field has the value "", so `ne("")` requires
+    /// the field to be present.
     #[must_use]
     pub fn ne(self, value: impl Into<String>) -> Filter {
         self.test(Test::Differs(value.into().into_bytes()))
@@ -55,7 +55,7 @@ impl FilterField {
     ///
     /// # Errors
     ///
-    /// The expression is not one, or is too large. The error's text is the expression.
+    /// The expression is invalid or too large. The error shows the expression.
     pub fn matches(self, expression: &str) -> Result<Filter, FilterError> {
         match Pattern::compile(expression, &mut Budget::new()) {
             Ok(pattern) => Ok(self.test(Test::Matches(pattern))),
@@ -109,7 +109,7 @@ impl Filter {
         FilterField::from(Field::SandboxId)
     }
 
-    /// Asks for the type URL of the value of a [`Record`](crate::Record); a container has none.
+    /// The type URL of the value of a [`Record`](crate::Record); a container has none.
     pub fn value_type() -> FilterField {
         FilterField::from(Field::Type)
     }
@@ -124,9 +124,9 @@ impl Filter {
         FilterField::from(Field::Extension(name.into().into_bytes()))
     }
 
-    /// The field at a path, by its parts. Without any part it is the field with the empty name.
+    /// The field at a path, given by its parts. Without parts it is the field with the empty name.
     ///
-    /// Only here can a filter that is built name an [unknown field](Filter::unknown_fields).
+    /// Only this builder can name an [unknown field](Filter::unknown_fields).
     ///
     /// ```
     /// use bayplan::Filter;

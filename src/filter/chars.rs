@@ -1,4 +1,4 @@
-//! Which characters mean what, and how a character is shown in an error.
+//! The classes of characters, and how an error shows a character.
 
 pub(super) use crate::model::excerpt::{is_printable, push_visible};
 
@@ -32,13 +32,13 @@ pub(super) fn is_bare_start(c: char) -> bool {
     is_bare(c) && !is_operator(c) && !is_quote(c) && !is_separator(c)
 }
 
-/// A character that no filter may hold as such: NUL, and U+FFFD, which stands where a decoder met
-/// bytes that were not UTF-8.
+/// A character that a filter must not contain literally: NUL, and U+FFFD, which a decoder puts in place of
+/// bytes that are not UTF-8.
 pub(super) fn is_illegal(c: char) -> bool {
     matches!(c, '\0' | char::REPLACEMENT_CHARACTER)
 }
 
-/// What stands at a place of a text, in words: `` `x` ``, or the end of what.
+/// Names what is at a place of a text: `` `x` ``, or the end.
 pub(super) fn found(c: Option<char>, end_of: &str) -> String {
     match c {
         None => format!("the end of the {end_of}"),
@@ -54,7 +54,7 @@ pub(super) fn code_point(c: char) -> String {
     format!("U+{:04X}", u32::from(c))
 }
 
-/// A piece of a text for a message, in backquotes, cut short when long.
+/// A piece of text for a message, in backquotes, shortened if long.
 pub(super) fn excerpt(text: &str) -> String {
     const EXCERPT_MAX_CHARS: usize = 24;
     let mut out = String::from("`");

@@ -1,15 +1,14 @@
-//! What is wrong with a filter, and where.
+//! Faults in filters, and their positions.
 
 use std::fmt;
 
 use crate::model::error::Error;
 use crate::model::excerpt::Excerpt;
 
-/// A filter that does not parse: what is wrong, and where.
+/// A fault in a filter, and its position.
 ///
-/// Displayed, the first line says what is wrong; the filter follows, with a caret under the place.
-/// Control characters are shown escaped, and of a long filter only the part around the place is
-/// shown.
+/// Displayed, the first line says what is wrong, followed by the filter with a caret under the position.
+/// Control characters are escaped, and of a long filter only the part around the position is shown.
 ///
 /// ```
 /// use bayplan::Filter;
@@ -31,10 +30,10 @@ struct Inner {
     index: Option<usize>,
 }
 
-/// A fault at a byte offset of a text that the maker of the [`FilterError`] knows.
+/// A fault at a byte offset of a text that is not part of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fault {
-    /// Byte offset of the offending place.
+    /// The byte offset of the fault.
     pub(super) at: usize,
     /// What was expected and what was found, on one line.
     pub(super) message: String,
@@ -60,21 +59,21 @@ impl FilterError {
         }))
     }
 
-    /// The same error, of one of several filters.
+    /// The same error in one of several filters.
     pub(super) fn at_index(mut self, index: usize) -> FilterError {
         self.0.index = Some(index);
         self
     }
 
-    /// The text that does not parse: the whole filter, or the regular expression when it was given
-    /// to [`FilterField::matches`](crate::FilterField::matches). Of a filter that is longer than
-    /// allowed, only as much as is allowed.
+    /// The text that does not parse: the whole filter, or the regular expression that was passed to
+    /// [`FilterField::matches`](crate::FilterField::matches). A filter that is too long is cut to the
+    /// limit.
     #[must_use]
     pub fn filter(&self) -> &str {
         &self.0.filter
     }
 
-    /// Where the fault is: a byte offset into [`filter`](FilterError::filter), its length when
+    /// The position of the fault: a byte offset into [`filter`](FilterError::filter), or its length if
     /// something is missing at the end.
     #[must_use]
     pub fn position(&self) -> usize {
@@ -87,7 +86,7 @@ impl FilterError {
         &self.0.fault.message
     }
 
-    /// Which of several filters it is, counted from 0, when [`Filters::parse`] found it.
+    /// The index of the filter, counted from 0, if [`Filters::parse`] found the fault.
     ///
     /// [`Filters::parse`]: crate::Filters::parse
     #[must_use]

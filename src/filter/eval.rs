@@ -1,4 +1,4 @@
-//! What a filter means: whether it lets a container through.
+//! The meaning of filters: whether a container matches.
 
 use crate::model::field::Field;
 
@@ -6,15 +6,15 @@ use super::expr::Filter;
 use super::selector::{Selector, Test};
 use super::set::Filters;
 
-/// What a filter looks at.
+/// What a filter can test.
 pub(crate) trait Subject {
-    /// The value of a field, or none when it is absent. An empty value counts as absent, except
-    /// that of a label or an extension, which is there or not.
+    /// The value of a field; `None` if it is absent. An empty value counts as absent, except for labels and
+    /// extensions.
     fn field(&self, field: &Field) -> Option<&[u8]>;
 }
 
 impl Filters {
-    /// Whether a container passes one of the filters, or there are none.
+    /// Whether a container matches one of the filters, or there are none.
     pub(crate) fn matches(&self, subject: &impl Subject) -> bool {
         self.is_all() || self.iter().any(|filter| filter.matches(subject))
     }

@@ -13,10 +13,9 @@ use super::unknown::{self, UnknownField};
 use crate::model::field::Field;
 use crate::model::limits::FILTER_MAX_BYTES;
 
-/// A filter: selectors, all of which a container must satisfy. Without any it lets everything
-/// through.
+/// A filter: selectors that a container must all satisfy. Without selectors it matches everything.
 ///
-/// It is parsed from text, or built, in which case whatever needs quotes gets them:
+/// It is parsed from text, or built with quotes added where needed:
 ///
 /// ```
 /// use bayplan::Filter;
@@ -38,19 +37,19 @@ use crate::model::limits::FILTER_MAX_BYTES;
 /// and a value: `==` (present and equal), `!=` (different, or absent), `~=` (a regular expression,
 /// in Go's syntax, matches somewhere in the value; of an absent field, in the empty string).
 ///
-/// Fields are `id`, `image`, `runtime.name`, `labels.KEY`, `extensions.NAME` (its value is the
-/// type URL), `snapshotter`, `snapshotkey` and `sandboxid`. Any other is absent, which is no error
-/// for [`Filter::parse`] and one for [`Filter::parse_strict`].
+/// Fields are `id`, `image`, `runtime.name`, `labels.KEY`, `extensions.NAME` (its value is the type URL),
+/// `snapshotter`, `snapshotkey` and `sandboxid`. Any other field is absent; [`Filter::parse`] accepts it,
+/// [`Filter::parse_strict`] does not.
 ///
-/// Values, and the parts of a field, can be put in double quotes, within which a backslash escapes
-/// as in Go; they must be when they hold a `,` or white space or, in a field, anything but letters,
-/// digits and `_`. A regular expression can be put in `/../` and `|..|` as well. Within quotes each
-/// of its backslashes is written twice, without quotes once.
+/// Values, and the parts of a field, can be written in double quotes, within which a backslash escapes as
+/// in Go. They must be quoted if they contain a `,` or white space or, in a field, anything but letters,
+/// digits and `_`. A regular expression can also be written in `/../` or `|..|`. Its backslashes are
+/// doubled within quotes, and single without.
 ///
 /// # Printing and equality
 ///
-/// A filter prints as text that parses to an equal filter. (A built one can outgrow what a text may
-/// be: 64 KiB and 64 regular expressions.)
+/// A filter prints as text that parses to an equal filter. (A built one can exceed the limits of a text: 64
+/// KiB and 64 regular expressions.)
 ///
 /// Filters are compared in normal form: quoting, white space and the ignored parts of a path (as in
 /// `id.x`) make no difference. The order of selectors does, and so do repeated ones. Regular
@@ -58,17 +57,17 @@ use crate::model::limits::FILTER_MAX_BYTES;
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     selectors: Vec<Selector>,
-    /// The paths that lead to no field. They make no difference to equality.
+    /// The paths that name no field. Equality ignores them.
     unknown: Vec<UnknownField>,
 }
 
 impl Filter {
-    /// Parses a filter. The empty text is the filter that lets everything through.
+    /// Parses a filter. The empty text is the filter that matches everything.
     ///
     /// # Errors
     ///
-    /// The text breaks the syntax, a regular expression is not one or is too large, or the text is
-    /// longer than 64 KiB. The error tells the place and what was expected there.
+    /// The text breaks the syntax, a regular expression is invalid or too large, or the text is longer than
+    /// 64 KiB. The error has the position, and what was expected there.
     pub fn parse(text: &str) -> Result<Filter, FilterError> {
         Filter::parse_within(text, &mut Budget::new())
     }
@@ -78,7 +77,7 @@ impl Filter {
     ///
     /// # Errors
     ///
-    /// Those of [`Filter::parse`], and the first unknown field, with the one that may be meant.
+    /// Those of [`Filter::parse`], and the first unknown field, with a suggestion.
     pub fn parse_strict(text: &str) -> Result<Filter, FilterError> {
         let filter = Filter::parse(text)?;
         unknown::refuse(filter.unknown_fields())?;
@@ -93,7 +92,7 @@ impl Filter {
         }
     }
 
-    /// The filter that asks for all that this one and another ask for.
+    /// The filter that requires everything that this one and another require.
     #[must_use]
     pub fn and(mut self, other: Filter) -> Filter {
         self.selectors.extend(other.selectors);
@@ -101,10 +100,10 @@ impl Filter {
         self
     }
 
-    /// The fields it names that no container can have, in the order of the text.
+    /// The fields in it that no container can have, in the order of the text.
     ///
-    /// As in containerd they are no error but absent: `==` finds nothing, `!=` everything. Mostly
-    /// they are mistakes. A path that says too much is among them: `id.x` is read as `id`.
+    /// As in containerd they are absent and not an error: `==` matches nothing, `!=` everything. Mostly
+    /// they are mistakes. A path that is too long is among them: `id.x` is read as `id`.
     ///
     /// ```
     /// use bayplan::Filter;
@@ -135,13 +134,13 @@ impl Filter {
         self
     }
 
-    /// Whether it lets everything through, having no selectors.
+    /// Whether it has no selectors and so matches everything.
     #[must_use]
     pub fn is_all(&self) -> bool {
         self.selectors.is_empty()
     }
 
-    /// The field whose presence is all that it asks for.
+    /// The field, if its presence is all that the filter requires.
     pub(crate) fn lone_field(&self) -> Option<&Field> {
         match self.selectors.as_slice() {
             [Selector { path, test }] if *test == Test::Present => Some(path.field()),
@@ -155,7 +154,7 @@ impl Filter {
     }
 }
 
-/// The error of a text, which keeps no more of it than a filter may have.
+/// The error for a text, which is cut to the longest filter.
 fn refusal(text: &str, fault: Fault) -> FilterError {
     let kept = (0..=FILTER_MAX_BYTES).rev().find_map(|end| text.get(..end));
     let kept = if text.len() > FILTER_MAX_BYTES {
@@ -167,7 +166,7 @@ fn refusal(text: &str, fault: Fault) -> FilterError {
 }
 
 impl Filter {
-    /// The filter of one selector; `unknown` is its path, if that leads to no field.
+    /// The filter of one selector; `unknown` is its path, if that names no field.
     pub(super) fn of(selector: Selector, unknown: Option<UnknownField>) -> Filter {
         Filter {
             selectors: vec![selector],

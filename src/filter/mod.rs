@@ -1,7 +1,7 @@
-//! The filter language: which containers a list returns.
+//! The filter language, which selects containers.
 //!
-//! A [`Filter`] is selectors joined by `,`, all of which must hold. [`Filters`] is any number of
-//! them, one of which must hold; none at all lets everything through.
+//! A [`Filter`] is a list of selectors joined by `,` that must all hold. [`Filters`] are any number of
+//! filters, one of which must match; without filters, everything matches.
 //!
 //! ```text
 //! filter    := ""  |  selector ("," selector)*
@@ -51,6 +51,7 @@ pub use build::FilterField;
 pub use error::FilterError;
 pub(crate) use eval::Subject;
 pub use expr::Filter;
+pub(crate) use pattern::Pattern;
 pub(crate) use plan::Required;
 pub use set::Filters;
 pub use unknown::UnknownField;

@@ -11,11 +11,11 @@ use super::unknown::UnknownField;
 use super::unquote;
 use crate::model::limits::FILTER_MAX_BYTES;
 
-/// What a filter's text says.
+/// A parsed filter.
 #[derive(Default)]
 pub(super) struct Parsed {
     pub(super) selectors: Vec<Selector>,
-    /// The paths that lead to no field.
+    /// The paths that name no field.
     pub(super) unknown: Vec<UnknownField>,
 }
 
@@ -55,7 +55,7 @@ pub(super) fn filter(text: &str, budget: &mut Budget) -> Result<Parsed, Fault> {
     }
 }
 
-/// Checks what must hold for the text as a whole.
+/// Checks the text as a whole.
 fn check_text(text: &str) -> Result<(), Fault> {
     if text.len() > FILTER_MAX_BYTES {
         let message = format!(

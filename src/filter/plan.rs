@@ -1,4 +1,4 @@
-//! What a filter tells a planner: how to find the containers that may pass without trying all.
+//! What a filter requires, so that a planner can find candidates without trying all containers.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +9,8 @@ use super::pattern::Pattern;
 use super::selector::{Selector, Test};
 use super::set::Filters;
 
-/// Something without which no container passes a filter. It is necessary, not sufficient: whatever
-/// an index finds by it must still be matched.
+/// A necessary condition of a filter. It is not sufficient: a candidate from the index must still be
+/// matched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Required<'a> {
     /// The field is present and has this value. No container has an [unknown](Field::Unknown)
@@ -33,16 +33,16 @@ impl<'a> Required<'a> {
 }
 
 impl Filter {
-    /// What a container must have to pass, in the order of the selectors; nothing for a selector
-    /// that an absent field satisfies.
+    /// What a container must have to match, in the order of the selectors; nothing for a selector that an
+    /// absent field satisfies.
     pub(crate) fn required(&self) -> impl Iterator<Item = Required<'_>> {
         self.selectors().iter().filter_map(Selector::required)
     }
 }
 
 impl Filters {
-    /// The only identifiers that can pass, when every filter demands one; none when some filter
-    /// leaves the identifier open. A filter that demands two, or an impossible one, adds nothing.
+    /// The only identifiers that can match, if every filter requires one; `None` if some filter does not. A
+    /// filter that requires two, or an impossible one, adds nothing.
     pub(crate) fn exact_ids(&self) -> Option<BTreeSet<&str>> {
         if self.is_all() {
             return None;
@@ -62,17 +62,17 @@ impl Filters {
         Some(ids)
     }
 
-    /// Whether matching looks at labels.
+    /// Whether matching tests labels.
     pub(crate) fn needs_labels(&self) -> bool {
         self.looks_at(|field| matches!(field, Field::Label(_)))
     }
 
-    /// Whether matching looks at extensions.
+    /// Whether matching tests extensions.
     pub(crate) fn needs_extensions(&self) -> bool {
         self.looks_at(|field| matches!(field, Field::Extension(_)))
     }
 
-    /// Whether a selector looks at such a field; when everything passes, nothing is looked at.
+    /// Whether a selector tests such a field. If everything matches, none does.
     fn looks_at(&self, wanted: impl Fn(&Field) -> bool) -> bool {
         let mut selectors = self.iter().flat_map(Filter::selectors);
         !self.is_all() && selectors.any(|selector| wanted(selector.path.field()))
@@ -80,7 +80,7 @@ impl Filters {
 }
 
 impl Selector {
-    /// What it needs; none when an absent field satisfies it.
+    /// What the selector requires; `None` if an absent field satisfies it.
     fn required(&self) -> Option<Required<'_>> {
         let field = self.path.field();
         match &self.test {

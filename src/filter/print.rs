@@ -96,7 +96,8 @@ fn bare_or_quoted(f: &mut Formatter<'_>, value: &[u8]) -> fmt::Result {
     }
 }
 
-/// Writes a regular expression: bare if it can be, else in the first quotes that it does not hold.
+/// Writes a regular expression: bare if possible, otherwise in the first kind of quotes that it does not
+/// contain.
 fn expression(f: &mut Formatter<'_>, source: &str) -> fmt::Result {
     if is_bare(source) {
         return f.write_str(source);
@@ -107,7 +108,7 @@ fn expression(f: &mut Formatter<'_>, source: &str) -> fmt::Result {
     quoted(f, source.as_bytes(), quote.unwrap_or('"'))
 }
 
-/// Whether a value can stand without quotes.
+/// Whether a value needs no quotes.
 fn is_bare(value: &str) -> bool {
     value.starts_with(chars::is_bare_start)
         && value
@@ -115,7 +116,7 @@ fn is_bare(value: &str) -> bool {
             .all(|c| chars::is_bare(c) && !chars::is_illegal(c))
 }
 
-/// Writes bytes within quotes. Whatever cannot be seen, or cannot stand there, is escaped.
+/// Writes bytes within quotes. Whatever is invisible, or not allowed there, is escaped.
 fn quoted(f: &mut Formatter<'_>, value: &[u8], quote: char) -> fmt::Result {
     f.write_char(quote)?;
     for chunk in value.utf8_chunks() {

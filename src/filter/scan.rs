@@ -1,6 +1,6 @@
-//! A cursor over a text: the one way that filters, quotes and regular expressions are read.
+//! A cursor over a text, used to read filters, quotes and regular expressions.
 
-/// A text and a place in it. Every step is total: at the end there is nothing to take.
+/// A text and a position in it. No step fails; at the end there is nothing to take.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scan<'a> {
     text: &'a str,

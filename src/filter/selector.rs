@@ -1,26 +1,26 @@
-//! One selector: a field and what is asked of it.
+//! One selector: a field and a condition.
 
 use crate::model::field::Field;
 
 use super::pattern::Pattern;
 
-/// A field and what is asked of it.
+/// A field and a condition.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Selector {
     pub(super) path: Path,
     pub(super) test: Test,
 }
 
-/// What is asked of a field.
+/// The condition on a field.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Test {
-    /// It is there.
+    /// It is present.
     Present,
-    /// It is there and has this value.
+    /// It is present and has this value.
     Equals(Vec<u8>),
-    /// It has another value; when it is not there, its value is "".
+    /// It has another value. If absent, its value is "".
     Differs(Vec<u8>),
-    /// Its value matches; when it is not there, its value is "".
+    /// Its value matches. If absent, its value is "".
     Matches(Pattern),
 }
 
@@ -28,7 +28,7 @@ pub(super) enum Test {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Path {
     field: Field,
-    /// The parts of a path to an unknown field, which tell unknown fields apart; else nothing.
+    /// The parts of a path to an unknown field, to distinguish unknown fields; otherwise empty.
     unknown: Vec<Vec<u8>>,
 }
 
@@ -44,12 +44,12 @@ impl Path {
         Path { field, unknown }
     }
 
-    /// The field it leads to.
+    /// The field it names.
     pub(super) fn field(&self) -> &Field {
         &self.field
     }
 
-    /// The parts of a path to an unknown field; else nothing.
+    /// The parts of a path to an unknown field; otherwise empty.
     pub(super) fn unknown(&self) -> &[Vec<u8>] {
         &self.unknown
     }

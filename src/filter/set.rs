@@ -5,7 +5,7 @@ use super::expr::Filter;
 use super::pattern::Budget;
 use super::unknown::{self, UnknownField};
 
-/// Any number of filters, one of which a container must pass. Without any, all containers do.
+/// Any number of filters, one of which a container must match. Without filters, everything matches.
 ///
 /// ```
 /// use bayplan::{Filter, Filters};
@@ -24,13 +24,13 @@ pub struct Filters {
 }
 
 impl Filters {
-    /// No filters: everything passes.
+    /// No filters: everything matches.
     #[must_use]
     pub fn all() -> Filters {
         Filters::default()
     }
 
-    /// The filters given; everything passes when there are none.
+    /// These filters. Without filters, everything matches.
     pub fn any(filters: impl IntoIterator<Item = Filter>) -> Filters {
         filters.into_iter().collect()
     }
@@ -62,7 +62,7 @@ impl Filters {
     ///
     /// # Errors
     ///
-    /// Those of [`Filters::parse`], and the first unknown field, with the one that may be meant.
+    /// Those of [`Filters::parse`], and the first unknown field, with a suggestion.
     ///
     /// # Examples
     ///
@@ -84,19 +84,19 @@ impl Filters {
         Ok(filters)
     }
 
-    /// The fields named that no container can have, in the order of the filters; see
+    /// The fields in them that no container can have, in the order of the filters; see
     /// [`Filter::unknown_fields`].
     pub fn unknown_fields(&self) -> impl Iterator<Item = &UnknownField> {
         self.filters.iter().flat_map(Filter::unknown_fields)
     }
 
-    /// The filters, in the order given.
+    /// The filters, in the given order.
     #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Filter> {
         self.filters.iter()
     }
 
-    /// Whether everything passes: there are no filters, or one of them asks for nothing.
+    /// Whether everything matches: there are no filters, or one of them has no selectors.
     #[must_use]
     pub fn is_all(&self) -> bool {
         self.filters.is_empty() || self.filters.iter().any(Filter::is_all)

@@ -1,4 +1,4 @@
-//! What a filter sees of a container, and of a record.
+//! The fields of containers and records, for filters.
 
 use super::eval::Subject;
 use crate::model::container::Container;

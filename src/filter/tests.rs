@@ -60,7 +60,7 @@ fn parse(text: &str) -> Filter {
     }
 }
 
-/// The filter lets the container through.
+/// The filter matches the container.
 #[track_caller]
 fn yes(text: &str) {
     assert!(
@@ -69,7 +69,7 @@ fn yes(text: &str) {
     );
 }
 
-/// The filter parses and does not let the container through.
+/// The filter parses and does not match the container.
 #[track_caller]
 fn no(text: &str) {
     assert!(

@@ -1,4 +1,4 @@
-//! Paths that lead to no field: what is said of them, and which field may be meant.
+//! Paths that name no field: the message, and the suggestion.
 
 use std::fmt;
 use std::ops::Range;
@@ -13,11 +13,11 @@ use super::selector::Path;
 
 /// A field that a [`Filter`](crate::Filter) names and no container can have.
 ///
-/// Displayed, the first line says what is wrong and which field may be meant; the filter follows,
-/// with a caret under the field. As a [`FilterError`] it says the same.
+/// Displayed, the first line says what is wrong and suggests a field, followed by the filter with a caret
+/// under the field. As a [`FilterError`] it says the same.
 #[derive(Clone, Debug)]
 pub struct UnknownField {
-    /// The filter, or of one that was built the path alone.
+    /// The filter; for a built one, only the path.
     text: Arc<str>,
     place: Range<usize>,
     parts: Vec<Vec<u8>>,
@@ -31,7 +31,7 @@ const FIELDS: &str = "id, image, runtime.name, labels.KEY, extensions.NAME, snap
 /// The longest suggestion that a message shows whole, in bytes.
 const SUGGESTION_MAX_BYTES: usize = 200;
 
-/// What people write who mean a field by another name, in the form of [`plain`].
+/// Other names that people use for a field, in the form of [`plain`].
 const ALIASES: [(&str, &str); 10] = [
     ("name", name::ID),
     ("container", name::ID),
@@ -45,7 +45,7 @@ const ALIASES: [(&str, &str); 10] = [
     ("podid", name::SANDBOX_ID),
 ];
 
-/// The words that a path to a field begins with.
+/// The first words of paths to fields.
 const WORDS: [&str; 8] = [
     name::ID,
     name::IMAGE,
@@ -58,7 +58,7 @@ const WORDS: [&str; 8] = [
 ];
 
 impl UnknownField {
-    /// The path of these parts, which stands at a place of a filter.
+    /// The path of these parts, at a place in a filter.
     pub(super) fn new(text: Arc<str>, place: Range<usize>, parts: Vec<Vec<u8>>) -> UnknownField {
         UnknownField {
             text,
@@ -68,48 +68,47 @@ impl UnknownField {
         }
     }
 
-    /// The path of these parts, which stands in no text.
+    /// The path of these parts, without a text.
     pub(super) fn built(parts: Vec<Vec<u8>>) -> UnknownField {
         let text = Parts(&parts).to_string();
         UnknownField::new(text.as_str().into(), 0..text.len(), parts)
     }
 
-    /// The text it stands in, to be shared.
+    /// Its text, to be shared.
     pub(super) fn text(&self) -> Arc<str> {
         Arc::clone(&self.text)
     }
 
-    /// Tells which of several filters it stands in.
+    /// Sets the index of its filter.
     pub(super) fn set_index(&mut self, index: usize) {
         self.index = Some(index);
     }
 
-    /// The filter that names it; of one that was built, the field alone.
+    /// The filter that names it; for a built one, only the field.
     #[must_use]
     pub fn filter(&self) -> &str {
         &self.text
     }
 
-    /// The field as it is written.
+    /// The field as written.
     #[must_use]
     pub fn field(&self) -> &str {
         self.text.get(self.place.clone()).unwrap_or_default()
     }
 
-    /// Where it stands: a byte offset into [`filter`](UnknownField::filter).
+    /// Its position: a byte offset into [`filter`](UnknownField::filter).
     #[must_use]
     pub fn position(&self) -> usize {
         self.place.start
     }
 
-    /// Which of several filters names it, counted from 0, when
-    /// [`Filters::parse`](crate::Filters::parse) found it.
+    /// The index of the filter, counted from 0, if [`Filters::parse`](crate::Filters::parse) found it.
     #[must_use]
     pub fn index(&self) -> Option<usize> {
         self.index
     }
 
-    /// The nearest known field, as a filter writes it, if one is near.
+    /// The nearest known field in the syntax of a filter, if one is near.
     #[must_use]
     pub fn suggestion(&self) -> Option<String> {
         nearest(&self.parts).map(|field| Path::from(field).to_string())
@@ -120,7 +119,7 @@ impl UnknownField {
     pub fn message(&self) -> String {
         let written = chars::excerpt(self.field());
         let fault = match Field::resolve(&self.parts) {
-            // Containers have no type: it is a record's.
+            // Containers have no type; records have.
             Field::Unknown | Field::Type => {
                 format!("unknown field {written}, absent in every container")
             }
@@ -166,7 +165,7 @@ pub(super) fn refuse<'u>(
     unknown.next().map_or(Ok(()), |first| Err(first.into()))
 }
 
-/// The known field that a path comes nearest to.
+/// The known field that is nearest to a path.
 fn nearest(parts: &[Vec<u8>]) -> Option<Field> {
     let (first, rest) = parts.split_first()?;
     let key = |placeholder: &str| match rest.join(&b'.') {
@@ -181,7 +180,7 @@ fn nearest(parts: &[Vec<u8>]) -> Option<Field> {
     })
 }
 
-/// The word that is meant by this one: itself, by another name, or within a slip or two.
+/// The word that was probably meant: the same, by another name, or with one or two typing errors.
 fn nearest_word(written: &str) -> Option<&'static str> {
     let word = plain(written)?;
     if let Some(known) = WORDS.into_iter().find(|known| *known == word) {
@@ -200,15 +199,15 @@ fn nearest_word(written: &str) -> Option<&'static str> {
     (slips(&near) <= most).then_some(near)
 }
 
-/// A word without regard to case, `_` and `-`; none if it is longer than any that is known.
+/// A word in lower case, without `_` and `-`; `None` if it is longer than any known word.
 fn plain(word: &str) -> Option<String> {
     const WORD_MAX_BYTES: usize = 24;
     let letters = word.chars().filter(|c| !matches!(c, '_' | '-'));
     (word.len() <= WORD_MAX_BYTES).then(|| letters.map(|c| c.to_ascii_lowercase()).collect())
 }
 
-/// How many bytes must be put in, taken out, replaced or swapped with their neighbour to make one
-/// word of the other.
+/// How many insertions, deletions, replacements or swaps of neighbouring bytes turn one word into the
+/// other.
 fn distance(one: &[u8], other: &[u8]) -> usize {
     let mut before_last = Vec::new();
     let mut last: Vec<usize> = (0..=other.len()).collect();

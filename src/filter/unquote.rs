@@ -22,7 +22,7 @@ impl Unit {
     }
 }
 
-/// Reads the quoted string whose opening quote comes next, and returns what it means.
+/// Reads the quoted string whose opening quote comes next, and returns its value.
 pub(super) fn quoted(scan: &mut Scan<'_>) -> Result<Vec<u8>, Fault> {
     let start = scan.at();
     let mut value = Vec::new();
@@ -54,7 +54,7 @@ pub(super) fn place_of(mut scan: Scan<'_>, offset: usize) -> usize {
     }
 }
 
-/// The next step; none at the closing quote, which is taken.
+/// The next step; `None` at the closing quote, which is consumed.
 fn unit(scan: &mut Scan<'_>, quote: char, start: usize) -> Result<Option<Unit>, Fault> {
     let at = scan.at();
     match scan.bump() {
@@ -72,7 +72,7 @@ fn unit(scan: &mut Scan<'_>, quote: char, start: usize) -> Result<Option<Unit>, 
     }
 }
 
-/// What an escape means; its backslash, at `at`, is taken already.
+/// The value of an escape; its backslash, at `at`, is already consumed.
 fn escape(scan: &mut Scan<'_>, quote: char, at: usize) -> Result<Unit, Fault> {
     let body = *scan;
     Ok(match scan.bump() {

@@ -19,11 +19,11 @@ use crate::session::file;
 use crate::session::snapshot::revisions_below;
 use crate::session::txn::ReadTxn;
 
-/// What [`Db::backup`] or [`Maintenance::restore`] copied.
+/// The result of [`Db::backup`] or [`Maintenance::restore`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct BackupReport {
-    /// Which store it is: the copy has the same id.
+    /// The id of the store and of its copy.
     pub id: StoreId,
     /// How many namespaces the copy has.
     pub namespaces_count: u64,
@@ -31,9 +31,9 @@ pub struct BackupReport {
     pub containers_count: u64,
     /// How many records of other kinds the copy has.
     pub records_count: u64,
-    /// How many keys were copied, of all tables.
+    /// How many keys were copied, in all tables.
     pub keys_count: u64,
-    /// Keys and values that were copied.
+    /// The size of the keys and values that were copied.
     pub stored_bytes: u64,
     /// The length of the new file.
     pub file_bytes: u64,
@@ -42,30 +42,29 @@ pub struct BackupReport {
 }
 
 impl Db {
-    /// Copies the store, as it is now, into a new file, while others go on reading and writing.
+    /// Copies the current state of the store into a new file, while others read and write.
     ///
-    /// The copy is this store: it has the same id, rules, times and revisions, and every value
-    /// byte for byte. It is packed and compacted: what was free here is not in it, and the copy is no
-    /// longer than a compacted file but for a few pages. There is a whole store at `path` afterwards, or nothing; like a created one it can be read and written
-    /// by its owner only. Before it gets its name it is opened with its pages verified, checked
-    /// ([`Db::check`]) and compared with what was read, by number, length and checksum.
+    /// The copy has the same id, rules, times and revisions, and every value byte for byte. It is
+    /// compacted, up to a few pages. Afterwards there is a complete store at `path`, or nothing. Only its
+    /// owner can read and write it. Before the file gets its name it is opened with its pages verified,
+    /// checked ([`Db::check`]), and compared with what was read, by count, length and checksum.
     ///
-    /// Damage is not copied silently, it is an error that names this store: pages that nobody has
-    /// verified are verified first.
+    /// Damage is never copied silently; it is an error that names this store. Unverified pages are verified
+    /// first.
     ///
-    /// The snapshot that is copied keeps its pages in the file until the backup is done.
-    /// `progress` counts keys; nothing waits while it runs.
+    /// The pages of the copied snapshot stay in the file until the backup is done. `progress` counts keys;
+    /// nothing waits while it runs.
     ///
     /// # Errors
     ///
-    /// In all cases nothing is left at `path` that was not there:
+    /// In all cases, nothing new is left at `path`:
     ///
-    /// - [`AlreadyExists`](crate::ErrorKind::AlreadyExists): there is anything at `path`.
+    /// - [`AlreadyExists`](crate::ErrorKind::AlreadyExists): something exists at `path`.
     /// - [`NotFound`](crate::ErrorKind::NotFound): its directory does not exist.
     /// - [`Corrupt`](crate::ErrorKind::Corrupt), naming the page or container: something is damaged;
     ///   [`Maintenance::salvage`] saves the rest.
-    /// - [`Io`](crate::ErrorKind::Io). If only the sync of the name fails, a whole store is there,
-    ///   and the error says so.
+    /// - [`Io`](crate::ErrorKind::Io). If only the sync of the name fails, a complete store is there, and
+    ///   the error says so.
     ///
     /// # Examples
     ///
@@ -102,19 +101,19 @@ impl Db {
 }
 
 impl Maintenance {
-    /// Verifies a backup, every page and every value of it, and copies it to a new file.
+    /// Verifies every page and every value of a backup, and copies it to a new file.
     ///
-    /// A backup is a store like any other, so it can also be opened where it is; this one leaves
-    /// the backup as it is, whatever comes. The new store has its id: do not use it beside the one
-    /// that was backed up. Revisions that were given after the backup are given again.
+    /// A backup is a store like any other and could be opened directly; restoring leaves it unchanged. The
+    /// new store has the same id: do not use it together with the store that was backed up. Revisions
+    /// handed out after the backup will be handed out again.
     ///
-    /// The backup is not written to, and may lie on a read-only medium. `progress` counts keys.
+    /// The backup is not written to, and may be on a read-only medium. `progress` counts keys.
     ///
     /// # Errors
     ///
-    /// As [`Builder::open`](crate::Builder::open) for the backup, with [`Corrupt`](crate::ErrorKind::Corrupt) if
-    /// anything in it is damaged; and as [`Db::backup`] for the new file. Nothing is left at `to`
-    /// that was not there.
+    /// As [`Builder::open`](crate::Builder::open) for the backup, with
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) if anything in it is damaged; and as [`Db::backup`] for the
+    /// new file. Nothing new is left at `to`.
     pub fn restore(
         self,
         from: impl AsRef<Path>,
@@ -130,8 +129,8 @@ impl Maintenance {
     }
 }
 
-/// Copies a snapshot into a new store. An error of the source tells that, `reading` it; the others are for
-/// the caller to name.
+/// Copies a snapshot into a new store. An error of the source gets the operation `reading`; the caller adds
+/// the context of all others.
 pub(crate) fn copy(
     from: &ReadTxn,
     reading: Operation,
@@ -150,11 +149,11 @@ pub(crate) fn copy(
         if copy::digest(snapshot)?.is_same(&copied) && copied.keys_count == total {
             Ok(())
         } else {
-            Err(Error::corrupt("the copy is not what was copied"))
+            Err(Error::corrupt("the copy differs from its source"))
         }
     });
     let (found, file_bytes) = finished.map_err(|error| match error.kind() {
-        // What is wrong with the copy may have been copied.
+        // The damage may have been copied.
         ErrorKind::Corrupt => damage_of(from).map_or_else(|| not_kept(error), of_source),
         _ => error,
     })?;

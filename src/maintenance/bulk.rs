@@ -1,4 +1,4 @@
-//! Filling a new store with whole namespaces and containers, in transactions of bounded size.
+//! Fills a new store with complete namespaces and containers, in transactions of bounded size.
 
 use redb::{Database, WriteTransaction};
 
@@ -13,13 +13,13 @@ use crate::session::log::changes::{TableCode, Written};
 use crate::session::namespaces;
 use crate::session::rows;
 
-/// About how many bytes one transaction writes.
+/// The approximate size of one transaction, in bytes.
 const TXN_MAX_BYTES: usize = 8 * 1024 * 1024;
 
-/// About how many bytes a record takes beside its large values.
+/// The approximate size of a record without its large values, in bytes.
 const RECORD_BYTES: usize = 512;
 
-/// Writes to a store that nobody else knows yet. Nothing of it counts before `finish`.
+/// Writes to a store that nobody else knows yet. Nothing counts before `finish`.
 pub(crate) struct Bulk<'d> {
     db: &'d Database,
     txn: Option<WriteTransaction>,
@@ -35,7 +35,7 @@ impl<'d> Bulk<'d> {
         }
     }
 
-    /// Stores a namespace that is not there yet.
+    /// Stores a namespace that does not exist yet.
     pub(crate) fn namespace(&mut self, name: &NamespaceName, labels: &Labels) -> Result<()> {
         self.write(RECORD_BYTES, |txn| {
             let mut table = Written::open(txn, TableCode::Namespaces, None)?;
@@ -43,7 +43,7 @@ impl<'d> Bulk<'d> {
         })
     }
 
-    /// Stores a container or record that is not there yet, with its times and its revision.
+    /// Stores a container or record that does not exist yet, with its times and its revision.
     pub(crate) fn record<E: Entity>(
         &mut self,
         name: &NamespaceName,
@@ -57,7 +57,7 @@ impl<'d> Bulk<'d> {
         })
     }
 
-    /// Commits what is left.
+    /// Commits the rest.
     pub(crate) fn finish(mut self) -> Result<()> {
         self.commit()
     }

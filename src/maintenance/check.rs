@@ -13,7 +13,7 @@ use crate::model::labels;
 use crate::model::policy::Policy;
 use crate::model::record::Record;
 use crate::model::revision::Revision;
-use crate::query::{self, Batch, Damaged, Items, Scope};
+use crate::query::{self, Batch, Damaged, Items, Records, Scope};
 use crate::records::keys;
 use crate::redb_file::fault::{OrFault, check_order, contained};
 use crate::session::entity::Entity;
@@ -25,14 +25,14 @@ use crate::session::txn::ReadTxn;
 type Table = ReadOnlyTable<&'static [u8], &'static [u8]>;
 
 impl Db {
-    /// Reads everything that is stored and tells what is damaged.
+    /// Reads everything that is stored and reports what is damaged.
     ///
-    /// It writes nothing, and reads from one snapshot while others write. It verifies the checksum of every
-    /// page first, unless that was done since the file was opened.
+    /// It writes nothing, and reads one snapshot while others write. First it verifies the checksum of
+    /// every page, unless that was done since the file was opened.
     ///
     /// # Errors
     ///
-    /// What keeps it from reading on. Damage that it can pass is in the report.
+    /// Anything that prevents it from reading on. Damage that it can skip is in the report.
     ///
     /// # Examples
     ///
@@ -52,7 +52,7 @@ impl Db {
                         report.add_of_file(error);
                         Ok(report)
                     }
-                    // The damage is why there is no more to tell.
+                    // The damage is the reason that nothing more can be said.
                     Err(_) => Err(error),
                 }
             }
@@ -61,7 +61,7 @@ impl Db {
     }
 }
 
-/// Checks what a snapshot holds, and whether the file has been cut short since it was opened.
+/// Checks the content of a snapshot, and whether the file was shortened since it was opened.
 pub(super) fn check_snapshot(snapshot: &ReadTxn) -> Result<CheckReport> {
     let shared = snapshot.shared();
     let checked = || -> Result<CheckReport> {
@@ -78,7 +78,7 @@ pub(super) fn check_snapshot(snapshot: &ReadTxn) -> Result<CheckReport> {
         };
         match file::check_length(path, shared.is_repaired_in_memory()) {
             Err(error) if error.is_corrupt() => report.add_of_file(error),
-            // Who removed or replaced the file took nothing from this store.
+            // Removing or replacing the file does not affect this open store.
             Err(error) if error.is_not_found() => {}
             other => other?,
         }
@@ -87,7 +87,7 @@ pub(super) fn check_snapshot(snapshot: &ReadTxn) -> Result<CheckReport> {
     checked().map_err(|error| error.during(Operation::Check).at(shared.path()))
 }
 
-/// What a check of the whole store found.
+/// The result of a check of the whole store.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct CheckReport {
@@ -97,9 +97,9 @@ pub struct CheckReport {
     pub containers: u64,
     /// How many records of other kinds are not damaged.
     pub records: u64,
-    /// Whether the checksum of every page of the file was verified and is right. False where a page is
-    /// damaged, which is among `damages`; and where another process commits so often that nobody can
-    /// tell which pages to verify.
+    /// Whether the checksum of every page was verified and is right. False if a page is damaged, which is
+    /// among `damages`, or if another process commits so often that the pages to verify cannot be
+    /// determined.
     pub pages_verified: bool,
     /// How many commits are in the store's log and not yet in its file, which is no damage: opening the store
     /// to write, closing it or [`Db::checkpoint`] brings them there. None if no log is in use.
@@ -133,7 +133,7 @@ impl CheckReport {
         })
     }
 
-    /// Adds what is wrong with the file as a whole, before all else.
+    /// Adds damage of the file as a whole, before everything else.
     pub(crate) fn add_of_file(&mut self, error: Error) {
         let damage = Damage {
             namespace: String::new(),
@@ -154,15 +154,16 @@ impl CheckReport {
     }
 }
 
-/// Something in the file that is not as it should be.
+/// Damage in the file.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Damage {
-    /// The namespace, as far as it can be read; empty if it is the file that is damaged.
+    /// The namespace, as far as it can be read; empty if the file itself is damaged.
     pub namespace: String,
-    /// The kind of the record; none if it is a container, or no record at all.
+    /// The kind of the record; `None` for a container, or if this is not about a record.
     pub kind: Option<String>,
-    /// The id of the container or record, as far as it can be read; none if the namespace itself is damaged.
+    /// The id of the container or record, as far as it can be read; `None` if the namespace itself is
+    /// damaged.
     pub id: Option<String>,
     /// What is wrong.
     pub error: Error,
@@ -170,8 +171,7 @@ pub struct Damage {
 
 /// Checks what one snapshot holds.
 ///
-/// Where pages were not verified, a damaged key or page may hide others from who looks for them: all
-/// rows are walked then, and counted.
+/// If pages were not verified, a damaged key or page may hide others. All rows are then walked and counted.
 pub(crate) fn check(
     txn: &ReadTransaction,
     policy: Policy,
@@ -217,7 +217,7 @@ pub(crate) fn check(
     Ok(check.report)
 }
 
-/// A check on its way.
+/// A check in progress.
 struct Check {
     records: Table,
     policy: Policy,
@@ -246,7 +246,7 @@ impl Check {
         Ok(named)
     }
 
-    /// A key that ends before the id is no record's, and no listing comes by it.
+    /// A key that ends before the id belongs to no record, and no listing reaches it.
     fn nobodys(&mut self, namespace: &str, key: &[u8]) -> Result<()> {
         if self.records.get(key).or_fault()?.is_some() {
             let what = "a key of the records ends before the id";
@@ -255,11 +255,13 @@ impl Check {
         Ok(())
     }
 
-    /// All records of a kind: whether each reads well, and is also one that could have been stored.
+    /// Checks all records of a kind: that each can be read, and obeys the rules.
     fn kind<E: Entity>(&mut self, namespace: &NamespaceName, kind: &Kind) -> Result<()> {
         let scope = Scope::all(namespace, kind);
         let records = &self.records;
-        for item in Items::all(|after, limit| Batch::<E>::read(records, &scope, after, limit)) {
+        for item in
+            Items::all(|after, limit| Batch::<E>::read(&Records::of(records), &scope, after, limit))
+        {
             let (id, checked) = match item? {
                 Ok(item) => {
                     let id = item.id().to_owned();
@@ -286,7 +288,7 @@ impl Check {
     }
 }
 
-/// Whether all rows of all tables can be read, in order and in their number.
+/// Checks that all rows of all tables can be read, in order and in full number.
 pub(crate) fn check_rows(txn: &ReadTransaction) -> Result<()> {
     for definition in keys::TABLES {
         check_rows_of(&txn.open_table(definition).or_fault()?)?;
@@ -294,7 +296,7 @@ pub(crate) fn check_rows(txn: &ReadTransaction) -> Result<()> {
     Ok(())
 }
 
-/// The same of one table.
+/// The same for one table.
 pub(crate) fn check_rows_of(table: &Table) -> Result<()> {
     let (read, counted) = (walk(table)?, table.len().or_fault()?);
     if read == counted {
@@ -305,7 +307,7 @@ pub(crate) fn check_rows_of(table: &Table) -> Result<()> {
     )))
 }
 
-/// Walks all rows, which must be in order; counts them.
+/// Walks and counts all rows, which must be in order.
 fn walk(table: &Table) -> Result<u64> {
     let mut count = 0;
     let mut last: Option<Vec<u8>> = None;

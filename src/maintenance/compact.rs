@@ -11,10 +11,10 @@ use crate::redb_file::fault::{OrFault, contained};
 use crate::session::file;
 use crate::session::place::Place;
 
-/// What a file takes beside the pages of its tables when it is small, as measured.
+/// The size of a small file beyond the pages of its tables, as measured.
 const OVERHEAD_BYTES: u64 = 64 * 1024;
 
-/// What [`Maintenance::compact`] did, or [`Maintenance::estimate_compact`] expects.
+/// The result of [`Maintenance::compact`], or the estimate of [`Maintenance::estimate_compact`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct CompactReport {
@@ -22,25 +22,25 @@ pub struct CompactReport {
     pub before_bytes: u64,
     /// The length of the file afterwards.
     pub after_bytes: u64,
-    /// Whether the length afterwards is an estimate, and nothing was done.
+    /// Whether the length afterwards is only an estimate.
     pub is_estimate: bool,
 }
 
 impl Maintenance {
-    /// Gives the free pages of a file that nobody has open back to the file system.
+    /// Returns the free pages of a file to the file system. Nobody may have the file open.
     ///
-    /// The store is opened with all its pages verified, checked, compacted in place until there is
-    /// no more to gain, and closed. The file keeps its mode and its owner. A crash leaves a whole
-    /// store, compacted or not; the next opening repairs it, which reads the whole file.
+    /// The store is opened with all its pages verified, checked, compacted in place as far as possible, and
+    /// closed. The file keeps its mode and its owner. A crash leaves an intact store, compacted or not; the
+    /// next opening repairs it, which reads the whole file.
     ///
-    /// Pages are moved together, not merged: what is fragmented inside of them stays so. A store
-    /// that was restored from a backup is packed.
+    /// Pages are moved together but not merged, so fragmentation inside of pages remains. Restoring a
+    /// backup removes it.
     ///
     /// # Errors
     ///
-    /// As [`Builder::open`](crate::Builder::open); [`Locked`](crate::ErrorKind::Locked) if the store is open anywhere,
-    /// also in this process. [`Corrupt`](crate::ErrorKind::Corrupt) if anything is damaged: the
-    /// content is as it was then. After [`Io`](crate::ErrorKind::Io) the store is whole.
+    /// As [`Builder::open`](crate::Builder::open); [`Locked`](crate::ErrorKind::Locked) if the store is
+    /// open anywhere, this process included. [`Corrupt`](crate::ErrorKind::Corrupt) if anything is damaged;
+    /// the content is then unchanged. After [`Io`](crate::ErrorKind::Io) the store is intact.
     ///
     /// # Examples
     ///
@@ -70,10 +70,10 @@ impl Maintenance {
         })
     }
 
-    /// Tells about what [`Maintenance::compact`] would gain, and changes nothing.
+    /// Estimates the result of [`Maintenance::compact`], and changes nothing.
     ///
-    /// It is computed from [`Db::stats`]: what the tables use, and what redb needs beside them.
-    /// The true length can be larger by some tenths where free pages are scattered.
+    /// The estimate is computed from [`Db::stats`]: what the tables use, and what redb needs in addition.
+    /// The true length can be larger by some tenths if free pages are scattered.
     ///
     /// # Errors
     ///
@@ -122,7 +122,7 @@ pub(crate) fn compact(db: Db) -> Result<()> {
         return Err(Error::precondition("the store is in use"));
     };
     contained(move || {
-        // It goes on until there is no more to gain.
+        // It goes on until nothing more can be gained.
         database.compact().or_fault()?;
         database.close().or_fault()
     })?;

@@ -1,7 +1,7 @@
-//! Copying a snapshot's rows as they are, but for what it says of its log, and a digest of them.
+//! Copies the rows of a snapshot unchanged, except the one about its log, and computes their digest.
 //!
-//! Rows are copied in batches, in the order of their keys: redb fills a page before it begins the
-//! next one then. Sealed values are not opened: what was written is what is copied.
+//! Rows are copied in batches, in the order of their keys, since redb then fills one page after the other.
+//! Sealed values are copied without decoding them.
 
 use std::ops::Bound;
 
@@ -11,11 +11,11 @@ use crate::model::error::Result;
 use crate::records::keys::{self, TABLES, meta};
 use crate::redb_file::fault::{OrFault, check_order};
 
-/// Most rows, and about how many bytes of them, that one transaction writes.
+/// The most rows of one transaction, and its approximate size in bytes.
 const BATCH_MAX_COUNT: usize = 16 * 1024;
 const BATCH_MAX_BYTES: usize = 8 * 1024 * 1024;
 
-/// What rows were seen.
+/// A digest of rows.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Digest {
     pub(crate) keys_count: u64,
@@ -25,7 +25,7 @@ pub(crate) struct Digest {
 }
 
 impl Digest {
-    /// Whether both saw the same rows in the same order.
+    /// Whether both are of the same rows in the same order.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.keys_count == other.keys_count
             && self.stored_bytes == other.stored_bytes
@@ -47,7 +47,7 @@ struct Row {
     value: Vec<u8>,
 }
 
-/// A batch of rows, and which table they are of.
+/// A batch of rows, and their table.
 pub(crate) struct Rows {
     table: keys::Table,
     rows: Vec<Row>,
@@ -74,7 +74,7 @@ pub(crate) struct Walk<'t> {
     txn: &'t ReadTransaction,
     /// Which of the tables is walked.
     table: usize,
-    /// Rows up to this key are done.
+    /// The last key that is done.
     after: Option<Vec<u8>>,
     pub(crate) digest: Digest,
 }
@@ -89,7 +89,7 @@ impl<'t> Walk<'t> {
         }
     }
 
-    /// The next batch; none if there are no more.
+    /// The next batch; `None` if there are no more.
     pub(crate) fn advance(&mut self) -> Result<Option<Rows>> {
         let Some(definition) = TABLES.get(self.table) else {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! Measuring a snapshot: records by namespace, and bytes by table.
+//! Measures a snapshot: records by namespace, and bytes by table.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,20 +10,20 @@ use crate::model::identifier::NamespaceName;
 use crate::model::kind::Kind;
 use crate::model::revision::Revision;
 use crate::model::stats::{NamespaceStats, TableStats};
-use crate::query::{self, Batch, Items, Scope};
+use crate::query::{self, Batch, Items, Records, Scope};
 use crate::records::keys;
 use crate::redb_file::fault::OrFault;
 use crate::session::namespaces;
 use crate::session::snapshot::revisions_below;
 
-/// What a snapshot tells; the file's length is not among it.
+/// The statistics of a snapshot, without the length of the file.
 pub(crate) struct Measured {
     pub(crate) revisions_below: Revision,
     pub(crate) namespaces: Vec<NamespaceStats>,
     pub(crate) tables: Vec<TableStats>,
 }
 
-/// Counts and measures what one snapshot holds.
+/// Counts and measures one snapshot.
 ///
 /// redb measures a tree by calling itself for each page below another, as deep as it goes: pages that
 /// lead in circles would end the process. Where they were not verified, all rows are walked first.
@@ -83,7 +83,9 @@ fn all_namespaces(
 fn count(table: &impl query::Table, name: &NamespaceName, kind: &Kind) -> Result<u64> {
     let scope = Scope::all(name, kind);
     let mut count = 0;
-    for item in Items::all(|after, limit| Batch::<()>::read(table, &scope, after, limit)) {
+    for item in
+        Items::all(|after, limit| Batch::<()>::read(&Records::of(table), &scope, after, limit))
+    {
         let _damaged_or_not = item?;
         count += 1;
     }

@@ -1,6 +1,6 @@
-//! What an operator asks of a store as a whole: check, measure, compact, back up, dump, salvage.
+//! The tools for a whole store: check, measure, compact, back up, dump, salvage.
 //!
-//! It uses every other room. Only what is asked for here walks a whole store.
+//! It uses every other room. Only its operations walk a whole store.
 
 pub(crate) mod backup;
 pub(crate) mod bulk;
@@ -23,20 +23,20 @@ use crate::model::policy::Rules;
 use crate::model::progress::Progress;
 use crate::session::shared::Settings;
 
-/// How many records are done between two calls of a progress callback.
+/// How many records are processed between two calls of a progress callback.
 const PROGRESS_EVERY_COUNT: u64 = 64;
 
-/// Tells how many records are done, if it is time again.
+/// Reports how many records are done, at intervals.
 fn tell(progress: &mut dyn FnMut(Progress), done: u64) {
     if done.is_multiple_of(PROGRESS_EVERY_COUNT) {
         progress(Progress::new(done, None));
     }
 }
 
-/// Tools for a file that nobody has open: [`compact`](Maintenance::compact), [`restore`](Maintenance::restore),
+/// Tools for a file that is not open: [`compact`](Maintenance::compact), [`restore`](Maintenance::restore),
 /// [`load`](Maintenance::load), [`salvage`](Maintenance::salvage).
 ///
-/// What is done with an open store has its place there: [`Db::backup`](crate::Db::backup),
+/// The tools for an open store are its methods: [`Db::backup`](crate::Db::backup),
 /// [`Db::dump`](crate::Db::dump), [`Db::check`](crate::Db::check), [`Db::stats`](crate::Db::stats).
 ///
 /// # Examples
@@ -60,33 +60,33 @@ pub struct Maintenance {
 }
 
 impl Maintenance {
-    /// With all defaults.
+    /// The tools with default options.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Works on no other store than the one with this id.
+    /// Accepts only the store with this id.
     pub fn expect_id(mut self, id: StoreId) -> Self {
         self.builder = self.builder.expect_id(id);
         self
     }
 
-    /// The rules of a store that is salvaged, where its own are lost.
+    /// The rules of a salvaged store, if its own are lost.
     pub fn rules(mut self, rules: Rules) -> Self {
         self.builder = self.builder.rules(rules);
         self
     }
 
-    /// How long to wait for a file that is in use; not at all by default.
+    /// How long to wait for a file that is in use; by default, not at all.
     pub fn lock_timeout(mut self, timeout: Duration) -> Self {
         self.builder = self.builder.lock_timeout(timeout);
         self
     }
 
-    /// Calls `told` while a file is verified or repaired, with how far it is, from 0 to 1; see
+    /// Calls `progress` with a number from 0 to 1 while a file is verified or repaired; see
     /// [`Builder::on_repair`].
-    pub fn on_repair(mut self, told: impl Fn(f64) + Send + Sync + 'static) -> Self {
-        self.builder = self.builder.on_repair(told);
+    pub fn on_repair(mut self, progress: impl Fn(f64) + Send + Sync + 'static) -> Self {
+        self.builder = self.builder.on_repair(progress);
         self
     }
 

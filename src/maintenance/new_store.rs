@@ -1,8 +1,7 @@
-//! A store that is made as a whole: by a backup, a load or a salvage.
+//! A store that is created with its content, by a backup, a load or a salvage.
 //!
-//! Like a new one it gets its name when it is complete, and not before it was closed, opened again
-//! with its pages verified, and checked; nothing is ever replaced. Before that, dropping it removes
-//! it.
+//! It gets its name only when it is complete, closed, opened again with its pages verified, and checked.
+//! Nothing is ever replaced. Before that, dropping it removes it.
 
 use std::fs::File;
 use std::path::Path;
@@ -20,13 +19,13 @@ use crate::session::new_file::NewFile;
 use crate::session::process::{Own, Process};
 use crate::session::shared::{Settings, Shared};
 
-/// The error for a new file that is damaged: whoever asked for it looks for damage elsewhere.
+/// The error for a damaged new file, so that nobody looks for the damage in the source.
 pub(crate) fn not_kept(error: Error) -> Error {
     if !error.is_corrupt() {
         return error;
     }
-    let what =
-        "the new file does not hold what was written to it: the disk may be failing, try another";
+    let what = "the new file does not contain what was written to it: the disk may be failing, try \
+                another";
     Error::new(ErrorKind::Io, what).caused_by(error)
 }
 
@@ -41,12 +40,12 @@ pub(crate) struct NewStore {
 type Reopen = dyn Fn(File, &Settings) -> Result<Shared>;
 
 impl NewStore {
-    /// An empty file of redb, without any table.
+    /// An empty redb file without tables.
     pub(crate) fn begin(path: &Path, settings: &Settings) -> Result<Self> {
         Self::begin_on(path, settings, file::own_file)
     }
 
-    /// The same, where `backend` stands before the file.
+    /// The same, with `backend` in front of the file.
     pub(crate) fn begin_on<B: StorageBackend>(
         path: &Path,
         settings: &Settings,
@@ -68,7 +67,7 @@ impl NewStore {
             new,
             settings,
             reopen: Box::new(move |file, settings| {
-                // Opening it to write would make it longer.
+                // Opening it for writing would make it longer.
                 file::inspect_alone(backend(file)?, None, settings, None)
             }),
         })
@@ -78,12 +77,12 @@ impl NewStore {
         &self.db
     }
 
-    /// Makes the tables, and says which store it is.
+    /// Creates the tables, and stores the identity.
     pub(crate) fn initialize(&self, identity: &Identity, revisions_below: u64) -> Result<()> {
         file::initialize(&self.db, identity, revisions_below)
     }
 
-    /// Moves the bound of revisions.
+    /// Raises the bound of revisions.
     pub(crate) fn set_revisions_below(&self, bound: u64) -> Result<()> {
         let txn = self.db.begin_write().or_fault()?;
         txn.open_table(keys::META)
@@ -93,12 +92,12 @@ impl NewStore {
         txn.commit().or_fault()
     }
 
-    /// Compacts and closes the store, verifies it, also by `verify`, and gives it its name. Tells what
-    /// the check found, and the length of the file.
+    /// Compacts and closes the store, verifies it, with `verify` too, and gives it its name. Returns the
+    /// report of the check, and the length of the file.
     ///
     /// # Errors
     ///
-    /// `Corrupt` if what was written is damaged ([`not_kept`]), or is what it was made of; `Io`.
+    /// `Corrupt` if what was written is damaged ([`not_kept`]), or the source is; `Io`.
     pub(crate) fn finish(
         self,
         verify: impl FnOnce(&ReadTransaction, &CheckReport) -> Result<()>,
@@ -111,7 +110,7 @@ impl NewStore {
         } = self;
         contained(move || {
             let mut db = db.into_inner()?;
-            // Each transaction left free pages behind, and the file has grown by leaps.
+            // Each transaction left free pages, and the file has grown in large steps.
             db.compact().or_fault()?;
             db.close().or_fault()
         })?;

@@ -9,12 +9,11 @@ use crate::records::keys::FORMAT_VERSION;
 use crate::redb_file::fault::{OrIo, contained};
 
 impl Db {
-    /// Counts the containers and the records of other kinds, and measures where the bytes of the file are.
+    /// Counts the containers and the records of other kinds, and measures what takes space in the file.
     ///
-    /// It reads the own rows of all of them and visits every page of the tables, from one snapshot,
-    /// while others write; it waits for nobody. Pages that nobody has verified are verified first. The
-    /// file's length is asked of the system afterwards: after writes in between, the free bytes can be
-    /// off by what they wrote.
+    /// It reads the own row of every record and visits every page of the tables, in one snapshot, while
+    /// others write. Unverified pages are verified first. The file's length is read afterwards, so the free
+    /// bytes can be off by what was written in between.
     ///
     /// # Errors
     ///
@@ -69,6 +68,7 @@ impl Db {
             metadata_bytes: sum(|table| table.metadata_bytes),
             fragmented_bytes: sum(|table| table.fragmented_bytes),
             free_bytes: None,
+            memory_bytes: shared.memory_bytes(),
             namespaces: measured.namespaces,
             tables: measured.tables,
         };

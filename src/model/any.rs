@@ -37,14 +37,17 @@ mod value;
 ///
 /// JSON that is not in compact form (white space between tokens, unusual escapes or numbers) has
 /// both keys: `json` for people, and `base64` with the bytes themselves. Reading takes either one;
-/// where both stand they must agree. JSON that nests more than 100 deep is shown as base64 only,
-/// for readers would refuse it.
+/// if both are there, they must agree. JSON that nests more than 100 deep is shown as base64 only,
+/// since readers would refuse it.
+///
+/// A number in `json` is one of 64 bits, an integer or floating-point, and is rounded if it has more
+/// digits. `base64` is exact.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "json::Form", try_from = "json::Form")]
 pub struct Any {
     /// Names the type of the value.
     pub type_url: String,
-    /// The encoded value; a copy of it shares the bytes.
+    /// The encoded value. A copy shares the bytes.
     pub value: Bytes,
 }
 
@@ -55,7 +58,7 @@ impl Any {
         Self::shared(type_url, Bytes::from(value.into()))
     }
 
-    /// A value with its type, of bytes that are shared with others.
+    /// A value with its type, sharing its bytes with others.
     ///
     /// # Examples
     ///
@@ -74,7 +77,7 @@ impl Any {
         }
     }
 
-    /// Whether the store would keep it.
+    /// Checks the limits; `what` names the value in the error.
     pub(crate) fn check(&self, what: &str) -> Result<()> {
         let size = self.value.len();
         if size > ANY_MAX_BYTES {
@@ -93,7 +96,7 @@ impl Any {
 }
 
 impl fmt::Debug for Any {
-    /// Tells the type and the size: values are long, and may hold secrets.
+    /// Shows the type and the size only: values are long, and may hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Any")
             .field("type_url", &self.type_url)

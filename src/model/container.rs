@@ -1,4 +1,4 @@
-//! The record that the store keeps: what is pinned by one container.
+//! The container: what the store keeps of it.
 
 use std::collections::BTreeMap;
 
@@ -18,11 +18,11 @@ use crate::model::revision::Revision;
 /// Client-specified metadata of a container, by name.
 pub type Extensions = BTreeMap<String, Any>;
 
-/// A container: the metadata from which a host runtime makes its tasks.
+/// A container: the metadata from which a host runtime creates its tasks.
 ///
-/// The fields are containerd's (`containers.Container`). Which of them an
-/// [`update`](crate::Store::update) may change is the business of the store's
-/// [`Rules`](crate::Rules). "Empty" is how an optional text field is absent.
+/// The fields are containerd's (`containers.Container`). Which of them an [`update`](crate::Store::update)
+/// may change depends on the store's [`Rules`](crate::Rules). An optional text field is absent if it is
+/// empty.
 ///
 /// # Examples
 ///
@@ -53,8 +53,7 @@ pub struct Container {
     pub runtime: Runtime,
     /// The runtime specification, usually an OCI one. Required, mutable.
     ///
-    /// `None` is only ever what a caller passes to an update that leaves the spec alone; a stored
-    /// container has one.
+    /// A stored container always has one. `None` is for the input of an update that leaves the spec alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spec: Option<Any>,
     /// The name of the snapshotter that holds the root filesystem. Required if `snapshot_key` is
@@ -68,24 +67,24 @@ pub struct Container {
     /// The sandbox that the container belongs to (containerd 2.x). Optional, immutable.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub sandbox_id: String,
-    /// When the container was created, in UTC to the nanosecond. Set by the store, whatever the
-    /// caller says.
+    /// When the container was created, in UTC to the nanosecond. Set by the store; what the caller passes
+    /// is ignored.
     #[serde(default)]
     pub created_at: DateTime<Utc>,
-    /// When the container was last updated: strictly later with every update, also when the clock
-    /// stood still or went back. Set by the store, whatever the caller says.
+    /// When the container was last updated. Every update sets a strictly later time, even if the clock
+    /// stood still or went back. What the caller passes is ignored.
     #[serde(default)]
     pub updated_at: DateTime<Utc>,
     /// Client-specified metadata. Optional, mutable.
     #[serde(default, skip_serializing_if = "Extensions::is_empty")]
     pub extensions: Extensions,
-    /// The state of the store that this is. Set by the store, whatever the caller says; see
+    /// Identifies this state of the container. Set by the store; what the caller passes is ignored. See
     /// [`update_if`](crate::Store::update_if).
     #[serde(default)]
     pub revision: Revision,
 }
 
-/// The runtime of a container and what it is to be told.
+/// The runtime of a container, and its options.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Runtime {
@@ -96,8 +95,8 @@ pub struct Runtime {
     pub options: Option<Any>,
 }
 
-/// A container without its spec and its extensions: what a listing needs, read without touching
-/// the large parts. The fields mean what they mean in [`Container`].
+/// A container without its spec and its extensions: what a listing needs, without reading the large parts.
+/// The fields have the same meaning as in [`Container`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ContainerHeader {
@@ -150,7 +149,7 @@ impl Runtime {
 }
 
 impl Container {
-    /// A container with all that is required.
+    /// A container with the required fields.
     #[must_use]
     pub fn new(id: impl Into<String>, runtime: Runtime, spec: Any) -> Self {
         Self {
@@ -160,8 +159,8 @@ impl Container {
         }
     }
 
-    /// A container with nothing but an id: to carry the fields of an
-    /// [`update`](crate::Store::update) whose mask names them.
+    /// A container with only an id, to carry the fields of an [`update`](crate::Store::update) whose mask
+    /// names them.
     ///
     /// ```
     /// use bayplan::{Any, Container, Db, FieldMask, Runtime, Store};
@@ -247,8 +246,8 @@ impl Container {
         self
     }
 
-    /// The container as the store would keep it, its times and revision aside: checked by every
-    /// rule that one container alone can break, and without labels that mean "unset".
+    /// The container as the store would keep it, apart from its times and revision: checked against every
+    /// rule for a single container, and without labels that mean "unset".
     pub(crate) fn settled(mut self, policy: Policy) -> Result<Self> {
         ContainerId::new(self.id.as_str())?;
         self.labels = labels::settle(self.labels, policy)?;
@@ -290,7 +289,7 @@ impl Container {
         Ok(self)
     }
 
-    /// A container of its header and what that leaves out.
+    /// A container from its header and the rest.
     pub(crate) fn of_parts(
         header: ContainerHeader,
         spec: Option<Any>,

@@ -1,8 +1,7 @@
-//! The one error type: opaque, with outcomes to match on and the full context to print.
+//! The error type: opaque, with kinds to match on and the full context to print.
 //!
-//! An error is made where the fault is seen, by a rule that knows no namespace and no operation;
-//! the layer that knows them adds them on the way out (`Error::during`, `Error::of`, ...), each
-//! only where nothing stands yet.
+//! A rule that finds a fault creates the error, without knowing the namespace or the operation. The layers
+//! above add these (`Error::during`, `Error::of`, ...), each only if it is not set yet.
 
 use std::fmt;
 use std::io;
@@ -16,9 +15,9 @@ type Source = Arc<dyn std::error::Error + Send + Sync + 'static>;
 
 /// Why an operation failed.
 ///
-/// Match on [`Error::kind`] or ask a predicate such as [`Error::is_not_found`]; print it to tell a
-/// person. `{}` tells what failed (operation, container, namespace or file) and why, `{:#}` adds
-/// the chain of causes that [`source`](std::error::Error::source) gives.
+/// Match on [`Error::kind`] or use a predicate such as [`Error::is_not_found`]. `{}` prints what failed
+/// (operation, container, namespace or file) and why, `{:#}` adds the chain of causes that
+/// [`source`](std::error::Error::source) gives.
 ///
 /// # Examples
 ///
@@ -41,7 +40,7 @@ struct Inner {
     kind: ErrorKind,
     operation: Option<Operation>,
     namespace: Option<String>,
-    /// The kind of the record, if it is no container.
+    /// The kind of the record, unless it is a container.
     record_kind: Option<String>,
     id: Option<String>,
     path: Option<PathBuf>,
@@ -50,42 +49,42 @@ struct Inner {
     source: Option<Source>,
 }
 
-/// The outcomes that a caller may want to tell apart.
+/// The outcomes that a caller may want to distinguish.
 ///
-/// The first four are containerd's (`errdefs`); the rest are what a file can do to its reader.
+/// The first four are containerd's (`errdefs`); the others concern the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// No such container, namespace or file.
     NotFound,
-    /// The id, the namespace or the file to be created is there already.
+    /// The id, the namespace or the file to be created already exists.
     AlreadyExists,
     /// The input breaks a rule; nothing was changed.
     InvalidArgument,
-    /// The input is fine but the state is not: a namespace that still holds containers, a stale
-    /// revision, a write through a store that was opened for reading. Nothing was changed.
+    /// The input is valid but the state does not allow it: a namespace that still holds containers, a stale
+    /// revision, a write to a store that was opened for reading. Nothing was changed.
     FailedPrecondition,
     /// Bytes in the file are not what was written. Nothing was changed.
     Corrupt,
     /// The file is in use by another process, or by another handle of this one.
     Locked,
-    /// The file, or the dump, is of a version that this library does not read, or of one of redb's.
-    /// It was not changed.
+    /// This library does not read the version of the file, of the dump, or of redb's format. Nothing was
+    /// changed.
     IncompatibleFormat,
-    /// The file is something else than a store. It was not changed.
+    /// The file is not a store. It was not changed.
     NotAStore,
     /// The operating system refused a read, a write or a sync.
     Io,
-    /// The commit failed after it may have reached the disk: the changes are there completely or
-    /// not at all. Reopen the store and look.
+    /// The commit failed after it may have reached the disk: the changes are there completely or not at
+    /// all. Open the store again and look.
     CommitUncertain,
-    /// An earlier failure left the store read-only. Reopen it.
+    /// An earlier failure left the store read-only. Open it again.
     Unavailable,
-    /// The store was opened by a process that forked this one. Nothing was read or changed; the
-    /// process that opened it goes on with it.
+    /// Another process opened the store and then forked this one. Nothing was read or changed. The store
+    /// goes on working in the process that opened it.
     Forked,
-    /// The file of the open store is not at its path any more: it was removed, renamed or replaced. What
-    /// was not acknowledged is not there. Reading goes on, and so does [`Db::backup`](crate::Db::backup).
+    /// The file of the open store is no longer at its path: it was removed, renamed or replaced. The write
+    /// is not there. Reading still works, and so does [`Db::backup`](crate::Db::backup).
     Gone,
 }
 
@@ -115,7 +114,7 @@ impl fmt::Display for ErrorKind {
     }
 }
 
-/// What the store was asked to do, as an error tells it.
+/// What the store was asked to do, for the text of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
     Get,
@@ -145,9 +144,9 @@ pub(crate) enum Operation {
     DumpNamespace,
     DumpTo,
     Load,
-    /// As far as the store is concerned that is backed up.
+    /// A fault of the store that is backed up.
     BackupOf,
-    /// As far as the new file is.
+    /// A fault of the new file.
     Backup,
     RestoreFrom,
     Restore,
@@ -194,7 +193,7 @@ impl Operation {
         }
     }
 
-    /// The same of a record that is no container.
+    /// The same for a record of another kind.
     fn as_record_str(self) -> Option<&'static str> {
         Some(match self {
             Self::Get => "get record",
@@ -208,13 +207,12 @@ impl Operation {
         })
     }
 
-    /// Whether an operation of a store, which is a transaction of its own, has this as a step.
-    /// Its errors tell the operation.
+    /// Whether this is only a step of a single operation, whose errors name that operation instead.
     fn is_a_step(self) -> bool {
         matches!(self, Self::BeginRead | Self::BeginWrite | Self::Commit)
     }
 
-    /// Whether it is about a whole store, and a container or namespace is only a place in it.
+    /// Whether this is about a whole store. A container or namespace is then only a place in it.
     fn is_about_a_store(self) -> bool {
         matches!(
             self,
@@ -231,7 +229,7 @@ impl Operation {
         )
     }
 
-    /// Whether the namespace is what the operation is about, not where it looks.
+    /// Whether this is about the namespace itself, not something in it.
     fn is_about_a_namespace(self) -> bool {
         matches!(
             self,
@@ -252,8 +250,8 @@ impl Error {
         self.0.kind
     }
 
-    /// What was asked for, in words such as `create container`; none where an input was refused
-    /// before any operation began.
+    /// The operation, in words such as `create container`; `None` if an input was refused before any
+    /// operation began.
     #[must_use]
     pub fn operation(&self) -> Option<&'static str> {
         let is_of_container = self.0.record_kind.is_none();
@@ -264,25 +262,25 @@ impl Error {
         self.0.operation.map(text)
     }
 
-    /// The namespace that it was about.
+    /// The namespace concerned.
     #[must_use]
     pub fn namespace(&self) -> Option<&str> {
         self.0.namespace.as_deref()
     }
 
-    /// The kind of the record that it was about; none if it was a container.
+    /// The kind of the record concerned; `None` for a container.
     #[must_use]
     pub fn record_kind(&self) -> Option<&str> {
         self.0.record_kind.as_deref()
     }
 
-    /// The container, or record of another kind, that it was about.
+    /// The id of the container or record concerned.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         self.0.id.as_deref()
     }
 
-    /// The file that it was about.
+    /// The file concerned.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         self.0.path.as_deref()
@@ -336,8 +334,9 @@ impl Error {
         self.kind() == ErrorKind::Unavailable
     }
 
-    /// Whether the reason is that a field differs which the store's [`Rules`](crate::Rules) keep. An update is
-    /// [`ErrorKind::InvalidArgument`] then, a put [`ErrorKind::FailedPrecondition`]; the text names the field.
+    /// Whether a field differs that the store's [`Rules`](crate::Rules) do not allow to change. The kind is
+    /// [`ErrorKind::InvalidArgument`] for an update and [`ErrorKind::FailedPrecondition`] for a put; the
+    /// text names the field.
     #[must_use]
     pub fn is_immutable_field(&self) -> bool {
         self.0.is_immutable_field
@@ -372,13 +371,12 @@ impl Error {
     }
 }
 
-// How an implementation of the traits makes errors.
+// For implementations of the traits.
 impl Error {
     /// An error of another implementation of [`Store`](crate::Store) or
     /// [`Namespaces`](crate::Namespaces).
     ///
-    /// The message is all that is printed: it tells the operation, the namespace and the container
-    /// as well.
+    /// Only the message is printed, so it must name the operation, the namespace and the container as well.
     ///
     /// # Examples
     ///
@@ -393,7 +391,8 @@ impl Error {
         Self::new(kind, message)
     }
 
-    /// The same error, saying that a field differs which the rules keep; see [`Error::is_immutable_field`].
+    /// The same error, marked as caused by an immutable field that differs; see
+    /// [`Error::is_immutable_field`].
     #[must_use]
     pub fn about_immutable_field(mut self) -> Self {
         self.0.is_immutable_field = true;
@@ -401,7 +400,7 @@ impl Error {
     }
 }
 
-// How the crate makes errors.
+// For the crate itself.
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
@@ -437,7 +436,7 @@ impl Error {
         Self::new(ErrorKind::Corrupt, message)
     }
 
-    /// Whether it tells of the state of the store, and would be wrong of another.
+    /// Whether it depends on the state of the store, and could be wrong for another state.
     pub(crate) fn is_about_what_is_stored(&self) -> bool {
         self.is_not_found() || self.is_already_exists() || self.is_failed_precondition()
     }
@@ -450,26 +449,26 @@ impl Error {
         self
     }
 
-    /// The same error, seen from a place that has a name.
+    /// The same error, with a prefix that names the place.
     pub(crate) fn prefixed(mut self, place: &str) -> Self {
         self.0.message = format!("{place}: {}", self.0.message);
         self
     }
 
-    /// The same error, where what is wrong was read from the file.
+    /// The same fault, found in something that was read from the file.
     pub(crate) fn into_corrupt(mut self) -> Self {
         self.0.kind = ErrorKind::Corrupt;
         self
     }
 
-    /// The same error, where the file is not known to be at its place.
+    /// The same error of a file that may not be at its path.
     pub(crate) fn into_gone(mut self) -> Self {
         self.0.kind = ErrorKind::Gone;
         self
     }
 
-    /// The same error, about the log of the store. What would be taken for the store's own file (that it is not
-    /// there, or something else) is a failure to read or write.
+    /// The same error about the log of the store. What would be mistaken for the state of the store's own file
+    /// (missing, or something else) becomes `Io`.
     pub(crate) fn of_log(mut self, path: &str) -> Self {
         if matches!(
             self.0.kind,
@@ -480,8 +479,8 @@ impl Error {
         self.prefixed(&format!("its log {path}"))
     }
 
-    /// The same error, of a put: where a field differs that the rules keep, it is what is stored that
-    /// keeps the caller from it.
+    /// The same error of a put. If an immutable field differs, the stored state is the obstacle, not the
+    /// input.
     pub(crate) fn of_put(mut self) -> Self {
         if self.is_immutable_field() {
             self.0.kind = ErrorKind::FailedPrecondition;
@@ -489,7 +488,7 @@ impl Error {
         self
     }
 
-    /// The same error, about a record of this kind; none if it is a container.
+    /// The same error about a record of this kind; `None` for a container.
     pub(crate) fn of_record_kind(mut self, kind: Option<&str>) -> Self {
         if self.0.record_kind.is_none() {
             self.0.record_kind = kind.map(str::to_owned);
@@ -504,7 +503,7 @@ impl Error {
         self
     }
 
-    /// The same error, where what failed is only a part of this operation.
+    /// The same error of an operation of which the failed one is only a part.
     pub(crate) fn within(mut self, operation: Operation) -> Self {
         self.0.operation = Some(operation);
         self

@@ -1,4 +1,4 @@
-//! Shows a text with one place in it marked, for the errors of the small languages.
+//! Shows a text with a caret under one place, for errors in filters and field paths.
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -8,7 +8,7 @@ use regex_syntax::hir::{Class, HirKind};
 /// The widest excerpt of a text, in characters.
 const EXCERPT_MAX_COLUMNS: usize = 80;
 
-/// How much of a long filter is shown after the place, at least.
+/// How many characters of a long filter are shown after the place, at least.
 const EXCERPT_AFTER_COLUMNS: usize = 28;
 
 /// The part of a text around a place, safe for a terminal, with a caret under the place.
@@ -50,7 +50,7 @@ impl fmt::Display for Excerpt {
     }
 }
 
-/// Characters as shown, in the order given.
+/// Characters as shown, in the given order.
 struct Visible {
     pieces: Vec<String>,
     columns: usize,
@@ -79,7 +79,7 @@ fn visible(chars: impl Iterator<Item = char>, room: usize) -> Visible {
     shown
 }
 
-/// Letters, marks, numbers, punctuation and symbols: all that leaves ink. Spaces, controls, format
+/// Letters, marks, numbers, punctuation and symbols: everything visible. Spaces, controls, format
 /// characters (which may reorder a line), private and unassigned characters are not printable.
 pub(crate) fn is_printable(c: char) -> bool {
     if c.is_ascii() {
@@ -111,8 +111,8 @@ static PRINTABLE: LazyLock<Vec<(char, char)>> = LazyLock::new(|| {
     }
 });
 
-/// Appends a character as it may be shown to a terminal: printable ones and the space as they are,
-/// all others escaped.
+/// Appends a character in a form that is safe on a terminal: printable ones and the space as they are, all
+/// others escaped.
 pub(crate) fn push_visible(out: &mut String, c: char) {
     if c == ' ' || is_printable(c) {
         out.push(c);

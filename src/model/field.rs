@@ -1,7 +1,7 @@
-//! The fields of a container by name: the one place that spells them.
+//! The fields of a container by name. No other place spells them.
 //!
-//! Field paths of an update and selectors of a filter name fields by the same words. A filter's
-//! path resolves to a [`Field`] here; what a field holds is the container's business.
+//! Field paths of an update and selectors of a filter use the same names. A filter's path resolves to a
+//! [`Field`] here; the container says what a field holds.
 
 /// The spellings of field names, as clients write them: lower case, no underscores.
 pub(crate) mod name {
@@ -25,7 +25,7 @@ pub(crate) mod name {
     pub(crate) const EXTENSIONS: &str = "extensions";
     /// The sandbox that the container belongs to.
     pub(crate) const SANDBOX_ID: &str = "sandboxid";
-    /// The value of a record that is no container.
+    /// The value of a record of another kind.
     pub(crate) const VALUE: &str = "value";
     /// The type URL of a record's value.
     pub(crate) const TYPE: &str = "type";
@@ -35,10 +35,10 @@ pub(crate) mod name {
     pub(crate) const UPDATED_AT: &str = "updatedat";
 }
 
-/// A field that a filter can look at.
+/// A field that a filter can test.
 ///
-/// Keys are bytes, because a quoted part of a path may spell bytes that are not UTF-8. Such a key
-/// is no error: no container has it.
+/// Keys are bytes, because a quoted part of a path may spell bytes that are not UTF-8. Such a key is not an
+/// error; no container has it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Field {
     /// `id`
@@ -53,7 +53,7 @@ pub(crate) enum Field {
     SnapshotKey,
     /// `sandboxid`
     SandboxId,
-    /// `type`, of a record that is no container.
+    /// `type`, of a record of another kind.
     Type,
     /// `labels.KEY`; a lone `labels` is the empty key, which no container has.
     Label(Vec<u8>),
@@ -89,8 +89,8 @@ impl Field {
         }
     }
 
-    /// Whether the parts of a path that resolves to this field name one of a container, neither less nor more:
-    /// unlike `runtime`, `labels` alone, and `id.x`.
+    /// Whether a path that resolves to this field names exactly one field of a container, unlike `runtime`,
+    /// `labels` alone, and `id.x`.
     pub(crate) fn is_named_by(&self, parts: &[Vec<u8>]) -> bool {
         match self {
             // A container has no `type`, only a record of another kind.
@@ -106,7 +106,7 @@ impl Field {
     }
 }
 
-/// Whether a part of a path is there and spells `name`.
+/// Whether this part of a path exists and spells `name`.
 fn is(part: Option<&Vec<u8>>, name: &str) -> bool {
     part.is_some_and(|part| part == name.as_bytes())
 }

@@ -1,8 +1,7 @@
-//! Identifiers: what a container id and a namespace name may look like.
+//! Identifiers: the syntax of container ids and namespace names.
 //!
-//! The rule is containerd's (`identifiers` package): 1 to 76 bytes, runs of ASCII letters and
-//! digits joined by single `.`, `_` or `-`. The byte 00, which separates the parts of a key in the
-//! file, can therefore not occur in one.
+//! The rule is containerd's (`identifiers` package): 1 to 76 bytes, runs of ASCII letters and digits joined
+//! by single `.`, `_` or `-`. So none contains the byte 00, which separates the parts of a key in the file.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +13,7 @@ use crate::model::limits::IDENTIFIER_MAX_BYTES;
 
 const RULE: &str = "must be runs of ASCII letters and digits joined by single '.', '_' or '-'";
 
-/// Whether `text` is an identifier; otherwise what is wrong with it, in words.
+/// Checks that `text` is an identifier; otherwise says what is wrong.
 pub(crate) fn check(what: &str, text: &str) -> Result<(), Error> {
     if text.is_empty() {
         return Err(Error::invalid(format!(
@@ -38,7 +37,7 @@ pub(crate) fn check(what: &str, text: &str) -> Result<(), Error> {
 
 /// Whether these are runs of letters and digits, joined by single separators.
 fn is_runs(text: &[u8]) -> bool {
-    // Most ids are one run: looked at without a branch, they cost next to nothing.
+    // Most ids are one run. Checked without branches, they cost next to nothing.
     let is_one = |so_far, byte: &u8| so_far & byte.is_ascii_alphanumeric();
     if !text.is_empty() && text.iter().fold(true, is_one) {
         return true;
@@ -138,7 +137,7 @@ macro_rules! identifier {
 }
 
 identifier! {
-    /// A container id that is valid: unique in its namespace.
+    /// A valid container id, unique in its namespace.
     ///
     /// # Examples
     ///
@@ -152,7 +151,7 @@ identifier! {
 }
 
 identifier! {
-    /// The name of a namespace, valid. No name is reserved.
+    /// A valid name of a namespace. No name is reserved.
     ///
     /// # Examples
     ///
@@ -167,7 +166,7 @@ identifier! {
 }
 
 impl ContainerId {
-    /// Whether a text of the file is one.
+    /// Checks that a text from the file is one.
     pub(crate) fn check_stored(text: &str) -> Result<(), Error> {
         check("container id", text).map_err(Error::into_corrupt)
     }

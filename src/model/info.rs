@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::model::error::Error;
 use crate::model::policy::Rules;
 
-/// Identifies a store among all others: a random UUID, given at its creation.
+/// Identifies a store: a random UUID, chosen at its creation.
 ///
 /// ```
 /// use bayplan::{Db, StoreId};
@@ -86,13 +86,13 @@ pub struct StoreInfo {
     /// Whether labels with an empty value are kept; see
     /// [`Builder::keep_empty_labels`](crate::Builder::keep_empty_labels).
     pub keep_empty_labels: bool,
-    /// The file; none for a store in memory. In JSON, what is not UTF-8 in it is replaced.
+    /// The file; `None` for a store in memory. JSON shows it with anything that is not UTF-8 replaced.
     #[serde(serialize_with = "lossy")]
     pub path: Option<PathBuf>,
-    /// Whether it is open for reading only.
+    /// Whether the store is open for reading only.
     pub read_only: bool,
-    /// Whether the checksum of every page of the file was verified, when it was opened or since. It is not
-    /// where another process may write the file. If it was switched off at opening, the first write
-    /// verifies them, a check, a dump or the like, or a repair after a crash.
+    /// Whether the checksum of every page was verified, at opening or since. False if another process may
+    /// write the file. If opening did not verify them, the first write does, or a check, a dump or the
+    /// like, or a repair after a crash.
     pub pages_verified: bool,
 }

@@ -1,4 +1,4 @@
-//! Kinds of records, and what the id of a record may be.
+//! Kinds of records, and the ids of records.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +9,7 @@ use crate::model::error::{Error, Result};
 use crate::model::identifier::{self, ContainerId};
 use crate::model::limits::RECORD_ID_MAX_BYTES;
 
-/// What kind of thing a record is: `containers`, or the name of another collection.
+/// The kind of a record: `containers`, or the name of another collection.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Kind(Cow<'static, str>);
 
@@ -17,14 +17,15 @@ impl Kind {
     /// The kind of containers.
     pub(crate) const CONTAINERS: Self = Self(Cow::Borrowed("containers"));
 
-    /// Names that no collection can have: that of the containers, and one that containerd's file has beside them.
+    /// Names that no collection can have: the kind of containers, and a name that containerd's file uses
+    /// next to it.
     const RESERVED: [&'static str; 2] = ["containers", "version"];
 
     /// The kind of a collection of records.
     ///
     /// # Errors
     ///
-    /// `InvalidArgument` if it is no identifier, or reserved.
+    /// `InvalidArgument` if it is not an identifier, or is reserved.
     pub(crate) fn new(text: &str) -> Result<Self> {
         if Self::RESERVED.contains(&text) {
             return Err(Error::invalid(format!(
@@ -35,7 +36,7 @@ impl Kind {
         Ok(Self(Cow::Owned(text.to_owned())))
     }
 
-    /// Any kind that can be in a file: that of the containers, or of a collection.
+    /// Any kind that can be in a file: containers or a collection.
     pub(crate) fn stored(text: &str) -> Result<Self> {
         if text == Self::CONTAINERS.as_str() {
             return Ok(Self::CONTAINERS);
@@ -51,7 +52,7 @@ impl Kind {
         *self == Self::CONTAINERS
     }
 
-    /// The name of a collection; none if it is that of the containers.
+    /// The name of the collection; `None` for containers.
     pub(crate) fn of_collection(&self) -> Option<&str> {
         (!self.is_containers()).then_some(self.as_str())
     }
@@ -69,7 +70,7 @@ impl fmt::Display for Kind {
 pub struct RecordId(String);
 
 impl RecordId {
-    /// Takes a text as the id of a record.
+    /// Parses the id of a record.
     ///
     /// # Errors
     ///

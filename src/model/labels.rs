@@ -1,4 +1,4 @@
-//! Labels: what a key and a value may be, and what an empty value means.
+//! Labels: the limits of keys and values, and the meaning of an empty value.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::model::policy::Policy;
 /// The labels of a container or a namespace, ordered by key.
 pub type Labels = BTreeMap<String, String>;
 
-/// Whether one label may be stored.
+/// Checks that a label may be stored.
 ///
 /// Key and value together have at most [`LABEL_MAX_BYTES`]
 /// bytes (containerd's rule), and the key is not empty.
@@ -27,7 +27,8 @@ pub(crate) fn check_label(key: &str, value: &str) -> Result<()> {
     Ok(())
 }
 
-/// Checks all labels, and drops those that have an empty value, which means "no label" unless the store keeps them.
+/// Checks all labels, and drops those with an empty value, which means "no label" unless the store keeps
+/// them.
 pub(crate) fn settle(labels: Labels, policy: Policy) -> Result<Labels> {
     for (key, value) in &labels {
         check_label(key, value)?;
@@ -45,7 +46,7 @@ pub(crate) fn settle(labels: Labels, policy: Policy) -> Result<Labels> {
     Ok(labels)
 }
 
-/// The labels, if they are as a store keeps them.
+/// Checks that the labels are as the store keeps them.
 pub(crate) fn check_stored(labels: Labels, policy: Policy) -> Result<Labels> {
     let count = labels.len();
     let labels = settle(labels, policy)?;

@@ -1,6 +1,6 @@
-//! What the store keeps and how it is named: containers, records, labels, identifiers, limits, errors.
+//! The model: containers, records, labels, identifiers, limits, errors.
 //!
-//! No I/O, and no other room. Rules that look at one value alone are here; what an update may change is in `update`.
+//! No I/O, and no other room. Rules for a single value are here; what an update may change is in `update`.
 
 pub(crate) mod any;
 pub(crate) mod container;

@@ -1,4 +1,4 @@
-//! What a store is created with: which fields may change, and what an empty label means.
+//! The choices made when a store is created: which fields may change, and what an empty label means.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,24 +11,24 @@ use serde::{Deserialize, Serialize};
 /// | runtime's name, snapshotter | immutable | immutable |
 /// | runtime's options, sandbox id | immutable | kept, a difference is ignored |
 ///
-/// "Immutable" means that a full update whose input differs is an error that names the field; no
-/// field path reaches it.
+/// "Immutable" means that a full update with a different value is an error that names the field, and that
+/// no field path names it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Rules {
-    /// The documented words of containerd's `containers` package: image and snapshot key are
-    /// immutable, and an attempt to change what is immutable is always reported.
+    /// As documented by containerd's `containers` package: image and snapshot key are immutable, and an
+    /// attempt to change an immutable field is always reported.
     #[default]
     Strict,
-    /// What containerd 2.x does, as its clients expect.
+    /// As containerd 2.x behaves, and as its clients expect.
     Containerd2,
 }
 
-/// All that a store is created with.
+/// All choices made when a store is created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Policy {
     pub(crate) rules: Rules,
-    /// Whether a label with an empty value is kept, where it otherwise means "no label".
+    /// Whether a label with an empty value is kept. Otherwise it means "no label".
     pub(crate) keep_empty_labels: bool,
 }

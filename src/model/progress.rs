@@ -1,7 +1,7 @@
-//! How far an operation over a whole store has come.
+//! The progress of an operation on a whole store.
 
-/// How far an operation over a whole store has come; passed to its callback every now and then,
-/// and once at its end.
+/// The progress of an operation on a whole store. The callback gets it from time to time, and once at the
+/// end.
 ///
 /// The operation's documentation says what it counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,7 +9,7 @@
 pub struct Progress {
     /// How many are done.
     pub done: u64,
-    /// How many there are, if that is known beforehand.
+    /// How many there are, if known in advance.
     pub total: Option<u64>,
 }
 

@@ -1,4 +1,4 @@
-//! A record of another kind than a container: an image, a sandbox, a lease, a state of the host's own.
+//! A record of another kind than containers: an image, a sandbox, a lease, state of the host.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -10,10 +10,10 @@ use crate::model::labels::{self, Labels};
 use crate::model::policy::Policy;
 use crate::model::revision::Revision;
 
-/// Something that a host keeps beside its containers, in a collection of its own: an image, a sandbox, a lease.
+/// Something else that a host keeps, in a collection of its own: an image, a sandbox, a lease.
 ///
-/// A record has an id, labels and a value that the store does not interpret. A record and a container of the same
-/// id do not know each other.
+/// A record has an id, labels and a value that the store does not interpret. A container and records of
+/// different kinds may have the same id; they are independent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Record {
@@ -22,20 +22,20 @@ pub struct Record {
     /// Free metadata to find records by. Optional, mutable.
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
     pub labels: Labels,
-    /// What the record is about. Required, mutable; it may be empty.
+    /// The content of the record. Required, mutable; it may be empty.
     pub value: Any,
     /// When the record was created, in UTC to the nanosecond. Set by the store.
     #[serde(default)]
     pub created_at: DateTime<Utc>,
-    /// When the record was last updated: strictly later with every update. Set by the store.
+    /// When the record was last updated. Every update sets a strictly later time.
     #[serde(default)]
     pub updated_at: DateTime<Utc>,
-    /// The state of the store that this is. Set by the store.
+    /// Identifies this state of the record. Set by the store.
     #[serde(default)]
     pub revision: Revision,
 }
 
-/// A record without its value: what a listing needs. The fields mean what they mean in [`Record`].
+/// A record without its value: what a listing needs. The fields have the same meaning as in [`Record`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RecordHeader {
@@ -68,7 +68,7 @@ impl From<Record> for RecordHeader {
 }
 
 impl Record {
-    /// A record with all that is required.
+    /// A record with the required fields.
     ///
     /// # Examples
     ///
@@ -109,13 +109,13 @@ impl Record {
         self
     }
 
-    /// A record with nothing but an id: to carry the fields of an update whose mask names them.
+    /// A record with only an id, to carry the fields of an update whose mask names them.
     #[must_use]
     pub fn with_id(id: impl Into<String>) -> Self {
         Self::new(id, Any::default())
     }
 
-    /// The record as the store would keep it, its times and revision aside.
+    /// The record as the store would keep it, apart from its times and revision.
     pub(crate) fn settled(mut self, policy: Policy) -> Result<Self> {
         RecordId::new(self.id.as_str())?;
         self.labels = labels::settle(self.labels, policy)?;

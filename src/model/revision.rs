@@ -1,4 +1,4 @@
-//! The revision: a number that only ever grows, one for each change of the store.
+//! The revision: a number that only grows, one for each change of the store.
 
 use std::fmt;
 
@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::error::{Error, Result};
 
-/// Tells one state of a container from every other state of anything in the same store.
+/// Identifies one state of one container or record in a store.
 ///
-/// Each successful create or update stamps the container with a revision higher than every
-/// revision the store has handed out before, in any namespace, also across crashes and
-/// reopenings. Revisions have gaps: compare them, never count with them.
+/// Each successful create or update gives the container a revision higher than every earlier revision of
+/// the store, in any namespace, even across crashes and reopenings. Revisions have gaps: compare them,
+/// never count with them.
 ///
 /// A container that was not read from a store has [`Revision::NONE`].
 ///
@@ -36,16 +36,16 @@ use crate::model::error::{Error, Result};
 pub struct Revision(u64);
 
 impl Revision {
-    /// The revision of what no store has stored. Lower than any other.
+    /// The revision of something that was never stored. Lower than any other.
     pub const NONE: Revision = Revision(0);
 
-    /// The revision with this number, as [`Revision::get`] gave it.
+    /// The revision with this number, as returned by [`Revision::get`].
     #[must_use]
     pub const fn new(number: u64) -> Self {
         Self(number)
     }
 
-    /// The number, to keep outside the store.
+    /// The number, to be kept outside of the store.
     #[must_use]
     pub const fn get(self) -> u64 {
         self.0
@@ -57,7 +57,7 @@ impl fmt::Display for Revision {
         self.0.fmt(f)
     }
 }
-/// Whether a store in which every revision is below `revisions_below` could have written something then.
+/// Checks that a store whose revisions are all below `revisions_below` could have written this.
 pub(crate) fn check_moment(
     revision: Revision,
     created_at: DateTime<Utc>,

@@ -1,4 +1,4 @@
-//! How much a store holds, and where the bytes of its file are.
+//! How much a store holds, and what takes space in its file.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ use crate::model::identifier::NamespaceName;
 use crate::model::info::StoreId;
 use crate::model::revision::Revision;
 
-/// How much a store holds and where the bytes of its file are; see [`Db::stats`](crate::Db::stats).
+/// How much a store holds, and what takes space in its file; see [`Db::stats`](crate::Db::stats).
 ///
-/// Everything is measured in one snapshot, by walking the tables' pages, which works the same for
-/// a store that is open for reading only. The length of the file is what the system says.
+/// Everything is measured in one snapshot, by walking the pages of the tables. The length of the file is
+/// what the system reports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Stats {
@@ -19,30 +19,34 @@ pub struct Stats {
     pub id: StoreId,
     /// The version of the file's layout.
     pub format_version: u32,
-    /// Every revision handed out so far is below this one. Up to 1,024 below it may never be.
+    /// Every revision handed out so far is below this one. Up to 1,024 revisions below it may never be
+    /// used.
     pub revisions_below: Revision,
-    /// How many containers there are, also damaged ones, in all namespaces.
+    /// How many containers there are in all namespaces, damaged ones included.
     pub containers_count: u64,
-    /// How many records of other kinds there are, also damaged ones, in all namespaces.
+    /// How many records of other kinds there are in all namespaces, damaged ones included.
     pub records_count: u64,
-    /// The namespaces, in order; also those that records are under and that do not exist, which
-    /// is damage.
+    /// The namespaces, in order. A namespace that has records but does not exist, which is damage, is among
+    /// them.
     pub namespaces: Vec<NamespaceStats>,
     /// The tables, in the order of their names.
     pub tables: Vec<TableStats>,
-    /// The length of the file; none for a store in memory.
+    /// The length of the file; `None` for a store in memory.
     pub file_bytes: Option<u64>,
-    /// Keys and values, of all tables.
+    /// Keys and values, in all tables.
     pub stored_bytes: u64,
-    /// What finding them takes, of all tables: branch pages and the heads of pages.
+    /// The structure to find them, in all tables: branch pages and the heads of pages.
     pub metadata_bytes: u64,
-    /// Room in pages that are in use, of all tables. It is filled by what comes.
+    /// Unused space in pages that are in use, in all tables. Later writes fill it.
     pub fragmented_bytes: u64,
-    /// The rest of the file; none for a store in memory. It is free pages, versions of pages that
-    /// a snapshot may still need, and what redb keeps about itself (1 to 2 pages in a small file).
-    /// New writes fill the free pages; [`Maintenance::compact`](crate::Maintenance::compact) gives them
-    /// back to the file system.
+    /// The rest of the file; `None` for a store in memory. It consists of free pages, old versions of pages
+    /// that a snapshot may still need, and redb's own data (1 to 2 pages in a small file). New writes fill
+    /// the free pages; [`Maintenance::compact`](crate::Maintenance::compact) gives them back to the file
+    /// system.
     pub free_bytes: Option<u64>,
+    /// About how much memory the records take that this process keeps there; 0 if it keeps none. See
+    /// [`Builder::memory_bytes`](crate::Builder::memory_bytes).
+    pub memory_bytes: u64,
 }
 
 impl Stats {
@@ -59,19 +63,19 @@ impl Stats {
 pub struct NamespaceStats {
     /// Its name.
     pub name: NamespaceName,
-    /// How many containers it has, also damaged ones.
+    /// How many containers it has, damaged ones included.
     pub containers_count: u64,
-    /// How many records of each other kind it has, also damaged ones.
+    /// How many records of each other kind it has, damaged ones included.
     pub records_counts: BTreeMap<String, u64>,
 }
 
-/// Where the bytes of one table are.
+/// What takes space in one table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct TableStats {
-    /// Its name; `docs/FORMAT.md` tells what is in it.
+    /// Its name; see `docs/FORMAT.md`.
     pub name: String,
-    /// How many keys it has: a container or record has one for itself, and up to three for its labels, its
+    /// How many keys it has. A container or record has one for itself, and up to three for its labels, its
     /// extensions, and its spec or value.
     pub keys_count: u64,
     /// How many pages are read to find a key.
@@ -80,6 +84,6 @@ pub struct TableStats {
     pub stored_bytes: u64,
     /// Branch pages and the heads of pages.
     pub metadata_bytes: u64,
-    /// Room in its pages.
+    /// Unused space in its pages.
     pub fragmented_bytes: u64,
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use redb::AccessGuard;
 
-use super::rows::Rows;
+use super::rows::{self, Sealed};
 use super::shape::{Shape, Wanted};
 use super::table::Table;
 use crate::model::error::{Error, Result};
@@ -123,14 +123,18 @@ impl<'t> Group<'t> {
     /// The record that a key belongs to, without rows.
     fn of(key: &[u8]) -> Self {
         let own = key.get(..keys::own_bytes(key)).unwrap_or(key).to_vec();
-        let id = own.rsplit(|byte| *byte == 0).next().unwrap_or_default();
         Self {
-            id_at: own.len() - id.len(),
+            id_at: keys::before_id(&own).len(),
             own,
             row: None,
             parts: Default::default(),
             damage: None,
         }
+    }
+
+    /// The key of its own row.
+    pub(super) fn own(&self) -> &[u8] {
+        &self.own
     }
 
     pub(super) fn id(&self) -> &[u8] {
@@ -170,18 +174,26 @@ impl<'t> Group<'t> {
     ///
     /// `Corrupt` if anything of it is damaged that is looked at, or a row is not the record's.
     pub(super) fn read<S: Shape>(&self, want: &Wanted<'_>) -> Result<Option<S>> {
+        rows::read(&self.rows()?, want)
+    }
+
+    /// Its rows.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` if it has no row of its own, or others than a record can have.
+    pub(super) fn rows(&self) -> Result<Sealed<'_>> {
         if let Some(damage) = &self.damage {
             return Err(damage.clone());
         }
         let Some(row) = &self.row else {
             return Err(Error::corrupt("the record has no row of its own"));
         };
-        let rows = Rows {
+        Ok(Sealed {
             own: &self.own,
             id: self.id(),
             row: row.value(),
             parts: self.parts.each_ref().map(value_of),
-        };
-        rows.read(want)
+        })
     }
 }

@@ -2,14 +2,16 @@
 
 use std::fmt;
 
-use super::cursor::{Cursor, Group};
+use super::Records;
+use super::cursor::Cursor;
+use super::memory::{Candidates, Memory, Record};
 use super::plan::{Plan, ids_after};
 use super::shape::{Shape, Wanted};
 use super::table::Table;
 use crate::filter::Filters;
 use crate::model::error::{Error, Result};
 use crate::model::identifier::NamespaceName;
-use crate::model::kind::Kind;
+use crate::model::kind::{Kind, RecordId};
 use crate::records::keys::{self, RecordKey};
 
 /// Most records, and about how many bytes of them, that one batch holds: few enough that the next
@@ -74,6 +76,10 @@ pub(crate) struct Batch<T> {
     /// What matched, or is damaged, in order.
     items: Vec<Result<T, Damaged>>,
     size: usize,
+    /// How many records of the file were looked at.
+    looked_at: usize,
+    /// How many items there may be at most.
+    limit: usize,
     /// The id of the last record looked at, if there may be more behind it.
     rest_after: Option<Vec<u8>>,
 }
@@ -81,46 +87,132 @@ pub(crate) struct Batch<T> {
 impl<T: Shape> Batch<T> {
     /// The next few records behind `after`, `limit` of them at most.
     pub(crate) fn read(
-        table: &impl Table,
+        records: &Records<'_, impl Table>,
         scope: &Scope,
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Self> {
-        let (name, kind) = (&scope.namespace, &scope.kind);
-        let most = match &scope.plan {
-            Plan::Ids(ids) => ids.len(),
-            Plan::All => BATCH_MAX_COUNT,
-        };
         let mut batch = Self {
-            items: Vec::with_capacity(most.min(limit).min(BATCH_MAX_COUNT)),
+            items: Vec::with_capacity(limit.min(BATCH_MAX_COUNT)),
             size: 0,
+            looked_at: 0,
+            limit: limit.min(BATCH_MAX_COUNT),
             rest_after: None,
         };
-        if let Plan::Ids(ids) = &scope.plan {
-            for id in ids_after(ids, after) {
-                if batch.is_full(limit) {
-                    return Ok(batch);
-                }
-                batch.reach(id.as_str().as_bytes());
-                let mut cursor = Cursor::new(table, RecordKey::new(name, kind, &id).all())?;
-                if let Some(group) = cursor.advance()? {
-                    batch.take(&group, scope)?;
-                }
+        let all_seen = match (&scope.plan, records.memory) {
+            (Plan::Ids(ids), _) => batch.take_ids(records, scope, ids_after(ids, after)),
+            (Plan::Candidates(candidates), Some(memory)) => {
+                batch.take_candidates(records, memory, scope, candidates, after)
             }
-        } else {
-            let mut cursor = Cursor::new(table, keys::of_kind(name, kind, after))?;
-            while cursor.has_more() {
-                if batch.is_full(limit) {
-                    return Ok(batch);
-                }
-                if let Some(group) = cursor.advance()? {
-                    batch.reach(group.id());
-                    batch.take(&group, scope)?;
-                }
+            (_, Some(memory)) => batch.take_kept(records, memory, scope, after),
+            (_, None) => batch.take_stored(records.table, scope, after),
+        }?;
+        if all_seen {
+            batch.rest_after = None;
+        }
+        Ok(batch)
+    }
+
+    /// How many records of the file were looked at.
+    pub(crate) fn looked_at(&self) -> usize {
+        self.looked_at
+    }
+
+    fn take_ids(
+        &mut self,
+        records: &Records<'_, impl Table>,
+        scope: &Scope,
+        ids: impl Iterator<Item = RecordId>,
+    ) -> Result<bool> {
+        for id in ids {
+            if self.is_full() {
+                return Ok(false);
+            }
+            let key = RecordKey::new(&scope.namespace, &scope.kind, &id);
+            self.reach(id.as_str().as_bytes());
+            let found = records.get(&key, &scope.wanted());
+            self.take(id.as_str().as_bytes(), found)?;
+        }
+        Ok(true)
+    }
+
+    fn take_candidates(
+        &mut self,
+        records: &Records<'_, impl Table>,
+        memory: &Memory,
+        scope: &Scope,
+        candidates: &Candidates,
+        after: Option<&[u8]>,
+    ) -> Result<bool> {
+        let keys = keys::of_kind(&scope.namespace, &scope.kind, after);
+        let found = memory.next_candidates(candidates, &keys.start, BATCH_MAX_COUNT);
+        for key in &found {
+            if self.is_full() {
+                return Ok(false);
+            }
+            self.reach(keys::id_of(key));
+            if let Some(record) = memory.get(key) {
+                self.take_record(records, scope, &record)?;
             }
         }
-        batch.rest_after = None;
-        Ok(batch)
+        Ok(found.len() < BATCH_MAX_COUNT)
+    }
+
+    fn take_kept(
+        &mut self,
+        records: &Records<'_, impl Table>,
+        memory: &Memory,
+        scope: &Scope,
+        after: Option<&[u8]>,
+    ) -> Result<bool> {
+        let keys = keys::of_kind(&scope.namespace, &scope.kind, after);
+        let mut kept = memory.from(&keys.start);
+        let mut kept = kept.by_ref().take_while(|record| *record.key() < *keys.end);
+        while !self.is_full() {
+            let Some(record) = kept.next() else {
+                return Ok(true);
+            };
+            self.take_record(records, scope, &record)?;
+            if self.is_full() {
+                self.reach(keys::id_of(record.key()));
+            }
+        }
+        Ok(false)
+    }
+
+    fn take_record(
+        &mut self,
+        records: &Records<'_, impl Table>,
+        scope: &Scope,
+        record: &Record<'_>,
+    ) -> Result<()> {
+        let want = scope.wanted();
+        let found = match record.read(&want) {
+            Some(found) => found,
+            None => records.get_stored(record.key(), &want),
+        };
+        self.take(keys::id_of(record.key()), found)
+    }
+
+    fn take_stored(
+        &mut self,
+        table: &impl Table,
+        scope: &Scope,
+        after: Option<&[u8]>,
+    ) -> Result<bool> {
+        let keys = keys::of_kind(&scope.namespace, &scope.kind, after);
+        let mut cursor = Cursor::new(table, keys)?;
+        while cursor.has_more() {
+            if self.is_full() {
+                return Ok(false);
+            }
+            if let Some(group) = cursor.advance()? {
+                self.looked_at += 1;
+                self.reach(group.id());
+                self.take(group.id(), group.read(&scope.wanted()))?;
+            }
+        }
+        Ok(true)
     }
 
     /// What follows begins behind this id, as far as is known.
@@ -130,20 +222,20 @@ impl<T: Shape> Batch<T> {
         last.extend_from_slice(id);
     }
 
-    fn is_full(&self, limit: usize) -> bool {
-        self.items.len() >= limit.min(BATCH_MAX_COUNT) || self.size >= BATCH_MAX_BYTES
+    fn is_full(&self) -> bool {
+        self.items.len() >= self.limit || self.size >= BATCH_MAX_BYTES
     }
 
-    /// Adds a record, if it matches, or reports it as damaged.
-    fn take(&mut self, group: &Group<'_>, scope: &Scope) -> Result<()> {
-        match group.read::<T>(&scope.wanted()) {
+    /// Adds what was found under an id, if it matches, or reports it as damaged.
+    fn take(&mut self, id: &[u8], found: Result<Option<T>>) -> Result<()> {
+        match found {
             Ok(Some(item)) => {
                 self.size += item.size();
                 self.items.push(Ok(item));
             }
             Ok(None) => {}
             Err(error) if error.is_corrupt() => {
-                let id = group.id_text();
+                let id = String::from_utf8_lossy(id).into_owned();
                 let error = error.of(&id);
                 self.items.push(Err(Damaged { id, error }));
             }

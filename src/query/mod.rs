@@ -1,11 +1,12 @@
 //! Reading records: one cursor over adjacent keys, and one ordered traversal over it.
 //!
 //! Everything that reads more than one record stands on [`Items`]: lists, counts, the check, dumps, salvage. A
-//! batch of a few records is read at a time, decoding no more than is asked for. Nothing here writes.
+//! batch of a few records is read at a time, decoding no more than is asked for; from memory, if the records are
+//! kept there. Nothing here writes.
 
 mod cursor;
-pub(crate) mod index;
 mod items;
+mod memory;
 mod plan;
 mod rows;
 mod shape;
@@ -14,6 +15,7 @@ mod table;
 use self::cursor::Cursor;
 pub use self::items::Damaged;
 pub(crate) use self::items::{Batch, Items, Scope, Traversed};
+pub(crate) use self::memory::{Loaded, Memory};
 pub(crate) use self::plan::Plan;
 pub(crate) use self::rows::decode;
 use self::shape::Wanted;
@@ -22,25 +24,56 @@ pub(crate) use self::table::Table;
 use crate::filter::Filters;
 use crate::model::error::Result;
 use crate::model::identifier::NamespaceName;
-use crate::model::kind::{Kind, RecordId};
+use crate::model::kind::Kind;
 use crate::records::keys::{self, RecordKey};
 use crate::redb_file::fault::{OrFault, check_order};
 
-/// The record `id`, if there is one.
-pub(crate) fn get<T: Shape>(
-    table: &impl Table,
-    namespace: &NamespaceName,
-    kind: &Kind,
-    id: &RecordId,
-) -> Result<Option<T>> {
-    let keys = RecordKey::new(namespace, kind, id).all();
-    match Cursor::new(table, keys)?.advance()? {
-        Some(group) => group.read(&Wanted {
+/// Where records are read.
+pub(crate) struct Records<'a, T> {
+    /// The table of the file.
+    pub(crate) table: &'a T,
+    /// What is kept of it in memory, if it is.
+    pub(crate) memory: Option<&'a Memory>,
+}
+
+impl<'a, T: Table> Records<'a, T> {
+    /// Nothing but the file.
+    pub(crate) fn of(table: &'a T) -> Self {
+        let memory = None;
+        Self { table, memory }
+    }
+
+    /// The record under a key, if there is one.
+    pub(crate) fn whole<S: Shape>(&self, key: &RecordKey, kind: &Kind) -> Result<Option<S>> {
+        let all = Wanted {
             kind,
             filters: &Filters::all(),
             extensions: &[],
-        }),
-        None => Ok(None),
+        };
+        self.get(key, &all)
+    }
+
+    /// What is wanted of the record under a key, if there is one that matches.
+    fn get<S: Shape>(&self, key: &RecordKey, want: &Wanted<'_>) -> Result<Option<S>> {
+        match self.memory.map(|memory| memory.get(key.own())) {
+            Some(None) => return Ok(None),
+            Some(Some(record)) => {
+                if let Some(read) = record.read(want) {
+                    return read;
+                }
+            }
+            None => {}
+        }
+        self.get_stored(key.own(), want)
+    }
+
+    /// The same from the file.
+    fn get_stored<S: Shape>(&self, own: &[u8], want: &Wanted<'_>) -> Result<Option<S>> {
+        let keys = own.to_vec()..keys::behind(own);
+        match Cursor::new(self.table, keys)?.advance()? {
+            Some(group) => group.read(want),
+            None => Ok(None),
+        }
     }
 }
 

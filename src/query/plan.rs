@@ -1,27 +1,34 @@
-//! How the containers that a filter may let through are found: by their ids, or by reading all.
+//! How the records that may pass a filter are found: by their ids, by their terms, or by looking at all.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
 
-use crate::filter::Filters;
+use super::items::Scope;
+use super::memory::{Candidates, Memory};
 use crate::model::kind::RecordId;
 
-/// Where to look for the containers that may match. Whatever is found there is still matched.
+/// Where to look for the records that may match. Whatever is found there is still matched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Plan {
-    /// At every container of the namespace.
+    /// At every record of the kind in the namespace.
     All,
     /// At these ids only, in order; some of them may not exist.
     Ids(BTreeSet<String>),
+    /// At these, of those that are kept in memory.
+    Candidates(Candidates),
 }
 
 impl Plan {
-    /// What the filters alone tell: if every one of them names an id, nothing else can match.
-    pub(crate) fn of(filters: &Filters) -> Self {
-        match filters.exact_ids() {
-            Some(ids) => Self::Ids(ids.into_iter().map(str::to_owned).collect()),
-            None => Self::All,
+    /// Where to look for what a scope lets through, of records that are kept in memory or are not.
+    pub(crate) fn of(scope: &Scope, memory: Option<&Memory>) -> Self {
+        let filters = &scope.filters;
+        // If every filter names an id, nothing else can match.
+        if let Some(ids) = filters.exact_ids() {
+            return Self::Ids(ids.into_iter().map(str::to_owned).collect());
         }
+        let candidates =
+            memory.and_then(|memory| memory.candidates(&scope.namespace, &scope.kind, filters));
+        candidates.map_or(Self::All, Self::Candidates)
     }
 }
 

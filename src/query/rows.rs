@@ -1,5 +1,7 @@
 //! From the rows of one record to what is wanted of it, decoding no more than that.
 
+use bytes::Bytes;
+
 use super::shape::{Loaded, Shape, View, Wanted};
 use crate::filter::Filters;
 use crate::model::error::{Error, Result};
@@ -7,18 +9,76 @@ use crate::model::identifier::ContainerId;
 use crate::model::kind::Kind;
 use crate::records::head::OwnRow;
 use crate::records::keys::{Part, RecordKey};
-use crate::records::parts;
+use crate::records::parts::{self, Seals};
 use crate::records::seal::{Key, unseal};
 use crate::records::value::unpack;
 
-/// The rows of one record, as they stand in the file.
-pub(super) struct Rows<'a> {
-    /// The key of its own row.
-    pub(super) own: &'a [u8],
-    /// The id in it.
-    pub(super) id: &'a [u8],
-    pub(super) row: &'a [u8],
-    pub(super) parts: [Option<&'a [u8]>; Part::ALL.len()],
+/// Where the rows of one record are: in the file, sealed, or in memory, verified.
+pub(super) trait Rows {
+    /// The id of the record, if a record of this kind can have it.
+    fn id(&self, kind: &Kind) -> Result<&str>;
+
+    /// The content of its own row.
+    fn own(&self) -> Result<&[u8]>;
+
+    /// Whether these are the rows beside its own that the record has.
+    fn check(&self, kind: &Kind, seals: &Seals) -> Result<()>;
+
+    /// The content of its labels or extensions, if it has any.
+    fn content(&self, kind: &Kind, part: Part) -> Result<Option<&[u8]>>;
+
+    /// Its spec or value, unpacked.
+    fn value(&self, kind: &Kind) -> Result<Bytes>;
+}
+
+/// What the shape makes of a record, if it matches.
+///
+/// # Errors
+///
+/// `Corrupt` if anything of it is damaged that is looked at, or a row is not the record's.
+pub(super) fn read<S: Shape>(rows: &impl Rows, want: &Wanted<'_>) -> Result<Option<S>> {
+    let id = rows.id(want.kind)?;
+    let row = OwnRow::decode(want.kind, rows.own()?)?;
+    let filters = want.filters;
+    let (needs_labels, needs_extensions) = (filters.needs_labels(), filters.needs_extensions());
+    let is_decided_early = !needs_labels && !needs_extensions;
+    let mut view = View {
+        id,
+        row: &row,
+        labels: &[],
+        extensions: &[],
+    };
+    if is_decided_early && !filters.matches(&view) {
+        return Ok(None);
+    }
+    rows.check(want.kind, &row.head.seals)?;
+    let content = |part, is_wanted: bool| match is_wanted {
+        true => rows.content(want.kind, part),
+        false => Ok(None),
+    };
+    let labels = content(Part::Labels, S::WANT.labels || needs_labels)?;
+    let labels = labels.map_or(Ok(Vec::new()), parts::labels)?;
+    let wants_extensions = S::WANT.extensions || !want.extensions.is_empty();
+    let extensions = content(Part::Extensions, wants_extensions || needs_extensions)?;
+    let extensions = extensions.map_or(Ok(Vec::new()), parts::extensions)?;
+    view.labels = &labels;
+    view.extensions = &extensions;
+    if !is_decided_early && !filters.matches(&view) {
+        return Ok(None);
+    }
+    let value = match S::WANT.value {
+        true => rows.value(want.kind)?,
+        false => Bytes::new(),
+    };
+    S::build(Loaded {
+        id,
+        row: &row,
+        labels: &labels,
+        extensions: &extensions,
+        named: want.extensions,
+        value,
+    })
+    .map(Some)
 }
 
 /// Makes a record of rows that were found apart.
@@ -33,7 +93,7 @@ pub(crate) fn decode<S: Shape>(
     row: &[u8],
     parts: [Option<&[u8]>; Part::ALL.len()],
 ) -> Result<S> {
-    let rows = Rows {
+    let rows = Sealed {
         own: key.own(),
         id: id.as_bytes(),
         row,
@@ -44,73 +104,66 @@ pub(crate) fn decode<S: Shape>(
         filters: &Filters::all(),
         extensions: &[],
     };
-    let read = rows.read(&all)?;
+    let read = read(&rows, &all)?;
     read.ok_or_else(|| Error::corrupt("the record cannot be read"))
 }
 
-impl<'a> Rows<'a> {
+/// The rows of one record, as they stand in the file.
+pub(super) struct Sealed<'a> {
+    /// The key of its own row.
+    pub(super) own: &'a [u8],
+    /// The id in it.
+    pub(super) id: &'a [u8],
+    pub(super) row: &'a [u8],
+    pub(super) parts: [Option<&'a [u8]>; Part::ALL.len()],
+}
+
+impl<'a> Sealed<'a> {
     fn part(&self, part: Part) -> Option<&'a [u8]> {
         self.parts.get(part.place()).copied().flatten()
     }
 
-    /// The verified content of a part, if it is wanted and the record has it.
-    fn content(&self, part: Part, is_wanted: bool) -> Result<Option<&'a [u8]>> {
-        let Some(value) = self.part(part).filter(|_| is_wanted) else {
+    /// The verified content of a part, if the record has it.
+    fn verified(&self, kind: &Kind, part: Part) -> Result<Option<&'a [u8]>> {
+        let Some(value) = self.part(part) else {
             return Ok(None);
         };
         let suffix = part.suffix();
         let content = unseal(Key::new(self.own, &suffix), value);
         content
             .map(Some)
-            .map_err(|error| error.prefixed(&format!("its {}", part.noun())))
+            .map_err(|error| error.prefixed(part.noun(kind)))
     }
+}
 
-    /// What the shape makes of the record, if it matches.
-    pub(super) fn read<S: Shape>(&self, want: &Wanted<'_>) -> Result<Option<S>> {
+impl Rows for Sealed<'_> {
+    fn id(&self, kind: &Kind) -> Result<&str> {
         let id = std::str::from_utf8(self.id)
             .map_err(|error| Error::corrupt("the id is not UTF-8").caused_by(error))?;
-        if want.kind.is_containers() {
+        if kind.is_containers() {
             ContainerId::check_stored(id)?;
         }
-        let row = OwnRow::decode(want.kind, unseal(self.own, self.row)?)?;
-        let filters = want.filters;
-        let (needs_labels, needs_extensions) = (filters.needs_labels(), filters.needs_extensions());
-        let is_decided_early = !needs_labels && !needs_extensions;
-        let mut view = View {
-            id,
-            row: &row,
-            labels: &[],
-            extensions: &[],
-        };
-        if is_decided_early && !filters.matches(&view) {
-            return Ok(None);
-        }
-        for part in Part::ALL {
-            row.head.seals.check(part, self.part(part))?;
-        }
-        let labels = self.content(Part::Labels, S::WANT.labels || needs_labels)?;
-        let labels = labels.map_or(Ok(Vec::new()), parts::labels)?;
-        let wants_extensions = S::WANT.extensions || !want.extensions.is_empty();
-        let extensions = self.content(Part::Extensions, wants_extensions || needs_extensions)?;
-        let extensions = extensions.map_or(Ok(Vec::new()), parts::extensions)?;
-        view.labels = &labels;
-        view.extensions = &extensions;
-        if !is_decided_early && !filters.matches(&view) {
-            return Ok(None);
-        }
-        let value = match self.content(Part::Value, S::WANT.value)? {
-            Some(content) => unpack(content).map_err(|error| error.prefixed("its spec"))?,
-            None if S::WANT.value => return Err(Error::corrupt("its spec is missing")),
-            None => [].as_slice().into(),
-        };
-        S::build(Loaded {
-            id,
-            row: &row,
-            labels: &labels,
-            extensions: &extensions,
-            named: want.extensions,
-            value,
-        })
-        .map(Some)
+        Ok(id)
+    }
+
+    fn own(&self) -> Result<&[u8]> {
+        unseal(self.own, self.row)
+    }
+
+    fn check(&self, kind: &Kind, seals: &Seals) -> Result<()> {
+        let mut parts = Part::ALL.into_iter();
+        parts.try_for_each(|part| seals.check(kind, part, self.part(part)))
+    }
+
+    fn content(&self, kind: &Kind, part: Part) -> Result<Option<&[u8]>> {
+        self.verified(kind, part)
+    }
+
+    fn value(&self, kind: &Kind) -> Result<Bytes> {
+        let content = self.verified(kind, Part::Value)?;
+        let noun = Part::Value.noun(kind);
+        let missing = || Error::corrupt(format!("{} missing", Part::Value.noun_is(kind)));
+        let value = unpack(content.ok_or_else(missing)?).map_err(|error| error.prefixed(noun))?;
+        Ok(value.into_owned().into())
     }
 }

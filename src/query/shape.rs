@@ -1,6 +1,6 @@
 //! What a record is read into.
 
-use std::borrow::Cow;
+use bytes::Bytes;
 
 use crate::filter::{Filters, Subject};
 use crate::model::any::Any;
@@ -69,7 +69,7 @@ pub(crate) struct Loaded<'a> {
     pub(super) extensions: &'a [ExtensionRef<'a>],
     /// The extensions that a header is to have.
     pub(super) named: &'a [String],
-    pub(super) value: Cow<'a, [u8]>,
+    pub(super) value: Bytes,
 }
 
 impl Shape for ContainerHeader {
@@ -97,7 +97,7 @@ impl Shape for Container {
     fn build(loaded: Loaded<'_>) -> Result<Self> {
         let (id, labels) = (loaded.id.to_owned(), to_labels(loaded.labels));
         let header = loaded.row.to_header(id, labels)?;
-        let spec = Any::new(loaded.row.head.type_url, loaded.value.into_owned());
+        let spec = Any::shared(loaded.row.head.type_url, loaded.value);
         Ok(Self::of_parts(
             header,
             Some(spec),
@@ -117,7 +117,7 @@ impl Shape for Record {
     fn build(loaded: Loaded<'_>) -> Result<Self> {
         let head = &loaded.row.head;
         Ok(Self {
-            value: Any::new(head.type_url, loaded.value.into_owned()),
+            value: Any::shared(head.type_url, loaded.value),
             id: loaded.id.to_owned(),
             labels: to_labels(loaded.labels),
             created_at: head.created_at()?,

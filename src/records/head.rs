@@ -1,7 +1,7 @@
-//! A record's own row: its single fields, and which rows it has beside.
+//! A record's own row: its single fields, and the seals of its other rows.
 //!
-//! What all kinds have in common stands first, so that any record can be placed in time without knowing its
-//! kind. The fields of a container follow.
+//! The fields of all kinds come first, so that the revision and times of a record can be read without
+//! knowing its kind. The fields of a container follow.
 
 use bincode::{BorrowDecode, Encode};
 use chrono::{DateTime, Utc};
@@ -18,18 +18,18 @@ use crate::model::revision::Revision;
 /// Enough for most rows.
 const USUAL_BYTES: usize = 384;
 
-/// What every record has.
+/// The fields of every record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
 pub(crate) struct Head<'a> {
     created_at: Stamp,
     updated_at: Stamp,
     revision: u64,
-    /// Of the spec or value.
+    /// The type URL of the spec or value.
     pub(crate) type_url: &'a str,
     pub(crate) seals: Seals,
 }
 
-/// What a container has beside.
+/// The further fields of a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
 pub(crate) struct Fields<'a> {
     pub(crate) image: &'a str,
@@ -59,7 +59,7 @@ impl Stamp {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OwnRow<'a> {
     pub(crate) head: Head<'a>,
-    /// There if it is a container.
+    /// Present for a container.
     fields: Option<Fields<'a>>,
 }
 
@@ -108,7 +108,7 @@ impl<'a> OwnRow<'a> {
         })
     }
 
-    /// Reads the content of a row.
+    /// Decodes the content of a row.
     ///
     /// # Errors
     ///
@@ -128,10 +128,10 @@ impl<'a> OwnRow<'a> {
     ///
     /// # Errors
     ///
-    /// `Corrupt` if it is none.
+    /// `Corrupt` if it is not a container.
     pub(crate) fn fields(&self) -> Result<&Fields<'a>> {
         let fields = self.fields.as_ref();
-        fields.ok_or_else(|| Error::corrupt("the record is not one of a container"))
+        fields.ok_or_else(|| Error::corrupt("the record is not a container"))
     }
 
     /// The fields of a container, if it is one.

@@ -28,7 +28,7 @@ use crate::model::kind::{Kind, RecordId};
 /// A table from bytes to bytes.
 pub(crate) type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
-/// Such a table, open for writing.
+/// A table that is open for writing.
 pub(crate) type Writable<'t> = redb::Table<'t, &'static [u8], &'static [u8]>;
 
 /// The containers and the records of other kinds.
@@ -37,7 +37,7 @@ pub(crate) const RECORDS: Table = Table::new("records");
 /// The namespaces, with their labels.
 pub(crate) const NAMESPACES: Table = Table::new("namespaces");
 
-/// What is to be known of the file before anything else in it is read.
+/// What must be known about the file before anything else is read from it.
 pub(crate) const META: Table = Table::new("meta");
 
 /// All tables, in the order of their names.
@@ -62,7 +62,7 @@ const _: () = assert!(
     "'-' sorts first in an identifier"
 );
 
-/// A row that a record has beside its own.
+/// One of the further rows of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum Part {
@@ -75,7 +75,7 @@ impl Part {
     /// All parts, in the order of their keys.
     pub(crate) const ALL: [Self; 3] = [Self::Labels, Self::Value, Self::Extensions];
 
-    /// Its place among all parts.
+    /// Its index in [`Part::ALL`].
     pub(crate) fn place(self) -> usize {
         match self {
             Self::Labels => 0,
@@ -84,33 +84,34 @@ impl Part {
         }
     }
 
-    /// What follows the record's own key in the key of this part.
+    /// What the key of this part adds to the record's own key.
     pub(crate) fn suffix(self) -> [u8; 2] {
         [SEPARATOR, self as u8]
     }
 
-    /// The part that such a suffix names.
+    /// The part with this suffix.
     pub(crate) fn of_suffix(suffix: &[u8]) -> Option<Self> {
         Self::ALL
             .into_iter()
             .find(|part| suffix == part.suffix().as_slice())
     }
 
-    /// That it is something, in an error.
-    pub(crate) fn noun_is(self) -> String {
+    /// The beginning of a sentence about it, such as `its spec is`.
+    pub(crate) fn noun_is(self, kind: &Kind) -> String {
         let verb = match self {
             Self::Value => "is",
             Self::Labels | Self::Extensions => "are",
         };
-        format!("{} {verb}", self.noun())
+        format!("{} {verb}", self.noun(kind))
     }
 
-    /// What it is called in an error.
-    pub(crate) fn noun(self) -> &'static str {
+    /// What an error calls it in a record of this kind, such as `its spec`.
+    pub(crate) fn noun(self, kind: &Kind) -> &'static str {
         match self {
-            Self::Labels => "labels",
-            Self::Value => "spec",
-            Self::Extensions => "extensions",
+            Self::Labels => "its labels",
+            Self::Value if kind.is_containers() => "its spec",
+            Self::Value => "its value",
+            Self::Extensions => "its extensions",
         }
     }
 }
@@ -139,7 +140,7 @@ impl RecordKey {
         joined(&[&self.0, &part.suffix()])
     }
 
-    /// All its keys, and no others.
+    /// The range of exactly its keys.
     pub(crate) fn all(&self) -> Range<Vec<u8>> {
         self.0.clone()..behind(&self.0)
     }
@@ -150,10 +151,10 @@ pub(crate) fn behind(own: &[u8]) -> Vec<u8> {
     joined(&[own, &[AFTER_SEPARATOR]])
 }
 
-/// The keys of all records of a kind: behind the id `after`, if there is one.
+/// The keys of all records of a kind, after the id `after` if given.
 ///
-/// `after` is any bytes, not only an id. What follows a separator in it makes no difference: no id
-/// is between the bytes before the separator and these with anything from a separator on.
+/// `after` may be any bytes. Anything from a separator on makes no difference, since no id sorts between
+/// the bytes before it and the whole.
 pub(crate) fn of_kind(
     namespace: &NamespaceName,
     kind: &Kind,
@@ -172,7 +173,31 @@ pub(crate) fn of_kind(
     start..end
 }
 
-/// The keys of all records of a namespace whose kind sorts behind `after`, if there is one.
+/// The keys of all records.
+pub(crate) fn all_records() -> Range<Vec<u8>> {
+    // A namespace is ASCII.
+    Vec::new()..vec![u8::MAX]
+}
+
+/// What the keys of all records of a kind begin with.
+pub(crate) fn before_ids(namespace: &NamespaceName, kind: &Kind) -> Vec<u8> {
+    of_kind(namespace, kind, None).start
+}
+
+/// The same, in the key of a record's own row.
+pub(crate) fn before_id(own: &[u8]) -> &[u8] {
+    let id = id_of(own);
+    own.get(..own.len() - id.len()).unwrap_or_default()
+}
+
+/// The id in the key of a record's own row.
+pub(crate) fn id_of(own: &[u8]) -> &[u8] {
+    own.rsplit(|byte| *byte == SEPARATOR)
+        .next()
+        .unwrap_or_default()
+}
+
+/// The keys of all records of a namespace, of kinds after `after` if given.
 pub(crate) fn of_namespace(namespace: &[u8], after: Option<&[u8]>) -> Range<Vec<u8>> {
     let start = match after {
         None => joined(&[namespace, &[SEPARATOR]]),
@@ -181,28 +206,28 @@ pub(crate) fn of_namespace(namespace: &[u8], after: Option<&[u8]>) -> Range<Vec<
     start..behind_namespace(namespace)
 }
 
-/// What the keys of all records of a kind begin with, without the separator before the id: no record's key.
+/// The common prefix of all records of a kind, without the separator before the id. It is not itself a key.
 pub(crate) fn before_kinds_ids(namespace: &[u8], kind: &[u8]) -> Vec<u8> {
     joined(&[namespace, &[SEPARATOR], kind])
 }
 
-/// The first key of the table `records` that can belong to a namespace behind this one.
+/// The first key of the table `records` that can belong to a later namespace.
 pub(crate) fn behind_namespace(namespace: &[u8]) -> Vec<u8> {
     joined(&[namespace, &[AFTER_SEPARATOR]])
 }
 
-/// What a key of the table `records` says.
+/// The parts of a key of the table `records`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Row<'a> {
     pub(crate) namespace: &'a [u8],
     pub(crate) kind: &'a [u8],
     pub(crate) id: &'a [u8],
-    /// None for the record's own row.
+    /// `None` for the record's own row.
     pub(crate) part: Option<Part>,
 }
 
 impl<'a> Row<'a> {
-    /// Splits a key; `None` for what is no key of this table.
+    /// Splits a key; `None` if it is not a key of this table.
     pub(crate) fn parse(key: &'a [u8]) -> Option<Self> {
         let (namespace, rest) = split(key)?;
         let (kind, rest) = split(rest)?;
@@ -219,18 +244,18 @@ impl<'a> Row<'a> {
     }
 }
 
-/// The namespace that a key of the table `records` begins with, whether the rest is a key or not.
+/// The namespace at the beginning of a key of the table `records`, whatever follows.
 pub(crate) fn namespace_of(key: &[u8]) -> &[u8] {
     split(key).map_or(key, |(namespace, _)| namespace)
 }
 
-/// The kind that follows it.
+/// The kind after it.
 pub(crate) fn kind_of(key: &[u8]) -> &[u8] {
     let rest = split(key).map_or(&[][..], |(_, rest)| rest);
     split(rest).map_or(rest, |(kind, _)| kind)
 }
 
-/// How many bytes of a key of the table `records` are those of the record's own row, as far as the key is one.
+/// The length of the record's own key in a key of the table `records`, if it is one.
 pub(crate) fn own_bytes(key: &[u8]) -> usize {
     let mut separators = key
         .iter()

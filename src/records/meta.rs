@@ -1,4 +1,4 @@
-//! What the file tells about itself, and the row of a namespace.
+//! The table `meta`, and the row of a namespace.
 
 use bincode::{BorrowDecode, Encode};
 use chrono::{DateTime, Utc};
@@ -12,7 +12,7 @@ use crate::model::identifier::NamespaceName;
 use crate::model::labels::Labels;
 use crate::model::policy::{Policy, Rules};
 
-/// What tells one store from every other, and what it is created with.
+/// The identity of a store, and the choices made at its creation.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, BorrowDecode)]
 pub(crate) struct Identity {
     pub(crate) uuid: [u8; 16],
@@ -60,7 +60,7 @@ pub(crate) fn seal_namespace(name: &NamespaceName, labels: &Labels) -> Result<Ve
     seal_with(keys::namespace(name), 64, |out| encode_labels(labels, out))
 }
 
-/// The labels of a namespace, of its row.
+/// The labels in the row of a namespace.
 pub(crate) fn namespace_labels(key: &[u8], value: &[u8]) -> Result<Labels> {
     parts::namespace_labels(unseal(key, value)?).map(|labels| to_labels(&labels))
 }

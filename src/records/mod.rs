@@ -1,14 +1,14 @@
-//! What a row of the file is: its key, its seal, and what it holds.
+//! The rows of the file: key, seal and content.
 //!
 //! - [`keys`]: every table and every key.
-//! - [`seal`]: how a value is known to be what was written under its key.
+//! - [`seal`]: proves that a value is what was written under its key.
 //! - [`head`]: a record's own row, with its single fields and the seals of its other rows.
-//! - [`parts`]: the rows beside it: labels, extensions, the spec or value.
-//! - [`value`]: how a spec is packed.
-//! - [`meta`]: what the file tells about itself.
-//! - [`marker`]: what it tells about its log.
+//! - [`parts`]: its other rows: labels, extensions, the spec or value.
+//! - [`value`]: the compression of a spec.
+//! - [`meta`]: the identity, the format and the revision of the file.
+//! - [`marker`]: which log the file has.
 //!
-//! Bytes become the types of the model here, and the other way round. Nothing here reads or writes a file.
+//! This room turns bytes into types of the model and back. It reads and writes no file.
 
 pub(crate) mod head;
 pub(crate) mod keys;

@@ -1,4 +1,4 @@
-//! The rows of a record beside its own.
+//! The further rows of a record.
 //!
 //! | part | content |
 //! |---|---|
@@ -6,7 +6,7 @@
 //! | extensions | their number, then name, type URL and value of each, in the order of the names |
 //! | spec or value | its bytes, packed (see [`value`](super::value)); the record has the type URL |
 //!
-//! A part that would be empty has no row, but for the spec, which always has one.
+//! An empty part has no row, except for the spec or value, which always has one.
 
 use bincode::{BorrowDecode, Encode};
 
@@ -16,18 +16,19 @@ use super::value::pack_into;
 use crate::model::any::Any;
 use crate::model::container::Extensions;
 use crate::model::error::{Error, Result};
+use crate::model::kind::Kind;
 use crate::model::labels::Labels;
 
-/// For how many entries there is room from the beginning: more of them have to be seen first.
+/// The most entries to reserve space for in advance. A higher count must prove itself.
 const ENTRIES_AT_ONCE: usize = 256;
 
-/// A label, as it stands in the file.
+/// A label, as stored in the file.
 pub(crate) type LabelRef<'a> = (&'a str, &'a str);
 
-/// An extension, as it stands in the file.
+/// An extension, as stored in the file.
 pub(crate) type ExtensionRef<'a> = (&'a str, AnyContent<'a>);
 
-/// An `Any`: an extension or the options of a runtime.
+/// An `Any`, of an extension or the options of a runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
 pub(crate) struct AnyContent<'a> {
     pub(crate) type_url: &'a str,
@@ -47,7 +48,7 @@ impl<'a> AnyContent<'a> {
     }
 }
 
-/// Which rows a record has beside its own, by their seals.
+/// The seals of a record's further rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, BorrowDecode)]
 pub(crate) struct Seals {
     labels: Option<Seal>,
@@ -72,12 +73,12 @@ impl Seals {
         }
     }
 
-    /// Whether this row, or none, is the one that the record has.
+    /// Checks that this row, or its absence, is what the record's own row says.
     ///
     /// # Errors
     ///
-    /// `Corrupt` if it is another one, is missing, or should not be there.
-    pub(crate) fn check(&self, part: Part, value: Option<&[u8]>) -> Result<()> {
+    /// `Corrupt` if it differs, is missing, or should not be there.
+    pub(crate) fn check(&self, kind: &Kind, part: Part, value: Option<&[u8]>) -> Result<()> {
         let what = match (self.get(part), value) {
             (None, None) => return Ok(()),
             (Some(seal), Some(value)) if Seal::of(value) == Some(seal) => return Ok(()),
@@ -85,12 +86,12 @@ impl Seals {
             (Some(_), None) => "missing",
             (None, Some(_)) => "unknown to its record",
         };
-        let noun_is = part.noun_is();
-        Err(Error::corrupt(format!("its {noun_is} {what}")))
+        let noun_is = part.noun_is(kind);
+        Err(Error::corrupt(format!("{noun_is} {what}")))
     }
 }
 
-/// The sealed row of the labels; none if there are no labels.
+/// The sealed row of the labels; `None` without labels.
 pub(crate) fn seal_labels(key: &RecordKey, labels: &Labels) -> Result<Option<Vec<u8>>> {
     if labels.is_empty() {
         return Ok(None);
@@ -105,13 +106,13 @@ pub(crate) fn seal_labels(key: &RecordKey, labels: &Labels) -> Result<Option<Vec
     .map(Some)
 }
 
-/// Adds labels, in the order of their keys.
+/// Appends the labels, in the order of their keys.
 pub(crate) fn encode_labels(labels: &Labels, out: &mut Vec<u8>) -> Result<()> {
     encode_into(&(labels.len() as u64), out)?;
     labels.iter().try_for_each(|label| encode_into(&label, out))
 }
 
-/// The sealed row of the extensions; none if there are no extensions.
+/// The sealed row of the extensions; `None` without extensions.
 pub(crate) fn seal_extensions(key: &RecordKey, extensions: &Extensions) -> Result<Option<Vec<u8>>> {
     if extensions.is_empty() {
         return Ok(None);
@@ -138,37 +139,37 @@ pub(crate) fn seal_value(key: &RecordKey, value: &[u8]) -> Result<Vec<u8>> {
     })
 }
 
-/// The labels of a row's content.
+/// The labels in the content of a row.
 ///
 /// # Errors
 ///
-/// `Corrupt` if they are not in order, or there are none.
+/// `Corrupt` if they are out of order, or if there are none.
 pub(crate) fn labels(content: &[u8]) -> Result<Vec<LabelRef<'_>>> {
     some(entries(content)?)
 }
 
-/// The labels of a namespace's content, which may be none.
+/// The labels in the content of a namespace's row, possibly none.
 ///
 /// # Errors
 ///
-/// `Corrupt` if they are not in order.
+/// `Corrupt` if they are out of order.
 pub(crate) fn namespace_labels(content: &[u8]) -> Result<Vec<LabelRef<'_>>> {
     entries(content)
 }
 
-/// The extensions of a row's content.
+/// The extensions in the content of a row.
 ///
 /// # Errors
 ///
-/// `Corrupt` if they are not in order, or there are none.
+/// `Corrupt` if they are out of order, or if there are none.
 pub(crate) fn extensions(content: &[u8]) -> Result<Vec<ExtensionRef<'_>>> {
     some(entries(content)?)
 }
 
-/// These entries of a record's row, which it has only if there are any.
+/// The entries of a record's row, which exists only if there are any.
 fn some<T>(entries: Vec<T>) -> Result<Vec<T>> {
     if entries.is_empty() {
-        return Err(Error::corrupt("a row of labels or extensions has none"));
+        return Err(Error::corrupt("a row of labels or extensions is empty"));
     }
     Ok(entries)
 }
@@ -179,7 +180,7 @@ where
     (&'a str, V): BorrowDecode<'a, ()>,
 {
     let (count, mut rest): (u64, _) = decode_some(content)?;
-    // Every entry has two bytes at least: a count that lies asks for no memory.
+    // Every entry has at least two bytes, so a false count takes no memory.
     let most = rest.len() / 2;
     let count = usize::try_from(count).unwrap_or(usize::MAX);
     if count > most {
@@ -287,8 +288,9 @@ mod tests {
         let mut seals = Seals::default();
         seals.set(Part::Labels, Seal::of(&one));
         seals.set(Part::Value, Seal::of(&one));
-        seals.check(Part::Labels, Some(&one)).unwrap();
-        seals.check(Part::Extensions, None).unwrap();
+        let kind = Kind::CONTAINERS;
+        seals.check(&kind, Part::Labels, Some(&one)).unwrap();
+        seals.check(&kind, Part::Extensions, None).unwrap();
         for (part, row, text) in [
             (
                 Part::Labels,
@@ -303,9 +305,13 @@ mod tests {
                 "its extensions are unknown to its record",
             ),
         ] {
-            let error = seals.check(part, row.map(Vec::as_slice)).unwrap_err();
+            let row = row.map(Vec::as_slice);
+            let error = seals.check(&kind, part, row).unwrap_err();
             assert!(error.is_corrupt());
             assert_eq!(error.to_string(), text);
         }
+        let images = Kind::new("images").unwrap();
+        let error = seals.check(&images, Part::Value, None).unwrap_err();
+        assert_eq!(error.to_string(), "its value is missing");
     }
 }

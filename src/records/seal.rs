@@ -1,13 +1,12 @@
-//! How a value of the file is known to be what was written.
+//! Seals: proof that a value is what was written under its key.
 //!
 //! ```text
 //! CRC-32 (4 bytes, little endian) | 02 | content
 //! ```
 //!
-//! The checksum begins with the length of the key and covers the key, the format byte and the
-//! content. So a value is also known to stand under its own key. The content is bincode in its standard
-//! configuration (little endian, variable-length integers), or bytes of another form that this format byte
-//! fixes for the key.
+//! The checksum starts with the length of the key and covers the key, the format byte and the content. So
+//! it also proves that a value is under its own key. The content is bincode in its standard configuration
+//! (little endian, variable-length integers), or another form that the format byte fixes for the key.
 
 use bincode::{BorrowDecode, Encode};
 
@@ -18,24 +17,24 @@ use crate::model::limits::ENCODED_MAX_BYTES;
 const FORMAT: u8 = 2;
 const CHECKSUM_BYTES: usize = 4;
 
-/// What stands before the content until the checksum is known.
+/// A placeholder for the checksum and the format byte.
 const OPEN_SEAL: [u8; CHECKSUM_BYTES + 1] = [0, 0, 0, 0, FORMAT];
 
 /// Enough for each value of the table `meta`.
 const USUAL_BYTES: usize = 64;
 
-/// The checksum of a sealed value, by which a record knows its rows.
+/// The checksum of a sealed value, which a record's own row holds for its other rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, BorrowDecode)]
 pub(crate) struct Seal([u8; CHECKSUM_BYTES]);
 
 impl Seal {
-    /// The seal that a value has, whether it holds or not.
+    /// The seal of a value, valid or not.
     pub(crate) fn of(sealed: &[u8]) -> Option<Self> {
         sealed.first_chunk().copied().map(Self)
     }
 }
 
-/// A key in two pieces: that of a record's own row, and what a part adds to it.
+/// A key in two pieces: the key of the record's own row, and the suffix of a part.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Key<'a> {
     own: &'a [u8],
@@ -54,7 +53,7 @@ impl<'a> From<&'a [u8]> for Key<'a> {
     }
 }
 
-/// Seals what bincode makes of `content`.
+/// Encodes and seals `content`.
 ///
 /// # Errors
 ///
@@ -63,7 +62,7 @@ pub(crate) fn seal<'k>(key: impl Into<Key<'k>>, content: &impl Encode) -> Result
     seal_with(key, USUAL_BYTES, |sealed| encode_into(content, sealed))
 }
 
-/// Seals what `write` adds, which is about so many bytes.
+/// Seals what `write` appends; `bytes` is its approximate length.
 pub(crate) fn seal_with<'k>(
     key: impl Into<Key<'k>>,
     bytes: usize,
@@ -75,14 +74,14 @@ pub(crate) fn seal_with<'k>(
     Ok(close(key.into(), sealed))
 }
 
-/// Adds what bincode makes of `content`.
+/// Appends the encoded `content`.
 pub(crate) fn encode_into(content: &impl Encode, out: &mut Vec<u8>) -> Result<()> {
     bincode::encode_into_std_write(content, out, bincode::config::standard())
         .map(drop)
         .map_err(|error| Error::invalid("the value cannot be encoded").caused_by(error))
 }
 
-/// The content of a sealed value, if it is what was written under this key.
+/// The content of a sealed value, verified under this key.
 ///
 /// # Errors
 ///
@@ -103,7 +102,7 @@ pub(crate) fn unseal<'k, 'a>(key: impl Into<Key<'k>>, value: &'a [u8]) -> Result
     }
 }
 
-/// Decodes all of `content`: bytes left over are an error.
+/// Decodes all of `content`; bytes left over are an error.
 ///
 /// # Errors
 ///
@@ -117,7 +116,7 @@ pub(crate) fn decode<'a, T: BorrowDecode<'a, ()>>(content: &'a [u8]) -> Result<T
     }
 }
 
-/// Decodes the beginning of `content`, and gives the rest.
+/// Decodes the beginning of `content`, and returns the rest.
 ///
 /// # Errors
 ///
@@ -138,7 +137,7 @@ pub(crate) fn unseal_number(key: &[u8], value: &[u8]) -> Result<u64> {
     decode(unseal(key, value)?)
 }
 
-/// Puts the checksum into its place, before the format byte and the content.
+/// Writes the checksum to its place before the format byte and the content.
 fn close(key: Key<'_>, mut sealed: Vec<u8>) -> Vec<u8> {
     if let Some((slot, rest)) = sealed.split_first_chunk_mut::<CHECKSUM_BYTES>() {
         *slot = checksum(key, rest);

@@ -1,33 +1,34 @@
-//! How a spec, or the value of a record, is packed.
+//! The compression of a spec, or of a record's value.
 //!
 //! ```text
 //! 00 | the bytes
 //! 01 | length of the bytes (u32, little endian) | an LZ4 block with the dictionary 1
 //! ```
 //!
-//! The shorter form is taken. Specs are JSON, and much of one is in every other: the dictionary 1 is what
-//! runtime specifications of containers have in common, names of system calls included. It is a constant of
-//! the format. Measured on specifications as a CRI plugin writes them (8.5 KB on average): 3.7 KB by LZ4 alone,
-//! 1.3 KB with the dictionary, and unpacked no slower.
+//! The shorter form is used. Specs are JSON and have much in common. Dictionary 1 is what runtime
+//! specifications of containers share, including the names of system calls. It is a constant of the format.
+//! For specifications as a CRI plugin writes them (8.5 KB on average), LZ4 alone gives 3.7 KB, and LZ4 with
+//! the dictionary 1.3 KB, unpacked no slower.
 
 use std::borrow::Cow;
 
 use crate::model::error::{Error, Result};
 use crate::model::limits::ANY_MAX_BYTES;
 
-/// What runtime specifications have in common. Never changed: a better one gets a form of its own.
+/// What runtime specifications have in common. It never changes; a better dictionary needs a form of its
+/// own.
 const DICTIONARY: &[u8] = include_bytes!("spec.dict");
 
 const PLAIN: u8 = 0;
 const PACKED: u8 = 1;
 
-/// Fewer bytes are not worth the work.
+/// Fewer bytes are not worth compressing.
 const PACKED_MIN_BYTES: usize = 64;
 
-/// An LZ4 block is at least this much shorter than the bytes that it stands for, at best.
+/// The highest compression ratio of an LZ4 block.
 const SHRINKS_AT_MOST: usize = 255;
 
-/// Adds the packed form of `value`.
+/// Appends the packed form of `value`.
 pub(crate) fn pack_into(value: &[u8], out: &mut Vec<u8>) {
     if let Some(block) = shorter(value) {
         let length = u32::try_from(value.len()).unwrap_or(u32::MAX);
@@ -40,7 +41,7 @@ pub(crate) fn pack_into(value: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// The LZ4 block of `value`, if it is worth it.
+/// The LZ4 block of `value`, if that is shorter.
 fn shorter(value: &[u8]) -> Option<Vec<u8>> {
     if value.len() < PACKED_MIN_BYTES {
         return None;
@@ -49,11 +50,11 @@ fn shorter(value: &[u8]) -> Option<Vec<u8>> {
     (block.len() + size_of::<u32>() < value.len()).then_some(block)
 }
 
-/// The bytes that were packed. No more is allocated than the content can stand for.
+/// The unpacked bytes. No more is allocated than the content can unpack to.
 ///
 /// # Errors
 ///
-/// `Corrupt` if it is not what [`pack_into`] makes.
+/// `Corrupt` if [`pack_into`] cannot have written it.
 pub(crate) fn unpack(content: &[u8]) -> Result<Cow<'_, [u8]>> {
     let damaged = |what: &str| Error::corrupt(format!("a packed value {what}"));
     match content.split_first() {

@@ -1,18 +1,18 @@
 //! A storage backend with a gate: until it is opened, nothing reaches the file.
 //!
-//! redb repairs a file while it opens it, before anybody can look at what the file holds, and writes
-//! its header and what is free when it opens and closes it. Behind the closed gate its writes are kept
-//! in memory, on top of the file, and read back from there. So a file that turns out to be foreign, or
-//! of a newer version, is left as it was; so is one whose pages nobody verified, until the first write;
-//! and a file can be inspected, repaired in memory, where nothing may be written at all. When the gate
-//! opens, the writes and syncs that were held back reach the file in their order.
+//! redb repairs a file while opening it, before anybody can look at its content, and writes its header and
+//! its free pages whenever it opens and closes it. While the gate is closed, its writes are kept in memory,
+//! on top of the file, and read back from there. So a file that turns out to be foreign, or of a newer
+//! version, stays unchanged. So does a file with unverified pages, until the first write. And a file that
+//! must not be written can be inspected, repaired in memory. When the gate opens, the kept writes and syncs
+//! go to the file in order.
 //!
-//! The gate also verifies the pages that redb takes as they are ([`trees`](crate::redb_file::trees)): when
-//! redb, which has locked the file by then, reads its first page.
+//! The gate also verifies the pages that redb would trust ([`trees`](crate::redb_file::trees)), when redb
+//! reads its first page. By then redb has locked the file.
 //!
-//! redb refuses all work after one failed read. A page that leads beyond the end of the file must not do
-//! that to all others: once the file is open ([`Gate::read_on`]), zeros are read there as long as nothing
-//! is written. redb takes them for no page, and that is told as damage.
+//! redb refuses all work after one failed read. A page that refers beyond the end of the file must not
+//! cause that. So once the file is open ([`Gate::read_on`]), reads there return zeros as long as nothing is
+//! written. redb does not accept them as a page, and that is reported as damage.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -29,7 +29,7 @@ use crate::redb_file::trees::{self, Extent, ReadAt};
 
 const BLOCK_BYTES: u64 = 4096;
 
-/// The backend to hand to redb, and the gate to open later. `told` hears how far verifying is.
+/// The backend for redb, and the gate to open later. `told` gets the progress of the verification.
 pub(crate) fn gated(
     inner: impl StorageBackend,
     access: Access,
@@ -49,32 +49,31 @@ pub(crate) fn gated(
     (GatedBackend(Arc::clone(&gate.0)), gate)
 }
 
-/// What the gate may be opened for.
+/// How the file is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
     /// The file will be written.
     Write,
-    /// The file is never written: locks are taken shared, and the gate stays closed.
+    /// The file is never written. Locks are shared, and the gate stays closed.
     Inspect,
-    /// The file is read as it is, while another process may write it; there is no gate.
+    /// The file is read directly, while another process may write it. There is no gate.
     Follow,
 }
 
-/// Opens the way to the file, and looks at the file itself, as it is behind the gate.
+/// Opens the gate, and reads the file behind it.
 #[derive(Clone, Debug)]
 pub(crate) struct Gate(Arc<State>);
 
 impl Gate {
-    /// Writes what was held back, and lets everything pass from now on. Does nothing where that was
-    /// done.
+    /// Writes what was kept, and lets everything pass from now on. Does nothing if the gate is open.
     ///
     /// # Errors
     ///
-    /// What the file reports. The gate stays closed then, for good: what reached the file is a prefix
-    /// of what redb wrote, as after a crash, and no later sync can be trusted with it.
+    /// Errors of the file. The gate then stays closed for good: the file has a prefix of redb's writes, as
+    /// after a crash, and no later sync can be trusted.
     pub(crate) fn open(&self) -> io::Result<()> {
         let state = &self.0;
-        // Asked before each write: who finds it open takes no lock.
+        // This is called before each write. If the gate is open, no lock is taken.
         if state.access != Access::Write || state.is_open() {
             return Ok(());
         }
@@ -103,13 +102,13 @@ impl Gate {
         self.0.is_open()
     }
 
-    /// From now on a read beyond the end of the file finds zeros, until the gate is open: damage, and
-    /// no failure of the file.
+    /// From now on, until the gate opens, a read beyond the end of the file returns zeros: that is damage,
+    /// not a failure of the file.
     pub(crate) fn read_on(&self) {
         self.0.reads_on.store(true, Ordering::Release);
     }
 
-    /// The commit that redb took as it is without its pages being verified, if it did.
+    /// The commit that redb trusted without its pages being verified, if there is one.
     pub(crate) fn unverified(&self) -> Option<Commit> {
         match (self.0.extent, self.0.unseen.get()) {
             (Extent::OwnTables, Some(Ok(Some(commit)))) => Some(*commit),
@@ -117,12 +116,12 @@ impl Gate {
         }
     }
 
-    /// The last commit, as the header tells now.
+    /// The last commit, according to the header now.
     pub(crate) fn last_commit(&self) -> Result<Option<Commit>> {
         trees::last_commit(&*self.0)
     }
 
-    /// Verifies the pages of a commit, as far as said. Nothing may have been written over them.
+    /// Verifies these pages of a commit. They must not have been overwritten.
     pub(crate) fn verify(&self, commit: &Commit, extent: Extent) -> Result<()> {
         trees::verify(&*self.0, commit, extent, &|_| {})
     }
@@ -137,16 +136,16 @@ struct State {
     inner: Box<dyn StorageBackend>,
     access: Access,
     open: AtomicBool,
-    /// Whether a read beyond the end finds zeros while nothing is written.
+    /// Whether a read beyond the end returns zeros while nothing is written.
     reads_on: AtomicBool,
     overlay: Mutex<Overlay>,
     extent: Extent,
     told: Told,
-    /// What redb takes unseen; not known before it reads its first page.
+    /// The commit that redb trusts; unknown before it reads its first page.
     unseen: OnceLock<Result<Option<Commit>>>,
 }
 
-/// Hears how far verifying is.
+/// Gets the progress of the verification.
 struct Told(Box<dyn Fn(f64) + Send + Sync>);
 
 impl fmt::Debug for Told {
@@ -156,10 +155,10 @@ impl fmt::Debug for Told {
 }
 
 impl State {
-    /// Lets no page through before what redb takes unseen is verified.
+    /// Lets no page through before the commit that redb trusts is verified.
     fn before_page(&self) -> io::Result<()> {
         if self.access == Access::Follow {
-            // A commit can come at any time: who wants verified pages verifies those of a snapshot.
+            // A commit can come at any time. Whoever needs verified pages verifies those of a snapshot.
             return Ok(());
         }
         let verify = || trees::verify_unseen(self, self.extent, &self.told.0);
@@ -182,11 +181,11 @@ impl State {
         if self.is_open() {
             return None;
         }
-        // The gate may have been opened while this waited.
+        // The gate may have opened while this waited.
         Some(self.overlay()).filter(|_| !self.is_open())
     }
 
-    /// Whether a read that failed so is one of a place that does not exist.
+    /// Whether a read failed because it goes beyond the end.
     fn is_beyond(&self, error: &io::Error) -> bool {
         let is_never_written = !self.is_open() || self.access == Access::Follow;
         error.kind() == io::ErrorKind::UnexpectedEof
@@ -198,12 +197,12 @@ impl State {
 /// What was written behind the closed gate.
 #[derive(Debug, Default)]
 struct Overlay {
-    /// The length, and how much of the file below still shows through. Nobody else changes the
-    /// file: it is locked.
+    /// The length, and how much of the file below is still visible. Nobody else changes the file, since it
+    /// is locked.
     lens: Option<Lens>,
     blocks: BTreeMap<u64, Vec<u8>>,
     held: Vec<Held>,
-    /// Whether writing what was held back was begun, and not ended.
+    /// Whether writing the kept writes has begun but not ended.
     is_stuck: bool,
 }
 
@@ -246,7 +245,7 @@ impl Overlay {
         Ok(())
     }
 
-    /// One block as it is now.
+    /// The current content of a block.
     fn block(&mut self, inner: &dyn StorageBackend, block: u64) -> io::Result<Vec<u8>> {
         if let Some(bytes) = self.blocks.get(&block) {
             return Ok(bytes.clone());
@@ -265,7 +264,7 @@ impl Overlay {
         Ok(bytes)
     }
 
-    /// Reads what is not as the file has it; false where the file has all of it, and is to be asked.
+    /// Reads what differs from the file; false if nothing does, and the file must be read.
     fn read(
         &mut self,
         inner: &dyn StorageBackend,

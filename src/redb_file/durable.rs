@@ -1,33 +1,32 @@
-//! What is read of a file that was not closed well is on the disk.
+//! Ensures that whatever is read from a file that was not closed cleanly really is on the disk.
 //!
-//! A system that fails to write a page back reports it once, to whoever syncs next, and takes the
-//! page for clean from then on: no later sync writes it. ext4 and XFS go on showing its bytes all the
-//! same, as long as they are cached (Rebello and others, "Can Applications Recover from fsync
-//! Failures?", USENIX ATC 2020, sections 3.2 and 3.3). Whoever opens the file again finds in it the
-//! commit whose sync failed, builds on it, and loses all of that in a power cut: the pages below the
-//! new commits were never written.
+//! If the system fails to write a page back, it reports that once, at the next sync, and then considers the
+//! page clean: no later sync writes it. ext4 and XFS still show its bytes while they are cached (Rebello
+//! and others, "Can Applications Recover from fsync Failures?", USENIX ATC 2020, sections 3.2 and 3.3).
+//! Whoever opens the file again finds the commit whose sync failed, builds on it, and loses everything in a
+//! power cut: the pages below the new commits were never written.
 //!
-//! So before redb reads a file for writing that was not closed well, and with redb's locks held:
+//! So before redb reads a file for writing that was not closed cleanly, with redb's locks held:
 //!
-//! 1. it is synced, so that all that can be written is written;
+//! 1. it is synced, so that everything that can be written is written;
 //! 2. its cached pages are dropped (`POSIX_FADV_DONTNEED`), so that reads reach the disk;
-//! 3. which pages the system kept all the same is asked: it keeps what somebody has mapped, or is
-//!    reading just now, and does not tell. A read that may not wait (`RWF_NOWAIT`) answers for a page
-//!    that is cached, and for no other but one that came from the disk meanwhile;
-//! 4. these are written anew, with the bytes that they have, past the cache (`O_DIRECT`), and synced. If
-//!    that is cut short, the disk has some of the pages that were written after the last sync, as after
-//!    any power cut. Through the cache it would not do: after a failure, ext4 writes such a page to
-//!    blocks that it goes on taking for unwritten, and reports success; they read as zeros later
-//!    (Linux 6.18; `tests/it/failed_sync` shows it). Writing past the cache also drops the pages.
+//! 3. the system is asked which pages it kept: it silently keeps pages that somebody has mapped or is
+//!    reading. A read that may not wait (`RWF_NOWAIT`) succeeds only for a cached page, or one that came
+//!    from the disk meanwhile;
+//! 4. these are rewritten with the bytes they have, past the cache (`O_DIRECT`), and synced. If that is
+//!    interrupted, the disk has some of the pages written after the last sync, as after any power cut.
+//!    Writing through the cache does not work: after a failure, ext4 writes such a page to blocks that it
+//!    still considers unwritten, and reports success; they read as zeros later (Linux 6.18;
+//!    `tests/it/failed_sync` shows it). Writing past the cache also drops the pages.
 //!
-//! Where nobody can tell which pages were kept, the whole file is written anew. Where the file system
-//! cannot write past the cache, it is written through it: better than nothing.
+//! If the system cannot say which pages it kept, the whole file is rewritten. If the file system cannot
+//! write past the cache, the pages are written through it, which is better than nothing.
 //!
-//! A file was closed well if its header says so: redb says it after a sync of all else that did not
-//! fail. A handle whose sync fails writes no more, also when it is closed.
+//! A file was closed cleanly if its header says so: redb writes that after everything else was synced
+//! successfully. A handle whose sync failed writes no more, not even when it is closed.
 //!
-//! What is only looked into is synced and dropped as well, and not written: a page that was kept can
-//! show a commit that is not on the disk, as whole as redb's checksums make it.
+//! A file that is opened for reading is also synced and dropped, but not rewritten. A page that the system
+//! kept can show a commit that is not on the disk, consistent as far as redb's checksums tell.
 
 use std::fs::File;
 use std::io;
@@ -40,25 +39,25 @@ use redb::{BackendError, StorageBackend};
 use crate::redb_file::backend::Access;
 use crate::redb_file::layout::{HEADER_BYTES, was_closed_well};
 
-/// What the system holds of a file in memory.
+/// The part of a file that the system caches.
 pub(crate) trait PageCache: std::fmt::Debug + Send {
-    /// Writes what waits to be written, and drops the pages.
+    /// Writes the dirty pages, and drops all pages.
     fn drop_pages(&self) -> io::Result<()>;
 
-    /// Where a page may have been kept all the same, that the disk may have otherwise.
+    /// The ranges whose pages may have been kept, and may differ from the disk.
     fn kept(&self) -> io::Result<Vec<Range<u64>>>;
 
-    /// Writes the bytes that are shown there, which a sync makes durable.
+    /// Writes the bytes that the cache shows there. A sync makes them durable.
     fn write_anew(&self, range: &Range<u64>) -> io::Result<()>;
 }
 
-/// A backend of which only what is on the disk is read; see the head of this file.
+/// A backend that reads only what is on the disk; see the head of this file.
 #[derive(Debug)]
 pub(crate) struct Durable<B, C> {
     inner: B,
     access: Access,
     is_settled: AtomicBool,
-    /// None when it is settled.
+    /// `None` once it is settled.
     cache: Mutex<Option<C>>,
 }
 
@@ -72,7 +71,7 @@ impl<B: StorageBackend, C: PageCache> Durable<B, C> {
         }
     }
 
-    /// The backend, once what it shows is on the disk. redb has its locks when it first calls this.
+    /// The backend, once everything it shows is on the disk. redb holds its locks when it first calls this.
     fn settled(&self) -> io::Result<&B> {
         if !self.is_settled.load(Ordering::Acquire) {
             let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
@@ -98,7 +97,7 @@ impl<B: StorageBackend, C: PageCache> Durable<B, C> {
         }
         let dropped = cache.drop_pages();
         if self.access == Access::Inspect {
-            // What could not be written is not there: that is all that reading needs.
+            // What could not be written is not shown any more. Reading needs no more than that.
             return Ok(());
         }
         dropped?;
@@ -172,7 +171,7 @@ impl<B: StorageBackend, C: PageCache + 'static> StorageBackend for Durable<B, C>
     }
 }
 
-/// The system's page cache, of one file.
+/// The system's page cache for one file.
 #[derive(Debug)]
 pub(crate) struct FileCache(File);
 
@@ -183,8 +182,8 @@ impl FileCache {
 
     fn sync(&self) -> io::Result<()> {
         self.0.sync_data().or_else(|error| {
-            // It may tell of what others wrote, and tells it once. What could not be written counts
-            // as clean now, and is dropped.
+            // It may report a failed write of another process, once. The pages that could not be written
+            // count as clean now, and are dropped.
             tracing::warn!(%error, "what was written to the file before did not reach the disk");
             self.0.sync_data()
         })
@@ -233,20 +232,20 @@ mod linux {
     use super::{FileCache, PageCache};
     use crate::redb_file::layout::PAGE_BYTES;
 
-    /// How much is asked for at a time, and read ahead with it.
+    /// How much is checked at a time, and read ahead with it.
     const GROUP_PAGES: usize = 32;
     const PAGE: usize = PAGE_BYTES as usize;
-    /// How much is written anew at a time.
+    /// How much is rewritten at a time.
     const CHUNK: usize = 256 * PAGE;
 
-    /// File systems in memory: the cache is all there is (statfs(2)).
+    /// File systems in memory, which consist of the cache (statfs(2)).
     const TMPFS: i128 = 0x0102_1994;
     const RAMFS: i128 = 0x8584_58f6;
 
     impl PageCache for FileCache {
         fn drop_pages(&self) -> io::Result<()> {
             let synced = self.sync();
-            // Whether it was done is seen by what is kept.
+            // What is kept shows whether it was done.
             let _ = fadvise(&self.0, 0, None, Advice::DontNeed);
             synced
         }
@@ -257,7 +256,7 @@ mod linux {
             if [TMPFS, RAMFS].contains(&kind) {
                 return Ok(Vec::new());
             }
-            // What is read ahead beyond a group would look as if it had been kept.
+            // Pages read ahead beyond a group would look as if they had been kept.
             let _ = fadvise(&self.0, 0, None, Advice::Random);
             let kept = kept(&self.0, Reading::IfCached).or_else(|error| match error {
                 Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL => kept(&self.0, Reading::All),
@@ -268,7 +267,7 @@ mod linux {
         }
 
         fn write_anew(&self, range: &Range<u64>) -> io::Result<()> {
-            // Past the cache, only from memory at a multiple of what the device writes.
+            // Past the cache, the memory must be aligned to the device's block size.
             let mut space = vec![0; CHUNK + PAGE];
             let aligned = space.as_ptr().align_offset(PAGE);
             let mut at = range.start;
@@ -293,7 +292,7 @@ mod linux {
             .and_then(|()| file.write_all_at(bytes, at));
         fcntl_setfl(file, flags)?;
         match written {
-            // The file system cannot do it.
+            // The file system does not support it.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
                 file.write_all_at(bytes, at)
             }
@@ -301,7 +300,7 @@ mod linux {
         }
     }
 
-    /// Which pages are read: those that are cached, or all where nobody can tell.
+    /// The pages to rewrite: those that are cached, or all if the system cannot say.
     #[derive(Clone, Copy)]
     enum Reading {
         IfCached,
@@ -316,8 +315,8 @@ mod linux {
         let mut bytes = [0; GROUP_PAGES * PAGE];
         let mut at = 0;
         loop {
-            // The pages of a group that are not cached begin to be read with the first of them. The
-            // others are asked for one by one, before that has come to an end.
+            // Checking the first uncached page of a group starts to read the group. The others are checked
+            // one by one before that has ended.
             let Some(count) = read(file, &mut bytes, at, reading)? else {
                 return Ok(kept.ranges); // The end of the file.
             };
@@ -338,7 +337,7 @@ mod linux {
         }
     }
 
-    /// How many bytes there are from there on; none at the end of the file.
+    /// How many bytes there are from there on; `None` at the end of the file.
     fn read(
         file: &File,
         bytes: &mut [u8],
@@ -360,7 +359,7 @@ mod linux {
         }
     }
 
-    /// The ranges that were kept, each as long as it can be.
+    /// The kept ranges, merged as far as possible.
     struct Kept<'f> {
         file: &'f File,
         ranges: Vec<Range<u64>>,

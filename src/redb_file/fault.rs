@@ -1,4 +1,4 @@
-//! From what redb reports to the store's errors, and the boundary that its panics do not cross.
+//! Turns redb's errors into the store's, and contains redb's panics.
 
 use std::io;
 use std::ops::Deref;
@@ -18,8 +18,8 @@ impl<T, E: Into<redb::Error>> OrFault<T> for Result<T, E> {
     }
 }
 
-/// What redb cannot read on from. Its own words name parts of redb, which help nobody who reads them: they
-/// go to the log.
+/// The text for damage that redb finds. redb's own words name its internals and help no user; they go to
+/// the log.
 const UNREADABLE: &str = "the file is damaged: a part of it that is needed here cannot be read; restore a \
                           backup, or salvage the rest into a new file";
 
@@ -72,7 +72,7 @@ fn fault(error: redb::Error) -> Error {
 }
 
 fn io_fault(error: io::Error) -> Error {
-    // What the gate before the file has found.
+    // An error of the gate before the file.
     let error = match error.downcast::<Error>() {
         Ok(ours) => return ours,
         Err(error) => error,
@@ -104,8 +104,8 @@ impl<T> OrIo<T> for io::Result<T> {
 
 /// Runs `work`, which calls redb, and turns a panic in it into [`ErrorKind::Corrupt`].
 ///
-/// redb trusts the pages of a file that was closed cleanly and panics where they are not what it
-/// wrote. A caller's code that runs inside must keep its own panics apart.
+/// redb trusts the pages of a file that was closed cleanly, and panics if they are not what it wrote. A
+/// caller's code that runs inside must handle its own panics.
 pub(crate) fn contained<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(result) => result,
@@ -121,10 +121,21 @@ pub(crate) fn contained<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     }
 }
 
-/// Whether a key can come behind another one, or begin a range.
+/// Drops what redb closes by dropping it. A panic ends in the log.
+pub(crate) fn drop_contained<T>(value: T) {
+    let dropped = contained(|| {
+        drop(value);
+        Ok(())
+    });
+    if let Err(error) = dropped {
+        tracing::error!(%error, "closing failed");
+    }
+}
+
+/// Checks that a key may follow another one, or begin a range.
 ///
-/// Where pages were not verified, a damaged key is delivered at a wrong place. Whoever goes on behind
-/// it would come to the same rows again, and never to an end.
+/// If pages were not verified, redb may return a damaged key at a wrong place. Continuing after it would
+/// reach the same rows again, without end.
 pub(crate) fn check_order(is_behind: bool) -> Result<()> {
     if is_behind {
         Ok(())
@@ -135,8 +146,8 @@ pub(crate) fn check_order(is_behind: bool) -> Result<()> {
     }
 }
 
-/// A database of redb that is closed inside the boundary: closing writes, and where redb panicked
-/// before it panics again.
+/// A redb database that is closed with panics contained: closing writes, and after a panic redb panics
+/// again.
 pub(crate) struct Closing<D>(Option<D>);
 
 impl<D> Closing<D> {
@@ -144,7 +155,7 @@ impl<D> Closing<D> {
         Self(Some(db))
     }
 
-    /// The database; whoever takes it closes it.
+    /// The database, for the caller to close.
     pub(crate) fn into_inner(mut self) -> Option<D> {
         self.take()
     }
@@ -174,14 +185,7 @@ impl<D> Deref for Closing<D> {
 
 impl<D> Drop for Closing<D> {
     fn drop(&mut self) {
-        let db = self.0.take();
-        let closed = contained(|| {
-            drop(db);
-            Ok(())
-        });
-        if let Err(error) = closed {
-            tracing::error!(%error, "closing failed");
-        }
+        drop_contained(self.0.take());
     }
 }
 

@@ -1,4 +1,4 @@
-//! The header of redb's file: where its pages are, and which trees the last commit left.
+//! The header of a redb file: the layout of its pages, and the trees of the last commit.
 //!
 //! ```text
 //! bytes 0-8       redb's magic number
@@ -20,18 +20,18 @@
 //! bytes 112-127   checksum over all bytes of the slot before it
 //! ```
 //!
-//! A page is named by a number: 20 bits for its place in its region, 20 bits for the region, and, in
-//! the highest 5 bits, its order: it takes 4096 x 2^order bytes. (redb's design document, "Database
-//! header" and "Commit slot"; and its source, for the bits of a number.)
+//! A page has a number: 20 bits for its place in its region, 20 bits for the region, and, in the highest 5
+//! bits, its order. It takes 4096 x 2^order bytes. (redb's design document, "Database header" and "Commit
+//! slot"; and its source, for the bits of a number.)
 
 use std::ops::Range;
 
 use twox_hash::XxHash3_128;
 
-/// What pages begin at multiples of, and the smallest of them take.
+/// Pages begin at multiples of this, which is also the size of the smallest.
 pub(crate) const PAGE_BYTES: u64 = 4096;
 
-/// How much of a file the header takes.
+/// The size of the header.
 pub(crate) const HEADER_BYTES: usize = 320;
 
 const FLAGS_AT: usize = 9;
@@ -48,19 +48,19 @@ const SLOT_BYTES: usize = 128;
 const SLOT_CHECKSUM_AT: usize = SLOT_BYTES - CHECKSUM_BYTES;
 const FORMAT_OF_REDB: u8 = 3;
 
-/// What a checksum takes.
+/// The size of a checksum.
 pub(crate) const CHECKSUM_BYTES: usize = 16;
-/// What the number of a page takes.
+/// The size of a page number.
 pub(crate) const NUMBER_BYTES: usize = 8;
-/// What the root of a tree takes: the number of its page, its checksum, how much is in it.
+/// The size of a tree's root: the number of its page, its checksum, and how much is in the tree.
 pub(crate) const ROOT_BYTES: usize = NUMBER_BYTES + CHECKSUM_BYTES + 8;
 
 const INDEX_BITS: u32 = 20;
 const ORDER_BITS: u32 = 5;
-/// The order of the largest page: all of a region.
+/// The order of the largest page: a whole region.
 const ORDER_MAX: u64 = 20;
 
-/// A page as its parent names it: where it is, and what it must hold.
+/// A reference to a page in its parent: where it is, and its checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PageRef {
     number: u64,
@@ -75,19 +75,19 @@ impl PageRef {
         }
     }
 
-    /// The root of a tree as it is written in `bytes`; what is behind it is not looked at.
+    /// The root of a tree at the beginning of `bytes`.
     pub(crate) fn root(bytes: &[u8]) -> Option<Self> {
         let (number, rest) = bytes.split_first_chunk()?;
         Some(Self::new(*number, *rest.first_chunk()?))
     }
 
-    /// Whether these are the bytes that redb wrote.
+    /// Whether the checksum of these bytes is right.
     pub(crate) fn holds(&self, used: &[u8]) -> bool {
         XxHash3_128::oneshot(used) == self.checksum
     }
 }
 
-/// Where the pages of a file are.
+/// The layout of the pages in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     region_head_pages: u32,
@@ -95,14 +95,14 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// Where a page is in the file; none if no file could hold it.
+    /// The range of a page in the file; `None` if no file could hold it.
     pub(crate) fn place(&self, page: &PageRef) -> Option<Range<u64>> {
         let order = page.number >> (u64::BITS - ORDER_BITS);
         if order > ORDER_MAX {
             return None;
         }
         let field = (1 << INDEX_BITS) - 1;
-        // A larger page has a smaller index; the bits that are free so are reserved.
+        // A larger page has a smaller index. The bits that this frees are reserved.
         let index = page.number & (field >> order);
         let region = (page.number >> INDEX_BITS) & field;
         let bytes = PAGE_BYTES.checked_shl(u32::try_from(order).ok()?)?;
@@ -116,8 +116,8 @@ impl Layout {
     }
 }
 
-/// How long a file with this header is at least: redb makes it longer before the header says so, and
-/// shorter afterwards.
+/// The least length of a file with this header. redb extends the file before it changes the header, and
+/// shortens it afterwards.
 pub(crate) fn least_bytes(header: &[u8; HEADER_BYTES]) -> Option<u64> {
     let field = |at| number(header, at).map(u64::from);
     let head_pages = field(REGION_HEAD_PAGES_AT)?;
@@ -133,22 +133,22 @@ pub(crate) fn least_bytes(header: &[u8; HEADER_BYTES]) -> Option<u64> {
     pages.checked_mul(PAGE_BYTES)
 }
 
-/// What the last commit left, as the header tells.
+/// The last commit, according to the header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Commit {
     pub(crate) layout: Layout,
-    /// The tree of our tables.
+    /// The tree of the store's tables.
     pub(crate) tables: Option<PageRef>,
-    /// The tree of redb's own tables: free pages, and those to be freed.
+    /// The tree of redb's own tables: pages that are free, and pages to be freed.
     pub(crate) own_tables: Option<PageRef>,
 }
 
 impl Commit {
-    /// The commit that redb takes unseen; none if there is none. redb reads the header itself, and
-    /// refuses what is wrong with it.
+    /// The commit that redb trusts without verification, if there is one. redb reads the header itself, and
+    /// refuses a wrong one.
     ///
-    /// It must have been written in two phases, as the last one before a file is closed is, and any
-    /// checkpoint. Others may have been cut short, so redb verifies all pages then.
+    /// Such a commit was written in two phases, like any checkpoint and the last commit before a file is
+    /// closed. Any other commit may have been cut short, and redb verifies all pages.
     pub(crate) fn taken_unseen(header: &[u8; HEADER_BYTES]) -> Option<Self> {
         let flags = *header.get(FLAGS_AT)?;
         if flags & FLAG_TWO_PHASES == 0 || u64::from(number(header, PAGE_BYTES_AT)?) != PAGE_BYTES {
@@ -178,7 +178,7 @@ impl Commit {
     }
 }
 
-/// Whether redb closed the file, after a sync of all that it had written.
+/// Whether redb closed the file, after it synced everything else.
 pub(crate) fn was_closed_well(header: &[u8; HEADER_BYTES]) -> bool {
     header
         .get(FLAGS_AT)

@@ -1,8 +1,9 @@
-//! All that knows redb's private format: the header, pages, their verification, the gate before the file, the search for
-//! pages in a damaged one; and redb's errors and panics, which become ours here.
+//! Everything that knows redb's private format: the header, pages and their verification, the gate before
+//! the file, the search for pages in a damaged file. redb's errors and panics become the store's errors
+//! here.
 //!
-//! It uses `model`. It knows nothing of records. It reads redb's file format 3, as redb 4.6 writes it; other versions are
-//! refused by [`layout`].
+//! It uses `model` and knows nothing about records. It reads redb's file format 3, as written by redb 4.6;
+//! [`layout`] refuses other versions.
 
 pub(crate) mod backend;
 pub(crate) mod durable;

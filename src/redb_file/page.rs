@@ -1,4 +1,4 @@
-//! One page of a tree of redb, as bytes.
+//! One page of a redb tree, as bytes.
 //!
 //! ```text
 //! leaf                                       branch
@@ -11,9 +11,9 @@
 //!                                            keys            without gaps
 //! ```
 //!
-//! All numbers are little endian, and ends are counted from the beginning of the page. Where all keys
-//! (or values) of a table have the same width, their ends are left out. A checksum covers a page up to
-//! its last end. (redb's design document, "Leaf page" and "Branch page".)
+//! All numbers are little endian, and ends are offsets from the beginning of the page. If all keys (or
+//! values) of a table have the same width, their ends are omitted. A checksum covers a page up to its last
+//! end. (redb's design document, "Leaf page" and "Branch page".)
 
 use std::ops::Range;
 
@@ -23,10 +23,10 @@ use crate::redb_file::layout::{CHECKSUM_BYTES, NUMBER_BYTES, PageRef};
 pub(crate) const LEAF: u8 = 1;
 /// The first byte of a branch page.
 pub(crate) const BRANCH: u8 = 2;
-/// What stands before the ends of a leaf page.
+/// The size of the head of a leaf page, before the ends.
 pub(crate) const LEAF_HEAD_BYTES: usize = 4;
 
-/// Within this many bytes from its beginning, a page tells where all of its parts end.
+/// Within this many bytes from its beginning, a page has all its ends.
 pub(crate) const HEAD_MAX_BYTES: u64 = 2 << 20;
 const _: () = assert!(HEAD_MAX_BYTES >= 8 + (16 + 8) * (1 << 16) + 4 * (1 << 16));
 
@@ -34,14 +34,14 @@ const BRANCH_HEAD_BYTES: usize = 8;
 const COUNT_AT: usize = 2;
 const END_BYTES: usize = 4;
 
-/// How long the keys and values of a table are, where all have the same length.
+/// The lengths of the keys and values of a table, if they are fixed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Widths {
     pub(crate) key_bytes: Option<usize>,
     pub(crate) value_bytes: Option<usize>,
 }
 
-/// A page that was read. Nothing in it is believed: what does not fit in is none.
+/// A page that was read. Nothing in it is trusted; whatever does not fit into it is `None`.
 pub(crate) struct Page {
     bytes: Vec<u8>,
     widths: Widths,
@@ -56,12 +56,13 @@ impl Page {
         self.bytes.first() == Some(&LEAF)
     }
 
-    /// What the page's checksum covers; none if it is no page of a tree, or was not read so far.
+    /// The bytes that the page's checksum covers; `None` if this is not a page of a tree, or was not read
+    /// that far.
     pub(crate) fn used(&self) -> Option<&[u8]> {
         self.bytes.get(..usize::try_from(self.used_bytes()?).ok()?)
     }
 
-    /// How much that is. The ends of all pairs must have been read.
+    /// How many bytes these are. The ends of all pairs must have been read.
     pub(crate) fn used_bytes(&self) -> Option<u64> {
         let last = self.count()?.checked_sub(1)?;
         let end = match *self.bytes.first()? {
@@ -72,7 +73,7 @@ impl Page {
         u64::try_from(end).ok()
     }
 
-    /// The pages that a branch leads to; of a leaf none.
+    /// The pages that a branch refers to; none for a leaf.
     pub(crate) fn children(&self) -> Vec<PageRef> {
         self.branch_children().unwrap_or_default()
     }
@@ -93,13 +94,19 @@ impl Page {
         )
     }
 
-    /// The pairs of a leaf; none in the place of one that does not fit in.
+    /// The pairs of a leaf; `None` for a pair that does not fit into the page.
     pub(crate) fn pairs(&self) -> impl Iterator<Item = Option<(&[u8], &[u8])>> {
-        let count = self.count().filter(|_| self.is_leaf()).unwrap_or(0);
-        (0..count).map(|pair| {
-            let key = self.bytes.get(self.key(pair)?)?;
-            Some((key, self.bytes.get(self.value(pair)?)?))
+        self.places().map(|place| {
+            let (key, value) = place?;
+            Some((self.bytes.get(key)?, self.bytes.get(value)?))
         })
+    }
+
+    /// Where the key and the value of each pair of a leaf are. This needs only the ends, up to
+    /// [`Page::leaf_keys_at`]; `None` for a pair that has none.
+    pub(crate) fn places(&self) -> impl Iterator<Item = Option<(Range<usize>, Range<usize>)>> {
+        let count = self.count().filter(|_| self.is_leaf()).unwrap_or(0);
+        (0..count).map(|pair| Some((self.key(pair)?, self.value(pair)?)))
     }
 
     fn key(&self, key: usize) -> Option<Range<usize>> {
@@ -129,8 +136,8 @@ impl Page {
         usize::try_from(u32::from_le_bytes(*bytes)).ok()
     }
 
-    /// Where the keys of a leaf begin.
-    fn leaf_keys_at(&self) -> Option<usize> {
+    /// Where the keys of a leaf begin: after the ends of all its pairs.
+    pub(crate) fn leaf_keys_at(&self) -> Option<usize> {
         let widths = [self.widths.key_bytes, self.widths.value_bytes];
         let ends = widths.iter().filter(|width| width.is_none()).count();
         Some(LEAF_HEAD_BYTES + END_BYTES * ends * self.count()?)

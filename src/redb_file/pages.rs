@@ -1,24 +1,24 @@
-//! Looking for leaf pages of redb in a file whose tree cannot be followed.
+//! Searches for redb's leaf pages in a file whose tree cannot be followed.
 //!
-//! redb allocates pages at multiples of 4 KiB, and a leaf page that is no longer in the tree keeps
-//! its bytes until its place is used again. So every place is looked at as if a leaf page of our
-//! tables, whose keys and values are of any length, began there ([`page`](crate::redb_file::page)). That
+//! redb allocates pages at multiples of 4 KiB, and a leaf page that is no longer in the tree keeps its
+//! bytes until its space is reused. So every such place is examined as if a leaf page of the store's
+//! tables, whose keys and values have any length, began there ([`page`](crate::redb_file::page)). The page
 //! of a large value spans several times 4 KiB.
 //!
-//! What only looks like a pair is told apart by its seal: no value is believed here. Pairs are
-//! taken one by one, so that a damaged offset costs no more than the pairs beside it.
+//! No value is trusted here: its seal will show whether it is one. Pairs are taken one by one, so that a
+//! damaged end costs only the pairs next to it.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
 use crate::model::limits::{ENCODED_MAX_BYTES, IDENTIFIER_MAX_BYTES, RECORD_ID_MAX_BYTES};
-use crate::redb_file::page::{LEAF, LEAF_HEAD_BYTES};
+use crate::redb_file::page::{LEAF_HEAD_BYTES, Page, Widths};
 
 /// Longest key of any table: namespace, kind, id, separators, and the name of a part.
 const KEY_MAX_BYTES: usize = 2 * IDENTIFIER_MAX_BYTES + RECORD_ID_MAX_BYTES + 4;
 
-/// A file that is read at any place.
+/// A file that can be read at any offset.
 pub(crate) struct Source {
     file: File,
     pub(crate) len_bytes: u64,
@@ -38,7 +38,7 @@ impl Source {
         Ok(Self { file, len_bytes })
     }
 
-    /// The bytes at a place; an error if they go beyond the end, or cannot be read.
+    /// The bytes at an offset; an error if they go beyond the end, or cannot be read.
     pub(crate) fn read(&mut self, at: u64, bytes: usize) -> io::Result<Vec<u8>> {
         let end = at.checked_add(bytes as u64);
         if end.is_none_or(|end| end > self.len_bytes) {
@@ -52,31 +52,23 @@ impl Source {
 
     /// The pairs of the leaf page that begins at `at`; none if no such page does.
     pub(crate) fn leaf(&mut self, at: u64) -> Vec<Pair> {
-        let Ok(head) = self.read(at, LEAF_HEAD_BYTES) else {
+        let Some(ends) = self.ends(at) else {
             return Vec::new();
         };
-        let &[LEAF, _, low, high] = head.as_slice() else {
-            return Vec::new();
-        };
-        let count = usize::from(u16::from_le_bytes([low, high]));
-        let Ok(ends) = self.read(at + LEAF_HEAD_BYTES as u64, count * 8) else {
-            return Vec::new();
-        };
-        let ends: Vec<usize> = ends
-            .as_chunks::<4>()
-            .0
-            .iter()
-            .map(|bytes| u32::from_le_bytes(*bytes) as usize)
-            .collect();
-        let Some((key_ends, value_ends)) = ends.split_at_checked(count) else {
-            return Vec::new();
-        };
-        let keys_at = LEAF_HEAD_BYTES + count * 8;
-        let values_at = key_ends.last().copied().unwrap_or(keys_at);
-        let keys = ranges(keys_at, key_ends);
-        keys.zip(ranges(values_at, value_ends))
+        ends.places()
+            .flatten()
             .filter_map(|(key, value)| self.pair(at, &key, &value))
             .collect()
+    }
+
+    /// The leaf page that begins at `at`, up to the end of its ends.
+    fn ends(&mut self, at: u64) -> Option<Page> {
+        let mut read = |bytes| {
+            let bytes = self.read(at, bytes).ok()?;
+            Some(Page::new(bytes, Widths::default())).filter(Page::is_leaf)
+        };
+        let keys_at = read(LEAF_HEAD_BYTES)?.leaf_keys_at()?;
+        read(keys_at)
     }
 
     fn pair(&mut self, at: u64, key: &Range<usize>, value: &Range<usize>) -> Option<Pair> {
@@ -93,18 +85,13 @@ impl Source {
     }
 }
 
-/// From where things begin and each of them ends to where each of them is.
-fn ranges(start: usize, ends: &[usize]) -> impl Iterator<Item = Range<usize>> {
-    let starts = std::iter::once(start).chain(ends.iter().copied());
-    starts.zip(ends).map(|(start, end)| start..*end)
-}
-
 #[cfg(test)]
 mod tests {
     use redb::Database;
 
     use super::*;
     use crate::records::keys;
+    use crate::redb_file::page::LEAF;
 
     /// The pairs of all pages of a file that redb wrote.
     fn pairs(rows: &[(&[u8], Vec<u8>)]) -> Vec<(Vec<u8>, Vec<u8>)> {

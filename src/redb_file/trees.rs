@@ -1,18 +1,18 @@
-//! Verifying the pages of a file that redb would take as they are.
+//! Verifies the pages of a file that redb would trust.
 //!
-//! redb verifies all pages of a file that a crash has left, to find out which of them are in use. A file
-//! that was closed well tells that, and redb takes it as it is; so it is verified here, before redb
-//! reads its first page. It takes one walk over all pages, where redb's own check takes three.
+//! After a crash, redb verifies all pages of a file to find out which of them are in use. A file that was
+//! closed cleanly records that, and redb trusts it. So it is verified here, before redb reads its first
+//! page, in one walk over all pages; redb's own check takes three.
 //!
-//! Where that is not wanted, our tables are verified before the first write all the same, and redb's own
-//! tables, which it uses when it opens and when it closes a file, at once. Damage there would spread:
+//! If that is switched off, the store's tables are still verified before the first write. redb's own
+//! tables, which it uses when it opens and closes a file, are verified at once. Damage there would spread:
 //!
-//! - redb would write over pages that are in use, if those that are free were told wrongly;
-//! - a page that is damaged, or is an old one since its last write was lost, would be written anew, with
-//!   checksums that hold, and what it hides would be gone for good;
-//! - where a branch page leads to a free page, redb would write there what stands above it: the page
-//!   becomes its own descendant. redb's commit panics on it while it holds a lock, its clean-up panics
-//!   over that lock, and two panics at once end the process.
+//! - redb would overwrite pages in use if its record of free pages were wrong;
+//! - a page that is damaged, or old because its last write was lost, would be rewritten with valid
+//!   checksums, and what it hides would be lost for good;
+//! - if a branch page refers to a free page, redb may write an ancestor there, so that the page becomes its
+//!   own descendant. redb's commit then panics while it holds a lock, its clean-up panics because of that
+//!   lock, and two panics at once end the process.
 
 use std::io;
 use std::ops::Range;
@@ -22,25 +22,25 @@ use crate::redb_file::fault::OrIo;
 use crate::redb_file::layout::{Commit, HEADER_BYTES, Layout, PAGE_BYTES, PageRef, ROOT_BYTES};
 use crate::redb_file::page::{HEAD_MAX_BYTES, Page, Widths};
 
-/// A file that can be read anywhere.
+/// A file that can be read at any offset.
 pub(crate) trait ReadAt {
     fn len(&self) -> io::Result<u64>;
     fn read(&self, at: u64, out: &mut [u8]) -> io::Result<()>;
 }
 
-/// How much is verified.
+/// Which pages are verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Extent {
     /// The pages of redb's own tables.
     OwnTables,
-    /// The pages of our tables.
+    /// The pages of the store's tables.
     OurTables,
     /// All pages in use.
     AllPages,
 }
 
-/// The commit that redb takes unseen, if there is one, with its pages verified; `told` hears how far
-/// that is, from 0 to 1.
+/// Verifies the pages of the commit that redb trusts, if there is one, and returns it. `told` gets the
+/// progress, from 0 to 1.
 ///
 /// # Errors
 ///
@@ -57,7 +57,7 @@ pub(crate) fn verify_unseen(
     Ok(Some(commit))
 }
 
-/// Verifies the pages of a commit, as far as said.
+/// Verifies these pages of a commit.
 ///
 /// # Errors
 ///
@@ -78,19 +78,19 @@ pub(crate) fn verify(
     Ok(())
 }
 
-/// Shows all pairs of one of our tables that stand in pages which hold what was written, as far as such
-/// pages lead there. What is damaged is passed over.
+/// Shows all pairs of one of the store's tables that are in verified pages, reached through verified pages.
+/// Damaged pages are skipped.
 ///
 /// # Errors
 ///
-/// `Corrupt` if there is no commit to begin with, or the list of its tables is damaged; `Io`.
+/// `Corrupt` if there is no commit, or its list of tables is damaged; `Io`.
 pub(crate) fn visit_intact(
     file: &impl ReadAt,
     table: &str,
     visit: &mut dyn FnMut(&[u8], &[u8]),
 ) -> Result<()> {
     let commit = last_commit(file)?
-        .ok_or_else(|| Error::corrupt("the header does not tell which commit was the last"))?;
+        .ok_or_else(|| Error::corrupt("the header does not say which commit was the last"))?;
     let mut walk = Walk::new(file, commit.layout, &|_| {})?;
     let tables = walk.tables(commit.tables)?;
     for found in tables.iter().filter(|found| found.name == table.as_bytes()) {
@@ -111,7 +111,7 @@ pub(crate) fn visit_intact(
     Ok(())
 }
 
-/// The commit that redb takes unseen, if there is one.
+/// The commit that redb trusts, if there is one.
 ///
 /// # Errors
 ///
@@ -125,9 +125,9 @@ pub(crate) fn last_commit(file: &impl ReadAt) -> Result<Option<Commit>> {
     Ok(Commit::taken_unseen(&header))
 }
 
-/// What begins the definition of a table.
+/// The first byte of the definition of a table.
 const TABLE: u8 = 3;
-/// What begins that of a multimap.
+/// The first byte of the definition of a multimap.
 const MULTIMAP: u8 = 4;
 
 struct Table {
@@ -137,9 +137,9 @@ struct Table {
 }
 
 impl Table {
-    /// What redb writes of a table: its kind, how many pairs it has, whether it has a root, and that;
-    /// then, of keys and of values, whether they have one width, and which.
-    /// (redb's source, `InternalTableDefinition`.)
+    /// redb's definition of a table: its type, its number of pairs, whether it has a root, and the root;
+    /// then, for keys and for values, whether they have a fixed width, and the width. (redb's source,
+    /// `InternalTableDefinition`.)
     fn parse(name: &[u8], definition: &[u8]) -> Option<Self> {
         let (&[TABLE, ..], rest) = definition.split_first_chunk::<9>()? else {
             return None;
@@ -171,8 +171,8 @@ struct Walk<'f, F> {
     file: &'f F,
     layout: Layout,
     file_bytes: u64,
-    /// The bytes of the pages so far. They are never more than there are: a forged file must not lead
-    /// in circles.
+    /// The bytes of the pages so far. They must not exceed the file: a forged file must not lead in
+    /// circles.
     seen_bytes: u64,
     told: &'f dyn Fn(f64),
 }
@@ -196,9 +196,9 @@ impl<'f, F: ReadAt> Walk<'f, F> {
         Ok(())
     }
 
-    /// The tables of a tree of tables, all pages of which are verified.
+    /// The tables in a tree of tables. All its pages are verified.
     ///
-    /// Multimaps are passed over: no store has one, and what is no store is told later.
+    /// Multimaps are skipped: no store has one, and a file that is not a store is refused later.
     fn tables(&mut self, root: Option<PageRef>) -> Result<Vec<Table>> {
         let damaged = || Error::corrupt("the file is damaged: its list of tables cannot be read");
         let mut tables = Vec::new();
@@ -214,7 +214,7 @@ impl<'f, F: ReadAt> Walk<'f, F> {
         Ok(tables)
     }
 
-    /// Verifies all pages of a tree, and shows its leaves.
+    /// Verifies all pages of a tree, and visits its leaves.
     fn all_pages(
         &mut self,
         root: Option<PageRef>,
@@ -232,9 +232,9 @@ impl<'f, F: ReadAt> Walk<'f, F> {
         Ok(())
     }
 
-    /// A page that holds what it should.
+    /// Reads and verifies a page.
     ///
-    /// No more of it is read than its own head says is in use, and no more than there is of the file.
+    /// Reads only what its head says is in use, and not beyond the end of the file.
     fn verified(&mut self, page: &PageRef, widths: Widths) -> Result<Page> {
         let place = self.place(page)?;
         let damaged = || {
@@ -258,7 +258,7 @@ impl<'f, F: ReadAt> Walk<'f, F> {
         }
     }
 
-    /// The first bytes of a page, as far as it goes.
+    /// The first bytes of a page, at most its length.
     fn bytes(&self, place: &Range<u64>, bytes: u64) -> Result<Vec<u8>> {
         let bytes = bytes.min(place.end - place.start);
         let mut read = vec![0; usize::try_from(bytes).unwrap_or(0)];
@@ -266,7 +266,7 @@ impl<'f, F: ReadAt> Walk<'f, F> {
         Ok(read)
     }
 
-    /// Counts a page, and tells of each hundredth of the file; none if there cannot be so many.
+    /// Counts a page, and reports every hundredth of the file; `None` if there cannot be that many.
     fn count(&mut self, bytes: u64) -> Option<()> {
         let hundredths = |seen: u64| seen / (self.file_bytes / 100).max(1);
         let seen = self.seen_bytes.checked_add(bytes)?;
@@ -279,13 +279,13 @@ impl<'f, F: ReadAt> Walk<'f, F> {
 
     fn place(&self, page: &PageRef) -> Result<Range<u64>> {
         let place = self.layout.place(page).ok_or_else(|| {
-            Error::corrupt("the file is damaged: it leads to a page that no file can have")
+            Error::corrupt("the file is damaged: it refers to a page that no file can have")
         })?;
         if place.end <= self.file_bytes {
             return Ok(place);
         }
         Err(Error::corrupt(format!(
-            "the file is damaged: it leads to a page at byte {}, beyond its end at byte {}",
+            "the file is damaged: it refers to a page at byte {}, beyond its end at byte {}",
             place.start, self.file_bytes
         )))
     }
@@ -313,7 +313,7 @@ mod tests {
         }
     }
 
-    /// A file that lives on when redb has closed it.
+    /// A file that outlives its redb database.
     #[derive(Clone, Debug, Default)]
     struct Kept(std::sync::Arc<InMemoryBackend>);
 
@@ -349,8 +349,7 @@ mod tests {
 
     const TABLES: [keys::Table; 2] = [keys::RECORDS, keys::META];
 
-    /// A file of two tables with that many rows in the first, of which every third was removed again;
-    /// closed.
+    /// A closed file of two tables, with this many rows in the first, of which every third was removed.
     fn closed(rows: u32, value_bytes: usize) -> (Kept, Vec<u8>) {
         let kept = Kept::default();
         let db = Builder::new().create_with_backend(kept.clone()).unwrap();
@@ -378,7 +377,7 @@ mod tests {
         (kept, bytes)
     }
 
-    /// Where the checksummed part of each page is, of redb's own tables or of ours.
+    /// The checksummed ranges of all pages, of redb's own tables or the store's.
     fn pages(file: &Vec<u8>, own: bool) -> Vec<Range<usize>> {
         let commit = unseen(file).unwrap().unwrap();
         let mut walk = Walk::new(file, commit.layout, &|_| {}).unwrap();
@@ -405,7 +404,7 @@ mod tests {
         pages
     }
 
-    /// Whether what redb takes unseen is refused.
+    /// Whether the commit that redb trusts is refused.
     fn is_refused(file: &Vec<u8>) -> bool {
         let verified = unseen(file).and_then(|commit| match commit {
             Some(commit) => verify(file, &commit, Extent::OurTables, &|_| {}),

@@ -7,6 +7,7 @@ pub(crate) mod entity;
 pub(crate) mod file;
 pub(crate) mod holder;
 pub(crate) mod log;
+pub(crate) mod memory;
 pub(crate) mod migrate;
 pub(crate) mod namespaces;
 pub(crate) mod new_file;

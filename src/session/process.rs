@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, Weak};
 use redb::{BackendError, StorageBackend};
 
 use crate::model::error::{Error, ErrorKind, Result};
-use crate::redb_file::fault::{OrIo, contained};
+use crate::redb_file::fault::{OrIo, drop_contained};
 
 /// The first process of a PID namespace: the number that a child is most likely to share.
 const FIRST_NUMBER: u32 = 1;
@@ -147,13 +147,7 @@ impl<T> Drop for Own<T> {
             mem::forget(value);
             return;
         }
-        let dropped = contained(|| {
-            drop(value);
-            Ok(())
-        });
-        if let Err(error) = dropped {
-            tracing::error!(%error, "closing failed");
-        }
+        drop_contained(value);
     }
 }
 

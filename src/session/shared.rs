@@ -14,7 +14,7 @@ use redb::{ReadOnlyDatabase, ReadTransaction, ReadableDatabase, WriteTransaction
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::policy::{Policy, Rules};
 use crate::model::revision::Revision;
-use crate::query::index::Index;
+use crate::query::Memory;
 use crate::records::meta::Identity;
 use crate::redb_file::backend::Gate;
 use crate::redb_file::fault::{Closing, OrFault, OrIo, contained};
@@ -22,6 +22,7 @@ use crate::redb_file::layout::Commit;
 use crate::redb_file::trees::Extent;
 use crate::session::log::Log;
 use crate::session::log::recover::{OnLoss, Recovered};
+use crate::session::memory::{self, Draft, Keeper};
 use crate::session::place::Place;
 use crate::session::process::{Own, Process};
 use crate::session::snapshot::Snapshot;
@@ -51,8 +52,8 @@ pub(crate) struct Settings {
     /// What a new store does with labels that have an empty value.
     pub(crate) keep_empty_labels: bool,
     pub(crate) check_integrity: bool,
-    /// How much memory the index may take; none with 0.
-    pub(crate) index_bytes: usize,
+    /// How much memory the records that are kept may take; none are with 0.
+    pub(crate) memory_bytes: usize,
     pub(crate) live_readers: bool,
     /// Whether commits go through a log.
     pub(crate) commit_log: bool,
@@ -278,7 +279,7 @@ pub(crate) struct Shared {
     pub(crate) process: Process,
     pub(crate) path: Option<PathBuf>,
     pub(crate) policy: Policy,
-    pub(crate) index: Index,
+    keeper: Keeper,
     clock: Clock,
     pub(crate) identity: Identity,
     /// The next revision to hand out.
@@ -290,8 +291,8 @@ pub(crate) struct Shared {
     /// The thread whose turn it is to write.
     ///
     /// redb lets the next writer in as soon as a commit is made. The turn lasts until what follows
-    /// a commit is done as well: the index must hear of commits in their order, and nobody may
-    /// write after one that failed.
+    /// a commit is done as well: commits are shown in their order, and nobody may write after one that
+    /// failed.
     writer: Mutex<Option<ThreadId>>,
     /// The turn has ended.
     next_turn: Condvar,
@@ -307,10 +308,10 @@ impl Shared {
         reserved: u64,
         process: Process,
     ) -> Self {
-        // Of what another process commits, the index would hear nothing.
-        let index_bytes = match file {
-            File::ReadWrite(_) => settings.index_bytes,
-            File::ReadOnly(_) | File::Inspected(_) => 0,
+        // Where another process commits, there is no snapshot to keep them for.
+        let memory_bytes = match file {
+            File::ReadWrite(_) | File::Inspected(_) => settings.memory_bytes,
+            File::ReadOnly(_) => 0,
         };
         Self {
             latest: Mutex::default(),
@@ -320,7 +321,7 @@ impl Shared {
             recovered: Recovered::default(),
             place: None,
             process,
-            index: Index::new(index_bytes),
+            keeper: Keeper::new(memory_bytes),
             clock: settings.clock.clone(),
             identity,
             next_revision: AtomicU64::new(reserved.max(1)),
@@ -472,16 +473,45 @@ impl Shared {
         }
     }
 
-    /// Shows what was just committed to all who read from now on. The index has heard of it.
-    pub(crate) fn renew_snapshot(&self) {
+    /// Shows what was just committed to all who read from now on, in the file and in memory.
+    pub(crate) fn renew_snapshot(&self, draft: Draft) {
+        let mut loading = self.keeper.loading();
+        let loaded = self
+            .latest_snapshot()
+            .and_then(|latest| latest.memory().cloned());
         // If it cannot be taken, the next reader is told.
         let new = contained(|| self.take_snapshot()).ok().map(Arc::new);
+        if let Some(new) = &new {
+            let (memory, changed) = draft.settle(loaded, &new.records);
+            memory::note(&mut loading, changed);
+            if let Some(memory) = memory {
+                new.keep(memory);
+            }
+        }
         let old = std::mem::replace(&mut *self.latest(), new);
-        drop(old); // Not while others wait for the lock.
+        drop(loading);
+        drop(old); // Not while others wait for the locks.
+    }
+
+    /// What the last commit left, if anybody has read it.
+    pub(crate) fn latest_snapshot(&self) -> Option<Arc<Own<Snapshot>>> {
+        self.latest().clone()
+    }
+
+    /// What a write transaction that begins now changes beside the tables.
+    pub(crate) fn new_draft(&self) -> Draft {
+        let latest = self.latest_snapshot();
+        let memory: Option<Memory> = latest.and_then(|latest| latest.memory().cloned());
+        Draft::new(memory, self.keeper.max_bytes())
+    }
+
+    /// What decides about keeping records in memory.
+    pub(crate) fn keeper(&self) -> &Keeper {
+        &self.keeper
     }
 
     fn take_snapshot(&self) -> Result<Own<Snapshot>> {
-        let snapshot = Snapshot::of(self.file.begin_read()?, self.index.version())?;
+        let snapshot = Snapshot::of(self.file.begin_read()?)?;
         Ok(Own::new(snapshot, &self.process))
     }
 

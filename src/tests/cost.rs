@@ -1,7 +1,7 @@
 //! What a commit costs: the bytes that reach the disk, which decide how fast it is.
 //!
-//! The bounds are what was measured, with a little room. A change that exceeds one makes every
-//! commit slower, whatever a clock says on a busy machine.
+//! The bounds are measured values with a small margin. A change that exceeds one makes every commit slower,
+//! whatever a clock says on a busy machine.
 
 use bayplan::{Any, Container, Db, FieldMask, Runtime};
 

@@ -1,4 +1,4 @@
-//! A disk in memory that remembers what is done to it, and fails when it is told to.
+//! A disk in memory that records all calls, and fails on demand.
 //!
 //! It holds the file of a store, and the log beside it if there is one ([`Beside`]).
 
@@ -14,7 +14,7 @@ use crate::redb_file::backend::Access;
 use crate::redb_file::fault::OrIo;
 use crate::session::log::place::{LogFile, LogPlace};
 
-/// The locks of a backend that nobody else has: every one is free.
+/// The locks of a backend that nobody else uses, so all are free.
 macro_rules! free_locks {
     () => {
         fn try_lock_range(
@@ -194,7 +194,7 @@ impl Disk {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a call, and tells how it fails if it does.
+    /// Counts a call, and returns its fault if it is to fail.
     pub(super) fn called(&self, call: Call) -> Option<How> {
         let mut state = self.state();
         let fault = state.fault.filter(|fault| fault.call == call)?;

@@ -103,7 +103,7 @@ fn cut_off(start: &Image, disk: &Disk) -> Image {
     after_a_power_cut(start, &disk.log(), survivals, &mut Seed::new(0))
 }
 
-/// Works until the fault has been met, then looks what is left; false if it was not met.
+/// Works until the fault occurs, then checks the rest; false if it did not occur.
 fn work_with(fault: Fault, mode: Mode, seed: &Seed, tally: &mut Tally) -> bool {
     let mut seed = seed.clone();
     let (start, mut model) = stored(mode, &mut seed);
@@ -173,7 +173,7 @@ fn a_fault_in_any_call_while_working_loses_nothing_that_was_acknowledged() {
     assert!(tally.uncertain > 0);
 }
 
-/// Does one thing that changes no content while calls fail, at every call; what was there stays.
+/// Does one thing that changes no content, with a failure at every call; the content stays.
 fn at_every_fault(what: &str, run: impl Fn(Db) -> Result<()>) {
     let mut seed = Seed::from_env();
     let first_seed = seed.get();

@@ -30,7 +30,7 @@ const PAGE: usize = 4096;
 enum Dropping {
     /// They are dropped.
     All,
-    /// Some are kept, as if somebody had mapped them; the system tells which.
+    /// Some are kept, as if somebody had mapped them, and the system says which.
     Some,
     /// None is, and nobody is told: as if nothing had been asked for.
     Nothing,
@@ -325,7 +325,7 @@ fn where_lost_pages_stay_in_the_cache_a_loss_is_noticed() {
     assert!(lost.count() > 0);
 }
 
-/// Closed well, a file is read as it is cached.
+/// A file that was closed cleanly is read from the cache.
 #[test]
 fn a_file_that_was_closed_well_is_neither_dropped_from_the_cache_nor_written_anew() {
     let settings = settings(true, false);

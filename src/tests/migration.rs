@@ -100,7 +100,7 @@ fn is_migrated(bytes: &[u8], model: &Model, seed: &mut Seed) -> Result<bool, Str
     Ok(before.is_none())
 }
 
-/// Migrates, and tells what was written while it was; both files must hold `model`.
+/// Migrates, and returns what was written meanwhile; both files must hold `model`.
 fn migrate(bytes: Vec<u8>, model: &Model, seed: &mut Seed) -> Result<Vec<Event>, String> {
     let disk = Disk::holding(bytes);
     let settings = settings(!seed.one_in(3), seed.one_in(3));

@@ -1,5 +1,5 @@
-//! What the store makes of crashes and faults below it: every write, sync and change of length
-//! goes through a [`disk::Disk`] that remembers it, or fails it.
+//! How the store handles crashes and faults below it: every write, sync and change of length goes through a
+//! [`disk::Disk`] that remembers it, or fails it.
 
 mod cost;
 mod disk;
@@ -7,6 +7,7 @@ mod faults;
 mod gate;
 mod images;
 mod lost_pages;
+mod memory;
 mod migration;
 mod new_stores;
 #[allow(dead_code, reason = "the tests outside use all of it")]

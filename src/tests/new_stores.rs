@@ -91,7 +91,7 @@ impl StorageBackend for Failing {
     }
 }
 
-/// A source, and a directory for what is made of it.
+/// A source, and a directory for its copies.
 struct Bench {
     directory: tempfile::TempDir,
     db: Db,
@@ -111,7 +111,7 @@ impl Bench {
         }
     }
 
-    /// Copies the source while a call fails. What is at the target is whole, and nothing is beside it.
+    /// Copies the source while a call fails. The target is complete or absent, with no leftovers.
     fn copy(&self, disk: &Disk, fault: Fault) -> Result<BackupReport> {
         let target = self.directory.path().join("target.redb");
         disk.fail(fault);

@@ -1,4 +1,4 @@
-//! Work on a store, step by step, beside a model of what must be in it.
+//! Work on a store, step by step, along with a model of its content.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ const IDS: usize = 9;
 /// A log that is full after some ten commits.
 const LOG_BYTES: u64 = 16 * 4096;
 
-/// What a store holds, without the times and revisions that nobody can foresee.
+/// The content of a store, without times and revisions, which cannot be predicted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Model {
     pub(super) containers: BTreeMap<(String, String), Container>,
@@ -86,7 +86,7 @@ enum Change {
 }
 
 impl Change {
-    /// A change that fits what is there.
+    /// A change that fits the content.
     fn random(model: &Model, seed: &mut Seed) -> Self {
         let name = NAMESPACES[seed.below(NAMESPACES.len())].to_owned();
         if seed.one_in(10) {
@@ -123,12 +123,12 @@ impl Change {
     }
 }
 
-/// One step of work: what it did, and what may be in the file while it runs, or if nobody knows.
+/// One step of work: what it did, and what may be in the file while it runs or if its outcome is uncertain.
 pub(super) struct Step {
     pub(super) outcome: Result<()>,
     /// What is in the file when it has succeeded.
     pub(super) after: Model,
-    /// What else may be in it, apart from what was there before.
+    /// What else may be in the file, apart from the previous content.
     pub(super) possible: Vec<Model>,
 }
 
@@ -235,7 +235,7 @@ pub(super) fn settings(check_integrity: bool, live_readers: bool) -> Settings {
         cache_bytes: 1 << 20,
         rules: None,
         check_integrity,
-        index_bytes: 1 << 20,
+        memory_bytes: 1 << 20,
         live_readers,
         commit_log: false,
         log_bytes: LOG_BYTES,

@@ -1,9 +1,9 @@
 //! Field masks: which fields of a container an update takes from its input.
 //!
-//! A path is a field's name, or `labels.KEY` and `extensions.NAME` for one entry, where the key is
-//! everything after the first dot, dots included, and without quotes: one that stands there is a part
-//! of the key. (An update refuses a key in quotes where only the key without them is there.) Which of the paths a store accepts depends on its
-//! [`Rules`](crate::Rules); that is decided by the update itself.
+//! A path is a field's name, or `labels.KEY` or `extensions.NAME` for one entry. The key is everything
+//! after the first dot, further dots and quotes included. (An update refuses a key in quotes if only the
+//! key without them exists.) Which paths a store accepts depends on its [`Rules`](crate::Rules); the update
+//! checks that.
 
 use std::fmt;
 use std::str::FromStr;
@@ -22,8 +22,8 @@ use crate::model::limits::FIELD_PATH_MAX_BYTES;
 pub enum FieldPath {
     /// `labels`: all labels; those that the input lacks are removed.
     Labels,
-    /// `labels.KEY`: one label; removed if the input lacks it or has an empty value for it. KEY is
-    /// taken as it stands, without the quotes that a filter needs.
+    /// `labels.KEY`: one label; removed if the input lacks it or has an empty value for it. KEY is taken
+    /// literally, without the quotes that a filter needs.
     Label(String),
     /// `spec`.
     Spec,
@@ -40,8 +40,8 @@ pub enum FieldPath {
 }
 
 impl FieldPath {
-    /// What a path to one entry would mean if it were a filter's, in which keys are put in quotes;
-    /// none if its key holds no quotes, or a filter could not have it.
+    /// The path that this one would be in a filter, where keys may be quoted; `None` if its key has no
+    /// quotes, or is not valid in a filter.
     pub(crate) fn unquoted(&self) -> Option<Self> {
         let (Self::Label(key) | Self::Extension(key)) = self else {
             return None;
@@ -122,14 +122,15 @@ fn unknown(field: &str) -> String {
         format!("`{field}` cannot be updated")
     } else {
         format!(
-            "expected one of {}, {}.KEY, {}, {}, {}.NAME, {}, {}",
+            "expected one of {}, {}.KEY, {}, {}, {}.NAME, {}, {}, or {} of a record",
             name::LABELS,
             name::LABELS,
             name::SPEC,
             name::EXTENSIONS,
             name::EXTENSIONS,
             name::IMAGE,
-            name::SNAPSHOT_KEY
+            name::SNAPSHOT_KEY,
+            name::VALUE
         )
     }
 }
@@ -158,17 +159,16 @@ pub struct FieldMask {
 }
 
 impl FieldMask {
-    /// The mask without a path: a full replace of all mutable fields, in which a differing
-    /// immutable field is an error.
+    /// The mask without a path: all mutable fields are replaced, and an immutable field that differs is an
+    /// error.
     #[must_use]
     pub fn full() -> Self {
         Self::default()
     }
 
-    /// The mask of these paths; of none, [`FieldMask::full`].
+    /// The mask of these paths. Without paths it is [`FieldMask::full`].
     ///
-    /// A label or an extension without a name is refused by the update, as with
-    /// [`FieldMask::deferred`].
+    /// The update refuses a label or an extension without a name, as with [`FieldMask::deferred`].
     pub fn of(paths: impl IntoIterator<Item = FieldPath>) -> Self {
         let mut mask = Self::default();
         for path in paths {
@@ -191,7 +191,7 @@ impl FieldMask {
     ///
     /// # Errors
     ///
-    /// The first path that no store accepts, with the place where it goes wrong.
+    /// The first path that no store accepts, and the position of the fault in it.
     pub fn parse<I>(paths: I) -> Result<Self, FieldMaskError>
     where
         I: IntoIterator,
@@ -206,9 +206,8 @@ impl FieldMask {
 
     /// Parses the paths, but leaves it to the update to refuse a bad one.
     ///
-    /// This is for those who pass on what somebody else asks for, as a server does: an update of a
-    /// container that does not exist is then [`NotFound`](crate::ErrorKind::NotFound), as
-    /// containerd has it, whatever its paths are.
+    /// For a server that passes on requests: an update of a container that does not exist is then
+    /// [`NotFound`](crate::ErrorKind::NotFound), as in containerd, whatever its paths are.
     pub fn deferred<I>(paths: I) -> Self
     where
         I: IntoIterator,
@@ -232,13 +231,13 @@ impl FieldMask {
         self.paths.is_empty() && self.refused.is_none()
     }
 
-    /// The paths, in the order given.
+    /// The paths, in the given order.
     pub fn paths(&self) -> impl Iterator<Item = &FieldPath> {
         self.paths.iter()
     }
 
-    /// Whether no path was refused by [`FieldMask::deferred`]. An implementation of an update asks this once it has
-    /// found what is to be updated.
+    /// Checks that [`FieldMask::deferred`] accepted every path. An implementation of an update calls this
+    /// once it has found the container.
     ///
     /// # Errors
     ///
@@ -257,7 +256,7 @@ impl FromIterator<FieldPath> for FieldMask {
     }
 }
 
-/// A field path that cannot be updated, and where it goes wrong.
+/// A field path that cannot be updated, and the position of the fault in it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct FieldMaskError {
     path: String,
@@ -286,7 +285,7 @@ impl FieldMaskError {
         &self.path
     }
 
-    /// Where it goes wrong, as a byte offset into [`FieldMaskError::path`].
+    /// The position of the fault, as a byte offset into [`FieldMaskError::path`].
     #[must_use]
     pub fn position(&self) -> usize {
         self.position

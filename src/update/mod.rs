@@ -1,4 +1,4 @@
-//! What an update does to a container or a record: the one place of the mutability rules.
+//! What an update does to a container or a record. All mutability rules are here.
 
 pub(crate) mod mask;
 
@@ -14,7 +14,7 @@ use crate::model::policy::{Policy, Rules};
 use crate::model::record::Record;
 use crate::update::mask::{FieldMask, FieldPath};
 
-/// The container after an update of `stored` by `input`, checked; its revision is still the old one.
+/// The container after an update of `stored` by `input`, checked. It still has the old revision.
 pub(crate) fn apply(
     stored: &Container,
     input: Container,
@@ -35,7 +35,7 @@ pub(crate) fn apply(
     updated.settled(policy)
 }
 
-/// The record after an update of `stored` by `input`, checked; its revision is still the old one.
+/// The record after an update of `stored` by `input`, checked. It still has the old revision.
 pub(crate) fn apply_to_record(
     stored: &Record,
     input: Record,
@@ -61,7 +61,7 @@ pub(crate) fn apply_to_record(
                 | FieldPath::SnapshotKey => {
                     return Err(wrong_path(
                         path,
-                        "is one of a container; a record has `labels`, `labels.KEY` and `value`",
+                        "names a field of a container; a record has `labels`, `labels.KEY` and `value`",
                     ));
                 }
             }
@@ -75,7 +75,7 @@ fn wrong_path(path: &FieldPath, what: &str) -> Error {
     Error::invalid(format!("the field path {:?} {what}", path.to_string()))
 }
 
-/// A full replace of the mutable fields.
+/// Replaces all mutable fields.
 fn replace(updated: &mut Container, input: Container, rules: Rules) -> Result<()> {
     let strict = rules == Rules::Strict;
     let differing = [
@@ -115,7 +115,7 @@ fn replace(updated: &mut Container, input: Container, rules: Rules) -> Result<()
     Ok(())
 }
 
-/// Takes what one path names.
+/// Takes the field of one path from the input.
 fn take(updated: &mut Container, input: &Container, path: &FieldPath, rules: Rules) -> Result<()> {
     match path {
         FieldPath::Labels => updated.labels.clone_from(&input.labels),
@@ -132,7 +132,7 @@ fn take(updated: &mut Container, input: &Container, path: &FieldPath, rules: Rul
         FieldPath::Value => {
             return Err(wrong_path(
                 path,
-                "is one of a record; a container has `spec`",
+                "names a field of a record; a container has `spec`",
             ));
         }
         FieldPath::Image => updated.image.clone_from(&input.image),
@@ -141,7 +141,7 @@ fn take(updated: &mut Container, input: &Container, path: &FieldPath, rules: Rul
     Ok(())
 }
 
-/// Whether all paths of the mask can be meant, whatever the rules are.
+/// Checks the paths of the mask as far as no rules are needed.
 pub(crate) fn check(stored: &Container, input: &Container, mask: &FieldMask) -> Result<()> {
     mask.validate()?;
     let has_label = has_label(&stored.labels, &input.labels);
@@ -151,7 +151,7 @@ pub(crate) fn check(stored: &Container, input: &Container, mask: &FieldMask) -> 
     paths.try_for_each(|path| check_quotes(path, &has_label, &has_extension))
 }
 
-/// The same of a record of another kind.
+/// The same for a record of another kind.
 pub(crate) fn check_of_record(stored: &Record, input: &Record, mask: &FieldMask) -> Result<()> {
     mask.validate()?;
     let has_label = has_label(&stored.labels, &input.labels);
@@ -159,16 +159,16 @@ pub(crate) fn check_of_record(stored: &Record, input: &Record, mask: &FieldMask)
     paths.try_for_each(|path| check_quotes(path, &has_label, &|_| false))
 }
 
-/// Whether what is stored has a label, or the input sets it: an empty one is none.
+/// Whether the stored record has a label, or the input sets it. An empty value sets none.
 fn has_label<'l>(stored: &'l Labels, input: &'l Labels) -> impl Fn(&str) -> bool + 'l {
     move |key| stored.contains_key(key) || input.get(key).is_some_and(|value| !value.is_empty())
 }
 
-/// Refuses a key within quotes that are not meant as a part of it.
+/// Refuses a key in quotes that are probably not a part of it.
 ///
-/// Field paths take no quotes, and a key may begin and end with one. So such a path means the key
-/// with its quotes, as in containerd, if either side has it. If neither has, and one has the
-/// key without them, the path is written as for a filter, and would change nothing without a word.
+/// Field paths take no quotes, but a key may contain them. So the path means the key with its quotes, as in
+/// containerd, if either side has that key. If neither has, but one has the key without quotes, the path
+/// was written as for a filter, and would silently change nothing.
 fn check_quotes(
     path: &FieldPath,
     has_label: &dyn Fn(&str) -> bool,
@@ -193,8 +193,8 @@ fn check_quotes(
         return Ok(());
     }
     Err(Error::invalid(format!(
-        "the field path `{path}` names a key with quotes in it, which neither the input nor the \
-         stored container has; field paths take no quotes: write `{meant}`"
+        "the field path `{path}` names a key with quotes in it, which exists neither in the input \
+         nor in the store; field paths take no quotes: write `{meant}`"
     )))
 }
 
@@ -205,7 +205,7 @@ fn take_entry<V: Clone>(updated: &mut BTreeMap<String, V>, input: &BTreeMap<Stri
     };
 }
 
-/// `now`, or the smallest time after `previous` where the clock stood still or went back.
+/// `now`, or the smallest time after `previous` if the clock stood still or went back.
 fn strictly_later(previous: DateTime<Utc>, now: DateTime<Utc>) -> Result<DateTime<Utc>> {
     if now > previous {
         return Ok(now);
@@ -213,10 +213,7 @@ fn strictly_later(previous: DateTime<Utc>, now: DateTime<Utc>) -> Result<DateTim
     previous
         .checked_add_signed(TimeDelta::nanoseconds(1))
         .ok_or_else(|| {
-            Error::precondition(format!(
-                "`{}` is at the end of time already",
-                name::UPDATED_AT
-            ))
+            Error::precondition(format!("`{}` cannot move any further", name::UPDATED_AT))
         })
 }
 

@@ -37,10 +37,10 @@ fn stored() -> Container {
     stored
 }
 
-/// How a field of a container is given another value.
+/// How to change a field of a container.
 type Change = fn(&mut Container);
 
-/// Every field that is the caller's, and how it differs.
+/// Every field that the caller sets, and how to make it differ.
 const FIELDS: [(&str, Change); 9] = [
     ("labels", |all| {
         all.labels = [("d".to_owned(), "3".to_owned())].into();
@@ -279,10 +279,7 @@ fn at_the_end_of_time_an_update_fails_instead_of_going_back() {
     )
     .unwrap_err();
     assert!(error.is_failed_precondition());
-    assert_eq!(
-        error.to_string(),
-        "`updatedat` is at the end of time already"
-    );
+    assert_eq!(error.to_string(), "`updatedat` cannot move any further");
 }
 
 #[test]
@@ -298,18 +295,18 @@ fn a_key_in_quotes_that_only_a_filter_needs_is_refused() {
         refuses(
             update(input, &quoted(path), Rules::Strict),
             &format!(
-                "the field path `{path}` names a key with quotes in it, which neither the input \
-                 nor the stored container has; field paths take no quotes: write `{meant}`"
+                "the field path `{path}` names a key with quotes in it, which exists neither in \
+                 the input nor in the store; field paths take no quotes: write `{meant}`"
             ),
         );
     }
-    // A label without a value is none.
+    // A label without a value does not count.
     let input = stored().label("\"b.c\"", "");
     assert!(update(input, &quoted(r#"labels."b.c""#), Rules::Strict).is_err());
-    // Nobody has the key without the quotes either: what is not there is removed, as ever.
+    // Neither side has the key without the quotes, so an absent label is removed, as usual.
     let nobody = update(stored(), &quoted(r#"labels."nobody""#), Rules::Strict);
     assert_eq!(nobody.unwrap(), updated(&[]));
-    // What a filter cannot have within its quotes is a key like any other.
+    // Invalid quotes are an ordinary part of the key.
     let open = update(stored(), &quoted(r#"labels."b.c"#), Rules::Strict);
     assert_eq!(open.unwrap(), updated(&[]));
 }

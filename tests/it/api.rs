@@ -153,7 +153,7 @@ fn the_errors_of_the_operations_on_records_tell_what_failed_and_why() {
     );
     says(
         images.update(image(), &FieldMask::of([FieldPath::Spec])),
-        r#"update record "nginx:1.29" of kind "images" in namespace "k8s.io": the field path "spec" is one of a container; a record has `labels`, `labels.KEY` and `value`"#,
+        r#"update record "nginx:1.29" of kind "images" in namespace "k8s.io": the field path "spec" names a field of a container; a record has `labels`, `labels.KEY` and `value`"#,
     );
     let error = images.delete("x/y").unwrap_err();
     assert_eq!(error.record_kind(), Some("images"));
@@ -176,7 +176,7 @@ fn a_bad_path_that_was_deferred_is_told_with_its_caret_by_the_update() {
         store.update(sample("web"), &FieldMask::deferred(["spec", "lables.app"])),
         "update container \"web\" in namespace \"k8s.io\": invalid field path \"lables.app\": \
          field path \"lables.app\": expected one of labels, labels.KEY, spec, extensions, \
-         extensions.NAME, image, snapshotkey\n  lables.app\n  ^",
+         extensions.NAME, image, snapshotkey, or value of a record\n  lables.app\n  ^",
     );
 }
 
@@ -322,7 +322,7 @@ fn a_bad_field_path_is_shown_with_a_caret_under_the_place() {
     refuses_path(
         "",
         "field path \"\": expected one of labels, labels.KEY, spec, extensions, extensions.NAME, \
-         image, snapshotkey\n  \n  ^",
+         image, snapshotkey, or value of a record\n  \n  ^",
     );
     let long = format!("labels.{}", "k".repeat(8 * 1024));
     let error = long.parse::<FieldPath>().unwrap_err();

@@ -238,7 +238,7 @@ fn a_backup_of_a_store_with_a_damaged_page_names_page_and_source_and_leaves_noth
     assert_eq!(damaged.collect::<Vec<_>>(), ["hit"]);
 }
 
-/// A value that somebody else wrote: its page is whole, its seal is not.
+/// A value written by another program: its page is valid, its seal is not.
 #[test]
 fn a_damaged_record_is_said_to_be_one_of_the_source() {
     let directory = tempfile::tempdir().unwrap();
@@ -285,7 +285,7 @@ fn a_damaged_record_is_said_to_be_one_of_the_source() {
     assert_eq!(files(directory.path()), ["old.redb"]);
 }
 
-/// How much longer a copy may be than what it was copied from: some pages of redb's own.
+/// How much longer a copy may be than its source: a few pages of redb's own.
 const SLACK_BYTES: u64 = 32 * 1024;
 
 #[test]

@@ -390,7 +390,7 @@ fn a_law_in_which_the_implementation_panics_is_broken() {
     );
 }
 
-/// A law that stands in no list is never tried.
+/// A law that is in no list is never tried.
 #[test]
 fn every_public_function_that_checks_a_fixture_is_listed_as_a_law_once() {
     let directory = concat!(

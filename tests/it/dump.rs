@@ -20,7 +20,7 @@ fn lines(dump: &[u8]) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// A dump with a changed last line, as of somebody who edited it: without a checksum.
+/// A dump with a changed last line without a checksum, as if edited by hand.
 fn edited(lines: &[Vec<u8>], namespaces: usize, containers: usize) -> Vec<u8> {
     let end = format!("{{\"end\":{{\"namespaces\":{namespaces},\"containers\":{containers}}}}}\n");
     [lines.concat(), end.into_bytes()].concat()
@@ -325,7 +325,7 @@ fn hostile_dumps_fail_cleanly_and_leave_nothing() {
     refuses(
         &twice.concat()[..],
         InvalidArgument,
-        "line 4: the container \"c00000\" stands twice",
+        "line 4: the container \"c00000\" appears twice",
     );
     let swapped = [&lines[..2], &lines[3..4], &lines[2..3]].concat();
     refuses(

@@ -1,43 +1,27 @@
 //! A full disk: errors that say so, nothing lost, and a way out of it.
 //!
-//! The disk is a small tmpfs, which takes the right to mount one; without it the tests are skipped,
-//! with a word.
+//! The disk is a small tmpfs. Mounting one takes root.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::thread;
 
 use bayplan::{Any, Container, Db, Error, ErrorKind, Filters, Maintenance, Result};
-use tempfile::TempDir;
 
+use crate::machine::Tmpfs;
 use crate::sample::{Contents, plain};
 use crate::seed::{Seed, tell};
 
 /// What docs/FORMAT.md says to free before deleting.
 const BALLAST_BYTES: usize = 1024 * 1024;
 
-/// A small disk, unmounted in the end.
-struct Disk(TempDir);
+struct Disk(Tmpfs);
 
 impl Disk {
-    /// None where mounting is not permitted.
     fn mount(size: &str) -> Option<Self> {
-        let directory = tempfile::tempdir().unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "bayplan-test"])
-            .arg(directory.path())
-            .stderr(Stdio::null())
-            .status();
-        if mounted.is_ok_and(|status| status.success()) {
-            return Some(Self(directory));
-        }
-        tell(format_args!(
-            "full-disk: skipped, a tmpfs cannot be mounted here"
-        ));
-        None
+        Tmpfs::mount("full-disk", size).map(Self)
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -55,12 +39,6 @@ impl Disk {
         let mut file = File::create(self.path("filler")).unwrap();
         while file.write(&[1; 4096]).is_ok_and(|count| count > 0) {}
         assert_eq!(file.write(&[1]).unwrap_err().raw_os_error(), Some(28));
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
     }
 }
 
@@ -145,7 +123,7 @@ fn fill_up(db: &Db, case: Case, outcome: &mut Outcome) {
         "{case:?}"
     );
     for (acknowledged, failed, error) in done {
-        // Those that came later are told that one failed before.
+        // Later writes report that an earlier one failed.
         if error.kind() != ErrorKind::Unavailable {
             assert_full(&error);
         }
@@ -156,13 +134,13 @@ fn fill_up(db: &Db, case: Case, outcome: &mut Outcome) {
     }
 }
 
-/// Deletes as many as told, one commit each.
+/// Deletes `count` containers, one commit each.
 fn delete(db: &Db, count: usize, outcome: &mut Outcome) -> Result<()> {
     let store = db.namespace("default")?;
     for _ in 0..count {
         let id = outcome.acknowledged.pop_first().expect("there is one");
         if let Err(error) = store.delete(&id) {
-            // It is there or not: nobody knows.
+            // It may or may not be there.
             outcome.uncertain.insert(id);
             return Err(error);
         }
@@ -189,7 +167,7 @@ fn survives(disk: &Disk, case: Case) -> bool {
     }
     fill_up(&db, case, &mut outcome);
 
-    // Writes wait for a new opening. Reads go on, except beside live readers.
+    // Writes are refused until the store is reopened. Reads work, except with live readers.
     let error = db
         .namespace("default")
         .unwrap()
@@ -206,7 +184,7 @@ fn survives(disk: &Disk, case: Case) -> bool {
     }
     drop(db);
 
-    // Still full: it opens, and holds what was acknowledged.
+    // Still full: it opens, and has everything acknowledged.
     let reading = Db::open_read_only(&path).unwrap();
     outcome.assert_holds(&ids(&reading).unwrap(), case);
     drop(reading);

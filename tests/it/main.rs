@@ -23,12 +23,13 @@ mod damage;
 mod dump;
 #[cfg(target_os = "linux")]
 mod failed_sync;
+mod foreign;
 #[cfg(target_os = "linux")]
 mod fork;
 mod full;
-mod index;
 mod kill;
 mod limits;
+mod machine;
 mod model;
 mod open;
 mod pages;
@@ -37,6 +38,7 @@ mod salvage;
 mod sample;
 mod seed;
 mod stats;
+mod surface;
 mod tidy;
 mod tools;
 mod transactions;

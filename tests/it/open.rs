@@ -1,4 +1,4 @@
-//! Opening and creating a store: what is there stays, what is wrong is told apart.
+//! Opening and creating a store: existing files survive, and each fault has its own error.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -571,7 +571,7 @@ fn revisions_rise_however_often_the_store_is_opened() {
     );
 }
 
-/// How often an opening of what a crash leaves of this store tells of a repair.
+/// How often opening this store after a crash reports the progress of a repair.
 fn repairs_after_a_crash(db_path: &Path, check: bool) -> usize {
     let crashed = db_path.with_extension("crashed");
     fs::copy(db_path, &crashed).unwrap();

@@ -99,7 +99,7 @@ fn read_all(path: &Path) -> Vec<ErrorKind> {
     errors
 }
 
-/// The kinds of the errors of what writes beside damage.
+/// The kinds of the errors of writes to a damaged store.
 fn write_some(path: &Path) -> Vec<ErrorKind> {
     let db = match open_unverified(path, false) {
         Ok(db) => db,
@@ -206,7 +206,7 @@ fn nothing_is_written_where_a_branch_leads_to_a_page_that_is_free() {
             !errors.is_empty() && errors.iter().all(is_corrupt),
             "{what}: {errors:?}"
         );
-        // Put right again, the file is what it was.
+        // Repaired, the file is as before.
         let mut bytes = std::fs::read(&path).unwrap();
         bytes[number.clone()].copy_from_slice(&healthy[number]);
         std::fs::write(&path, &bytes).unwrap();
@@ -371,7 +371,7 @@ fn beside_a_writer_the_pages_of_a_snapshot_are_verified_before_all_of_it_is_read
     });
     let reader = Db::open_read_only(&path).unwrap();
     assert!(!reader.info().pages_verified);
-    // A leaf that a snapshot has, put out of order; nobody has read it so far.
+    // A leaf of a snapshot, put out of order before anything has read it.
     let mut bytes = std::fs::read(&path).unwrap();
     let key = b"ns3\0containers\0c203";
     let places = bytes.windows(key.len()).enumerate();

@@ -17,7 +17,7 @@ pub(crate) fn panics_inside() -> usize {
     SEEN.load(Ordering::Relaxed)
 }
 
-/// Runs `work` without printing panics; an error tells one that reached this caller.
+/// Runs `work` without printing panics; an error means that one reached this caller.
 pub(crate) fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {

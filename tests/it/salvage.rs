@@ -10,7 +10,7 @@ use bayplan::{
 
 use crate::tools::{Numbers, assert_private, container, content, dump, files, fill};
 
-/// A closed store that was damaged, and what it held before.
+/// A closed store that was damaged, and its content before.
 struct Broken {
     directory: tempfile::TempDir,
     before: BTreeMap<(String, String), Container>,
@@ -88,7 +88,7 @@ impl Broken {
         assert!(check.is_healthy(), "{check:?}");
         let after = containers(&db);
         assert_eq!(report.containers_count, after.len() as u64);
-        // Whatever is not named as uncertain is exactly what it was.
+        // Whatever is not reported as uncertain is exactly as before.
         let uncertain = |(namespace, id): &(String, String)| {
             report
                 .uncertain
@@ -493,7 +493,7 @@ fn what_a_page_holds_whose_last_write_was_lost_is_not_certain() {
         }
         let healthy = broken.bytes[page.clone()].to_vec();
         broken.bytes[page.clone()].copy_from_slice(&old);
-        // It asserts that what is certain is what it was.
+        // It asserts that everything certain is as before.
         let (report, after) = broken.salvage();
         assert_eq!(after.len(), 3);
         uncertain += report.uncertain.len();

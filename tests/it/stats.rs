@@ -1,4 +1,4 @@
-//! What a store tells about how much it holds.
+//! The statistics of a store.
 
 use bayplan::{Any, Container, Db, Record, Runtime};
 

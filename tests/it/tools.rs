@@ -5,7 +5,7 @@ use std::path::Path;
 
 use bayplan::{Any, Container, Db, FieldMask, Filters, Runtime};
 
-/// A spec of some size that tells which container it is of.
+/// A spec of some size that names its container.
 pub(crate) fn spec(id: &str, bytes: usize) -> Any {
     let filler = filler(id, bytes);
     Any::new(

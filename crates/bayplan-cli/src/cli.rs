@@ -1,4 +1,4 @@
-//! The command line: what there is to say, and the help.
+//! The command line and its help.
 
 use std::cell::OnceCell;
 use std::ffi::OsString;
@@ -41,11 +41,11 @@ For info, label, update and rm the beginning of an id is enough if only one cont
 so and none is exactly that; --exact switches that off.
 Commands that only read never write to the file, and need no permission to.";
 
-/// Looks into, and changes, a store of container metadata.
+/// Reads and changes a store of container metadata.
 ///
-/// A store is one file, named by --db or BAYPLAN_DB; there is no default. `bayplan init` creates
-/// it; `load` and `restore` make it from what was saved. It holds containers in namespaces, as containerd does, and the
-/// commands are called as in ctr.
+/// A store is one file, named by --db or BAYPLAN_DB; there is no default. `bayplan init` creates an empty
+/// one, `load` and `restore` create one from a dump or a backup. It holds containers in namespaces, as
+/// containerd does, and the commands have the names of ctr's.
 ///
 /// A specification may hold secrets, such as environment variables: only `info` and `dump` print
 /// them.
@@ -59,7 +59,7 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// What every command may be told.
+/// The global options.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
@@ -69,8 +69,8 @@ pub(crate) struct Global {
 
     /// The namespace [env: CONTAINERD_NAMESPACE] [default: default]
     ///
-    /// For the commands about containers. `dump` writes only the one that is named here, and all of
-    /// them if none is: the variable does not narrow it. Commands about the whole store refuse it.
+    /// For commands about containers. `dump` writes only this namespace, or all if -n is not given; it
+    /// ignores the variable. Commands about the whole store refuse -n.
     #[arg(short, long, value_name = "NAME", global = true)]
     pub(crate) namespace: Option<OsString>,
 
@@ -81,21 +81,21 @@ pub(crate) struct Global {
 
     /// What an update may change [default: as the file was created]
     ///
-    /// `init` stores it in the new file, `update` and `label` follow it this once, and `salvage`
-    /// takes it if the damaged file has lost its own. Other commands refuse it.
+    /// `init` stores it in the new file. For `update` and `label` it applies to that command only.
+    /// `salvage` uses it if the damaged file has lost its own. Other commands refuse it.
     #[arg(long, value_name = "RULES", global = true)]
     pub(crate) rules: Option<Rules>,
 
-    /// Take each id as it is written, and not as the beginning of one; for scripts
+    /// Take each id literally, not as the beginning of one; for scripts
     #[arg(long, global = true)]
     pub(crate) exact: bool,
 
-    /// What was told of pages of the file that turned out to be damaged.
+    /// The error of damaged pages, if there are any.
     #[arg(skip)]
     pub(crate) damage: OnceCell<String>,
 }
 
-/// The library's rules, with the words for the command line.
+/// The library's rules, with their names on the command line.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Rules {
     /// The image and the snapshot key never change
@@ -120,7 +120,7 @@ pub(crate) enum Format {
     Table,
     /// One array
     Json,
-    /// One object in each line
+    /// One object per line
     Ndjson,
 }
 
@@ -129,7 +129,7 @@ pub(crate) enum Command {
     Init(init::Args),
     #[command(flatten)]
     Container(ContainerCommand),
-    /// The same commands, for hands that are used to ctr
+    /// The same commands, as in ctr
     #[command(name = "containers", aliases = ["container", "c"], hide = true)]
     #[command(subcommand)]
     Containers(ContainerCommand),
@@ -154,7 +154,7 @@ pub(crate) enum ContainerCommand {
     Rm(rm::Args),
 }
 
-/// What is done with a store as a whole.
+/// The commands for a whole store.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ToolCommand {
     Stats(stats::Args),

@@ -1,9 +1,11 @@
-//! A container as `info` printed it and somebody edited it.
+//! The form of a container that `info` prints and `update --from` reads, with numbers exactly as stored.
 //!
-//! A value that is JSON in an unusual spelling, such as Go's `\u0026`, is printed twice: as `json`
-//! for people, and as `base64` with the bytes themselves. Who edits the JSON leaves the base64 as it
-//! was. The library refuses two that disagree, and cannot know which one is meant; here what is
-//! stored tells which was edited.
+//! The library shows a JSON number as one of 64 bits, and adds the exact bytes as `base64`. `info` shows
+//! the stored digits instead ([`show`]), and an edited value keeps its digits too ([`settle`],
+//! [`settle_value`]).
+//!
+//! Somebody who edits `json` leaves the `base64` next to it unchanged. The library refuses two that
+//! disagree, since it cannot know which one is meant. Here the stored container tells which one was edited.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -12,19 +14,62 @@ use bayplan::{Any, Container};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// The text without each `base64` that disagrees with its `json` and is still what is stored.
-pub(crate) fn settle(text: &str, stored: &Container) -> String {
-    let mut text = text.to_owned();
-    let mut stale = stale(&text, stored);
-    // From the end, so that the others stay where they are.
-    stale.sort_by_key(|range| range.start);
-    for range in stale.into_iter().rev() {
-        text.replace_range(range, "null");
-    }
-    text
+use crate::json;
+
+/// The text of a stored container, with numbers exactly as stored.
+pub(crate) fn show(text: &str, stored: &Container) -> String {
+    replace(text, |value| {
+        let Written { json, base64, .. } = serde_json::from_str(value.text).ok()?;
+        let (json, _) = json.zip(base64)?;
+        let stored = str::from_utf8(&value.of(stored)?.value).ok()?;
+        let shown = value.text.replacen(json.get(), &json::compact(stored), 1);
+        Some(shown)
+    })
 }
 
-/// Those parts of a container that hold values.
+/// The text of an edited container, in a form that the library reads exactly.
+pub(crate) fn settle(text: &str, stored: Option<&Container>) -> String {
+    replace(text, |value| {
+        let stored = stored.and_then(|stored| value.of(stored));
+        settled(value.text, stored)
+    })
+}
+
+/// The text of a single value, in a form that the library reads exactly.
+pub(crate) fn settle_value(text: &str) -> String {
+    settled(text, None).unwrap_or_else(|| text.to_owned())
+}
+
+/// The value with its `json` converted to exact bytes; `None` if its `base64` counts.
+fn settled(text: &str, stored: Option<&Any>) -> Option<String> {
+    let Written {
+        type_url,
+        json,
+        base64,
+    } = serde_json::from_str(text).ok()?;
+    let spelled = json::compact(json?.get());
+    if base64.is_some() {
+        let was_edited = serde_json::from_str::<Any>(text).is_err();
+        let is_stale = serde_json::to_value(stored?).ok()?.get("base64") == base64.as_ref();
+        if !was_edited || !is_stale {
+            return None;
+        }
+    }
+    json::of(&Any::new(type_url, spelled)).ok()
+}
+
+/// The members of a value.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written<'a> {
+    type_url: String,
+    #[serde(borrow, default)]
+    json: Option<&'a RawValue>,
+    #[serde(default)]
+    base64: Option<serde_json::Value>,
+}
+
+/// The parts of a container that are values.
 #[derive(Deserialize)]
 struct Values<'a> {
     #[serde(borrow)]
@@ -41,41 +86,63 @@ struct Runtime<'a> {
     options: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
-struct Bytes<'a> {
-    #[serde(borrow)]
-    base64: Option<&'a RawValue>,
+/// A value in the text of a container.
+struct Value<'a> {
+    text: &'a str,
+    place: Place,
 }
 
-/// Where the base64 stands that is to be left out.
-fn stale(text: &str, stored: &Container) -> Vec<Range<usize>> {
+enum Place {
+    Spec,
+    Options,
+    Extension(String),
+}
+
+impl Value<'_> {
+    /// The value at the same place of a container.
+    fn of<'c>(&self, container: &'c Container) -> Option<&'c Any> {
+        match &self.place {
+            Place::Spec => container.spec.as_ref(),
+            Place::Options => container.runtime.options.as_ref(),
+            Place::Extension(name) => container.extensions.get(name),
+        }
+    }
+}
+
+/// The text with some of its values replaced.
+fn replace(text: &str, by: impl Fn(&Value<'_>) -> Option<String>) -> String {
+    let mut replaced = text.to_owned();
+    let mut values = values(text);
+    // From the end, so that the others stay where they are.
+    values.sort_by_key(|value| std::cmp::Reverse(range(text, value.text).start));
+    for value in values {
+        if let Some(new) = by(&value) {
+            replaced.replace_range(range(text, value.text), &new);
+        }
+    }
+    replaced
+}
+
+/// The values in the text of a container; none if it is not one.
+fn values(text: &str) -> Vec<Value<'_>> {
     let Ok(values) = serde_json::from_str::<Values<'_>>(text) else {
         return Vec::new();
     };
-    let spec = values.spec.zip(stored.spec.as_ref());
+    let spec = values.spec.map(|text| (Place::Spec, text));
     let options = values.runtime.and_then(|runtime| runtime.options);
-    let options = options.zip(stored.runtime.options.as_ref());
+    let options = options.map(|text| (Place::Options, text));
     let extensions = values.extensions.into_iter();
-    let extensions =
-        extensions.filter_map(|(name, value)| Some(value).zip(stored.extensions.get(&name)));
-    let pairs = spec.into_iter().chain(options).chain(extensions);
-    let stale = pairs.filter_map(|(value, stored)| stale_base64(value.get(), stored));
-    stale.map(|part| place(text, part)).collect()
+    let extensions = extensions.map(|(name, text)| (Place::Extension(name), text));
+    let all = spec.into_iter().chain(options).chain(extensions);
+    all.map(|(place, text)| Value {
+        text: text.get(),
+        place,
+    })
+    .collect()
 }
 
-/// The base64 of a value, if it is why the value cannot be read, and nobody edited it.
-fn stale_base64<'a>(value: &'a str, stored: &Any) -> Option<&'a str> {
-    if serde_json::from_str::<Any>(value).is_ok() {
-        return None;
-    }
-    let base64 = serde_json::from_str::<Bytes<'a>>(value).ok()?.base64?;
-    let printed = serde_json::to_value(stored).ok()?;
-    let edited: serde_json::Value = serde_json::from_str(base64.get()).ok()?;
-    (printed.get("base64") == Some(&edited)).then_some(base64.get())
-}
-
-/// Where a part of the text stands in it.
-fn place(text: &str, part: &str) -> Range<usize> {
+/// The range of a part in its text.
+fn range(text: &str, part: &str) -> Range<usize> {
     let start = part.as_ptr() as usize - text.as_ptr() as usize;
     start..start + part.len()
 }
@@ -86,23 +153,35 @@ mod tests {
 
     const GO: &[u8] = br#"{"args":["a \u0026\u0026 b"],"z":1}"#;
 
-    fn stored() -> Container {
-        let value = Any::new("t", GO);
+    fn of(value: Any) -> Container {
         let runtime = bayplan::Runtime::new("runc").options(value.clone());
         Container::new("web", runtime, value.clone())
             .extension("x", value.clone())
             .extension("y", value)
     }
 
+    fn stored() -> Container {
+        of(Any::new("t", GO))
+    }
+
     fn printed() -> String {
         serde_json::to_string_pretty(&stored()).unwrap()
+    }
+
+    fn settle_stored(text: &str) -> String {
+        settle(text, Some(&stored()))
+    }
+
+    fn values_of(container: &Container) -> Vec<&Any> {
+        let spec = container.spec.iter().chain(&container.runtime.options);
+        spec.chain(container.extensions.values()).collect()
     }
 
     #[test]
     fn what_nobody_edited_stays_as_it_is() {
         let printed = printed();
         assert_eq!(printed.matches("base64").count(), 4);
-        assert_eq!(settle(&printed, &stored()), printed);
+        assert_eq!(settle_stored(&printed), printed);
         let back: Container = serde_json::from_str(&printed).unwrap();
         assert_eq!(back, stored());
     }
@@ -111,11 +190,9 @@ mod tests {
     fn of_a_value_whose_json_was_edited_the_json_is_taken() {
         let edited = printed().replace("\"z\": 1", "\"z\": 2");
         assert!(serde_json::from_str::<Container>(&edited).is_err());
-        let taken: Container = serde_json::from_str(&settle(&edited, &stored())).unwrap();
+        let taken: Container = serde_json::from_str(&settle_stored(&edited)).unwrap();
         let expected = br#"{"args":["a && b"],"z":2}"#;
-        let options = taken.runtime.options.unwrap();
-        let values = [taken.spec.unwrap(), options];
-        for value in values.iter().chain(taken.extensions.values()) {
+        for value in values_of(&taken) {
             assert_eq!(value.value, expected[..]);
         }
     }
@@ -123,11 +200,10 @@ mod tests {
     #[test]
     fn values_beside_an_edited_one_keep_their_bytes() {
         let edited = printed().replacen("\"z\": 1", "\"z\": 2", 1);
-        let taken: Container = serde_json::from_str(&settle(&edited, &stored())).unwrap();
-        let options = taken.runtime.options.unwrap();
+        let mut taken: Container = serde_json::from_str(&settle_stored(&edited)).unwrap();
+        let options = taken.runtime.options.take().unwrap();
         assert_eq!(options.value, br#"{"args":["a && b"],"z":2}"#[..]);
-        let values = [taken.spec.unwrap()];
-        for value in values.iter().chain(taken.extensions.values()) {
+        for value in values_of(&taken) {
             assert_eq!(value.value, GO);
         }
     }
@@ -139,8 +215,33 @@ mod tests {
         let printed = serde_json::to_string(&other).unwrap();
         let edited = printed.replace("\"json\":[]", "\"json\":[1]");
         assert_ne!(edited, printed);
-        assert_eq!(settle(&edited, &stored()), edited);
-        assert_eq!(settle("no JSON", &stored()), "no JSON");
-        assert_eq!(settle("{\"spec\":7}", &stored()), "{\"spec\":7}");
+        assert_eq!(settle_stored(&edited), edited);
+        for text in ["no JSON", "{\"spec\":7}"] {
+            assert_eq!(settle_stored(text), text);
+            assert_eq!(show(text, &stored()), text);
+        }
+    }
+
+    #[test]
+    fn numbers_are_shown_and_read_in_all_their_digits() {
+        let digits = |last: char| format!("{{\"n\":[12345678901234567890123456789{last},1.50]}}");
+        let stored = of(Any::new("t", digits('0')));
+        let printed = json::of(&stored).unwrap();
+        assert!(!printed.contains(&digits('0')), "{printed}");
+        let shown = show(&printed, &stored);
+        assert_eq!(shown.matches(&digits('0')).count(), 4);
+        let back: Container = serde_json::from_str(&settle(&shown, Some(&stored))).unwrap();
+        assert_eq!(back, stored);
+        // Another member is edited.
+        let edited = shown.replace("1.50]", "1.50],\"m\":1");
+        let taken: Container = serde_json::from_str(&settle(&edited, Some(&stored))).unwrap();
+        let expected = digits('0').replace("1.50]", "1.50],\"m\":1");
+        for value in values_of(&taken) {
+            assert_eq!(value.value, expected.as_bytes());
+        }
+        // Nothing is stored.
+        let new = format!("{{\"type_url\":\"t\",\"json\":{}}}", digits('7'));
+        let value: Any = serde_json::from_str(&settle_value(&new)).unwrap();
+        assert_eq!(value.value, digits('7').as_bytes());
     }
 }

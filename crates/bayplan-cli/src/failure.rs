@@ -1,4 +1,4 @@
-//! What went wrong, what a person reads of it, and the code that the program exits with.
+//! Failures: their messages and exit codes.
 
 use std::any::Any;
 use std::error::Error as _;
@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use bayplan::ErrorKind;
 
-/// How the program ends. Of several outcomes the greatest counts.
+/// The exit code. Of several, the greatest counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Exit {
     Done = 0,
@@ -23,10 +23,10 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a command could not do what it was asked for.
+/// Why a command failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Something to be told: what, and the causes or hints, one after the other.
+    /// A message, followed by causes and hints.
     Told {
         message: String,
         causes: Vec<String>,
@@ -55,7 +55,7 @@ impl Failure {
         self
     }
 
-    /// The same failure, with advice if it is that the file is damaged.
+    /// The same failure, with advice if the file is damaged.
     pub(crate) fn if_damaged(self, advice: &str) -> Self {
         match self.exit() {
             Exit::Damaged => self.because(advice),
@@ -66,13 +66,13 @@ impl Failure {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Told { exit, .. } => *exit,
-            // Who closes the pipe has seen enough.
+            // Whoever closed the pipe has seen enough.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             Self::Output(_) => Exit::Failed,
         }
     }
 
-    /// What is told first.
+    /// The first line of the message.
     pub(crate) fn message(&self) -> String {
         match self {
             Self::Told { message, .. } => message.clone(),
@@ -80,7 +80,7 @@ impl Failure {
         }
     }
 
-    /// Tells it. Nothing is left to do if that cannot be written either.
+    /// Prints it. If that fails, nothing more can be done.
     pub(crate) fn report(&self, err: &mut dyn Write) {
         let text = match self {
             Self::Told {
@@ -95,12 +95,12 @@ impl Failure {
     }
 }
 
-/// Writes a message to the person at the terminal.
+/// Writes a message to standard error.
 pub(crate) fn say(err: &mut dyn Write, text: &str) {
     let _ = writeln!(err, "bayplan: {text}");
 }
 
-/// Tells of a panic, which is a fault of the program.
+/// Reports a panic, which is a bug in the program.
 pub(crate) fn panicked(panic: &(dyn Any + Send), err: &mut dyn Write) -> Exit {
     let text = panic
         .downcast_ref::<String>()
@@ -129,7 +129,7 @@ impl From<bayplan::Error> for Failure {
             cause = error.source();
         }
         if exit == Exit::Locked {
-            // What lies below says the same without the process.
+            // The cause says the same, without the process.
             causes = vec!["to wait for it: --timeout SECONDS".to_owned()];
         }
         Self::Told {
@@ -141,7 +141,7 @@ impl From<bayplan::Error> for Failure {
 }
 
 impl From<io::Error> for Failure {
-    /// The only input and output that commands do with `?` is writing what they found.
+    /// Commands use `?` only for errors of standard output.
     fn from(error: io::Error) -> Self {
         Self::Output(error)
     }

@@ -1,11 +1,11 @@
-//! Which commands take which of the global options.
+//! The global options that each command accepts.
 //!
-//! An option that means nothing to a command is refused: who gave it expected something of it.
+//! An option that has no meaning for a command is refused, since the user expected an effect.
 
 use crate::cli::{Cli, Command, ContainerCommand, ToolCommand};
 use crate::failure::{Failure, Result};
 
-/// Refuses what was given and cannot be followed.
+/// Refuses options that the command cannot honour.
 pub(crate) fn check(cli: &Cli) -> Result<()> {
     let misfits = [
         cli.global
@@ -20,7 +20,7 @@ pub(crate) fn check(cli: &Cli) -> Result<()> {
     }
 }
 
-/// Why an option has no place, and what to do instead.
+/// Why an option is refused, and what to do instead.
 struct Misfit {
     why: &'static str,
     advice: &'static str,
@@ -67,7 +67,7 @@ fn against_namespace(command: &Command) -> Option<Misfit> {
 
 fn against_rules(command: &Command) -> Option<Misfit> {
     let misfit = match command {
-        // Salvage needs some where the file has lost its own.
+        // Salvage needs rules if the file has lost its own.
         Command::Init(_)
         | Command::Container(ContainerCommand::Update(_) | ContainerCommand::Label(_))
         | Command::Containers(ContainerCommand::Update(_) | ContainerCommand::Label(_))

@@ -1,4 +1,4 @@
-//! What the program is given to read: files, standard input, `KEY=VALUE`.
+//! The program's input: files, standard input, `KEY=VALUE`.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -13,13 +13,13 @@ use crate::{edited, json};
 /// The type URL of an OCI runtime specification, as containerd writes it.
 const OCI_SPEC: &str = "types.containerd.io/opencontainers/runtime-spec/1/Spec";
 
-/// The file that an OCI bundle is known by.
+/// The configuration file of an OCI bundle.
 const BUNDLE_CONFIG: &str = "config.json";
 
-/// The largest file that is read, in bytes: a container of the largest spec, in base64, and more.
+/// The largest file that is read, in bytes. A container with the largest spec in base64 fits.
 const FILE_MAX_BYTES: u64 = 64 * 1024 * 1024;
 
-/// A text that was read, and what to call it.
+/// A text that was read, and its name.
 pub(crate) struct Text {
     name: String,
     text: String,
@@ -39,8 +39,7 @@ pub(crate) fn must_be_file(path: &Path, what: &str, advice: &str) -> Result<()> 
     Ok(())
 }
 
-/// Refuses several files of one command that are all to come from standard input: the second one
-/// would find nothing there.
+/// Refuses to read several files of one command from standard input: the second would find nothing there.
 pub(crate) fn at_most_one_stream<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<()> {
     if paths.into_iter().filter(|path| is_stream(path)).count() > 1 {
         return Err(
@@ -77,8 +76,8 @@ pub(crate) fn read(path: &Path, input: &mut dyn Read) -> Result<Text> {
     }
 }
 
-/// What is wrong with how a text was saved, by its first bytes. In UTF-16 a zero byte stands beside
-/// a character of ASCII, and with such a one JSON begins.
+/// What is wrong with the encoding of a text, judging by its first bytes. JSON begins with an ASCII
+/// character, which in UTF-16 has a zero byte next to it.
 fn encoding_fault(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
         [0xef, 0xbb, 0xbf, ..] => Some("begins with a UTF-8 byte order mark: save it without one"),
@@ -105,19 +104,28 @@ pub(crate) fn bundle(directory: &Path, input: &mut dyn Read) -> Result<Any> {
 }
 
 impl Text {
-    /// The same text, where it was edited after `info` printed it.
-    pub(crate) fn settled(&self, stored: &Container) -> Self {
-        Self {
-            name: self.name.clone(),
-            text: edited::settle(&self.text, stored),
-        }
+    /// Its name: the path of the file, or standard input.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
-    /// A spec: an OCI one, or any other in the form that `info` prints.
+    /// Parses a container in the form that `info` prints; `stored` is the stored one with the same id.
+    pub(crate) fn container(&self, stored: Option<&Container>) -> Result<Container> {
+        let settled = edited::settle(&self.text, stored);
+        // An error refers to the text as it was read.
+        serde_json::from_str(&settled).or_else(|_| self.parse())
+    }
+
+    /// Parses a value in the form that `info` prints.
+    pub(crate) fn value(&self) -> Result<Any> {
+        serde_json::from_str(&edited::settle_value(&self.text)).or_else(|_| self.parse())
+    }
+
+    /// Parses a spec: an OCI one, or any other in the form that `info` prints.
     pub(crate) fn spec(&self) -> Result<Any> {
         let value: Value = self.parse()?;
         if value.get("type_url").is_some() {
-            return self.parse();
+            return self.value();
         }
         let refuse = |what: &str| {
             Err(Failure::new(format!(
@@ -135,11 +143,10 @@ impl Text {
         }
     }
 
-    /// Something in the form that `info` prints.
-    pub(crate) fn parse<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
+    fn parse<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_str(&self.text).map_err(|error| {
             let what = match error.classify() {
-                serde_json::error::Category::Data => "is not what is expected here",
+                serde_json::error::Category::Data => "does not have the expected form",
                 _ => "is not JSON",
             };
             Failure::new(format!("{} {what}: {error}", self.name))
@@ -147,7 +154,7 @@ impl Text {
     }
 }
 
-/// Splits `KEY=VALUE` at the first `=`. A key that holds one stands in quotes: `"a=b"=VALUE`.
+/// Splits `KEY=VALUE` at the first `=`. A key that contains `=` is quoted: `"a=b"=VALUE`.
 pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     let (key, rest) = match text.strip_prefix('"') {
         Some(_) => quoted(text)?,
@@ -166,7 +173,7 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// The JSON string that a text begins with, and what follows it.
+/// The JSON string at the beginning of a text, and the rest.
 fn quoted(text: &str) -> Result<(String, &str), String> {
     let mut strings = serde_json::Deserializer::from_str(text).into_iter::<String>();
     let key = strings.next().transpose().ok().flatten();
@@ -271,7 +278,7 @@ mod tests {
         );
         refuses(
             r#"{"type_url":"x"}"#,
-            "standard input is not what is expected here: a value needs `json` or `base64`",
+            "standard input does not have the expected form: a value needs `json` or `base64`",
         );
     }
 

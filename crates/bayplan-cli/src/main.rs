@@ -1,4 +1,4 @@
-//! The program `bayplan`: looks into, and changes, a container metadata store.
+//! The program `bayplan`: reads and changes a container metadata store.
 
 use std::io::{self, BufWriter, IsTerminal};
 use std::process::ExitCode;
@@ -10,7 +10,6 @@ mod failure;
 mod fits;
 mod input;
 mod json;
-mod listing;
 mod meter;
 mod note;
 mod prefix;
@@ -22,8 +21,8 @@ mod text;
 mod unfinished;
 
 fn main() -> ExitCode {
-    // The library catches the panics of what lies below it, on damaged files, and makes errors of
-    // them. Those are told as errors, and not as panics as well.
+    // On damaged files, the library turns panics of redb into errors. They are reported as errors, and not
+    // as panics as well.
     std::panic::set_hook(Box::new(|_| {}));
     let result = std::panic::catch_unwind(|| {
         let mut out = BufWriter::new(io::stdout().lock());

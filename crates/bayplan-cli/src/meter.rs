@@ -1,4 +1,4 @@
-//! How far a long command has come, on one line of a terminal, which is gone in the end.
+//! The progress of a long command, on one line of a terminal, which is cleared at the end.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ pub(crate) struct Meter<'a> {
 }
 
 impl<'a> Meter<'a> {
-    /// Tells what is done, and how many of which unit; nothing unless `is_wanted`.
+    /// A meter for an activity and its unit; it writes nothing unless `is_wanted`.
     pub(crate) fn new(
         err: &'a mut dyn Write,
         is_wanted: bool,
@@ -47,7 +47,7 @@ impl<'a> Meter<'a> {
         self.rewrite(&format!("{}: {done} {}", self.doing, self.unit));
     }
 
-    /// Replaces the line. What comes of it is of no consequence.
+    /// Replaces the line. Errors do not matter.
     fn rewrite(&mut self, line: &str) {
         if let Some(err) = &mut self.err {
             let width = self.width;
@@ -70,7 +70,7 @@ impl Drop for Meter<'_> {
 mod tests {
     use super::*;
 
-    /// What is left on a terminal of what was written to it.
+    /// What a terminal shows after this output.
     fn seen(written: &[u8]) -> String {
         let mut line: Vec<u8> = Vec::new();
         let mut at = 0;

@@ -7,7 +7,7 @@ use bayplan::{ReadStore, ReadTxn};
 use crate::failure::{Result, say};
 use crate::text;
 
-/// Tells why a list may be empty: containers are elsewhere.
+/// Says why a list may be empty: the containers are in other namespaces.
 pub(crate) fn on_empty(snapshot: &ReadTxn, namespace: &str, err: &mut dyn Write) -> Result<()> {
     if !is_empty(&snapshot.namespace(namespace)?)? {
         return Ok(());
@@ -29,7 +29,7 @@ pub(crate) fn on_empty(snapshot: &ReadTxn, namespace: &str, err: &mut dyn Write)
     Ok(())
 }
 
-/// Whether there is nothing in the namespace, not even something damaged.
+/// Whether the namespace is empty, without even a damaged item.
 fn is_empty(store: &dyn ReadStore) -> Result<bool> {
     match store.query().limit(1).headers() {
         Err(error) if error.is_corrupt() && error.id().is_some() => Ok(false),

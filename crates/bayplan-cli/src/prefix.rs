@@ -11,12 +11,12 @@ use crate::text;
 /// The id that was meant.
 pub(crate) struct Meant {
     pub(crate) id: String,
-    /// What was written, if that is only the beginning of it.
+    /// The argument, if it is only the beginning of the id.
     beginning: Option<String>,
 }
 
 impl Meant {
-    /// Tells what was done to it, if it was not written out.
+    /// Prints the whole id and what was done, if only its beginning was given.
     pub(crate) fn tell(&self, done: &str, err: &mut dyn Write) {
         if let Some(beginning) = &self.beginning {
             let id = &self.id;
@@ -29,10 +29,10 @@ impl Meant {
 }
 
 impl Global {
-    /// The id of a container that `written` means: the id itself, or the only one that begins so.
+    /// The id that `written` means: the id itself, or the only one that begins with it.
     ///
-    /// What is found holds for the transaction that `store` reads. If there is no such container,
-    /// it is `written`, and the operation that follows tells.
+    /// The result is valid in the transaction that `store` reads. If there is no such container, it is
+    /// `written`, and the following operation reports that.
     pub(crate) fn meant(&self, store: &dyn ReadStore, written: String) -> Result<Meant> {
         let as_written = |id| Meant {
             id,
@@ -55,22 +55,22 @@ impl Global {
     }
 }
 
-/// Whether there is a container of exactly this id, be it damaged.
+/// Whether there is a container with exactly this id, even a damaged one.
 fn exists(store: &dyn ReadStore, id: &str) -> bool {
     let of_this_id = Filters::from(Filter::id().eq(id));
     let count = store.query().filter(&of_this_id).count();
     count.map_or(true, |count| count > 0)
 }
 
-/// The first ids that begin so, one more than a message names at most. No further ones are read.
+/// The first ids with this beginning, one more than a message shows at most.
 fn beginning_with(store: &dyn ReadStore, beginning: &str) -> Result<Vec<String>> {
     let mut ids = Vec::new();
-    // No container has the beginning itself as its id: what begins with it follows it at once.
+    // No container has the beginning itself as its id, so the others come right after it.
     let behind = store.query().after(beginning).limit(text::NAMED + 1);
     for header in behind.iter_headers()? {
         let id = match header {
             Ok(header) => header.id,
-            // Damage behind them is another's.
+            // Damage after them concerns others.
             Err(error)
                 if error.is_corrupt()
                     && error.id().is_some_and(|id| !id.starts_with(beginning)) =>

@@ -14,7 +14,7 @@ use crate::command::{
 use crate::failure::{Exit, Result, say};
 use crate::{fits, unfinished};
 
-/// Where a command reads from and writes to.
+/// The streams of a command.
 pub(crate) struct Io<'a> {
     pub(crate) input: &'a mut dyn Read,
     pub(crate) out: &'a mut dyn Write,
@@ -22,20 +22,20 @@ pub(crate) struct Io<'a> {
     pub(crate) terminals: Terminals,
 }
 
-/// Which of them a person looks at.
+/// Which of them are terminals.
 #[derive(Clone, Copy)]
 pub(crate) struct Terminals {
     pub(crate) out: bool,
     pub(crate) err: bool,
 }
 
-/// Does what the arguments say, and tells what went wrong.
+/// Runs the command of these arguments, and reports its failure.
 pub(crate) fn run(args: impl IntoIterator<Item = OsString>, io: &mut Io<'_>) -> Exit {
     let done = match Cli::try_parse_from(args) {
         Ok(cli) => command(cli, io),
         Err(error) => usage(&error, io),
     };
-    // What was written before something failed is wanted as well.
+    // Output from before a failure is wanted as well.
     let flushed = io.out.flush().map_err(Into::into);
     match done.and_then(|exit| flushed.map(|()| exit)) {
         Ok(exit) => exit,
@@ -95,7 +95,7 @@ fn tool(command: ToolCommand, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
     }
 }
 
-/// Help that was asked for, or what is wrong with the arguments.
+/// Prints help, or what is wrong with the arguments.
 fn usage(error: &clap::Error, io: &mut Io<'_>) -> Result<Exit> {
     let text = error.render().to_string();
     match error.kind() {

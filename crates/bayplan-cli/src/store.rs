@@ -1,4 +1,4 @@
-//! Which store, which namespace, which container.
+//! Finds the store, the namespace and the container that the arguments name.
 
 use std::env;
 use std::ffi::OsString;
@@ -19,7 +19,7 @@ const NAMESPACE_DEFAULT: &str = "default";
 pub(crate) const ADVICE: &str =
     "`bayplan check` tells what is damaged, `bayplan salvage` saves the rest in a new file";
 
-/// What to do about a link that leads to nothing.
+/// What to do about a dangling link.
 const LINK_ADVICE: &str = "mount or restore what it leads to, or remove the link";
 
 /// One container: its id and where it is.
@@ -44,7 +44,7 @@ impl Global {
         }
     }
 
-    /// The database file, for a command that makes it as a whole: nothing may be there.
+    /// The database file, for a command that creates it. Nothing may exist there.
     pub(crate) fn new_path(&self) -> Result<PathBuf> {
         let path = self.path()?;
         if path.is_symlink() && !path.exists() {
@@ -70,15 +70,15 @@ impl Global {
     pub(crate) fn builder(&self) -> Builder {
         let builder = Db::builder()
             .lock_timeout(Duration::from_secs(self.timeout))
-            // No command asks more than one question: an index would cost more than it saves.
-            .index_bytes(0);
+            // No command makes more than one query: keeping records would cost more than it saves.
+            .memory_bytes(0);
         match self.rules {
             Some(rules) => builder.rules(rules.into()),
             None => builder,
         }
     }
 
-    /// The tools for a file that nobody has open.
+    /// The tools for a file that is not open.
     pub(crate) fn tools(&self) -> Maintenance {
         let tools = Maintenance::new().lock_timeout(Duration::from_secs(self.timeout));
         match self.rules {
@@ -87,14 +87,14 @@ impl Global {
         }
     }
 
-    /// Opens the store for a command that only reads. If pages of the file are damaged, what can
-    /// still be read is, and the damage is remembered.
+    /// Opens the store for a command that only reads. If pages are damaged, the rest can still be read, and
+    /// the damage is remembered.
     pub(crate) fn open_to_read(&self) -> Result<Db> {
         match self.with_file(|builder, path| builder.open_read_only(path)) {
             Err(failure) if failure.exit() == Exit::Damaged => {
                 let lenient = self
                     .with_file(|builder, path| builder.check_integrity(false).open_read_only(path));
-                // What was wrong at first says more than what came of going on without it.
+                // The first error says more than one that follows from ignoring it.
                 let Ok(db) = lenient else {
                     return Err(failure);
                 };
@@ -112,14 +112,14 @@ impl Global {
             .map_err(|failure| failure.if_damaged(advice))
     }
 
-    /// Opens the store for a command that reads all of it, and that damage could make leave out
-    /// something.
+    /// Opens the store for a command that reads everything, and must not silently miss something because of
+    /// damage.
     pub(crate) fn open_to_copy(&self) -> Result<Db> {
         self.with_file(|builder, path| builder.open_read_only(path))
             .map_err(|failure| failure.if_damaged(ADVICE))
     }
 
-    /// Does something with the database file, which must be there.
+    /// Does something with the database file, which must exist.
     pub(crate) fn with_file<T>(
         &self,
         act: impl FnOnce(Builder, &Path) -> bayplan::Result<T>,
@@ -146,7 +146,7 @@ impl Global {
         name.unwrap_or_else(|| Ok(NAMESPACE_DEFAULT.to_owned()))
     }
 
-    /// The namespace that the command line names, whatever the environment says.
+    /// The namespace on the command line, ignoring the environment.
     pub(crate) fn named_namespace(&self) -> Result<Option<String>> {
         self.namespace.clone().map(namespace_name).transpose()
     }
@@ -170,7 +170,7 @@ fn namespace_name(name: OsString) -> Result<String> {
         .map_err(|name| Failure::new(format!("the namespace name {name:?} is not UTF-8")))
 }
 
-/// A variable of the environment; an empty one is as good as none.
+/// An environment variable; an empty one counts as unset.
 fn variable(name: &str) -> Option<OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
 }

@@ -1,4 +1,4 @@
-//! What a command tells of a whole store: a name and a value in each line.
+//! Summaries of a whole store: a name and a value per line.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -15,12 +15,12 @@ pub(crate) fn write(rows: &[(&str, String)], out: &mut dyn Write) -> io::Result<
     Ok(())
 }
 
-/// The line of records of other kinds than containers, where there are any.
+/// The line for records of other kinds than containers, if there are any.
 pub(crate) fn records(count: u64) -> Option<(&'static str, String)> {
     (count > 0).then(|| ("records", count.to_string()))
 }
 
-/// A file that was made of a whole store.
+/// A file that was made from a whole store.
 pub(crate) struct Made<'a> {
     pub(crate) path: &'a Path,
     pub(crate) id: StoreId,
@@ -32,7 +32,7 @@ pub(crate) struct Made<'a> {
 }
 
 impl<'a> Made<'a> {
-    /// A backup, or what was restored of one.
+    /// A backup, or a store restored from one.
     pub(crate) fn by_backup(path: &'a Path, report: &BackupReport) -> Self {
         Self {
             path,
@@ -61,7 +61,7 @@ impl<'a> Made<'a> {
     }
 }
 
-/// A number of bytes in the largest unit of which there is one.
+/// A number of bytes in the largest unit that fits.
 pub(crate) fn size(bytes: u64) -> String {
     const STEP: u128 = 1024;
     if u128::from(bytes) < STEP {

@@ -47,8 +47,8 @@ impl Table {
     }
 }
 
-/// How long ago a time was, in the largest unit that is not too coarse; with a minus if it is still
-/// to come, since one of the clocks is wrong.
+/// How long ago a time was, in the largest unit that is not too coarse. Negative for a future time, since
+/// one of the clocks is wrong.
 pub(crate) fn age(seconds: i64) -> String {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;

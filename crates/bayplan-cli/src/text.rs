@@ -1,4 +1,4 @@
-//! Text from the store on a terminal: it may hold anything.
+//! Makes text from the store safe for a terminal; it may contain anything.
 
 /// How many names a message has at most.
 pub(crate) const NAMED: usize = 10;
@@ -11,8 +11,8 @@ pub(crate) fn first_of(names: &[String]) -> String {
     }
 }
 
-/// Whether a character can change what the terminal does or shows beyond itself: control
-/// characters, and those that turn the direction of writing.
+/// Whether a character can affect the terminal beyond itself: control characters, and those that change the
+/// direction of text.
 pub(crate) fn is_unsafe(character: char) -> bool {
     character.is_control()
         || matches!(
@@ -37,7 +37,7 @@ pub(crate) fn visible(text: &str) -> String {
     shown
 }
 
-/// A label as the command line takes it: with its key in quotes if that holds a `=`.
+/// A label in the form of the command line, with its key in quotes if it contains `=`.
 pub(crate) fn label(key: &str, value: &str) -> String {
     let key = match key.starts_with('"') || key.contains('=') {
         true => serde_json::Value::from(key).to_string(),

@@ -1,8 +1,8 @@
-//! What a command that is ended by a signal leaves behind.
+//! Cleans up when a signal ends a command.
 //!
-//! New files have no name before they are whole, where the file system can do that: nothing is left
-//! of them, whatever ends the program. Elsewhere (most network file systems) they have a hidden name
-//! until then. Those are removed here before a signal ends the program, as it would have without.
+//! If the file system supports it, a new file has no name until it is complete, and nothing is left
+//! whatever ends the program. Elsewhere (most network file systems) it has a hidden name until then. Such
+//! files are removed here before the signal ends the program as usual.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,20 +12,20 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
-/// What a person, a closed terminal and a system that shuts down send.
+/// The signals of a user, a closed terminal, and a system shutdown.
 const SIGNALS: [i32; 3] = [SIGHUP, SIGINT, SIGTERM];
 
 /// Where Linux shows what this process has open.
 const HANDLES: &str = "/proc/self/fd";
 
-/// From now on removes what is unfinished before one of the signals ends the program.
+/// From now on, removes unfinished files before one of the signals ends the program.
 pub(crate) fn remove_when_ended() {
     let ignored = ignored(&fs::read_to_string("/proc/self/status").unwrap_or_default());
-    // Who started the program has it ignore some, as nohup does: those stay ignored.
+    // Signals that the parent ignores, as with nohup, stay ignored.
     let awaited = SIGNALS
         .into_iter()
         .filter(|signal| ignored & (1 << (signal - 1)) == 0);
-    // Where it cannot be had, the signals end the program as they always did.
+    // If this fails, the signals end the program as usual.
     let Ok(mut signals) = Signals::new(awaited) else {
         return;
     };
@@ -46,8 +46,8 @@ fn ignored(status: &str) -> u64 {
         .unwrap_or(0)
 }
 
-/// The files open in this process that have the name of one that is not whole yet. Others of such
-/// names are those of other processes.
+/// The open files of this process with the name of an unfinished one. Other files with such names belong to
+/// other processes.
 fn unfinished(handles: &Path) -> Vec<PathBuf> {
     let Ok(handles) = fs::read_dir(handles) else {
         return Vec::new();

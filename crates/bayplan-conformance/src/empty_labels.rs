@@ -2,8 +2,8 @@
 
 use bayplan::{FieldMask, Labels, Update};
 
-use crate::expect::{equal, finds, stored};
-use crate::sample::{HOME, labels, unstamped};
+use crate::expect::{equal, finds, stored, written};
+use crate::sample::{HOME, labels};
 use crate::{Fixture, Law, Subject, Verdict, law_list};
 
 /// The laws of containers and of records of other kinds.
@@ -27,29 +27,25 @@ pub fn an_empty_label_is_stored_by_every_way_to_write<T: Subject>(
     let store = T::store(fixture, HOME)?;
     let with_empty = |key| T::complete("web").label(key, "");
     let created = store.create(with_empty("a"))?;
-    equal(
-        "what is stored",
-        &unstamped(created.clone()),
-        &with_empty("a"),
-    )?;
+    written(&created, &with_empty("a"))?;
     stored(&*store, &created)?;
     let put = store.put(with_empty("b"))?;
-    equal("what is stored", &unstamped(put.clone()), &with_empty("b"))?;
+    written(&put, &with_empty("b"))?;
     stored(&*store, &put)?;
     for mask in [FieldMask::full(), FieldMask::deferred(["labels"])] {
         let updated = store.update(with_empty("c"), &mask)?;
         let expected = with_empty("c");
-        equal("what is stored", &unstamped(updated.clone()), &expected)?;
+        written(&updated, &expected)?;
         stored(&*store, &updated)?;
         store.put(T::complete("web"))?;
     }
     let updated = store.update(with_empty("d"), &FieldMask::deferred(["labels.d"]))?;
     let expected = with_empty("d");
-    equal("what is stored", &unstamped(updated.clone()), &expected)?;
+    written(&updated, &expected)?;
     stored(&*store, &updated)
 }
 
-/// A filter tells it from one that is absent.
+/// A filter distinguishes it from an absent label.
 pub fn an_empty_label_is_present_and_equal_to_the_empty_text<T: Subject>(
     fixture: &dyn Fixture,
 ) -> Verdict {
@@ -72,10 +68,10 @@ pub fn the_path_of_a_label_removes_it_only_where_the_input_lacks_it<T: Subject>(
     store.create(T::complete("web"))?;
     let web = store.apply(Update::new("web").set_label("app", ""))?;
     let mut expected = T::complete("web").label("app", "");
-    equal("what is stored", &unstamped(web), &expected)?;
+    written(&web, &expected)?;
     let web = store.apply(Update::new("web").remove_label("app"))?;
     expected.labels_mut().remove("app");
-    equal("what is stored", &unstamped(web.clone()), &expected)?;
+    written(&web, &expected)?;
     stored(&*store, &web)
 }
 

@@ -1,13 +1,14 @@
-//! What laws expect, in one line each.
+//! The expectations of laws, one line each.
 
 use std::fmt::Debug;
 
 use bayplan::{Error, ErrorKind, Filters, NamespaceName, Query, ReadStore, Result, Store};
 
 use crate::report::Broken;
+use crate::sample::unstamped;
 use crate::{Fixture, Subject, Verdict};
 
-/// `found` is `expected`; `what` says what of.
+/// `found` equals `expected`; `what` names it.
 pub(crate) fn equal<F, E>(what: &str, found: &F, expected: &E) -> Verdict
 where
     F: Debug + PartialEq<E> + ?Sized,
@@ -30,7 +31,7 @@ pub(crate) fn holds(expected: &str, holds: bool) -> Verdict {
     Err(Broken::new(expected, "that it does not hold"))
 }
 
-/// An operation fails, and so; `what` says which. Its error is for [`tells`].
+/// An operation fails with this kind; `what` names it. The error can be passed to [`tells`].
 pub(crate) fn fails<T: Debug>(
     what: &str,
     result: Result<T>,
@@ -47,7 +48,7 @@ pub(crate) fn fails<T: Debug>(
     }
 }
 
-/// The text of an error, causes included, has all of these parts.
+/// The text of an error, causes included, contains all of these parts.
 pub(crate) fn tells(error: &Error, parts: &[&str]) -> Verdict {
     let text = format!("{error:#}");
     for part in parts {
@@ -61,7 +62,12 @@ pub(crate) fn tells(error: &Error, parts: &[&str]) -> Verdict {
     Ok(())
 }
 
-/// It is stored exactly so.
+/// A write left `expected`, apart from the times and the revision that the store sets.
+pub(crate) fn written<T: Subject>(found: &T, expected: &T) -> Verdict {
+    equal("what was written", &unstamped(found.clone()), expected)
+}
+
+/// The item is stored exactly like this.
 pub(crate) fn stored<T: Subject>(store: &dyn ReadStore<T>, item: &T) -> Verdict {
     equal("what is stored", &store.get(item.id())?, item)
 }

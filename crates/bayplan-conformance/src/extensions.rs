@@ -1,7 +1,7 @@
 //! Laws of a container's extensions.
 
-use crate::expect::{equal, fails, finds, stored};
-use crate::sample::{HOME, ODD_TEXTS, any, bare, complete, unstamped};
+use crate::expect::{equal, fails, finds, stored, written};
+use crate::sample::{HOME, ODD_TEXTS, any, bare, complete};
 use crate::{Fixture, Law, Verdict, law_list};
 use bayplan::{Any, Container, ErrorKind, FieldMask};
 
@@ -52,7 +52,7 @@ pub fn names_of_extensions_are_any_text(fixture: &dyn Fixture) -> Verdict {
         given = given.extension(text, any(text));
     }
     let created = store.create(given.clone())?;
-    equal("the container", &unstamped(created.clone()), &given)?;
+    written(&created, &given)?;
     stored(&*store, &created)
 }
 

@@ -260,7 +260,7 @@ pub fn bytes_that_are_no_text_find_nothing<T: Subject>(fixture: &dyn Fixture) ->
     finds(&*store, r#"id!="\xff""#, &["db", "idle", "web"])
 }
 
-/// Space may stand before a field, an operator and a value.
+/// White space is allowed before a field, an operator and a value.
 pub fn white_space_before_fields_operators_and_values_is_ignored<T: Subject>(
     fixture: &dyn Fixture,
 ) -> Verdict {
@@ -279,7 +279,7 @@ pub fn values_are_compared_byte_by_byte<T: Subject>(fixture: &dyn Fixture) -> Ve
     finds(&*store, r#"labels.k==" value ""#, &["padded"])
 }
 
-/// A container is found by what it has now, not by what it had.
+/// A container is found by its current fields, not by earlier ones.
 pub fn filters_find_what_updates_made<T: Subject>(fixture: &dyn Fixture) -> Verdict {
     let store = labelled::<T>(fixture)?;
     let mask = FieldMask::of([FieldPath::Labels]);

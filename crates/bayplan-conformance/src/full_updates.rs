@@ -1,9 +1,9 @@
 //! Laws of [`Store::update`](bayplan::Store::update), most of all with
 //! [`FieldMask::full`](bayplan::FieldMask::full).
 
-use crate::expect::{equal, fails, holds, namespaces_are, stored, tells};
+use crate::expect::{equal, fails, holds, namespaces_are, stored, tells, written};
 use crate::rules::refuses;
-use crate::sample::{AWAY, HOME, any, complete, forged, forged_revision, forged_time, unstamped};
+use crate::sample::{AWAY, HOME, any, complete, forged, forged_revision, forged_time};
 use crate::{Fixture, Law, Subject, Verdict, law_list};
 use bayplan::{Container, ErrorKind, FieldMask, Filters};
 
@@ -111,8 +111,8 @@ pub fn a_full_update_replaces_labels_spec_and_extensions(fixture: &dyn Fixture) 
     input.labels = crate::sample::labels("app", "caddy");
     input.extensions = [("third".to_owned(), any("3"))].into();
     let updated = store.update(input.clone(), &FieldMask::full())?;
-    equal("the container", &unstamped(updated), &input)?;
-    equal("the container", &unstamped(store.get("web")?), &input)
+    written(&updated, &input)?;
+    written(&store.get("web")?, &input)
 }
 
 /// Replacing is not merging: labels and extensions that the input lacks are gone, also from the
@@ -124,7 +124,7 @@ pub fn a_full_update_removes_what_the_input_lacks(fixture: &dyn Fixture) -> Verd
     input.labels.clear();
     input.extensions.clear();
     store.update(input.clone(), &FieldMask::full())?;
-    equal("the container", &unstamped(store.get("web")?), &input)
+    written(&store.get("web")?, &input)
 }
 
 /// The result must be valid, and a spec is required.

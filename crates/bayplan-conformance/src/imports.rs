@@ -3,8 +3,8 @@
 use bayplan::{ErrorKind, Revision};
 use chrono::{DateTime, Utc};
 
-use crate::expect::{equal, fails, holds, namespaces_are, stored, tells};
-use crate::sample::{HOME, forged_revision, unstamped};
+use crate::expect::{equal, fails, holds, namespaces_are, stored, tells, written};
+use crate::sample::{HOME, forged_revision};
 use crate::{Fixture, Law, Subject, Verdict, law_list};
 
 /// The laws of containers and of records of other kinds.
@@ -38,7 +38,7 @@ pub fn import_keeps_the_times_of_the_caller<T: Subject>(fixture: &dyn Fixture) -
         let given = T::complete(id).stamped(times, Revision::NONE);
         let imported = store.import(given)?;
         equal("the times", &imported.times(), &times)?;
-        equal("the rest", &unstamped(imported.clone()), &T::complete(id))?;
+        written(&imported, &T::complete(id))?;
         stored(&*store, &imported)?;
     }
     namespaces_are(fixture, &[HOME])

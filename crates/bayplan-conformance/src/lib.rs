@@ -1,8 +1,8 @@
 //! The laws of [`Store`] and [`Namespaces`], for any implementation of them.
 //!
-//! Each law is a function over a [`Fixture`], which knows nothing of files or transactions: an
-//! implementation over another database is held to the same laws as that of `bayplan`. [`run`] tries
-//! all of them, each on a fresh fixture, and reports all that are broken:
+//! Each law is a function of a [`Fixture`], which does not mention files or transactions. So an
+//! implementation on another database must obey the same laws as `bayplan`. [`run`] tries all laws, each on
+//! a fresh fixture, and reports all that are broken:
 //!
 //! ```
 //! use bayplan::{Db, Namespaces, Record, Result, Rules, Store};
@@ -32,9 +32,9 @@
 //! assert!(report.is_clean(), "{report}");
 //! ```
 //!
-//! The laws are grouped by subject, each group a module. A law that binds containers and records of
-//! other kinds alike is written once, over a [`Subject`], and tried on both. What cannot be seen
-//! through the traits is not here: durability, transactions, concurrency.
+//! The laws are grouped by subject, one module per group. A law for both containers and records of other
+//! kinds is written once, generic over a [`Subject`], and tried on both. Nothing is here that the traits do
+//! not show: durability, transactions, concurrency.
 
 #![forbid(unsafe_code)]
 
@@ -70,53 +70,52 @@ use bayplan::{Namespaces, Record, Result, Rules, Store};
 pub use report::{Breach, Broken, Report, Verdict};
 pub use subject::Subject;
 
-/// A store to try one law on: fresh, without any namespace, container or record.
+/// A fresh store to try one law on, without any namespace, container or record.
 pub trait Fixture {
     /// The containers of one namespace, which need not exist.
     ///
     /// # Errors
     ///
-    /// [`InvalidArgument`](bayplan::ErrorKind::InvalidArgument) if `namespace` is no namespace's
-    /// name.
+    /// [`InvalidArgument`](bayplan::ErrorKind::InvalidArgument) if `namespace` is not a valid name.
     fn store(&self, namespace: &str) -> Result<Box<dyn Store + '_>>;
 
     /// The records of another kind in one namespace, which need not exist.
     ///
     /// # Errors
     ///
-    /// [`InvalidArgument`](bayplan::ErrorKind::InvalidArgument) if `namespace` is no namespace's
-    /// name, or if `kind` is no identifier, or is `containers` or `version`.
+    /// [`InvalidArgument`](bayplan::ErrorKind::InvalidArgument) if `namespace` is not a valid name, or if
+    /// `kind` is not an identifier, or is `containers` or `version`.
     fn records(&self, namespace: &str, kind: &str) -> Result<Box<dyn Store<Record> + '_>>;
 
     /// The namespaces of the same store.
     fn namespaces(&self) -> &dyn Namespaces;
 
-    /// The rules of mutability that the store keeps.
+    /// The store's rules of mutability.
     fn rules(&self) -> Rules;
 
-    /// Whether the store keeps labels with an empty value, where they otherwise mean "no label".
+    /// Whether the store keeps labels with an empty value. Otherwise they mean "no label".
     fn keep_empty_labels(&self) -> bool {
         false
     }
 
-    /// Whether [`Store::import`] keeps times; an implementation need not be able to.
+    /// Whether [`Store::import`] keeps times. An implementation need not support that.
     fn can_import(&self) -> bool {
         true
     }
 }
 
-/// One law: its name, whom it binds, and how to try it.
+/// A law: its name, the stores it binds, and how to try it.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Law {
-    /// The name of the function that tries it; behind it ` (records)` where a law that binds
-    /// containers as well is tried on records.
+    /// The name of the function that tries it, followed by ` (records)` if a law for both is tried on
+    /// records.
     pub name: &'static str,
-    /// The rules under which it holds; none if it holds under all.
+    /// The rules under which it holds; `None` if it holds under all.
     pub rules: Option<Rules>,
-    /// Whether it holds in stores that keep empty labels, or in the others; none if it holds in all.
+    /// Whether it holds in stores that keep empty labels, or in the others; `None` if it holds in all.
     pub keep_empty_labels: Option<bool>,
-    /// Whether it binds only implementations that can import.
+    /// Whether it binds only implementations that support import.
     pub is_of_imports: bool,
     /// Tries it on a fresh fixture.
     pub check: fn(&dyn Fixture) -> Verdict,
@@ -157,8 +156,8 @@ impl Law {
     }
 }
 
-/// The laws of a module by their functions: `both` is for laws that are tried on containers and on records, and
-/// what stands in brackets is a condition of all.
+/// The laws of a module by their functions. `both` marks laws that are tried on containers and on records;
+/// a condition in brackets applies to all.
 macro_rules! law_list {
     (@law $name:expr, $check:expr, [$($condition:tt)*]) => {
         $crate::Law::new($name, $check)$($condition)*

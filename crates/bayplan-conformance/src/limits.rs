@@ -1,4 +1,4 @@
-//! Laws of the [limits](bayplan::limits): what is at one is accepted, what is beyond it refused.
+//! Laws of the [limits](bayplan::limits): a value at the limit is accepted, one beyond it refused.
 
 use crate::expect::{equal, fails, finds, lists, stored, tells};
 use crate::sample::{HOME, any, bare, labels};
@@ -33,7 +33,7 @@ pub const CONTAINER_LAWS: &[Law] = law_list![
     extensions_have_a_limit_to_what_they_are_together,
 ];
 
-/// One byte more is none; the error tells the whole id and the limit.
+/// One byte more is refused; the error has the whole id and the limit.
 pub fn an_id_has_its_limit<T: Subject>(fixture: &dyn Fixture) -> Verdict {
     let store = T::store(fixture, HOME)?;
     let at = "x".repeat(T::ID_MAX_BYTES);
@@ -232,7 +232,7 @@ pub fn the_type_of_a_value_has_its_limit<T: Subject>(fixture: &dyn Fixture) -> V
     Ok(())
 }
 
-/// An implementation need not hold values as large as the limit, but refuses what is larger.
+/// An implementation need not accept values as large as the limit, but refuses larger ones.
 pub fn a_value_beyond_the_limit_is_invalid<T: Subject>(fixture: &dyn Fixture) -> Verdict {
     let store = T::store(fixture, HOME)?;
     let over = Any::new("t", vec![0; ANY_MAX_BYTES + 1]);

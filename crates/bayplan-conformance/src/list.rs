@@ -83,7 +83,7 @@ pub fn list_does_not_bring_a_namespace_into_being<T: Subject>(fixture: &dyn Fixt
     namespaces_are(fixture, &[])
 }
 
-/// A header tells all the rest, times and revision included.
+/// A header has everything else, times and revision included.
 pub fn headers_are_what_is_stored_without_its_large_parts<T: Subject>(
     fixture: &dyn Fixture,
 ) -> Verdict {
@@ -124,7 +124,7 @@ pub fn headers_have_the_extensions_that_were_asked_for_and_no_others(
     )
 }
 
-/// Only what is damaged is reported as damaged.
+/// Only damaged items are reported as damaged.
 pub fn list_lenient_finds_no_damage_in_a_whole_store<T: Subject>(fixture: &dyn Fixture) -> Verdict {
     let store = T::store(fixture, HOME)?;
     store.create(T::complete("web"))?;

@@ -155,7 +155,7 @@ pub fn a_path_that_removes_what_is_not_there_is_no_error(fixture: &dyn Fixture) 
     updates_to(fixture, input, &paths, |_| {})
 }
 
-/// A path has no quoting of its own: the key is taken as it stands.
+/// A path has no quoting: the key is taken literally.
 pub fn quotes_in_a_path_are_a_part_of_a_key_that_has_them(fixture: &dyn Fixture) -> Verdict {
     let input = other().label("\"app\"", "quoted");
     updates_to(fixture, input, &["labels.\"app\""], |expected| {
@@ -225,7 +225,7 @@ pub fn a_path_that_cannot_be_updated_is_invalid_and_named<T: Subject>(
     Ok(())
 }
 
-/// All paths are checked before anything is written, wherever the bad one stands.
+/// All paths are checked before anything is written, wherever the bad one is.
 pub fn one_bad_path_and_nothing_changes<T: Subject>(fixture: &dyn Fixture) -> Verdict {
     let store = T::store(fixture, HOME)?;
     let web = store.create(T::complete("web"))?;

@@ -2,8 +2,8 @@
 
 use bayplan::{Any, Container, ErrorKind, Labels, Record, Revision, Update};
 
-use crate::expect::{equal, fails, stored, tells};
-use crate::sample::{HOME, any, complete, labels, unstamped};
+use crate::expect::{fails, stored, tells, written};
+use crate::sample::{HOME, any, complete, labels};
 use crate::{Fixture, Law, Subject, Verdict, law_list};
 
 /// The laws of containers and of records of other kinds.
@@ -29,12 +29,12 @@ fn becomes<T: Subject>(fixture: &dyn Fixture, update: Update<T>, expected: &T) -
     let store = T::store(fixture, HOME)?;
     store.create(T::complete("web"))?;
     let web = store.apply(update)?;
-    equal("what is stored", &unstamped(web.clone()), expected)?;
+    written(&web, expected)?;
     stored(&*store, &web)?;
     Ok(store.delete("web")?)
 }
 
-/// Sets and removes, also what is not there, and nothing else.
+/// It sets and removes labels, even absent ones, and changes nothing else.
 pub fn apply_changes_the_labels_that_it_names<T: Subject>(fixture: &dyn Fixture) -> Verdict {
     let update = Update::<T>::new("web")
         .set_label("app", "caddy")

@@ -2,10 +2,8 @@
 
 use bayplan::{Container, ErrorKind, Revision, Rules};
 
-use crate::expect::{equal, fails, holds, namespaces_are, stored, tells};
-use crate::sample::{
-    AWAY, HOME, any, bare, complete, forged, forged_revision, forged_time, unstamped,
-};
+use crate::expect::{equal, fails, holds, namespaces_are, stored, tells, written};
+use crate::sample::{AWAY, HOME, any, bare, complete, forged, forged_revision, forged_time};
 use crate::{Fixture, Law, Subject, Verdict, law_list};
 
 /// The laws of containers and of records of other kinds.
@@ -39,11 +37,7 @@ pub const STRICT_LAWS: &[Law] = law_list![
 pub fn put_of_a_new_id_creates<T: Subject>(fixture: &dyn Fixture) -> Verdict {
     let store = T::store(fixture, HOME)?;
     let web = store.put(T::complete("web"))?;
-    equal(
-        "what is stored",
-        &unstamped(web.clone()),
-        &T::complete("web"),
-    )?;
+    written(&web, &T::complete("web"))?;
     equal("updated_at", &web.times().1, &web.times().0)?;
     stored(&*store, &web)?;
     namespaces_are(fixture, &[HOME])
@@ -57,7 +51,7 @@ pub fn put_of_a_taken_id_replaces_labels_and_value<T: Subject>(fixture: &dyn Fix
     input.labels_mut().remove("app");
     for input in [input, T::complete("web")] {
         let web = store.put(input.clone())?;
-        equal("what is stored", &unstamped(web.clone()), &input)?;
+        written(&web, &input)?;
         holds("a later revision", web.revision() > before.revision())?;
         stored(&*store, &web)?;
         before = web;
@@ -135,11 +129,11 @@ pub fn put_if_of_the_stored_revision_replaces<T: Subject>(fixture: &dyn Fixture)
     let seen = store.create(T::complete("web"))?.revision();
     let input = T::complete("web").label("app", "caddy");
     let web = store.put_if(seen, input.clone())?;
-    equal("what is stored", &unstamped(web.clone()), &input)?;
+    written(&web, &input)?;
     stored(&*store, &web)
 }
 
-/// Somebody wrote meanwhile; the error names what it is about, and is not about a field.
+/// Somebody else wrote meanwhile. The error names the id, and is not about an immutable field.
 pub fn put_if_of_another_revision_fails_and_changes_nothing<T: Subject>(
     fixture: &dyn Fixture,
 ) -> Verdict {
@@ -176,7 +170,7 @@ pub fn put_replaces_the_extensions(fixture: &dyn Fixture) -> Verdict {
     let mut input = complete("web").extension("third", any("3"));
     input.extensions.remove("first");
     let web = store.put(input.clone())?;
-    equal("the container", &unstamped(web.clone()), &input)?;
+    written(&web, &input)?;
     stored(&*store, &web)
 }
 
@@ -216,7 +210,7 @@ pub fn put_of_another_runtime_or_snapshotter_is_a_failed_precondition_and_names_
     )
 }
 
-/// All that keeps it from replacing is told at once.
+/// The error names every field that differs.
 pub fn a_strict_put_of_another_image_snapshot_or_sandbox_names_every_field_that_differs(
     fixture: &dyn Fixture,
 ) -> Verdict {

@@ -1,9 +1,9 @@
-//! Laws of records of other kinds than containers, and of how they stand beside these.
+//! Laws of records of other kinds, and of their independence from containers.
 
 use bayplan::{Any, Container, ErrorKind, FieldMask, Filters, Record, Revision};
 
-use crate::expect::{equal, fails, finds, holds, lists, namespaces_are, stored, tells};
-use crate::sample::{AWAY, HOME, NO_IDENTIFIERS, any, bare, unstamped};
+use crate::expect::{equal, fails, finds, holds, lists, namespaces_are, stored, tells, written};
+use crate::sample::{AWAY, HOME, NO_IDENTIFIERS, any, bare};
 use crate::{Fixture, Law, Subject, Verdict, law_list};
 
 /// The laws of this module.
@@ -65,11 +65,7 @@ pub fn the_id_of_a_record_is_free_text(fixture: &dyn Fixture) -> Verdict {
     ];
     for id in ids {
         let created = store.create(Record::complete(id))?;
-        equal(
-            "the record",
-            &unstamped(created.clone()),
-            &Record::complete(id),
-        )?;
+        written(&created, &Record::complete(id))?;
         stored(&*store, &created)?;
         finds(&*store, &format!("id=={}", quoted(id)), &[id])?;
         let updated = store.update(renamed(Record::other(), id), &FieldMask::full())?;
@@ -136,11 +132,7 @@ pub fn a_record_and_a_container_of_the_same_id_do_not_know_each_other(
     records.delete("web")?;
     stored(&*containers, &container)?;
     let record = records.create(Record::bare("web"))?;
-    equal(
-        "the record",
-        &unstamped(record.clone()),
-        &Record::bare("web"),
-    )?;
+    written(&record, &Record::bare("web"))?;
     containers.delete("web")?;
     stored(&*records, &record)?;
     fails("get", containers.get("web"), ErrorKind::NotFound)?;
@@ -169,7 +161,7 @@ pub fn records_of_two_kinds_do_not_know_each_other(fixture: &dyn Fixture) -> Ver
     Ok(())
 }
 
-/// A revision tells one state of anything from every other.
+/// A revision identifies one state of one item.
 pub fn revisions_are_one_sequence_over_containers_and_records(fixture: &dyn Fixture) -> Verdict {
     let containers = fixture.store(HOME)?;
     let records = Record::store(fixture, HOME)?;
@@ -196,7 +188,7 @@ pub fn a_full_update_of_a_record_replaces_labels_and_value(fixture: &dyn Fixture
     store.create(Record::complete("web"))?;
     for input in [Record::other(), Record::new("web", Any::default())] {
         let updated = store.update(input.clone(), &FieldMask::full())?;
-        equal("the record", &unstamped(updated.clone()), &input)?;
+        written(&updated, &input)?;
         stored(&*store, &updated)?;
     }
     Ok(())

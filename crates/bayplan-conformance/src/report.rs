@@ -8,7 +8,7 @@ use bayplan::Error;
 /// Whether a law holds.
 pub type Verdict = Result<(), Broken>;
 
-/// How a law is broken: what it expected, and what it found.
+/// A broken law: what it expected, and what it found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Broken {
@@ -48,7 +48,7 @@ impl fmt::Display for Broken {
 impl std::error::Error for Broken {}
 
 impl From<Error> for Broken {
-    /// An operation of which the law expects that it succeeds.
+    /// An operation that the law expects to succeed.
     fn from(error: Error) -> Self {
         Self::new("success", format!("the error {error:#}"))
     }

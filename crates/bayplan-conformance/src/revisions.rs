@@ -1,7 +1,7 @@
 //! Laws of [`Revision`] and [`Store::update_if`](bayplan::Store::update_if).
 
-use crate::expect::{equal, fails, holds, stored, tells};
-use crate::sample::{AWAY, HOME, unstamped};
+use crate::expect::{equal, fails, holds, stored, tells, written};
+use crate::sample::{AWAY, HOME};
 use crate::{Fixture, Law, Subject, Verdict, law_list};
 use bayplan::{ErrorKind, FieldMask, Filters, Revision};
 
@@ -95,7 +95,7 @@ pub fn update_if_of_the_stored_revision_updates<T: Subject>(fixture: &dyn Fixtur
     for number in 0..3 {
         let input = T::complete("web").label("number", number.to_string());
         let updated = store.update_if(revision, input.clone(), &FieldMask::full())?;
-        equal("the container", &unstamped(updated.clone()), &input)?;
+        written(&updated, &input)?;
         holds("a later revision", updated.revision() > revision)?;
         stored(&*store, &updated)?;
         revision = updated.revision();
@@ -103,7 +103,7 @@ pub fn update_if_of_the_stored_revision_updates<T: Subject>(fixture: &dyn Fixtur
     Ok(())
 }
 
-/// The mask means what it means to `update`.
+/// The mask has the same meaning as for `update`.
 pub fn update_if_takes_a_mask<T: Subject>(fixture: &dyn Fixture) -> Verdict {
     let store = T::store(fixture, HOME)?;
     let web = store.create(T::complete("web"))?;
@@ -111,7 +111,7 @@ pub fn update_if_takes_a_mask<T: Subject>(fixture: &dyn Fixture) -> Verdict {
     let mask = FieldMask::deferred(["labels.app"]);
     let updated = store.update_if(web.revision(), input.clone(), &mask)?;
     let expected = T::complete("web").label("app", "caddy");
-    equal("the container", &unstamped(updated.clone()), &expected)?;
+    written(&updated, &expected)?;
     let bad = FieldMask::deferred(["nope"]);
     let result = store.update_if(updated.revision(), input, &bad);
     fails("update_if", result, ErrorKind::InvalidArgument)?;

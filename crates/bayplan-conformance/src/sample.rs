@@ -31,7 +31,7 @@ pub(crate) const ODD_TEXTS: [&str; 10] = [
     "\"'",
 ];
 
-/// A container with what is required and nothing else.
+/// A container with only the required fields.
 pub(crate) fn bare(id: &str) -> Container {
     Subject::bare(id)
 }
@@ -51,7 +51,7 @@ pub(crate) fn labels(key: &str, value: &str) -> Labels {
     Labels::from([(key.to_owned(), value.to_owned())])
 }
 
-/// The same one as somebody would have it who sets what only the store may set.
+/// The same one with the fields that only the store may set, forged.
 pub(crate) fn forged<T: Subject>(item: T) -> T {
     item.stamped((forged_time(), forged_time()), forged_revision())
 }

@@ -1,4 +1,4 @@
-//! What a law is tried on: containers, or records of another kind.
+//! The subjects of laws: containers, or records of another kind.
 
 use std::fmt::Debug;
 
@@ -9,23 +9,23 @@ use chrono::{DateTime, Utc};
 use crate::Fixture;
 use crate::sample::any;
 
-/// The kind of the records that laws are tried on.
+/// The kind of the records in the laws.
 pub(crate) const KIND: &str = "images";
 
-/// A [`Container`] or a [`Record`]: what the laws need to know of it.
+/// A [`Container`] or a [`Record`], as the laws need it.
 ///
-/// A law that binds both is a function that is generic over this.
+/// A law for both is generic over this.
 pub trait Subject: Stored<Header: Debug + PartialEq> + Debug + PartialEq {
-    /// Texts that are no ids of it.
+    /// Texts that are not valid ids.
     const NO_IDS: &'static [&'static str];
 
-    /// The longest id of it, in bytes.
+    /// The longest id, in bytes.
     const ID_MAX_BYTES: usize;
 
-    /// The field path of the value that it is about.
+    /// The field path of its value.
     const VALUE: &'static str;
 
-    /// Field paths that no update of it knows.
+    /// Field paths that no update of it accepts.
     const NO_PATHS: &'static [&'static str];
 
     /// The store of it in one namespace.
@@ -35,7 +35,7 @@ pub trait Subject: Stored<Header: Debug + PartialEq> + Debug + PartialEq {
     /// As [`Fixture::store`].
     fn store<'f>(fixture: &'f dyn Fixture, namespace: &str) -> Result<Box<dyn Store<Self> + 'f>>;
 
-    /// One with what is required and nothing else.
+    /// One with only the required fields.
     fn bare(id: &str) -> Self;
 
     /// One with every field set, and two labels: `app` is `nginx`, `io.kubernetes.pod.name` is `front`.
@@ -52,7 +52,7 @@ pub trait Subject: Stored<Header: Debug + PartialEq> + Debug + PartialEq {
         self
     }
 
-    /// The same one, about another value.
+    /// The same one with another value.
     #[must_use]
     fn valued(self, value: Any) -> Self;
 
@@ -62,7 +62,7 @@ pub trait Subject: Stored<Header: Debug + PartialEq> + Debug + PartialEq {
     /// When it was created, and when it was updated.
     fn times(&self) -> (DateTime<Utc>, DateTime<Utc>);
 
-    /// The same one with what a store sets.
+    /// The same one with these times and this revision.
     #[must_use]
     fn stamped(self, times: (DateTime<Utc>, DateTime<Utc>), revision: Revision) -> Self;
 
@@ -73,6 +73,29 @@ pub trait Subject: Stored<Header: Debug + PartialEq> + Debug + PartialEq {
     fn value_mask() -> FieldMask {
         FieldMask::deferred([Self::VALUE])
     }
+}
+
+/// The methods that read the fields which containers and records have by the same name.
+macro_rules! fields_of_both {
+    ($header:ty) => {
+        fn its_labels(&self) -> &Labels {
+            &self.labels
+        }
+
+        fn times(&self) -> (DateTime<Utc>, DateTime<Utc>) {
+            (self.created_at, self.updated_at)
+        }
+
+        fn stamped(mut self, times: (DateTime<Utc>, DateTime<Utc>), revision: Revision) -> Self {
+            (self.created_at, self.updated_at) = times;
+            self.revision = revision;
+            self
+        }
+
+        fn header_id(header: &$header) -> &str {
+            &header.id
+        }
+    };
 }
 
 impl Subject for Container {
@@ -136,23 +159,7 @@ impl Subject for Container {
         self.spec(value)
     }
 
-    fn its_labels(&self) -> &Labels {
-        &self.labels
-    }
-
-    fn times(&self) -> (DateTime<Utc>, DateTime<Utc>) {
-        (self.created_at, self.updated_at)
-    }
-
-    fn stamped(mut self, times: (DateTime<Utc>, DateTime<Utc>), revision: Revision) -> Self {
-        (self.created_at, self.updated_at) = times;
-        self.revision = revision;
-        self
-    }
-
-    fn header_id(header: &ContainerHeader) -> &str {
-        &header.id
-    }
+    fields_of_both!(ContainerHeader);
 }
 
 impl Subject for Record {
@@ -200,21 +207,5 @@ impl Subject for Record {
         self
     }
 
-    fn its_labels(&self) -> &Labels {
-        &self.labels
-    }
-
-    fn times(&self) -> (DateTime<Utc>, DateTime<Utc>) {
-        (self.created_at, self.updated_at)
-    }
-
-    fn stamped(mut self, times: (DateTime<Utc>, DateTime<Utc>), revision: Revision) -> Self {
-        (self.created_at, self.updated_at) = times;
-        self.revision = revision;
-        self
-    }
-
-    fn header_id(header: &RecordHeader) -> &str {
-        &header.id
-    }
+    fields_of_both!(RecordHeader);
 }

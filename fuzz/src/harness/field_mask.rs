@@ -85,7 +85,7 @@ fn labels(pairs: &[(&str, &str)]) -> Labels {
         .collect()
 }
 
-/// What the update is to make of the container, where it is accepted.
+/// The container after the update, if it is accepted.
 fn updated(mask: &FieldMask, canary: Canary) -> Container {
     let (mut updated, input) = (stored(), input(mask));
     for path in mask.paths() {

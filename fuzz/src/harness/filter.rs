@@ -9,8 +9,8 @@ use super::sample::containers;
 
 thread_local! {
     static STORES: (Vec<Container>, [Namespace; 2]) = {
-        let store = |index_bytes| {
-            let db = Db::builder().index_bytes(index_bytes).in_memory().unwrap();
+        let store = |memory_bytes| {
+            let db = Db::builder().memory_bytes(memory_bytes).in_memory().unwrap();
             let store = db.namespace("default").unwrap();
             for container in containers() {
                 store.create(container).unwrap();

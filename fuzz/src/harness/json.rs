@@ -1,4 +1,4 @@
-//! JSON: what is read from a text is printed as a text that reads as the same.
+//! JSON: a text that can be read prints as text that reads as the same value.
 
 use std::fmt::Debug;
 

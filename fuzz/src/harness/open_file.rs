@@ -22,7 +22,7 @@ const SALVAGES: u8 = 0x20;
 
 type Contents = Vec<(String, Item)>;
 
-/// A healthy file, what it holds and what it held one commit before.
+/// A healthy file, its content, and its content one commit before.
 struct Image {
     bytes: Vec<u8>,
     /// Its pages with something in them.
@@ -80,7 +80,7 @@ impl Image {
         }
     }
 
-    /// The file with the changes that the input tells.
+    /// The file with the changes of the input.
     fn changed(&self, mut input: Input<'_>) -> Vec<u8> {
         let mut bytes = self.bytes.clone();
         while !input.is_empty() {

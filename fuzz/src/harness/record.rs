@@ -177,11 +177,11 @@ fn tells_or_reads(db: &Db, place: &Place, canary: Canary) {
         let kinds = db.record_kinds(name.as_str());
         for kind in kinds.as_deref().unwrap_or_default() {
             let Ok(records) = store.records(kind) else {
-                // A kind that no collection can have: damage that the check tells.
+                // A kind that no collection can have: damage that the check reports.
                 assert!(!is_healthy, "{kind:?}");
                 continue;
             };
-            // What is not UTF-8 is told with replacements.
+            // Text that is not UTF-8 is shown with replacements.
             let is_id = |id: &str| RecordId::new(id).is_ok() && !id.contains('\u{fffd}');
             listed_records += reads(&records, is_id, &mut errors);
         }

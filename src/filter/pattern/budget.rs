@@ -1,9 +1,9 @@
-//! How much the regular expressions of one list may ask for.
+//! The budget of the regular expressions in one list.
 
 use crate::filter::error::Fault;
 use crate::model::limits::{PATTERN_CLASSES_MAX_COUNT, PATTERNS_MAX_COUNT};
 
-/// What the regular expressions of one list may still use.
+/// The remaining budget of the regular expressions in one list.
 #[derive(Debug)]
 pub(crate) struct Budget {
     patterns: usize,

@@ -16,8 +16,8 @@ const NAMED: [&str; 14] = [
 
 /// Reads a bracketed class, whose bracket comes next, and returns it as the crate reads it.
 ///
-/// Brackets, `&&`, `--` and `~~` within a class mean nothing special to Go. All single characters
-/// are written as `\x{..}`, so that they cannot to the crate.
+/// Brackets, `&&`, `--` and `~~` within a class mean nothing special to Go. Single characters are written
+/// as `\x{..}`, so that they mean nothing special to the crate either.
 pub(super) fn class(scan: &mut Scan<'_>, budget: &mut Budget) -> Result<String, Fault> {
     let start = *scan;
     scan.bump(); // the bracket

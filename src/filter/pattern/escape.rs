@@ -7,7 +7,7 @@ use crate::filter::scan::Scan;
 use super::budget::Budget;
 use super::property;
 
-/// What an escape stands for.
+/// The value of an escape.
 pub(super) enum Escape {
     /// One code point. Halves of surrogate pairs can be written, and match nothing.
     Code(u32),

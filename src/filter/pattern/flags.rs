@@ -3,7 +3,7 @@
 use crate::filter::error::Fault;
 use crate::filter::scan::Scan;
 
-/// What `(?ims)` switch. Greediness (`U`) is read and forgotten.
+/// The flags of `(?ims)`. Greediness (`U`) is read and ignored.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Flags {
     /// `i`: without regard to letter case.

@@ -1,11 +1,11 @@
 //! Regular expressions with the meaning that Go gives them.
 //!
-//! Clients write expressions for Go's `regexp` package (RE2 syntax); the `regex` crate, which
-//! matches them here, reads a slightly different language. So an expression is read by Go's rules
-//! and written anew ([`translate`]): what Go rejects is rejected, with its place, and what the
-//! crate would read differently is spelled out. The result carries no flags and captures nothing.
+//! Clients write expressions for Go's `regexp` package (RE2 syntax). The `regex` crate, which matches them
+//! here, reads a slightly different language. So an expression is parsed by Go's rules and rewritten
+//! ([`translate`]): what Go rejects is rejected, with its position, and what the crate would read
+//! differently is spelled out. The result has no flags and no captures.
 //!
-//! Known differences that remain, all on the side of saying yes to more, or of a limit:
+//! Known remaining differences, which all accept more, or concern a limit:
 //!
 //! - `(?<name>..)` is accepted, as by Go from 1.22 on; older ones know `(?P<name>..)` only.
 //! - Names in `\p{..}` are those that Go knows from 1.25 on ([`property`]); older ones know fewer.
@@ -44,16 +44,16 @@ use crate::model::limits::{
 #[derive(Clone)]
 pub(crate) struct Pattern {
     source: String,
-    /// Shared, since a copy of its own would begin without what was cached for matching.
+    /// Shared, since a clone would start with an empty matching cache.
     regex: Arc<Regex>,
 }
 
-/// The crate's own limit of nesting. One level of ours is at most a repetition, a group, an
-/// alternation and a concatenation of its, with brackets and a case group at the bottom.
+/// The crate's own limit of nesting. One level here is at most a repetition, a group, an alternation and a
+/// concatenation there, with brackets and a case group at the bottom.
 const NEST_LIMIT: u32 = PATTERN_DEPTH_MAX * 5 + 10;
 
 impl Pattern {
-    /// Compiles an expression; a fault is at a byte offset into it.
+    /// Compiles an expression. The position of a fault is a byte offset into it.
     pub(super) fn compile(source: &str, budget: &mut Budget) -> Result<Pattern, Fault> {
         budget.pattern()?;
         let translated = translate::translate(source, budget)?;
@@ -80,7 +80,7 @@ impl Pattern {
     }
 }
 
-/// Why the crate refused an expression that is fine by Go's rules, on one line.
+/// Why the crate refused an expression that Go accepts, on one line.
 fn refusal(error: &regex::Error) -> String {
     match error {
         regex::Error::CompiledTooBig(limit) => {

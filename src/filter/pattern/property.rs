@@ -1,13 +1,13 @@
 //! Classes by property: the names that may stand in `\p{..}`.
 //!
-//! They are those of Go's `unicode` package: general categories by their short names and scripts by
-//! their long ones. Go up to 1.24 wants each name exactly as it stands in the tables below. Go from
-//! 1.25 on (`unicodeTable` in `regexp/syntax/parse.go`) reads names without regard to case, spaces,
-//! `_` and `-`, and knows the long names of categories, `Cn`, `LC`, `ASCII` and `Assigned` as well.
-//! We know what the newer one knows: whatever an older one knows means the same there, but for `C`.
+//! They are those of Go's `unicode` package: general categories by their short names and scripts by their
+//! long ones. Go up to 1.24 wants each name exactly as it stands in the tables below. Go from 1.25 on
+//! (`unicodeTable` in `regexp/syntax/parse.go`) reads names without regard to case, spaces, `_` and `-`,
+//! and knows the long names of categories, `Cn`, `LC`, `ASCII` and `Assigned` as well. This follows the
+//! newer version. Names that the older one knows mean the same there, except `C`.
 //!
-//! The `regex` crate knows more names than Go: short ones of scripts (`Latn`), a prefix `Is`, and
-//! other properties. So no name gets to it that does not stand here.
+//! The `regex` crate knows more names than Go: short ones of scripts (`Latn`), a prefix `Is`, and other
+//! properties. So only names listed here are passed to it.
 
 /// The class that matches nothing.
 pub(super) const NOTHING: &str = r"[^\x{0}-\x{10FFFF}]";
@@ -57,7 +57,7 @@ const CATEGORIES: [&[&str]; 38] = [
     &["Zs", "Space_Separator"],
 ];
 
-/// The scripts. A test holds them against the tables of Go.
+/// The scripts. A test compares them with Go's tables.
 const SCRIPTS: [&str; 170] = [
     "Adlam",
     "Ahom",

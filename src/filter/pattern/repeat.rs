@@ -10,12 +10,12 @@ use super::weight;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Counts {
     least: u32,
-    /// None when open.
+    /// `None` if unbounded.
     most: Option<u32>,
 }
 
 impl Counts {
-    /// Reads counts in braces. Anything else in braces is no repetition, and left where it is.
+    /// Reads counts in braces. Anything else in braces is not a repetition, and is left unread.
     pub(super) fn read(scan: &mut Scan<'_>) -> Option<Counts> {
         let mut ahead = *scan;
         ahead.eat("{");
@@ -56,7 +56,7 @@ impl Counts {
     }
 }
 
-/// A number without leading zeros; one that does not fit is as good as the largest.
+/// A number without leading zeros. One that does not fit becomes the largest.
 fn number(scan: &mut Scan<'_>) -> Option<u32> {
     let digits = scan.take_while(|c| c.is_ascii_digit());
     if digits.is_empty() || (digits.len() > 1 && digits.starts_with('0')) {

@@ -1,8 +1,8 @@
 //! From Go's expressions to those of the `regex` crate.
 //!
-//! One pass over the expression, without recursion. Flags such as `(?i)` are not copied but put
-//! into effect: every element is written so that it means the same wherever it stands. Greediness
-//! is dropped, for it cannot change whether something matches.
+//! One pass over the expression, without recursion. Flags such as `(?i)` are not copied but applied: every
+//! element is written so that it means the same in any position. Greediness is dropped, since it cannot
+//! change whether something matches.
 
 use crate::filter::error::Fault;
 use crate::filter::scan::Scan;

@@ -1,9 +1,9 @@
-//! How heavy a part of an expression is, and how heavy it may be.
+//! The weight of a part of an expression, and its limits.
 
 use crate::filter::error::Fault;
 use crate::model::limits::{PATTERN_DEPTH_MAX, PATTERN_REPEAT_MAX};
 
-/// How heavy a part of an expression is.
+/// The weight of a part of an expression.
 #[derive(Clone, Copy)]
 pub(super) struct Weight {
     /// The product of the counts of nested repetitions.

@@ -1,4 +1,4 @@
-//! What is said about filters that do not parse.
+//! The errors of filters that do not parse.
 
 use proptest::prelude::*;
 

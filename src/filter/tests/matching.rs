@@ -1,4 +1,4 @@
-//! What filters mean.
+//! The meaning of filters.
 
 use super::{Thing, no, parse, web, yes};
 use crate::filter::{Filter, Filters};

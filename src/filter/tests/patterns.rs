@@ -1,4 +1,4 @@
-//! Regular expressions mean what they mean in Go.
+//! Regular expressions have the same meaning as in Go.
 
 use crate::filter::pattern::{Budget, Pattern};
 use crate::model::limits::PATTERN_DEPTH_MAX;

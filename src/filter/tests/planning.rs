@@ -1,4 +1,4 @@
-//! What filters tell a planner.
+//! What filters require, for the planner.
 
 use super::parse;
 use crate::filter::Filters;

@@ -18,7 +18,7 @@ fn names(filter: &str, field: &str, suggestion: Option<&str>) {
         (error.position(), error.filter()),
         (unknown.position(), filter)
     );
-    // What is suggested is no mistake.
+    // A suggestion is itself valid.
     if let Some(suggestion) = unknown.suggestion() {
         assert!(Filter::parse_strict(&suggestion).is_ok(), "{suggestion}");
     }

@@ -1,4 +1,4 @@
-//! The lines of a dump, as they stand in it.
+//! The lines of a dump.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use crate::model::revision::Revision;
 /// The version of the dump that this library writes.
 pub(crate) const DUMP_VERSION: u32 = 2;
 
-/// The first line of every version of the dump, as far as it tells the version.
+/// The part of the first line that every version of the dump has.
 #[derive(Deserialize)]
 pub(super) struct Version {
     pub(super) bayplan_dump: u32,
@@ -26,12 +26,12 @@ pub(super) struct Version {
 pub(super) struct Head {
     pub(super) bayplan_dump: u32,
     pub(super) store: StoreLine,
-    /// The namespace, if nothing else of the store is in the dump.
+    /// The namespace, if the dump holds only one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) only_namespace: Option<NamespaceName>,
 }
 
-/// What a store is, apart from what it holds.
+/// The properties of a store, without its content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StoreLine {
@@ -49,7 +49,7 @@ fn is_false(flag: &bool) -> bool {
 }
 
 impl StoreLine {
-    /// What the store is created with.
+    /// The policy that the store is created with.
     pub(crate) fn policy(&self) -> Policy {
         Policy {
             rules: self.rules,
@@ -86,7 +86,7 @@ pub(super) struct EndLine {
     pub(super) end: End,
 }
 
-/// What must have been read by the end.
+/// The counts that must have been read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct End {
@@ -99,7 +99,7 @@ pub(super) struct End {
     pub(super) crc32: Option<String>,
 }
 
-/// Any line after the first, before it is known which.
+/// Any line after the first.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Body {
@@ -117,7 +117,7 @@ pub(super) struct Body {
     pub(super) end: Option<End>,
 }
 
-/// A checksum as it stands in the last line.
+/// A checksum in the form of the last line.
 pub(super) fn checksum_text(checksum: u32) -> String {
     format!("{checksum:08x}")
 }

@@ -1,4 +1,4 @@
-//! The lines of a text, each of them bounded and counted.
+//! The lines of a text, bounded and counted.
 
 use std::io::{BufRead, Read};
 
@@ -8,14 +8,14 @@ use crate::model::error::{Error, ErrorKind, Result};
 pub(super) struct Lines<R> {
     input: R,
     most_bytes: usize,
-    /// The line that was read last, with its line feed.
+    /// The last line that was read, with its line feed.
     pub(super) line: Vec<u8>,
     /// Its number; the first one is 1.
     pub(super) number: u64,
 }
 
 impl<R: BufRead> Lines<R> {
-    /// Lines of at most so many bytes, line feeds aside.
+    /// Lines of at most this many bytes, without line feeds.
     pub(super) fn new(input: R, most_bytes: usize) -> Self {
         Self {
             input,

@@ -8,9 +8,9 @@
 //! {"end":{"namespaces":1,"containers":1,"records":1,"crc32":"5d41402a"}}
 //! ```
 //!
-//! A namespace's line comes before those of what it holds; namespaces are in the order of their
-//! names, what they hold in that of its kinds and ids. The checksum is CRC-32 (IEEE) over all lines before the
-//! last, with their line feeds. Every line ends with one, also the last. The same store always
+//! The line of a namespace comes before the lines of its containers and records. Namespaces are sorted by
+//! name, containers and records by kind and id. The checksum is the CRC-32 (IEEE) of all lines before the
+//! last, with their line feeds. Every line ends with a line feed, including the last. The same store always
 //! gives the same bytes.
 
 pub(crate) mod line;

@@ -1,4 +1,4 @@
-//! Reading a dump, line by line; each error names the line.
+//! Reads a dump line by line. Every error names the line.
 
 use std::io::BufRead;
 
@@ -15,14 +15,14 @@ use crate::model::limits::DUMP_LINE_MAX_BYTES;
 use crate::model::record::Record;
 use crate::session::entity::Entity;
 
-/// What a line after the first brings.
+/// The content of a line after the first.
 pub(crate) enum Item {
     Namespace(NamespaceName, Labels),
     Container(NamespaceName, Box<Container>),
     Record(NamespaceName, Kind, Box<Record>),
 }
 
-/// Reads the lines of a dump, and checks all that can be checked without a store.
+/// Reads the lines of a dump, and checks everything that can be checked without a store.
 pub(crate) struct Reader<R> {
     lines: Lines<R>,
     checksum: crc32fast::Hasher,
@@ -77,12 +77,12 @@ impl<R: BufRead> Reader<R> {
         })
     }
 
-    /// What the first line says.
+    /// The properties of the store, from the first line.
     pub(crate) fn store(&self) -> &StoreLine {
         &self.store
     }
 
-    /// The namespace, if the first line says that nothing else is in the dump.
+    /// The namespace, if the first line says that the dump holds only one.
     pub(crate) fn only_namespace(&self) -> Option<&NamespaceName> {
         self.only_namespace.as_ref()
     }
@@ -92,7 +92,7 @@ impl<R: BufRead> Reader<R> {
         self.lines.number
     }
 
-    /// What the next line brings; nothing after the last one, which must be followed by nothing.
+    /// The content of the next line; `None` after the last, which nothing may follow.
     pub(crate) fn next(&mut self) -> Result<Option<Item>> {
         if !self.lines.advance()? {
             let after = self.lines.number;
@@ -145,7 +145,7 @@ impl<R: BufRead> Reader<R> {
         Ok(Some(item))
     }
 
-    /// The error for something in the line that was read last.
+    /// An error in the last line that was read.
     pub(crate) fn fault(&self, error: Error) -> Error {
         at_line(self.lines.number, error)
     }
@@ -153,18 +153,20 @@ impl<R: BufRead> Reader<R> {
     fn namespace(&mut self, name: NamespaceName, labels: Labels) -> Result<Item> {
         match &self.namespace {
             Some(last) if *last == name => {
-                return Err(Error::invalid(format!("the namespace {name} stands twice")));
+                return Err(Error::invalid(format!(
+                    "the namespace {name} appears twice"
+                )));
             }
             Some(last) if *last > name => {
                 return Err(Error::invalid(format!(
-                    "the namespace {name} is out of order: it stands after {last}"
+                    "the namespace {name} is out of order: it comes after {last}"
                 )));
             }
             _ => {}
         }
         if let Some(only) = self.only_namespace.as_ref().filter(|only| **only != name) {
             return Err(Error::invalid(format!(
-                "the namespace {name} stands in a dump of only {only}"
+                "the namespace {name} is in a dump of only {only}"
             )));
         }
         let labels = labels::check_stored(labels, self.store.policy())?;
@@ -193,7 +195,7 @@ impl<R: BufRead> Reader<R> {
         Ok(Item::Record(name, kind, Box::new(record)))
     }
 
-    /// Whether something of this kind and id may stand in the line.
+    /// Checks that an item of this kind and id may be in this line.
     fn check_place(&self, name: &NamespaceName, kind: &Kind, id: &str) -> Result<()> {
         let what = match kind.of_collection() {
             None => format!("the container {id:?}"),
@@ -201,15 +203,15 @@ impl<R: BufRead> Reader<R> {
         };
         if self.namespace.as_ref() != Some(name) {
             return Err(Error::invalid(format!(
-                "{what} does not stand below its namespace {name}"
+                "{what} does not follow its namespace {name}"
             )));
         }
         match &self.last {
             Some((last_kind, last)) if last_kind == kind && last == id => {
-                Err(Error::invalid(format!("{what} stands twice")))
+                Err(Error::invalid(format!("{what} appears twice")))
             }
             Some((last_kind, last)) if (last_kind, last.as_str()) > (kind, id) => Err(
-                Error::invalid(format!("{what} is out of order: it stands after {last:?}")),
+                Error::invalid(format!("{what} is out of order: it comes after {last:?}")),
             ),
             _ => Ok(()),
         }
@@ -241,7 +243,7 @@ impl<R: BufRead> Reader<R> {
         }
         if self.lines.advance()? {
             return Err(Error::invalid(format!(
-                "line {}: there is something after the end",
+                "line {}: something follows the end",
                 self.lines.number
             )));
         }
@@ -249,7 +251,7 @@ impl<R: BufRead> Reader<R> {
     }
 }
 
-/// What is wrong with how the dump was saved, by its first bytes.
+/// What is wrong with the encoding of the dump, judging by its first bytes.
 fn encoding_fault(line: &[u8]) -> Option<&'static str> {
     match line {
         [0xef, 0xbb, 0xbf, ..] => {
@@ -262,17 +264,17 @@ fn encoding_fault(line: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Parses a line, of which unknown members are passed over.
+/// Parses a line, ignoring unknown members.
 fn parse<T: DeserializeOwned>(line: &[u8], number: u64) -> Result<T> {
     serde_json::from_slice(line).map_err(|error| no_line(number, &error))
 }
 
-/// Parses a line that has no unknown member anywhere: what this version does not know would be lost.
+/// Parses a line, refusing unknown members at any depth: what this version does not know would be lost.
 fn parse_all<T: DeserializeOwned>(line: &[u8], number: u64) -> Result<T> {
     let mut unknown = None;
     let mut deserializer = serde_json::Deserializer::from_slice(line);
     let parsed = serde_ignored::deserialize(&mut deserializer, |path| {
-        // The marks of what may be absent say nothing to a reader.
+        // The marks of optional members mean nothing to a reader.
         unknown.get_or_insert_with(|| path.to_string().replace(".?", ""));
     })
     .and_then(|parsed| deserializer.end().map(|()| parsed));
@@ -286,7 +288,7 @@ fn parse_all<T: DeserializeOwned>(line: &[u8], number: u64) -> Result<T> {
 }
 
 fn no_line(number: u64, error: &serde_json::Error) -> Error {
-    // A line is a text of its own for the parser: its "at line 1" would mislead.
+    // To the parser, a line is a whole text: its "at line 1" would mislead.
     let text = error.to_string();
     let what = text.split(" at line ").next().unwrap_or_default();
     let column = error.column();
@@ -323,7 +325,7 @@ mod tests {
         refuses(
             &format!("{head}{{\"namespace\":\"a\",\"labels\":{{}}}}\n"),
             ErrorKind::InvalidArgument,
-            "line 2: the namespace a stands in a dump of only b",
+            "line 2: the namespace a is in a dump of only b",
         );
     }
 
@@ -362,11 +364,11 @@ mod tests {
             ),
             (
                 "{\"namespace\":\"a\",\"labels\":{}}\n{\"namespace\":\"a\",\"labels\":{}}\n",
-                "line 3: the namespace a stands twice",
+                "line 3: the namespace a appears twice",
             ),
             (
                 "{\"namespace\":\"b\",\"labels\":{}}\n{\"namespace\":\"a\",\"labels\":{}}\n",
-                "line 3: the namespace a is out of order: it stands after b",
+                "line 3: the namespace a is out of order: it comes after b",
             ),
             (
                 "{\"namespace\":\"a\",\"labels\":{\"k\":\"\"}}\n",
@@ -383,7 +385,7 @@ mod tests {
             ),
             (
                 "{\"end\":{\"namespaces\":0,\"containers\":0}}\n{}\n",
-                "line 3: there is something after the end",
+                "line 3: something follows the end",
             ),
             (
                 "{\"end\":7}\n",

@@ -32,9 +32,9 @@ use crate::session::new_file::NewFile;
 use crate::session::snapshot::revisions_below;
 use crate::session::txn::ReadTxn;
 
-/// What is dumped, a store or one namespace of it, and where it goes.
+/// A dump of a store, or of one of its namespaces.
 ///
-/// [`Db::dump`] is the short way for a whole store and a stream.
+/// [`Db::dump`] is a shortcut for a whole store and a stream.
 ///
 /// # Examples
 ///
@@ -60,7 +60,7 @@ pub struct Dump<'a> {
     namespace: Option<&'a str>,
 }
 
-/// What a dump wrote.
+/// The result of a dump.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct DumpReport {
@@ -78,11 +78,11 @@ pub struct DumpReport {
     pub revisions_below: Revision,
 }
 
-/// What [`Maintenance::load`] made.
+/// The result of [`Maintenance::load`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LoadReport {
-    /// Which store it is: the one that was dumped.
+    /// The id of the store, which is that of the dumped one.
     pub id: StoreId,
     /// How many namespaces were loaded.
     pub namespaces_count: u64,
@@ -90,8 +90,7 @@ pub struct LoadReport {
     pub containers_count: u64,
     /// How many records of other kinds were loaded.
     pub records_count: u64,
-    /// The namespace, if the dump was made of that one only: what else the store held is not in
-    /// the new file.
+    /// The namespace, if the dump holds only one. Everything else of its store is not in the new file.
     pub only_namespace: Option<NamespaceName>,
     /// How many lines the dump had.
     pub lines_count: u64,
@@ -102,22 +101,22 @@ pub struct LoadReport {
 }
 
 impl Db {
-    /// Writes everything that is stored as lines of JSON, in an order that is always the same.
+    /// Writes everything that is stored as lines of JSON, always in the same order.
     ///
-    /// The dump is complete and exact: [`Maintenance::load`] makes the same store of it, also another
-    /// version of this library, and dumping that store gives the same bytes. `docs/FORMAT.md` has
-    /// its grammar. It is read from one snapshot, while others write, with a few containers in
-    /// memory at a time. Pages that nobody has verified are verified first. Specs may hold secrets: mind who can read what `out` writes to.
+    /// The dump is complete and exact: [`Maintenance::load`], even of another version of this library,
+    /// turns it into the same store, and dumping that gives the same bytes. `docs/FORMAT.md` has its
+    /// grammar. It is read from one snapshot, while others write, with a few containers in memory at a
+    /// time. Unverified pages are verified first. Specs may hold secrets: consider who can read the output.
     ///
     /// `progress` counts containers and records.
     ///
     /// # Errors
     ///
     /// [`Corrupt`](crate::ErrorKind::Corrupt), naming the page, container or namespace, if something is
-    /// damaged: a dump is whole or it has no last line ([`Maintenance::salvage`] saves the rest).
-    /// [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition) if a container needs a line
-    /// longer than [`DUMP_LINE_MAX_BYTES`](crate::limits::DUMP_LINE_MAX_BYTES).
-    /// [`Io`](crate::ErrorKind::Io) if `out` fails.
+    /// damaged: a dump is complete, or has no last line ([`Maintenance::salvage`] saves the rest).
+    /// [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition) if a container needs a line longer than
+    /// [`DUMP_LINE_MAX_BYTES`](crate::limits::DUMP_LINE_MAX_BYTES). [`Io`](crate::ErrorKind::Io) if `out`
+    /// fails.
     ///
     /// # Examples
     ///
@@ -149,7 +148,7 @@ impl Db {
 }
 
 impl<'a> Dump<'a> {
-    /// A dump of everything that is stored.
+    /// A dump of the whole store.
     pub fn of(db: &'a Db) -> Self {
         Self {
             db,
@@ -157,10 +156,10 @@ impl<'a> Dump<'a> {
         }
     }
 
-    /// Only this namespace, which must exist.
+    /// Dumps only this namespace, which must exist.
     ///
-    /// The first line says so. [`Maintenance::load`] accepts it, and makes a store with the id of this
-    /// one that holds nothing else ([`LoadReport::only_namespace`]).
+    /// The first line says so. [`Maintenance::load`] accepts it, and creates a store with the id of this
+    /// one and only that namespace ([`LoadReport::only_namespace`]).
     pub fn namespace(mut self, name: &'a str) -> Self {
         self.namespace = Some(name);
         self
@@ -178,16 +177,16 @@ impl<'a> Dump<'a> {
 
     /// Writes the dump into a new file; see [`Db::dump`].
     ///
-    /// There is a whole dump at `path` afterwards, or nothing; it can be read and written by its
-    /// owner only. Until it is whole the file has no name, where the file system can do that: then
-    /// nothing is left of it even if the process is killed.
+    /// Afterwards there is a complete dump at `path`, or nothing. Only its owner can read and write it. If
+    /// the file system supports it, the file has no name until it is complete, so that nothing is left even
+    /// if the process is killed.
     ///
     /// # Errors
     ///
-    /// As [`Dump::write`]; [`AlreadyExists`](crate::ErrorKind::AlreadyExists) if there is anything
-    /// at `path`, which is left alone; [`NotFound`](crate::ErrorKind::NotFound) if its directory
-    /// does not exist. Nothing is left at `path` that was not there, unless only the sync of the
-    /// name fails: then the whole dump is there, and the error says so.
+    /// As [`Dump::write`]; [`AlreadyExists`](crate::ErrorKind::AlreadyExists) if something exists at
+    /// `path`, which is left alone; [`NotFound`](crate::ErrorKind::NotFound) if its directory does not
+    /// exist. Nothing new is left at `path`, unless only the sync of the name fails: then the complete dump
+    /// is there, and the error says so.
     pub fn write_file(
         &self,
         path: impl AsRef<Path>,
@@ -213,7 +212,7 @@ impl<'a> Dump<'a> {
         dump(&snapshot, only, out, progress)
     }
 
-    /// The error, if it is not about what the dump is written to.
+    /// The error, unless it concerns the output.
     fn in_context(&self, error: Error) -> Error {
         let path = self.db.info().path;
         match self.namespace {
@@ -224,7 +223,7 @@ impl<'a> Dump<'a> {
     }
 }
 
-/// Remembers whether what is written to has failed.
+/// Remembers whether the output has failed.
 struct Watched<W> {
     out: W,
     has_failed: bool,
@@ -300,7 +299,7 @@ fn dump(
     })
 }
 
-/// Whether all namespaces that hold records are among those that exist.
+/// Checks that all namespaces with records exist.
 fn refuse_strays(snapshot: &ReadTxn, named: &[NamespaceName]) -> Result<()> {
     let used = contained(|| {
         let records = snapshot.snapshot().open_table(keys::RECORDS).or_fault()?;
@@ -315,7 +314,7 @@ fn refuse_strays(snapshot: &ReadTxn, named: &[NamespaceName]) -> Result<()> {
     }
 }
 
-/// Passes on all records of a scope; a damaged one is an error.
+/// Visits all records of a scope; a damaged one is an error.
 fn each<E: Entity + 'static>(
     snapshot: &ReadTxn,
     scope: Scope,
@@ -327,7 +326,7 @@ fn each<E: Entity + 'static>(
             .of_record_kind(kind.of_collection())
             .in_namespace(&name)
     };
-    for item in snapshot.traverse::<E>(scope, None, usize::MAX) {
+    for item in snapshot.traverse_stored::<E>(scope) {
         match item.map_err(in_context)? {
             Ok(item) => take(item)?,
             Err(damaged) => return Err(in_context(damaged.error)),
@@ -348,32 +347,31 @@ fn store_line(snapshot: &ReadTxn) -> Result<StoreLine> {
 }
 
 impl Maintenance {
-    /// Makes a new store of a dump: the same store, with its id, times, revisions and rules.
-    /// [`Maintenance::rules`] changes nothing about that.
+    /// Creates a new store from a dump: the same store, with its id, times, revisions and rules.
+    /// [`Maintenance::rules`] does not change that.
     ///
-    /// Everything is checked that a stored container must be, in the order and number that the
-    /// dump says. There is a whole store at `path` afterwards, or nothing; like a created one it
-    /// can be read and written by its owner only. It is verified before it gets its name. A dump
-    /// that was edited loads if the member `crc32` is removed from its last line and the counts
-    /// there are right.
+    /// Every container is checked against all rules, and the order and the counts against the dump.
+    /// Afterwards there is a complete store at `path`, or nothing. Only its owner can read and write it. It
+    /// is verified before it gets its name. To load a dump that was edited, remove the member `crc32` from
+    /// its last line, and correct the counts there.
     ///
-    /// Since the store keeps its id, do not use it beside the one that was dumped.
+    /// The store keeps its id: do not use it together with the one that was dumped.
     ///
     /// `progress` counts containers and records.
     ///
     /// # Errors
     ///
-    /// In all cases nothing is left at `path` that was not there:
+    /// In all cases, nothing new is left at `path`:
     ///
     /// - [`InvalidArgument`](crate::ErrorKind::InvalidArgument), naming the line: the dump is cut
     ///   short or was changed, or something in it breaks a rule.
     /// - [`IncompatibleFormat`](crate::ErrorKind::IncompatibleFormat): the dump is of another
     ///   version.
-    /// - [`AlreadyExists`](crate::ErrorKind::AlreadyExists): there is anything at `path`.
+    /// - [`AlreadyExists`](crate::ErrorKind::AlreadyExists): something exists at `path`.
     /// - [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition): it is another store than
     ///   [`Maintenance::expect_id`] says.
-    /// - [`Io`](crate::ErrorKind::Io): `input` or the system failed. If only the sync of the name
-    ///   does, a whole store is there, and the error says so.
+    /// - [`Io`](crate::ErrorKind::Io): `input` or the system failed. If only the sync of the name fails, a
+    ///   complete store is there, and the error says so.
     pub fn load(
         self,
         path: impl AsRef<Path>,
@@ -419,7 +417,9 @@ fn load(
         if (found.namespaces, found.containers, found.records) == expected {
             Ok(())
         } else {
-            Err(Error::corrupt("the new file does not hold what was loaded"))
+            Err(Error::corrupt(
+                "the new file does not contain what was loaded",
+            ))
         }
     });
     let (_, file_bytes) = finished.map_err(not_kept)?;

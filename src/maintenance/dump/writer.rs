@@ -1,4 +1,4 @@
-//! Writing a dump, line by line.
+//! Writes a dump line by line.
 
 use std::io::{BufWriter, Write};
 
@@ -28,7 +28,7 @@ pub(crate) struct Writer<W: Write> {
 }
 
 impl<W: Write> Writer<W> {
-    /// Begins with the first line: which store it is, and whether only a namespace of it follows.
+    /// Writes the first line: the properties of the store, and whether only one namespace follows.
     pub(crate) fn begin(
         out: W,
         store: StoreLine,
@@ -96,7 +96,7 @@ impl<W: Write> Writer<W> {
         self.containers + self.records
     }
 
-    /// Ends with the last line, and hands all of it to the system.
+    /// Writes the last line, and flushes everything to the system.
     pub(crate) fn end(&mut self) -> Result<()> {
         let end = End {
             namespaces: self.namespaces,
@@ -113,11 +113,11 @@ impl<W: Write> Writer<W> {
         self.write()
     }
 
-    /// Makes the next line, which fails only by what it tells of.
+    /// Encodes the next line. Only its content can make this fail.
     fn make(&mut self, line: &impl Serialize) -> Result<()> {
         self.line.clear();
         serde_json::to_writer(&mut self.line, line).map_err(|error| {
-            Error::new(ErrorKind::Io, "a line of the dump cannot be made").caused_by(error)
+            Error::new(ErrorKind::Io, "a line of the dump cannot be encoded").caused_by(error)
         })?;
         let size = self.line.len();
         if size > DUMP_LINE_MAX_BYTES {
@@ -130,7 +130,7 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    /// Writes the line that was made.
+    /// Writes the encoded line.
     fn write(&mut self) -> Result<()> {
         self.checksum.update(&self.line);
         self.bytes += self.line.len() as u64;

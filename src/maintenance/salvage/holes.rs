@@ -1,10 +1,10 @@
-//! Reading on behind a hole: where the walk through the containers broke off, the containers that
-//! were found elsewhere are looked up one by one.
+//! Reads on behind a hole. Where the walk through the containers broke off, the containers that were found
+//! by searching the file are looked up one by one.
 //!
-//! A damaged branch page hides a stretch of keys. Behind it the tree can be followed again, but
-//! where that is nobody can tell. The names that were found in the whole file are tried in order;
-//! where one cannot be looked up, the next one that can is searched for by doubling and halving
-//! steps, so that few lookups fail. (redb may panic in one, and each panic is printed.)
+//! A damaged branch page hides a range of keys of unknown length, behind which the tree can be followed
+//! again. The names that were found in the file are tried in order. If one cannot be looked up, the next
+//! one that can is searched for with doubling and halving steps, so that few lookups fail. (redb may panic
+//! in a lookup, and each panic is printed.)
 
 use super::work::Work;
 use crate::maintenance::bulk::Bulk;
@@ -19,7 +19,7 @@ use crate::model::revision::Revision;
 use crate::session::entity::Entity;
 
 impl Work<'_> {
-    /// Takes those of the containers, in order, that can be read by their place after all.
+    /// Takes the containers, in order, that can be read through the tree after all.
     pub(super) fn salvage_behind_holes(
         &mut self,
         names: &[RecordName],
@@ -45,7 +45,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Takes a record if it is where it should be; false if the tree cannot be followed to it.
+    /// Takes a record if it is in its place; false if the tree cannot be followed to it.
     fn look_behind<E: Entity>(
         &mut self,
         live: &Live,
@@ -64,8 +64,7 @@ impl Work<'_> {
     }
 }
 
-/// The record, if it is not damaged and where it should be; an error if the tree cannot be followed
-/// to it, or it is damaged.
+/// The record, if it is in its place; an error if it is damaged, or the tree cannot be followed to it.
 fn look_up<E: Entity>(live: &Live, name: &RecordName, policy: Policy) -> Result<Option<E>> {
     let item: Option<E> = live.get(name)?;
     Ok(item

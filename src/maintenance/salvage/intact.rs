@@ -1,8 +1,8 @@
-//! Which records stand in pages that hold what was written last.
+//! Finds the records in pages that hold what was written last.
 //!
-//! In a file with damaged pages, a page may be an older one, since its last write was lost: all seals in it
-//! hold. Only the checksum in the page above tells. A record's own row knows the seals of its other rows, so it
-//! is enough that the own row is found in a page that is verified, from the header down.
+//! In a file with damaged pages, a page may be an older version, if its last write was lost. All its seals
+//! are valid; only the checksum in its parent shows it. A record's own row has the seals of its other rows,
+//! so it suffices that the own row is in a page that is verified from the header down.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ use crate::records::keys::{self, Row};
 use crate::redb_file::pages::Source;
 use crate::redb_file::trees::{self, ReadAt};
 
-/// A file that is read at any place, through a shared reference.
+/// A file that can be read at any offset, through a shared reference.
 struct Shared<'s>(RefCell<&'s mut Source>);
 
 impl ReadAt for Shared<'_> {
@@ -30,7 +30,7 @@ impl ReadAt for Shared<'_> {
     }
 }
 
-/// The records of a file whose own rows are in verified pages; none if it does not say which commit was the last.
+/// The records of a file whose own rows are in verified pages; none if the last commit is unknown.
 pub(crate) fn records(source: &mut Source) -> BTreeSet<RecordName> {
     let mut all = BTreeSet::new();
     let take = &mut |key: &[u8], _: &[u8]| {

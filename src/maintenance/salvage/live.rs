@@ -1,9 +1,8 @@
-//! Reading a damaged file through redb, as far as that goes.
+//! Reads a damaged file through redb, as far as possible.
 //!
-//! Nothing is written, and every answer may be an error or, where redb panics, `Corrupt`. If the
-//! file's pages were verified, what is delivered is what the last commit left. If they were not,
-//! a damaged branch page may hide rows, or deliver others than were asked for: [`Live::is_complete`]
-//! and [`Live::confirms`] look for that.
+//! Nothing is written. Every result may be an error, and is `Corrupt` if redb panics. If the file's pages
+//! were verified, the results are those of the last commit. If not, a damaged branch page may hide rows or
+//! return wrong ones; [`Live::is_complete`] and [`Live::confirms`] detect that.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -34,17 +33,17 @@ pub(crate) struct Live {
     pub(crate) is_verified: bool,
 }
 
-/// The namespaces that exist, with their labels or what is wrong with these.
+/// The namespaces that exist, with their labels or the error in reading them.
 pub(crate) type NamedNamespaces = Vec<(NamespaceName, Result<Labels>)>;
 
 impl Live {
-    /// Opens a file for reading: with all pages verified, or without if that fails; none if redb
-    /// cannot open it at all.
+    /// Opens a file for reading, with all pages verified, or without if that fails; `None` if redb cannot
+    /// open it at all.
     ///
     /// # Errors
     ///
-    /// Those that are no damage: `NotFound`, `Locked`, `IncompatibleFormat`, `FailedPrecondition`
-    /// (another store than expected), `Io`.
+    /// All errors except damage: `NotFound`, `Locked`, `IncompatibleFormat`, `FailedPrecondition` (another
+    /// store than expected), `Io`.
     pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Option<Self>> {
         let settings = &Settings {
             on_log_loss: OnLoss::PassOver,
@@ -76,7 +75,7 @@ impl Live {
         Ok(None)
     }
 
-    /// The bound of the revisions, as the file has it.
+    /// The bound of the revisions in the file.
     pub(crate) fn revisions_below(&self) -> Result<u64> {
         contained(|| revisions_below(&self.snapshot.txn))
     }
@@ -96,17 +95,17 @@ impl Live {
         })
     }
 
-    /// The namespaces that there are records under.
+    /// The namespaces that have records.
     pub(crate) fn used(&self) -> Result<Vec<NamespaceName>> {
         contained(|| query::known_namespaces(&self.snapshot.records))
     }
 
-    /// The kinds of which there are records in a namespace.
+    /// The kinds of the records in a namespace.
     pub(crate) fn kinds(&self, name: &NamespaceName) -> Result<Vec<Kind>> {
         contained(|| query::known_kinds(&self.snapshot.records, name))
     }
 
-    /// The records of a kind in a namespace; damaged ones do not end it.
+    /// The records of a kind in a namespace. A damaged one does not end the iteration.
     pub(crate) fn items<E: Entity>(
         &self,
         name: &NamespaceName,
@@ -114,21 +113,16 @@ impl Live {
     ) -> impl Iterator<Item = Result<Result<E, Damaged>>> {
         let scope = Scope::all(name, kind);
         Items::all(move |after, limit| {
-            contained(|| Batch::read(&self.snapshot.records, &scope, after, limit))
+            contained(|| Batch::read(&self.snapshot.stored(), &scope, after, limit))
         })
     }
 
-    /// One record, if it is there.
+    /// One record, if it exists.
     pub(crate) fn get<E: Entity>(&self, name: &RecordName) -> Result<Option<E>> {
-        let RecordName {
-            namespace,
-            kind,
-            id,
-        } = name;
-        contained(|| query::get(&self.snapshot.records, namespace, kind, id))
+        contained(|| self.snapshot.stored().whole(&name.key(), &name.kind))
     }
 
-    /// Whether a record was delivered under its own key.
+    /// Whether redb returned a record under its own key.
     pub(crate) fn confirms<E: Entity>(&self, name: &RecordName, item: &E) -> bool {
         let look = || {
             let key = name.key();
@@ -143,8 +137,8 @@ impl Live {
         self.is_verified || contained(look).is_ok_and(|found| found == Some(item.revision()))
     }
 
-    /// Whether all rows of the records can be read, in order and in their number: nothing that
-    /// is not among them is in the store.
+    /// Whether all rows of the records can be read, in order and in full number. Then the store has no
+    /// others.
     pub(crate) fn is_complete(&self) -> bool {
         contained(|| check_rows_of(&self.snapshot.records)).is_ok()
     }

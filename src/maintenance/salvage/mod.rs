@@ -1,4 +1,4 @@
-//! `Maintenance::salvage`: what can be saved of a damaged file, in a new one.
+//! `Maintenance::salvage`: saves what it can of a damaged file in a new one.
 
 mod holes;
 mod intact;
@@ -23,17 +23,17 @@ use crate::session::file;
 use crate::session::log::place::{Beside, LogPlace};
 use work::Work;
 
-/// What [`Maintenance::salvage`] saved, and what it did not.
+/// The result of [`Maintenance::salvage`]: what was saved, and what was not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct SalvageReport {
-    /// Which store the new file is.
+    /// The id of the new store.
     pub id: StoreId,
-    /// Whether that is the id of the damaged file; where it was lost, the store got a new one.
+    /// Whether that is the id of the damaged file. If that was lost, the new store has a new id.
     pub is_id_kept: bool,
-    /// Whether every container and namespace that was stored is in the new file, or among the lost
-    /// ones by what can be read of its name. If not, the structure of the damaged file could not
-    /// be followed everywhere, and there may have been some of which nothing was found.
+    /// Whether every container and namespace that was stored is in the new file or listed as lost. If
+    /// false, the structure of the damaged file could not be followed everywhere, and there may have been
+    /// others of which nothing was found.
     pub is_complete: bool,
     /// What is wrong with the log of the damaged file, if commits may be lost with it: those after the last
     /// checkpoint, or after the damage in the log. Containers that these changed are in the new file as they were before.
@@ -44,9 +44,9 @@ pub struct SalvageReport {
     pub containers_count: u64,
     /// How many records of other kinds the new file has, the uncertain ones included.
     pub records_count: u64,
-    /// The containers and records that are in the new file, and may not be what was stored last.
+    /// The containers and records in the new file that may not be what was stored last.
     pub uncertain: Vec<UncertainRecord>,
-    /// The containers and records of which something was found, and that are not in the new file.
+    /// The containers and records of which something was found, but that are not in the new file.
     pub lost: Vec<LostRecord>,
     /// The namespaces whose labels may not be what was stored last.
     pub uncertain_namespaces: Vec<String>,
@@ -54,7 +54,7 @@ pub struct SalvageReport {
     pub file_bytes: u64,
 }
 
-/// A container or record that was salvaged, and may not be what was stored last.
+/// A container or record that was salvaged, but may not be what was stored last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct UncertainRecord {
@@ -64,7 +64,7 @@ pub struct UncertainRecord {
     pub kind: String,
     /// Its id.
     pub id: String,
-    /// Whether it may have been deleted before: it was found in the file, but not by its place.
+    /// Whether it may have been deleted: it was found in the file, but not through the tree.
     pub is_possibly_deleted: bool,
     /// Why it is uncertain.
     pub reason: String,
@@ -80,42 +80,42 @@ pub struct LostRecord {
     pub kind: String,
     /// Its id, as far as it can be read.
     pub id: String,
-    /// Whether it may have been deleted before: then it is no loss.
+    /// Whether it may have been deleted, and so is no loss.
     pub is_possibly_deleted: bool,
     /// Why it is lost.
     pub reason: String,
 }
 
 impl Maintenance {
-    /// Saves what can be saved of a damaged file, as a new store.
+    /// Saves what it can of a damaged file in a new store.
     ///
-    /// The damaged file is not written to; neither is it needed to be a file that
-    /// [`Builder::open`](crate::Builder::open) accepts. Each value is taken only if its checksum holds under its key.
+    /// The damaged file is not written to, and need not be one that [`Builder::open`](crate::Builder::open)
+    /// accepts. A value is taken only if its checksum is valid under its key.
     ///
-    /// 1. As far as the file's structure can be followed, containers are read as always. Those
-    ///    that are whole are certain, if their pages are: another one may be older than it should be.
-    /// 2. If the structure is damaged, or a container is, all places of the file are searched for
-    ///    what is left, also of older versions. Of a damaged container, the newest version is
-    ///    taken of which all rows are there. These are in [`SalvageReport::uncertain`]: there may
-    ///    have been a newer version, and the container may have been deleted. Look at them before they are used.
+    /// 1. As far as the file's structure can be followed, containers are read normally. An intact container
+    ///    is certain if its page is intact too; otherwise it may be an older version.
+    /// 2. If the structure or a container is damaged, the whole file is searched for remains, even of older
+    ///    versions. Of a damaged container, the newest version with all its rows is taken. These are in
+    ///    [`SalvageReport::uncertain`]: there may have been a newer version, and the container may have
+    ///    been deleted. Review them before you use them.
     ///
-    /// The same goes for records of other kinds. What is in the log beside the file
-    /// ([`Builder::commit_log`](crate::Builder::commit_log)) is taken as well, up to its first damage; if the log is missing, or is
-    /// not the one that the file means, [`SalvageReport::log_damage`] says so.
+    /// The same applies to records of other kinds. Commits in the log beside the file
+    /// ([`Builder::commit_log`](crate::Builder::commit_log)) are taken as well, up to the first damage in it. If the log
+    /// is missing, or is not the one of this file, [`SalvageReport::log_damage`] says so.
     ///
-    /// What is not known to have existed cannot be named: a container of which nothing is left is
-    /// in no list, and [`SalvageReport::is_complete`] is false where there may be any.
+    /// A container of which nothing is left cannot be listed. If there may be any,
+    /// [`SalvageReport::is_complete`] is false.
     ///
-    /// Who could choose the content of the damaged file chooses what is found: checksums are not
+    /// Whoever could choose the content of the damaged file chooses the result: checksums are not
     /// signatures.
     ///
-    /// The new file can be read and written by its owner only, is verified before it gets its name
-    /// and keeps the id, the rules, times and revisions, where they are left. If nothing is
-    /// damaged, it is a copy. `progress` counts containers that were salvaged.
+    /// Only its owner can read and write the new file. It is verified before it gets its name, and keeps
+    /// the id, the rules, times and revisions as far as they are left. If nothing is damaged, it is a copy.
+    /// `progress` counts salvaged containers.
     ///
     /// # Errors
     ///
-    /// In all cases nothing is left at `to` that was not there:
+    /// In all cases, nothing new is left at `to`:
     ///
     /// - [`NotAStore`](crate::ErrorKind::NotAStore): nothing that a store writes is in the file.
     /// - [`Locked`](crate::ErrorKind::Locked): the file is in use.
@@ -123,9 +123,9 @@ impl Maintenance {
     ///   this library does not read.
     /// - [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition): it is another store than
     ///   [`Maintenance::expect_id`] says.
-    /// - [`AlreadyExists`](crate::ErrorKind::AlreadyExists): there is anything at `to`.
-    /// - [`NotFound`](crate::ErrorKind::NotFound), [`Io`](crate::ErrorKind::Io). If only the sync of
-    ///   the name fails, a whole store is there, and the error says so.
+    /// - [`AlreadyExists`](crate::ErrorKind::AlreadyExists): something exists at `to`.
+    /// - [`NotFound`](crate::ErrorKind::NotFound), [`Io`](crate::ErrorKind::Io). If only the sync of the
+    ///   name fails, a complete store is there, and the error says so.
     ///
     /// # Examples
     ///
@@ -174,7 +174,7 @@ impl Maintenance {
     }
 }
 
-/// The file, which nobody can open for writing while this is held.
+/// The file. While it is held, nobody can open it for writing.
 fn locked(path: &Path) -> Result<File> {
     file::regular(path)?;
     let file = File::open(path).or_io()?;

@@ -1,4 +1,4 @@
-//! What of a salvaged store is no record: which store it is, and its namespaces.
+//! The identity and the namespaces of a salvaged store.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::session::file;
 use crate::session::shared::REVISION_BLOCK;
 
 impl Work<'_> {
-    /// Which store the file is, and whether that is known.
+    /// The identity of the store, and whether it is known.
     pub(super) fn identity(&mut self) -> Result<(Identity, bool)> {
         if let Some(live) = &self.live {
             let identity = &live.shared.identity;
@@ -28,7 +28,7 @@ impl Work<'_> {
         })
     }
 
-    /// A bound above all revisions that can have been given.
+    /// A bound above all revisions that may have been handed out.
     pub(super) fn revisions_below(&self) -> Result<u64> {
         let above = self.highest.get().saturating_add(1);
         let live = match &self.live {
@@ -45,19 +45,15 @@ impl Work<'_> {
         })
     }
 
-    /// The namespaces: those that exist, and those of the containers that were salvaged.
+    /// Stores the namespaces that exist, and those of the salvaged containers.
     pub(super) fn salvage_namespaces(&mut self, bulk: &mut Bulk<'_>) -> Result<()> {
         let mut all: BTreeMap<NamespaceName, Option<Labels>> =
             self.used.iter().map(|name| (name.clone(), None)).collect();
-        let named = self.live.as_ref().and_then(|live| live.named().ok());
-        let is_named_known = named.is_some();
-        for (name, labels) in named.unwrap_or_default() {
-            all.insert(
-                name,
-                labels
-                    .and_then(|labels| labels::settle(labels, self.policy))
-                    .ok(),
-            );
+        let is_named_known = self.named.is_some();
+        for (name, labels) in self.named.iter().flatten() {
+            let labels = labels.as_ref().ok().cloned();
+            let settled = labels.and_then(|labels| labels::settle(labels, self.policy).ok());
+            all.insert(name.clone(), settled);
         }
         let is_complete = is_named_known && all.values().all(Option::is_some);
         if !is_complete {
@@ -79,7 +75,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// The labels of a namespace that were found anywhere in the file.
+    /// The labels of a namespace, found anywhere in the file.
     fn found_labels(&mut self, name: &NamespaceName) -> Labels {
         let found = self
             .found

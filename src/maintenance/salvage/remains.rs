@@ -1,10 +1,9 @@
-//! What is left of a store in a file whose tree cannot be followed: every row whose seal holds,
-//! wherever in the file it is.
+//! The remains of a store in a file whose tree cannot be followed: every row with a valid seal, anywhere in
+//! the file.
 //!
-//! A seal says that a value was once written under its key. It does not say when: a page that was
-//! replaced by a newer one keeps its rows until its place is used again. A record's own row tells its revision
-//! and the seals of its other rows, so there is no doubt about what belongs together. The highest revision is
-//! taken of which all rows are there.
+//! A seal proves that a value was once written under its key, but not when: a page that was replaced keeps
+//! its rows until its space is reused. A record's own row has its revision and the seals of its other rows,
+//! so it is certain which rows belong together. The highest revision with all its rows is taken.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -26,7 +25,7 @@ use crate::redb_file::layout::PAGE_BYTES;
 use crate::redb_file::pages::{Pair, Source};
 use crate::session::entity::Entity;
 
-/// A value whose seal holds, and where it is.
+/// The place of a value with a valid seal.
 #[derive(Clone, Copy, Debug)]
 struct Place {
     value_at: u64,
@@ -40,7 +39,7 @@ impl Place {
     }
 }
 
-/// All that was found of one record, of any age.
+/// Everything that was found of one record, of any age.
 #[derive(Default)]
 pub(crate) struct Remains {
     /// Its own rows.
@@ -49,32 +48,32 @@ pub(crate) struct Remains {
     parts: BTreeMap<(Part, Seal), Place>,
 }
 
-/// A record's own row, and what it tells.
+/// A record's own row, with its revision and seals.
 struct Own {
     place: Place,
     revision: Revision,
     seals: Seals,
 }
 
-/// All that was found in a file.
+/// Everything that was found in a file.
 #[derive(Default)]
 pub(crate) struct Found {
     pub(crate) records: BTreeMap<RecordName, Remains>,
-    /// The namespaces, with all labels that each ever had.
+    /// The namespaces, each with all sets of labels that were found.
     pub(crate) namespaces: BTreeMap<NamespaceName, Vec<Labels>>,
     pub(crate) identity: Option<Identity>,
-    /// The highest bound of revisions that was ever written.
+    /// The highest bound of revisions that was found.
     pub(crate) revisions_below: Option<u64>,
 }
 
 impl Found {
-    /// Whether there is nothing at all that a store could have written.
+    /// Whether nothing was found that a store could have written.
     pub(crate) fn is_empty(&self) -> bool {
         self.records.is_empty() && self.namespaces.is_empty() && self.identity.is_none()
     }
 }
 
-/// Looks at every page of a file. What cannot be read is passed over.
+/// Searches every page of a file. What cannot be read is skipped.
 pub(crate) fn find(source: &mut Source) -> Found {
     let mut found = Found::default();
     let mut at = 0;
@@ -83,14 +82,14 @@ pub(crate) fn find(source: &mut Source) -> Found {
         for pair in source.leaf(at) {
             end = end.max(found.take(source, &pair).unwrap_or(at));
         }
-        // What lies within a value is a value, whatever it looks like.
+        // Bytes within a value are not a page, whatever they look like.
         at = end.max(at + PAGE_BYTES).next_multiple_of(PAGE_BYTES);
     }
     found
 }
 
 impl Found {
-    /// Takes a row if its seal holds; tells where its value ends.
+    /// Takes a row if its seal is valid; returns where its value ends.
     fn take(&mut self, source: &mut Source, pair: &Pair) -> Option<u64> {
         let key = pair.key.as_slice();
         let name = Row::parse(key).map(|row| RecordName::of_row(&row).map(|name| (name, row.part)));
@@ -114,7 +113,7 @@ impl Found {
         Some(pair.value_at + pair.value_bytes as u64)
     }
 
-    /// Takes a row of the tables `namespaces` and `meta`, whose keys could all be namespaces.
+    /// Takes a row of the table `namespaces` or `meta`. All keys of `meta` could be namespaces too.
     fn take_name(&mut self, key: &[u8], value: &[u8]) -> Option<()> {
         if key == meta::IDENTITY && Identity::decode(key, value).is_ok() {
             self.identity = Identity::decode(key, value).ok();
@@ -153,7 +152,7 @@ impl Remains {
         Some(())
     }
 
-    /// The newest version that is complete; otherwise what is missing of the newest one.
+    /// The newest complete version; otherwise what is missing of the newest one.
     pub(crate) fn newest<E: Entity>(
         &self,
         name: &RecordName,
@@ -185,8 +184,8 @@ impl Remains {
         for (part, read) in Part::ALL.into_iter().zip(&mut parts) {
             if let Some(seal) = own.seals.get(part) {
                 let place = self.parts.get(&(part, seal));
-                let place =
-                    place.ok_or_else(|| format!("its {} damaged or gone", part.noun_is()))?;
+                let gone = || format!("{} damaged or gone", part.noun_is(&name.kind));
+                let place = place.ok_or_else(gone)?;
                 *read = Some(place.read(source)?);
             }
         }

@@ -1,4 +1,4 @@
-//! The steps of a salvage, and what is decided in them.
+//! The steps and decisions of a salvage.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -9,7 +9,7 @@ use super::{LostRecord, SalvageReport, UncertainRecord};
 use crate::maintenance::bulk::Bulk;
 use crate::maintenance::new_store::{NewStore, not_kept};
 use crate::maintenance::salvage::intact;
-use crate::maintenance::salvage::live::Live;
+use crate::maintenance::salvage::live::{Live, NamedNamespaces};
 use crate::maintenance::salvage::name::RecordName;
 use crate::maintenance::salvage::remains::{self, Found, Remains};
 use crate::maintenance::tell;
@@ -28,11 +28,11 @@ use crate::redb_file::pages::Source;
 use crate::session::entity::Entity;
 use crate::session::shared::Settings;
 
-/// Why what can be read by its place is not taken for what was stored last.
+/// Why a record in the tree is not certain to be what was stored last.
 enum Doubt {
     /// It cannot be read.
     Damaged(Error),
-    /// It can, but a page that it stands in does not hold what it should: it may be an older one.
+    /// It can be read, but its page is damaged or an older version.
     OlderPage,
 }
 
@@ -45,17 +45,19 @@ impl fmt::Display for Doubt {
     }
 }
 
-/// A salvage on its way.
+/// A salvage in progress.
 pub(super) struct Work<'s> {
     source: Source,
     pub(super) live: Option<Live>,
+    /// The namespaces as they can be read through redb; `None` if they cannot.
+    pub(super) named: Option<NamedNamespaces>,
     pub(super) settings: &'s Settings,
     pub(super) policy: Policy,
-    /// What the whole file was searched for, once that was necessary.
+    /// The remains found in the whole file, once it was searched.
     pub(super) found: Option<Found>,
-    /// The records that stand in pages which hold what was written last; all do, if this is none.
+    /// The records in intact pages; all are, if this is `None`.
     intact: Option<BTreeSet<RecordName>>,
-    /// Whether a record that cannot be read by its place is known not to be in the store.
+    /// Whether a record that is not in the tree is certain not to be in the store.
     absence_is_known: bool,
     done: BTreeSet<RecordName>,
     damaged: BTreeMap<RecordName, Doubt>,
@@ -80,6 +82,7 @@ impl<'s> Work<'s> {
         };
         let mut work = Self {
             source: Source::new(file).or_io()?,
+            named: live.as_ref().and_then(|live| live.named().ok()),
             live,
             settings,
             policy: Policy::default(),
@@ -107,7 +110,7 @@ impl<'s> Work<'s> {
         Ok(work)
     }
 
-    /// Does all of it.
+    /// Runs the whole salvage.
     pub(super) fn into_new_store(
         mut self,
         to: &Path,
@@ -132,16 +135,15 @@ impl<'s> Work<'s> {
                 Ok(())
             } else {
                 Err(Error::corrupt(
-                    "the new file does not hold what was salvaged",
+                    "the new file does not contain what was salvaged",
                 ))
             }
         });
         let (report, file_bytes) = finished.map_err(not_kept)?;
         progress(Progress::new(expected, Some(expected)));
-        let are_names_known = |live: &Live| live.is_verified || live.named().is_ok();
-        let is_complete = self.absence_is_known
-            && self.log_damage.is_none()
-            && self.live.as_ref().is_some_and(are_names_known);
+        let are_names_known =
+            self.named.is_some() || self.live.is_some_and(|live| live.is_verified);
+        let is_complete = self.absence_is_known && self.log_damage.is_none() && are_names_known;
         Ok(SalvageReport {
             id: StoreId::from_bytes(identity.uuid),
             is_id_kept,
@@ -179,7 +181,7 @@ impl<'s> Work<'s> {
         Ok(())
     }
 
-    /// What can be read by its place.
+    /// Takes everything that can be read through the tree.
     fn salvage_live(
         &mut self,
         bulk: &mut Bulk<'_>,
@@ -188,8 +190,8 @@ impl<'s> Work<'s> {
         let Some(live) = self.live.take() else {
             return Ok(());
         };
-        let named = live.named().unwrap_or_default();
-        let mut names: BTreeSet<_> = named.into_iter().map(|(name, _)| name).collect();
+        let named = self.named.iter().flatten();
+        let mut names: BTreeSet<_> = named.map(|(name, _)| name.clone()).collect();
         match live.used() {
             Ok(used) => names.extend(used),
             Err(_) => self.absence_is_known = false,
@@ -245,7 +247,7 @@ impl<'s> Work<'s> {
                 if live.confirms(&name, &item) {
                     item.check_stored(self.policy, Revision::new(u64::MAX))
                 } else {
-                    Err(Error::corrupt("it does not stand where it should"))
+                    Err(Error::corrupt("it is not in its place"))
                 }
             });
             match item {
@@ -268,7 +270,7 @@ impl<'s> Work<'s> {
             .is_none_or(|intact| intact.contains(name))
     }
 
-    /// What was found anywhere in the file.
+    /// Takes what was found anywhere in the file.
     fn salvage_remains(
         &mut self,
         bulk: &mut Bulk<'_>,
@@ -313,7 +315,7 @@ impl<'s> Work<'s> {
         Ok(())
     }
 
-    /// Takes the newest version of a record that was found anywhere, as uncertain.
+    /// Takes the newest version found anywhere of a record, as uncertain.
     fn take_newest<E: Entity>(
         &mut self,
         bulk: &mut Bulk<'_>,

@@ -1,4 +1,4 @@
-//! The form of an `Any` in JSON and other texts: readable where the bytes are, lossless always.
+//! The form of an `Any` in JSON and other formats: readable if its bytes are, and always lossless.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -7,11 +7,11 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::Any;
 use super::value::Value;
 
-/// The deepest nesting of a value that is shown as JSON; the rest of the parser's 128 levels is
-/// for what the value stands in.
+/// The deepest nesting of a value that is shown as JSON. The rest of the parser's 128 levels is left to
+/// whatever contains the value.
 const SHOWN_MAX_DEPTH: usize = 100;
 
-/// What stands in the text.
+/// The members in the text.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Form {
@@ -26,7 +26,7 @@ pub(super) struct Form {
     base64: Option<String>,
 }
 
-/// What stands there, also if it is `null`.
+/// The member, even if it is `null`.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
 }
@@ -34,7 +34,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, 
 impl From<Any> for Form {
     fn from(any: Any) -> Self {
         let Any { type_url, value } = any;
-        // What nests too deeply would be beyond the parser's limit of 128 inside of something else.
+        // A deeper value would exceed the parser's limit of 128 inside of something else.
         let json = serde_json::from_slice(&value)
             .ok()
             .filter(|json: &Value| json.depth() <= SHOWN_MAX_DEPTH);
@@ -84,7 +84,7 @@ impl TryFrom<Form> for Any {
     }
 }
 
-/// A value without white space, the order of its keys kept. It reads back as the same.
+/// The value without white space, its keys in order. It reads back as the same value.
 fn compact(json: &Value) -> Result<Vec<u8>, String> {
     serde_json::to_vec(json).map_err(|error| format!("json: {error}"))
 }
@@ -197,5 +197,31 @@ mod tests {
         assert!(error.unwrap_err().to_string().starts_with("base64: "));
         let error = serde_json::from_str::<Any>(r#"{"type_url":"t","jsn":1}"#);
         assert!(error.unwrap_err().to_string().contains("unknown field"));
+    }
+    /// serde reads a tagged or flattened value into a buffer first, which not every type survives.
+    #[test]
+    fn a_value_reads_back_as_a_part_of_anything() {
+        #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+        #[serde(tag = "event")]
+        enum Event {
+            Created(Inner),
+        }
+        #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+        struct Inner {
+            #[serde(flatten)]
+            spec: Any,
+        }
+        for value in [
+            &br#"{"z":1,"a":[true,null,"x",1.5],"z":2}"#[..],
+            b"{\n  \"n\": 123456789012345678901234567890\n}",
+            b"not JSON",
+        ] {
+            let event = Event::Created(Inner {
+                spec: Any::new("t", value),
+            });
+            let text = serde_json::to_string(&event).unwrap();
+            assert_eq!(text.lines().count(), 1, "{text}");
+            assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event);
+        }
     }
 }

@@ -1,9 +1,12 @@
 //! A JSON value: its keys in their order, and its numbers as every program reads them.
 //!
-//! Where any crate of a program switches on serde_json's feature `arbitrary_precision`, numbers arrive
-//! in another form: as a map with one key of serde_json's own. What is shown of a value must not
-//! depend on that, since one program loads what another has dumped. So numbers are integers of 64 bits
-//! or floating-point here, in either case.
+//! If any crate of a program enables serde_json's feature `arbitrary_precision`, numbers arrive in another
+//! form: as a map with one key of serde_json's own. What is shown of a value must not depend on that, since
+//! one program loads what another has dumped. So a number is always one of 64 bits here, an integer or
+//! floating-point.
+//!
+//! serde_json's `RawValue` would keep the digits, but no other reader than serde_json's own can read it
+//! (docs/ARCHITECTURE.md, "What is by hand").
 
 use std::fmt;
 
@@ -11,10 +14,10 @@ use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The key under which serde_json hands out the text of a number. (Its source, `number::TOKEN`.)
+/// The key under which serde_json passes the text of a number (`number::TOKEN` in its source).
 const NUMBER_KEY: &str = "$serde_json::private::Number";
 
-/// What may stand in JSON.
+/// A JSON value.
 #[derive(Debug, PartialEq)]
 pub(super) enum Value {
     Null,
@@ -39,9 +42,9 @@ impl Value {
     }
 }
 
-/// The number that a text stands for; none if it is beyond all of floating-point, or no number.
+/// The number that a text spells; `None` if it is out of range, or not a number.
 fn number(text: &str) -> Option<Value> {
-    // A zero with a sign is one in floating-point only.
+    // A zero has a sign in floating-point only.
     let signed = || text.parse().ok().filter(|number| *number != 0);
     let float = || text.parse().ok().filter(|number: &f64| number.is_finite());
     if let Ok(number) = text.parse() {
@@ -150,8 +153,8 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 }
 
-/// The number behind serde_json's own key. A map that somebody else gave that key is no value: its
-/// bytes are shown as such.
+/// The number behind serde_json's own key. A map that happens to have that key is not a value, so its bytes
+/// are shown.
 fn the_number<'de, A: MapAccess<'de>>(mut map: A) -> Result<Value, A::Error> {
     let text: String = map.next_value()?;
     let is_alone = map.next_key::<IgnoredAny>()?.is_none();
@@ -166,7 +169,7 @@ mod tests {
 
     use super::*;
 
-    /// A number as serde_json hands it out with `arbitrary_precision`.
+    /// A number as serde_json passes it with `arbitrary_precision`.
     fn handed_out(text: &str) -> Option<Value> {
         let map = MapDeserializer::<_, Error>::new([(NUMBER_KEY, text)].into_iter());
         Value::deserialize(map).ok()

@@ -16,8 +16,8 @@ use crate::model::limits::LABELS_MAX_COUNT;
 use crate::model::policy::Policy;
 use crate::model::record::Record;
 use crate::model::revision::Revision;
-use crate::query::{self, Batch, Items, Scope, Shape, Traversed, WithSeals};
-use crate::records::keys::RecordKey;
+use crate::query::{Batch, Items, Plan, Records, Scope, Shape, Traversed, WithSeals};
+use crate::records::keys::{RecordKey, Writable};
 use crate::redb_file::fault::contained;
 use crate::session::entity::Entity;
 use crate::session::log::changes::{TableCode, Written};
@@ -48,11 +48,6 @@ pub(crate) trait Updatable: Entity {
         policy: Policy,
         now: DateTime<Utc>,
     ) -> Result<Self>;
-
-    /// The container, if it is one.
-    fn as_container(&self) -> Option<&Container> {
-        None
-    }
 }
 
 impl Updatable for Container {
@@ -64,10 +59,6 @@ impl Updatable for Container {
         now: DateTime<Utc>,
     ) -> Result<Self> {
         update::apply(stored, input, mask, policy, now)
-    }
-
-    fn as_container(&self) -> Option<&Container> {
-        Some(self)
     }
 }
 
@@ -91,19 +82,38 @@ impl WriteTxn {
         kind: &Kind,
         id: &RecordId,
     ) -> Result<Option<T>> {
-        contained(|| query::get(&*self.open(TableCode::Records)?, namespace, kind, id))
+        let key = RecordKey::new(namespace, kind, id);
+        contained(|| self.in_records(|records| records.whole(&key, kind)))
     }
 
-    /// The records of a scope, from behind `after`, `limit` of them at most.
+    /// The records of a scope, from behind `after`, `limit` of them at most. A lenient traversal looks at
+    /// everything, to report all that is damaged.
     pub(crate) fn traverse<'t, T: Shape + 't>(
         &'t self,
-        scope: Scope,
+        mut scope: Scope,
+        is_lenient: bool,
         after: Option<&str>,
         limit: usize,
     ) -> Traversed<'t, T> {
+        if !is_lenient {
+            scope.plan = Plan::of(&scope, self.draft.borrow().memory());
+        }
         Box::new(Items::new(after, limit, move |after, limit| {
-            contained(|| Batch::read(&*self.open(TableCode::Records)?, &scope, after, limit))
+            contained(|| self.in_records(|records| Batch::read(records, &scope, after, limit)))
         }))
+    }
+
+    /// Reads the records as this transaction sees them.
+    fn in_records<T>(
+        &self,
+        read: impl FnOnce(&Records<'_, Writable<'_>>) -> Result<T>,
+    ) -> Result<T> {
+        let table = self.open(TableCode::Records)?;
+        let draft = self.draft.borrow();
+        read(&Records {
+            table: &*table,
+            memory: draft.memory(),
+        })
     }
 
     pub(crate) fn create<T: Updatable>(
@@ -159,7 +169,7 @@ impl WriteTxn {
                 namespaces::put(&mut table, namespace, &Labels::new())
             })?;
         }
-        self.tell_index(namespace, &item);
+        self.draft.borrow_mut().change(&**table, key.own());
         Ok(item)
     }
 
@@ -179,10 +189,10 @@ impl WriteTxn {
         let now = self.shared.now();
         contained(|| {
             let mut table = self.open(TableCode::Records)?;
-            let stored: WithSeals<T> = stored(&table, namespace, kind, &id, expected)?;
-            let updated = T::update(&stored.item, input, mask, policy, now)?;
             let key = RecordKey::new(namespace, kind, &id);
-            self.replace(&mut table, namespace, &key, &stored, updated)
+            let stored: WithSeals<T> = self.stored(&table, &key, kind, expected)?;
+            let updated = T::update(&stored.item, input, mask, policy, now)?;
+            self.replace(&mut table, &key, &stored, updated)
         })
     }
 
@@ -200,11 +210,11 @@ impl WriteTxn {
         let now = self.shared.now();
         contained(|| {
             let mut table = self.open(TableCode::Records)?;
-            match stored::<T>(&table, namespace, kind, &id, expected) {
+            match self.stored::<T>(&table, &key, kind, expected) {
                 Ok(stored) => {
                     let updated = T::update(&stored.item, input, &FieldMask::full(), policy, now)
                         .map_err(Error::of_put)?;
-                    self.replace(&mut table, namespace, &key, &stored, updated)
+                    self.replace(&mut table, &key, &stored, updated)
                 }
                 Err(error) if error.is_not_found() && expected.is_none() => {
                     self.insert(&mut table, namespace, &key, input, (now, now))
@@ -214,17 +224,36 @@ impl WriteTxn {
         })
     }
 
+    /// What is stored, if it has the revision that is expected.
+    fn stored<T: Updatable>(
+        &self,
+        table: &Written<'_>,
+        key: &RecordKey,
+        kind: &Kind,
+        expected: Option<Revision>,
+    ) -> Result<WithSeals<T>> {
+        let draft = self.draft.borrow();
+        let memory = draft.memory();
+        let stored: Option<WithSeals<T>> = Records {
+            table: &**table,
+            memory,
+        }
+        .whole(key, kind)?;
+        let stored = stored.ok_or_else(Error::not_found)?;
+        check_revision(stored.item.revision(), expected)?;
+        Ok(stored)
+    }
+
     fn replace<T: Updatable>(
         &self,
         table: &mut Written<'_>,
-        namespace: &NamespaceName,
         key: &RecordKey,
         stored: &WithSeals<T>,
         mut updated: T,
     ) -> Result<T> {
         updated.stamp(updated.times(), self.next_revision()?);
         self.writing(|| rows::replace(table, key, stored, &updated))?;
-        self.tell_index(namespace, &updated);
+        self.draft.borrow_mut().change(&**table, key.own());
         Ok(updated)
     }
 
@@ -241,24 +270,14 @@ impl WriteTxn {
         contained(|| {
             let mut table = self.open(TableCode::Records)?;
             if expected.is_some() {
-                stored::<T>(&table, namespace, kind, &id, expected)?;
+                self.stored::<T>(&table, &key, kind, expected)?;
             } else if rows::occupant(&table, &key)? == Occupant::Nothing {
                 return Err(Error::not_found());
             }
             self.writing(|| rows::delete(&mut table, &key))?;
-            if kind.is_containers() {
-                let (index, mut changes) = (&self.shared.index, self.changes.borrow_mut());
-                changes.deleted(index, namespace, id.as_str());
-            }
+            self.draft.borrow_mut().change(&*table, key.own());
             Ok(())
         })
-    }
-
-    fn tell_index<T: Updatable>(&self, namespace: &NamespaceName, item: &T) {
-        if let Some(container) = item.as_container() {
-            let (index, mut changes) = (&self.shared.index, self.changes.borrow_mut());
-            changes.stored(index, namespace, container);
-        }
     }
 }
 
@@ -328,7 +347,7 @@ impl WriteTxn {
         for kind in self.kinds(name)? {
             let mut count = 0_usize;
             let mut named = Vec::new();
-            for item in self.traverse::<String>(Scope::all(name, &kind), None, usize::MAX) {
+            for item in self.traverse::<String>(Scope::all(name, &kind), false, None, usize::MAX) {
                 count += 1;
                 let id = item?.unwrap_or_else(|damaged| damaged.id);
                 if named.len() < IDS_NAMED {
@@ -352,20 +371,6 @@ impl WriteTxn {
             ))),
         }
     }
-}
-
-/// What is stored, if it has the revision that is expected.
-fn stored<T: Updatable>(
-    table: &Written<'_>,
-    namespace: &NamespaceName,
-    kind: &Kind,
-    id: &RecordId,
-    expected: Option<Revision>,
-) -> Result<WithSeals<T>> {
-    let stored: Option<WithSeals<T>> = query::get(&**table, namespace, kind, id)?;
-    let stored = stored.ok_or_else(Error::not_found)?;
-    check_revision(stored.item.revision(), expected)?;
-    Ok(stored)
 }
 
 fn check_revision(stored: Revision, expected: Option<Revision>) -> Result<()> {

@@ -3,16 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
-use redb::ReadTransaction;
+use redb::{ReadTransaction, ReadableTableMetadata};
 
-use crate::model::container::ContainerHeader;
 use crate::model::error::{Operation, Result};
 use crate::model::identifier::NamespaceName;
 use crate::model::kind::{Kind, RecordId};
 use crate::model::labels::Labels;
-use crate::query::index::Answer;
 use crate::query::{self, Batch, Items, Plan, Scope, Shape, Traversed};
-use crate::redb_file::fault::contained;
+use crate::records::keys::RecordKey;
+use crate::redb_file::fault::{OrFault, contained};
 use crate::session::namespaces;
 use crate::session::process::Own;
 use crate::session::shared::Shared;
@@ -73,57 +72,58 @@ impl ReadTxn {
         kind: &Kind,
         id: &RecordId,
     ) -> Result<Option<T>> {
-        contained(|| query::get(&self.records()?.records, namespace, kind, id))
+        let key = RecordKey::new(namespace, kind, id);
+        let snapshot = self.records()?;
+        if snapshot.memory().is_none() {
+            self.shared.keeper().looked_at(1);
+        }
+        contained(|| snapshot.kept().whole(&key, kind))
     }
 
-    /// The records of a scope, from behind `after`, `limit` of them at most.
+    /// The records of a scope, from behind `after`, `limit` of them at most; from memory, if they are kept there.
+    /// A lenient traversal looks at everything, to report all that is damaged.
     pub(crate) fn traverse<T: Shape + 'static>(
         &self,
-        scope: Scope,
+        mut scope: Scope,
+        is_lenient: bool,
         after: Option<&str>,
         limit: usize,
+    ) -> Result<Traversed<'static, T>> {
+        self.load_if_worth_it()?;
+        if !is_lenient {
+            scope.plan = Plan::of(&scope, self.snapshot.memory());
+        }
+        let txn = self.clone();
+        Ok(Box::new(Items::new(after, limit, move |after, limit| {
+            let snapshot = txn.records()?;
+            let batch = contained(|| Batch::read(&snapshot.kept(), &scope, after, limit))?;
+            txn.shared.keeper().looked_at(batch.looked_at());
+            Ok(batch)
+        })))
+    }
+
+    /// The same, as the file has them.
+    pub(crate) fn traverse_stored<T: Shape + 'static>(
+        &self,
+        scope: Scope,
     ) -> Traversed<'static, T> {
-        let snapshot = self.clone();
-        Box::new(Items::new(after, limit, move |after, limit| {
-            contained(|| Batch::read(&snapshot.records()?.records, &scope, after, limit))
+        let txn = self.clone();
+        Box::new(Items::all(move |after, limit| {
+            contained(|| Batch::read(&txn.records()?.stored(), &scope, after, limit))
         }))
     }
 
-    /// Where to look for what a scope lets through.
-    pub(crate) fn plan(&self, scope: &Scope, limit: usize) -> Result<Plan> {
-        let Some(version) = self.snapshot.version.filter(|_| scope.kind.is_containers()) else {
-            return Ok(Plan::of(&scope.filters));
-        };
-        let ask = || {
-            let index = &self.shared.index;
-            index.ask(version, &scope.namespace, &scope.filters, limit)
-        };
-        if let Answer::Look(plan) = ask() {
-            return Ok(plan);
-        }
-        self.build_index(version)?;
-        match ask() {
-            Answer::Look(plan) => Ok(plan),
-            Answer::Build => Ok(Plan::All),
-        }
-    }
-
-    /// Builds the index from this snapshot. If something is damaged there will be none, and the
-    /// query that comes upon the damage tells.
-    fn build_index(&self, version: u64) -> Result<()> {
-        let Some(mut build) = self.shared.index.build(version) else {
+    /// Loads the records into memory, if that is due.
+    fn load_if_worth_it(&self) -> Result<()> {
+        let snapshot = self.records()?;
+        if snapshot.memory().is_some() {
             return Ok(());
-        };
-        for name in self.namespaces()? {
-            let scope = Scope::all(&name, &Kind::CONTAINERS);
-            for header in self.traverse::<ContainerHeader>(scope, None, usize::MAX) {
-                if !header?.is_ok_and(|header| build.add(&name, &header)) {
-                    return Ok(());
-                }
-            }
         }
-        build.finish();
-        Ok(())
+        let rows = contained(|| snapshot.records.len().or_fault())?;
+        match self.shared.keeper().is_worth_it(rows) {
+            true => self.shared.load_memory(),
+            false => Ok(()),
+        }
     }
 
     pub(crate) fn namespaces(&self) -> Result<Vec<NamespaceName>> {
@@ -180,49 +180,5 @@ impl fmt::Debug for ReadTxn {
         f.debug_struct("ReadTxn")
             .field("store", &self.shared)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::filter::Filters;
-    use crate::{Any, Container, Db, Runtime};
-
-    fn plan(txn: &ReadTxn, filter: &str) -> Plan {
-        let scope = Scope {
-            filters: Filters::parse([filter]).unwrap(),
-            ..Scope::all(&NamespaceName::new("a").unwrap(), &Kind::CONTAINERS)
-        };
-        txn.plan(&scope, usize::MAX).unwrap()
-    }
-
-    fn ids(ids: &[&str]) -> Plan {
-        Plan::Ids(ids.iter().map(|id| (*id).to_owned()).collect())
-    }
-
-    #[test]
-    fn a_query_that_the_index_serves_looks_at_its_candidates_only() {
-        let db = Db::in_memory().unwrap();
-        let store = db.namespace("a").unwrap();
-        for number in 0..20 {
-            let container =
-                Container::new(format!("c{number}"), Runtime::new("runc"), Any::default());
-            store
-                .create(container.label("n", number.to_string()))
-                .unwrap();
-        }
-        let txn = db.read().unwrap();
-        assert_eq!(plan(&txn, "labels.n==7"), ids(&["c7"]));
-        assert_eq!(plan(&txn, "labels.n==none"), ids(&[]));
-        assert_eq!(plan(&txn, "labels.n"), Plan::All, "all of them");
-        assert_eq!(
-            plan(&txn, "labels.n!=7"),
-            Plan::All,
-            "an absent label is another one"
-        );
-        store.delete("c7").unwrap();
-        assert_eq!(plan(&txn, "labels.n==7"), Plan::All, "the snapshot is old");
-        assert_eq!(plan(&db.read().unwrap(), "labels.n==7"), ids(&[]));
     }
 }

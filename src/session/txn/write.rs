@@ -10,12 +10,12 @@ use redb::WriteTransaction;
 
 use crate::model::error::{Error, ErrorKind, Operation, Result};
 use crate::model::revision::Revision;
-use crate::query::index::Changes;
 use crate::records::keys::meta;
 use crate::records::seal::seal;
 use crate::redb_file::fault::{OrFault, contained};
 use crate::session::log::changes::{RowChanges, TableCode, Written};
 use crate::session::log::{Log, Outcome};
+use crate::session::memory::Draft;
 use crate::session::process::Own;
 use crate::session::shared::Shared;
 
@@ -39,12 +39,12 @@ pub struct WriteTxn {
     dirty: Cell<bool>,
     /// Whether an operation failed between its writes.
     torn: Cell<bool>,
-    /// Whether it brings all that is in the log into the file.
+    /// Whether it is a checkpoint.
     is_checkpoint: bool,
-    /// What the index is to be told.
-    pub(super) changes: RefCell<Changes>,
-    /// What was written, for the log.
+    /// The rows it has written, for the log.
     rows: RefCell<RowChanges>,
+    /// The records in memory, as this transaction sees them.
+    pub(super) draft: RefCell<Draft>,
     stays_on_its_thread: PhantomData<*const ()>,
 }
 
@@ -60,8 +60,8 @@ impl WriteTxn {
             dirty: Cell::new(false),
             torn: Cell::new(false),
             is_checkpoint: false,
-            changes: RefCell::default(),
             rows: RefCell::default(),
+            draft: RefCell::new(shared.new_draft()),
             stays_on_its_thread: PhantomData,
         })
     }
@@ -107,8 +107,8 @@ impl WriteTxn {
         if !self.dirty.get() {
             return contained(|| txn.abort().or_fault());
         }
-        let changes = self.changes.take();
         let rows = self.rows.take();
+        let draft = self.draft.take();
         // A panic while committing leaves the outcome as unknown as an error does.
         let committed = contained(|| match self.shared.log() {
             Some(log) => log.commit(txn, rows, self.is_checkpoint),
@@ -117,8 +117,7 @@ impl WriteTxn {
         match committed {
             Ok(Outcome::Committed) => {
                 self.shared.reserved(self.reserved.get());
-                self.shared.index.settle(changes, true);
-                self.shared.renew_snapshot();
+                self.shared.renew_snapshot(draft);
                 // Whatever keeps it from being seen, it is no failure to write.
                 self.shared.check_place().map_err(|error| {
                     error
@@ -130,7 +129,6 @@ impl WriteTxn {
             Ok(Outcome::Refused(error)) => Err(error),
             Err(error) => {
                 self.shared.break_writes(&error);
-                self.shared.index.settle(changes, false);
                 tracing::error!(%error, path = ?self.shared.path(), "commit failed");
                 let message = "the outcome is unknown, all or nothing of it may be in the file: \
                                open the store again and look";

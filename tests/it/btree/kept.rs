@@ -45,7 +45,7 @@ pub(crate) trait Kept: Stored + PartialEq + Debug {
         }
     }
 
-    /// It as it is kept, if it may be.
+    /// The item as it would be stored, if it may be.
     fn settled(self, store: &BTreeStore, is_update: bool) -> Result<Self>;
 
     /// Takes from the input what an update takes.

@@ -73,7 +73,7 @@ impl BTreeStore {
         self.check_limit(what, any.type_url.len(), limits::TEXT_MAX_BYTES)
     }
 
-    /// A record as it is kept, if it may be.
+    /// A record as it would be stored, if it may be.
     pub(super) fn settled_record(&self, mut record: Record) -> Result<Record> {
         if self.has(Fault::RecordIdsAreIdentifiers) {
             ContainerId::new(record.id.as_str())?;
@@ -92,7 +92,7 @@ impl BTreeStore {
         Ok(record)
     }
 
-    /// A container as it is kept, if it may be.
+    /// A container as it would be stored, if it may be.
     pub(super) fn settled_container(
         &self,
         mut container: Container,

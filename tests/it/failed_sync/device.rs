@@ -6,7 +6,7 @@
 //! write it, and works again when the tmpfs may grow. Only free blocks are taken back, and none of the
 //! journal: so data is lost and the file system goes on, which is the worst case.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -41,8 +41,8 @@ impl Mounted {
             at: at.to_owned(),
             device,
         };
-        // The kernel's loop device takes a write that is cut short for a whole one, and tells
-        // nobody. So every write is of one block.
+        // The kernel's loop device silently takes a short write for a complete one. So every write is one
+        // block.
         let name = mounted.device.trim_start_matches("/dev/");
         for (what, value) in [("max_sectors_kb", "4"), ("nomerges", "2")] {
             fs::write(format!("/sys/block/{name}/queue/{what}"), value)
@@ -67,14 +67,16 @@ impl Drop for Mounted {
 impl Device {
     /// A device that works; or why there can be none.
     pub(super) fn new() -> Result<Self, String> {
-        for tool in ["mkfs.ext4", "debugfs", "losetup", "mount"] {
+        for tool in ["mkfs.ext4", "debugfs", "losetup", "mount", "python3"] {
             let found = Command::new(tool)
                 .arg("-V")
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .status();
             if found.is_err() {
-                return Err(format!("there is no {tool} (packages e2fsprogs, mount)"));
+                return Err(format!(
+                    "there is no {tool} (packages e2fsprogs, mount, python3)"
+                ));
             }
         }
         let directory = tempfile::tempdir().unwrap();
@@ -108,7 +110,7 @@ impl Device {
             "nodiscard,lazy_itable_init=0",
         ];
         run(Command::new("mkfs.ext4").args(options).arg(&image))?;
-        // It leaves holes where there are zeros; in the journal as well.
+        // It leaves holes for zeros, even in the journal.
         let bytes = fs::read(&image).unwrap();
         fs::write(&image, bytes).unwrap();
         let journal = run(Command::new("debugfs")
@@ -216,12 +218,11 @@ fn run(command: &mut Command) -> Result<String, String> {
     }
 }
 
-/// Somebody else who has a file mapped, so that its pages stay in memory.
+/// Another process that has a file mapped, so that its pages stay in memory.
 pub(super) struct Mapped(std::process::Child);
 
 impl Mapped {
-    /// None where there is no Python to do it.
-    pub(super) fn of(path: &Path) -> Option<Self> {
+    pub(super) fn of(path: &Path) -> Self {
         let program = "import mmap, sys\n\
                        file = open(sys.argv[1], 'rb')\n\
                        pages = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)\n\
@@ -234,11 +235,12 @@ impl Mapped {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .ok()?;
+            .unwrap();
         let mut told = [0; 6];
-        child.stdout.as_mut()?.read_exact(&mut told).ok()?;
+        let out = child.stdout.as_mut().unwrap();
+        out.read_exact(&mut told).unwrap();
         assert_eq!(&told, b"mapped");
-        Some(Self(child))
+        Self(child)
     }
 }
 
@@ -247,10 +249,4 @@ impl Drop for Mapped {
         drop(self.0.stdin.take());
         let _ = self.0.wait();
     }
-}
-
-/// Whether this machine has what a device takes: root, and loop devices.
-pub(super) fn should_work() -> bool {
-    let is_root = fs::metadata("/proc/self").is_ok_and(|this| this.uid() == 0);
-    is_root && File::open("/dev/loop-control").is_ok()
 }

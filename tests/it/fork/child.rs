@@ -1,5 +1,5 @@
-//! What a child does with what it inherits. It cannot print, since another thread of its parent may
-//! have had the lock of standard output: it ends with 0 or tells why not by a way of its own.
+//! The actions of a child on the store it inherits. It cannot print, since another thread of its parent may
+//! have held the lock of standard output. It exits with 0, or reports why not in its own way.
 
 use std::io::Write;
 use std::time::{Duration, Instant};

@@ -9,9 +9,9 @@ use std::time::Duration;
 use bayplan::Db;
 
 use super::{FORK_COUNT, FORK_FILE, FORK_ROLE};
-use crate::seed::tell;
+use crate::machine::Tmpfs;
 
-/// A process that holds a store until it is let go.
+/// A process that holds a store until its input ends.
 struct Holder {
     started: Child,
     /// Taken out of the child, which would close it to wait.
@@ -84,39 +84,13 @@ fn a_process_that_went_on_as_a_daemon_is_named_and_not_its_parent() {
     waiting.open(&path).unwrap();
 }
 
-/// A file system, unmounted in the end.
-struct Mounted(tempfile::TempDir);
-
-impl Mounted {
-    fn new() -> Option<Self> {
-        let directory = tempfile::tempdir().unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=16M", "bayplan-test"])
-            .arg(directory.path())
-            .stderr(Stdio::null())
-            .status();
-        mounted
-            .is_ok_and(|status| status.success())
-            .then_some(Self(directory))
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
-    }
-}
-
 #[test]
 fn a_file_with_the_same_number_on_another_device_is_not_meant() {
-    let (Some(one), Some(other)) = (Mounted::new(), Mounted::new()) else {
-        assert!(std::env::var_os("CI").is_none(), "nothing can be mounted");
-        tell(format_args!(
-            "holders: skipped, nothing can be mounted here"
-        ));
+    let mount = || Tmpfs::mount("holders", "16M");
+    let (Some(one), Some(other)) = (mount(), mount()) else {
         return;
     };
-    let [one, other] = [&one, &other].map(|disk| disk.0.path().join("meta.redb"));
+    let [one, other] = [&one, &other].map(|disk| disk.path().join("meta.redb"));
     let held = Db::create(&one).unwrap();
     drop(Db::create(&other).unwrap());
     let [first, second] = [&one, &other].map(|path| path.metadata().unwrap());

@@ -254,7 +254,7 @@ fn in_a_backup(path: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// The child has the store's file open, and with it the lock: until it ends, nobody else opens it.
+/// The child has the store's file open, and so holds the lock: until it ends, nobody else can open it.
 fn ends_first(path: &Path, end_now: impl FnOnce()) -> Result<(), String> {
     let mut handles = Handles::of(open(path));
     let parent = std::process::id();
@@ -392,7 +392,7 @@ fn has_child_with_number(number: u32, mut handles: Handles) -> Result<(), String
         if std::process::id() != number {
             end(Err(format!("it has the number {}", std::process::id())));
         }
-        // The number alone tells nothing; what writes and lets go asks for more.
+        // The process id alone proves nothing; writing and dropping check more.
         let done = refused("create", handles.store.create(plain("child")))
             .and_then(|()| refused("write", handles.db.begin_write()))
             .and_then(|()| refused("close", handles.db.clone().close()));

@@ -1,7 +1,7 @@
 //! A tool that is killed at each of its system calls that write, or for which each of them fails.
 //!
-//! strace does it, which says exactly where; without it the test is skipped, with a word. Other than
-//! the faults below redb, these reach the naming of the file and the syncs after it.
+//! It needs strace, which can say at exactly which call. Unlike the faults below redb, these also reach
+//! the call that names the file and the syncs after it.
 
 use std::fs;
 use std::path::Path;
@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 
 use super::tools::{Place, can_be_unnamed, judge, left_behind};
 use super::{CHILD_FILE, CHILD_ROLE, CHILD_SEED};
+use crate::machine::skip;
 use crate::sample::Contents;
 use crate::seed::{Seed, count_from_env, tell};
 
@@ -24,6 +25,8 @@ struct Outcome {
     told: String,
 }
 
+/// Whether strace runs; the suite is skipped otherwise.
+#[track_caller]
 fn has_strace(directory: &Path) -> bool {
     let log = directory.join("calls.log");
     let strace = Command::new("strace")
@@ -32,7 +35,11 @@ fn has_strace(directory: &Path) -> bool {
         .arg("true")
         .stderr(Stdio::null())
         .status();
-    strace.is_ok_and(|status| status.success())
+    let runs = strace.is_ok_and(|status| status.success());
+    if !runs {
+        skip("calls", "strace does not run");
+    }
+    runs
 }
 
 /// Runs a tool whose `nth` call of one kind ends as said.
@@ -69,7 +76,6 @@ fn a_tool_that_is_killed_or_fails_at_any_call_leaves_a_whole_store_or_nothing() 
     let first_seed = seed.get();
     let directory = tempfile::tempdir().unwrap();
     if !has_strace(directory.path()) {
-        tell(format_args!("calls: skipped, strace does not run here"));
         return;
     }
     let place = Place::new(directory.path());

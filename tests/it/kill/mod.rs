@@ -1,9 +1,8 @@
 //! A process that is killed at any moment loses nothing that it acknowledged.
 //!
-//! A child, this binary once more, works on a store with several threads and tells each operation
-//! twice: what it is about to do, and that it is done. Beside them threads take snapshots, and at
-//! times another process reads the file. The child is killed; what it told is compared with the
-//! file; and the next child goes on with the same file.
+//! A child, this binary again, works on a store with several threads and reports each operation twice:
+//! before and after it. Other threads take snapshots, and at times another process reads the file. The
+//! child is killed, its reports are compared with the file, and the next child goes on with the same file.
 //!
 //! `BAYPLAN_KILLS` sets how often, `BAYPLAN_SEED` repeats a run (as far as the scheduler does).
 
@@ -86,7 +85,7 @@ fn kill_while_creating_leaves_a_whole_store_or_no_file() {
     let mut whole = 0;
     for number in 0..kills {
         let path = directory.path().join(format!("{number}.redb"));
-        // It takes a few milliseconds, and longer where others work beside it.
+        // It takes a few milliseconds, and longer on a busy machine.
         let longest = [5_000, 25_000][seed.below(2)];
         let delay = Duration::from_micros(seed.below(longest) as u64);
         let mut model = Model::default();

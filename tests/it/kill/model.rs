@@ -9,7 +9,7 @@ use crate::sample::{Contents, mark_of, marked, without_stamps};
 /// Containers, each with the mark that all of it follows from.
 pub(super) type Marks = BTreeMap<(String, String), u64>;
 
-/// What must be in the file, as far as the children have told.
+/// What must be in the file, according to the children's reports.
 #[derive(Default)]
 pub(super) struct Model {
     containers: Marks,
@@ -73,7 +73,7 @@ pub(super) fn apply(containers: &mut Marks, changes: &[Change]) {
     }
 }
 
-/// The marks of what is stored, after a look whether every container is whole.
+/// The marks of the stored containers, after checking that each is complete.
 pub(super) fn found(contents: &Contents) -> Result<Marks, String> {
     let mut found = BTreeMap::new();
     for (key, container) in &contents.containers {

@@ -12,7 +12,7 @@ use super::told::Told;
 use super::{CHILD_FILE, CHILD_ROLE, CHILD_SEED};
 use crate::seed::Seed;
 
-/// A child and what it tells.
+/// A child and its reports.
 pub(super) struct Running {
     child: Child,
     told: Receiver<Told>,

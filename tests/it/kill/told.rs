@@ -1,4 +1,4 @@
-//! What a child tells its parent, as lines of text.
+//! The reports of a child to its parent, as lines of text.
 
 use std::io::Write;
 
@@ -6,7 +6,7 @@ use std::io::Write;
 /// it is gone.
 pub(super) type Change = ((String, String), Option<u64>);
 
-/// What the child tells.
+/// A report.
 #[derive(Debug, PartialEq)]
 pub(super) enum Told {
     /// The store is open.

@@ -51,7 +51,7 @@ impl Place {
         self.0.join("target.redb")
     }
 
-    /// Makes the sources; what they hold, apart from the beats.
+    /// Creates the sources; returns their content, apart from the beats.
     pub(super) fn fill(&self, seed: &mut Seed, count: usize) -> Contents {
         let db = Db::create(self.store()).unwrap();
         populate(&db, seed, count).unwrap();
@@ -162,7 +162,7 @@ fn read(path: &Path) -> Result<Contents, String> {
     Contents::of(&db).map_err(|error| format!("{error:#}"))
 }
 
-/// Takes out what was written meanwhile, after a look whether it is of one moment.
+/// Removes what was written meanwhile, after checking that it is of one moment.
 fn without_beats(mut contents: Contents) -> Result<Contents, String> {
     if contents.namespaces.is_empty() {
         return Ok(contents); // A new store.
@@ -200,7 +200,7 @@ pub(super) fn judge(place: &Place, expected: &Contents, was_done: bool) -> Resul
     Ok(true)
 }
 
-/// The files that a killed process has left and that nobody asked for.
+/// The unwanted files that a killed process left.
 pub(super) fn left_behind(directory: &Path) -> usize {
     let entries = fs::read_dir(directory).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());

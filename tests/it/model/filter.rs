@@ -27,7 +27,7 @@ enum Test {
     Contains(&'static str),
 }
 
-/// A selector: a field and what is asked of it.
+/// A selector: a field and a condition.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Selector {
     field: &'static str,

@@ -167,7 +167,7 @@ struct Run {
     db: Option<Db>,
     model: BTreeStore,
     snapshots: VecDeque<(ReadTxn, BTreeStore)>,
-    /// The latest revision of what was committed.
+    /// The latest committed revision.
     latest: Revision,
 }
 
@@ -385,7 +385,7 @@ fn opens(
     Ok(found.is_none())
 }
 
-/// Does one piece of work. With a `latest` revision, what is written must have a later one.
+/// Does one piece of work. If `latest` is given, everything written must have a later revision.
 fn outcome<T: Item>(
     work: &Work<T>,
     store: &dyn Store<T>,
@@ -458,7 +458,7 @@ fn perform<T: Item>(work: &Work<T>, store: &dyn Store<T>) -> Result<Done<T>> {
     }
 }
 
-/// Does what is not done in one store.
+/// Does work that does not concern a single collection.
 fn tell(operation: &Operation, namespaces: &dyn Namespaces) -> Result<Told> {
     let nothing = |()| Told::Nothing;
     match operation {

@@ -12,10 +12,10 @@ use crate::summary::Made;
 
 /// Copy the store into a new file
 ///
-/// The backup is a store like any other, with the same id: it can be looked into where it is, and
-/// `restore` makes a working copy of it. The file must not exist; only its owner may read it, and it
-/// is verified before it gets its name. The store may be in use by a process that lets others read.
-/// Of a damaged store no backup is made, and the exit code is 2.
+/// The backup is a store like any other, with the same id: you can look into it directly, and `restore`
+/// makes a working copy. The file must not exist. Only its owner may read it, and it is verified before it
+/// gets its name. The store may be in use by a process that lets others read. A damaged store is not backed
+/// up, and the exit code is 2.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:

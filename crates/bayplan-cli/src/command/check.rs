@@ -10,9 +10,9 @@ use crate::text::visible;
 
 /// Check everything that is stored
 ///
-/// Every value is compared with its checksum, every rule is looked at, and the checksums of all
-/// pages of the file are verified, also while another process writes it. The file is not written to.
-/// The exit code is 2 if anything is damaged; what it is follows the summary, one line for each.
+/// Verifies the checksums of every value and of every page, and every rule, even while another process
+/// writes to the file. The file is not changed. If anything is damaged, the exit code is 2, and each damage
+/// has a line after the summary.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:

@@ -6,18 +6,18 @@ use crate::run::Io;
 use crate::store::ADVICE;
 use crate::summary::{self, size};
 
-/// Give the free pages of the file back to the file system
+/// Return the free pages of the file to the file system
 ///
-/// Nobody else may have the file open. It is verified before; a damaged one is left as it is, and the
-/// exit code is 2. A crash leaves a whole store, compacted or not. Pages are moved together, not merged: a
-/// store that was restored from a backup can be smaller, as its pages are full.
+/// No other process may have the file open. It is verified first. A damaged file is left alone, and the
+/// exit code is 2. A crash leaves an intact store, compacted or not. Pages are moved together but not
+/// merged, so a store restored from a backup can be smaller still.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
   bayplan compact --dry-run
   bayplan compact --timeout 10")]
 pub(crate) struct Args {
-    /// Estimate what there is to gain, and change nothing
+    /// Estimate the gain, and change nothing
     #[arg(long)]
     dry_run: bool,
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use bayplan::{Any, Container, Runtime};
+use bayplan::{Container, Runtime};
 use clap::ArgGroup;
 
 use crate::cli::Global;
@@ -12,8 +12,8 @@ use crate::run::Io;
 
 /// Store a new container
 ///
-/// The specification is that of an OCI bundle (config.json), kept without white space under the
-/// type that containerd gives it. Nothing is started, and no image or snapshot is looked for.
+/// The specification is that of an OCI bundle (config.json). It is stored without white space, under
+/// containerd's type for it. Nothing is started, and images and snapshots are not checked.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -32,8 +32,8 @@ pub(crate) struct Args {
 
     /// Take the specification from this file; - is standard input
     ///
-    /// It is an OCI specification, or any other in the form that `info` prints:
-    /// {"type_url": .., "json": ..} or {"type_url": .., "base64": ..}.
+    /// An OCI specification, or any other in the form that `info` prints: {"type_url": .., "json": ..} or
+    /// {"type_url": .., "base64": ..}.
     #[arg(long, value_name = "FILE")]
     spec: Option<PathBuf>,
 
@@ -102,7 +102,7 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
     };
     let mut runtime = Runtime::new(args.runtime);
     if let Some(path) = &args.runtime_options {
-        runtime = runtime.options(input::read(path, io.input)?.parse::<Any>()?);
+        runtime = runtime.options(input::read(path, io.input)?.value()?);
     }
     let mut container = Container::new(target.id, runtime, spec)
         .image(args.image)
@@ -110,7 +110,7 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
         .sandbox(args.sandbox_id);
     container.labels.extend(args.labels);
     for (name, path) in args.extensions {
-        let value = input::read(path.as_ref(), io.input)?.parse::<Any>()?;
+        let value = input::read(path.as_ref(), io.input)?.value()?;
         container.extensions.insert(name, value);
     }
     global

@@ -15,14 +15,12 @@ use crate::summary::Made;
 
 /// Write the store as lines of JSON
 ///
-/// The dump holds everything, always in the same order, and `load` makes the same store of it. With
-/// -n it holds only that namespace, and says so; the variable CONTAINERD_NAMESPACE does not narrow
-/// it.
+/// The dump holds everything, always in the same order, and `load` turns it into the same store. With -n it
+/// holds only that namespace, and says so; the variable CONTAINERD_NAMESPACE is ignored.
 ///
-/// It goes to standard output, or into a new file, which only its owner may read: it holds all
-/// specifications, and so may hold secrets. The last line tells that a dump is complete. Of a damaged
-/// store there is none, and the exit code is 2. The store may be in use by a process that lets others
-/// read.
+/// It goes to standard output, or to a new file that only its owner may read, since specifications may hold
+/// secrets. The last line marks a complete dump; for a damaged store it is missing, and the exit code is 2.
+/// The store may be in use by a process that lets others read.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -31,21 +29,21 @@ Examples:
   bayplan dump | zstd > meta.ndjson.zst
   bayplan dump | jq -r 'select(.container) | .container.image'")]
 pub(crate) struct Args {
-    /// The new file; standard output if it is not named, or `-`
+    /// The new file; by default, or if `-`, standard output
     #[arg(default_value = "-", hide_default_value = true)]
     file: PathBuf,
 }
 
 pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
     let is_output = is_stream(&args.file);
-    // Who has the variable set and dumps to keep all must not lose the other namespaces.
+    // A dump of everything must not lose namespaces just because the variable is set.
     let namespace = global.named_namespace()?;
     let db = global.open_to_copy()?;
     let mut dump = Dump::of(&db);
     if let Some(name) = &namespace {
         dump = dump.namespace(name);
     }
-    // On a terminal the dump itself shows how far it has come.
+    // On a terminal the dump itself shows the progress.
     let is_shown = io.terminals.err && !(is_output && io.terminals.out);
     let mut meter = Meter::new(io.err, is_shown, "dumping", "containers");
     let progress = |progress: Progress| meter.show(progress);
@@ -72,14 +70,19 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
 fn to_output(dump: &Dump<'_>, out: &mut dyn Write, progress: impl FnMut(Progress)) -> Result<()> {
     let mut out = Watched { out, failed: None };
     let written = dump.write(&mut out, progress);
+    let _ = out.flush();
     match (written, out.failed) {
+        // Whoever reads a dump means to keep it: unlike a list, half of one is of no use.
+        (_, Some(error)) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::new(
+            "standard output was closed before the dump was complete",
+        )),
         (_, Some(error)) => Err(Failure::Output(error)),
         (Ok(_), None) => Ok(()),
         (Err(error), None) => Err(Failure::from(error).if_damaged(ADVICE)),
     }
 }
 
-/// Keeps the first error of what is written to.
+/// Keeps the first error of the output.
 struct Watched<'a> {
     out: &'a mut dyn Write,
     failed: Option<io::Error>,

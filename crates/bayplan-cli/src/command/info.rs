@@ -4,14 +4,13 @@ use bayplan::{Container, ReadTxn};
 
 use crate::cli::Global;
 use crate::failure::{Exit, Failure, Result};
-use crate::json;
 use crate::run::Io;
+use crate::{edited, json};
 
 /// Print containers as JSON, with their specifications
 ///
-/// One id prints one object, several ids print one array. Containers that cannot be read are
-/// reported, and the others printed. What is JSON in a container is printed as such, anything else
-/// in base64.
+/// One id prints an object, several ids print an array. Containers that cannot be read are reported, and
+/// the others printed. Values that are JSON are printed as JSON, others in base64.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -36,7 +35,7 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
         if args.spec {
             spec_of(&container)
         } else {
-            Ok(json::of(&container)?)
+            Ok(edited::show(&json::of(&container)?, &container))
         }
     };
     if let [id] = args.ids.as_slice() {
@@ -65,7 +64,7 @@ fn look_up(id: &str, global: &Global, snapshot: &ReadTxn) -> Result<Container> {
     Ok(store.get(&meant.id)?)
 }
 
-/// The spec as it is stored, if that is JSON.
+/// The spec as stored, if it is JSON.
 fn spec_of(container: &Container) -> Result<String> {
     let spec = container.spec.clone().unwrap_or_default();
     let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(&spec.value).is_ok();

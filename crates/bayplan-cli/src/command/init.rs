@@ -5,9 +5,8 @@ use crate::failure::{Exit, Result};
 
 /// Create the database file
 ///
-/// The file must not exist, its directory must. Only its owner may read and write it, for
-/// specifications hold secrets. The store remembers the rules that --rules names, `strict` without
-/// it.
+/// The file must not exist, but its directory must. Only its owner may read and write it, since
+/// specifications may hold secrets. The store remembers the rules of --rules, by default `strict`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:

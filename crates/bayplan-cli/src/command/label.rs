@@ -11,8 +11,8 @@ use crate::{input, text};
 
 /// Set and remove labels of a container, and print all it has
 ///
-/// KEY=VALUE sets a label, KEY= removes it. A key that holds a `=` stands in quotes: "a=b"=VALUE.
-/// Without any, the labels are only printed.
+/// KEY=VALUE sets a label, KEY= removes it. A key that contains `=` must be quoted: "a=b"=VALUE. Without
+/// arguments, the labels are only printed.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -53,7 +53,7 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
     Ok(Exit::Done)
 }
 
-/// One label in each line.
+/// One label per line.
 pub(crate) fn print(labels: &Labels, out: &mut dyn Write) -> std::io::Result<()> {
     for (key, value) in labels {
         writeln!(out, "{}", text::label(key, value))?;

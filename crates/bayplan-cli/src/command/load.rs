@@ -11,18 +11,18 @@ use crate::meter::Meter;
 use crate::run::Io;
 use crate::summary::Made;
 
-/// Make the database file from a dump
+/// Create the database file from a dump
 ///
-/// The file that --db or BAYPLAN_DB names must not exist. It becomes the store that was dumped, with
-/// its id, times and revisions: do not use both. There is a whole store afterwards, or none. A dump
-/// that was edited loads if `crc32` is removed from its last line and the counts there are right.
+/// The file that --db or BAYPLAN_DB names must not exist. It becomes the store that was dumped, with its
+/// id, times and revisions: do not use both. Afterwards there is a complete store, or none. To load a dump
+/// that was edited, remove `crc32` from its last line, and correct the counts there.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
   bayplan load meta.ndjson --db new.redb
   zstd -dc meta.ndjson.zst | bayplan load --db new.redb")]
 pub(crate) struct Args {
-    /// The dump; standard input if it is not named, or `-`
+    /// The dump; by default, or if `-`, standard input
     #[arg(default_value = "-", hide_default_value = true)]
     file: PathBuf,
 }

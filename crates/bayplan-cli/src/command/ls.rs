@@ -4,21 +4,22 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bayplan::{ContainerHeader, ContainerId, Error, Filter, Filters};
+use bayplan::{
+    ContainerHeader, ContainerId, Detail, Error, Filter, Filters, Found, ReadStore, Selection,
+};
 use serde::Serialize;
 
 use crate::cli::{Format, Global};
 use crate::failure::{Exit, Failure, Result, say};
-use crate::listing::{self, Visitor};
 use crate::run::Io;
 use crate::table::{Table, age};
 use crate::{json, note, text};
 
 /// List containers
 ///
-/// They are listed by id, those that match any of the filters. Specifications and extensions are
-/// not read, and in no output; see `info`. A container that is damaged is reported, and the others
-/// are listed all the same. AGE has a minus where a container was created by a clock ahead of this one.
+/// Lists the containers that match any of the filters, in the order of their ids. Specifications and
+/// extensions are not shown; see `info`. A damaged container is reported, and the others are listed anyway.
+/// AGE is negative if the clock that created the container was ahead of this one.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Filters:
@@ -87,13 +88,13 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
                 _ => None,
             };
             let store = snapshot.namespace(name.as_str())?;
-            if listing::visit(&store, after, &filters, &mut list)?.is_break() {
+            if list.visit(&store, after, &filters)?.is_break() {
                 break;
             }
         }
     } else {
         let store = snapshot.namespace(&namespace)?;
-        let _ = listing::visit(&store, after.as_deref(), &filters, &mut list)?;
+        let _ = list.visit(&store, after.as_deref(), &filters)?;
     }
     let is_table = matches!(list.printer, Printer::Table(_));
     let listed = list.listed;
@@ -106,8 +107,13 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
 }
 
 fn parse(texts: &[String], strict: bool) -> Result<Filters> {
+    // To the library it matches everything. Here it is more likely an unset variable.
+    if texts.iter().any(String::is_empty) {
+        let failure = Failure::new("invalid filter").because("it is empty");
+        return Err(failure.because("to list all containers, give no filter"));
+    }
     let filters = match texts {
-        // Of one filter nobody asks which.
+        // A single filter needs no number in the error.
         [text] if strict => Filter::parse_strict(text).map(Filters::from),
         [text] => Filter::parse(text).map(Filters::from),
         texts if strict => Filters::parse_strict(texts),
@@ -122,7 +128,7 @@ fn parse(texts: &[String], strict: bool) -> Result<Filters> {
     })
 }
 
-/// Warns of fields that no container can have: `==` finds nothing then, and `!=` everything.
+/// Warns of fields that no container can have: for them `==` matches nothing, and `!=` everything.
 fn warn(filters: &Filters, err: &mut dyn Write) {
     for unknown in filters.unknown_fields() {
         let warning = Failure::new(format!("warning: {unknown}"));
@@ -135,13 +141,13 @@ fn warn(filters: &Filters, err: &mut dyn Write) {
     }
 }
 
-/// What may be meant by a filter that is an id.
+/// A hint for a filter that looks like an id.
 fn hint(filter: &str) -> Option<String> {
     let id = ContainerId::new(filter).ok()?;
     Some(format!("for an id write id=={id}"))
 }
 
-/// The namespace and the id to begin with. Of all namespaces the first one has the name "".
+/// The namespace and the id to begin with. "" begins with the first namespace.
 fn start(args: &Args, global: &Global) -> Result<(String, Option<String>)> {
     if !args.all_namespaces {
         return match &args.after {
@@ -162,7 +168,7 @@ fn start(args: &Args, global: &Global) -> Result<(String, Option<String>)> {
     }
 }
 
-/// A container as JSON shows it in a list.
+/// A container in a JSON list.
 #[derive(Serialize)]
 struct Row<'a> {
     namespace: &'a str,
@@ -177,7 +183,7 @@ enum Printer {
     Ndjson,
 }
 
-/// A list while it is printed.
+/// A list being printed.
 struct List<'a, 'io> {
     printer: Printer,
     args: &'a Args,
@@ -218,6 +224,43 @@ impl<'a, 'io> List<'a, 'io> {
         }
     }
 
+    /// Prints the containers behind `after` that match, and reports those that cannot be read.
+    /// `Break` once the limit is reached.
+    fn visit(
+        &mut self,
+        store: &dyn ReadStore,
+        after: Option<&str>,
+        filters: &Filters,
+    ) -> Result<ControlFlow<()>> {
+        let namespace = store.name().to_string();
+        let mut selection = Selection::default();
+        selection.filters = filters.clone();
+        selection.after = after.map(str::to_owned);
+        selection.detail = Detail::Header(Vec::new());
+        selection.is_lenient = true;
+        for found in store.traverse(&selection)? {
+            match found? {
+                Found::Header(header) => {
+                    if self.args.limit.is_some_and(|limit| self.listed >= limit) {
+                        self.has_more = true;
+                        return Ok(ControlFlow::Break(()));
+                    }
+                    self.listed += 1;
+                    self.print(&namespace, &header)?;
+                }
+                Found::Damaged(damaged) => self.report(damaged.error),
+                _ => {}
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn report(&mut self, error: Error) {
+        let failure = Failure::from(error);
+        failure.report(self.io.err);
+        self.exit = self.exit.max(failure.exit());
+    }
+
     fn finish(self) -> Result<Exit> {
         let out = &mut *self.io.out;
         match self.printer {
@@ -225,7 +268,7 @@ impl<'a, 'io> List<'a, 'io> {
             Printer::Json(array) => array.finish(out)?,
             Printer::Ids | Printer::Ndjson => {}
         }
-        // With a limit of 0 there is nothing to go on from.
+        // With a limit of 0 there is no id to continue from.
         let has_next = self.has_more && self.listed > 0;
         if has_next && matches!(self.args.format, Format::Table) && !self.args.quiet {
             out.flush()?;
@@ -238,6 +281,10 @@ impl<'a, 'io> List<'a, 'io> {
     }
 
     fn print(&mut self, namespace: &str, header: &ContainerHeader) -> Result<()> {
+        self.last = match self.args.all_namespaces {
+            true => format!("{namespace}/{}", header.id),
+            false => header.id.clone(),
+        };
         let out = &mut *self.io.out;
         match &mut self.printer {
             Printer::Ids => writeln!(out, "{}", self.last)?,
@@ -268,7 +315,7 @@ fn line(namespace: &str, header: &ContainerHeader) -> Result<String> {
     Ok(json::of(&Row { namespace, header })?)
 }
 
-/// The columns that were asked for.
+/// The requested columns.
 fn shown<'c>(args: &Args, columns: [&'c str; 6]) -> Vec<&'c str> {
     let last = columns.len() - 1;
     let columns = columns.into_iter().enumerate();
@@ -276,26 +323,4 @@ fn shown<'c>(args: &Args, columns: [&'c str; 6]) -> Vec<&'c str> {
         .filter(|(at, _)| (*at > 0 || args.all_namespaces) && (*at < last || args.labels))
         .map(|(_, column)| column)
         .collect()
-}
-
-impl Visitor for List<'_, '_> {
-    fn header(&mut self, namespace: &str, header: ContainerHeader) -> Result<ControlFlow<()>> {
-        if self.args.limit.is_some_and(|limit| self.listed >= limit) {
-            self.has_more = true;
-            return Ok(ControlFlow::Break(()));
-        }
-        self.listed += 1;
-        self.last = match self.args.all_namespaces {
-            true => format!("{namespace}/{}", header.id),
-            false => header.id.clone(),
-        };
-        self.print(namespace, &header)?;
-        Ok(ControlFlow::Continue(()))
-    }
-
-    fn damaged(&mut self, error: Error) {
-        let failure = Failure::from(error);
-        failure.report(self.io.err);
-        self.exit = self.exit.max(failure.exit());
-    }
 }

@@ -1,4 +1,4 @@
-//! The commands, one in each file: what it may be told, and what it does.
+//! The commands, one per file, with their arguments.
 
 pub(crate) mod backup;
 pub(crate) mod check;

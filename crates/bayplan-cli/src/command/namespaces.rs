@@ -39,7 +39,7 @@ enum Command {
     },
     /// Create a namespace
     ///
-    /// There is no need to: it comes into being with its first container.
+    /// This is optional: a namespace is created implicitly with its first container.
     #[command(visible_alias = "c")]
     Create {
         /// The name
@@ -50,8 +50,8 @@ enum Command {
     },
     /// Set and remove labels of a namespace, and print all it has
     ///
-    /// KEY=VALUE sets a label, KEY= removes it. A key that holds a `=` stands in quotes:
-    /// "a=b"=VALUE. Without any, the labels are only printed.
+    /// KEY=VALUE sets a label, KEY= removes it. A key that contains `=` must be quoted: "a=b"=VALUE.
+    /// Without arguments, the labels are only printed.
     Label {
         /// The namespace, which must exist
         name: String,
@@ -61,8 +61,8 @@ enum Command {
     },
     /// Remove namespaces
     ///
-    /// Those that do not exist or hold containers are reported, and the others removed all the
-    /// same, all in one step.
+    /// All are removed in one step. One that does not exist or is not empty is reported, and the others are
+    /// removed anyway.
     #[command(visible_aliases = ["delete", "del", "remove"])]
     Rm {
         /// The namespaces
@@ -92,7 +92,7 @@ fn list_names(global: &Global, io: &mut Io<'_>) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// A namespace as JSON shows it.
+/// A namespace in JSON.
 #[derive(Serialize)]
 struct Row<'a> {
     name: &'a str,
@@ -147,7 +147,7 @@ fn set_labels(
     Ok(Exit::Done)
 }
 
-/// The store would make a namespace of a name that is mistyped.
+/// The store would create a namespace for a mistyped name.
 fn must_exist(name: &str, namespaces: &dyn ReadNamespaces) -> Result<()> {
     if namespaces
         .list_namespaces()?

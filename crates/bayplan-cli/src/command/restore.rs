@@ -10,11 +10,11 @@ use crate::run::Io;
 use crate::store::ADVICE;
 use crate::summary::Made;
 
-/// Make the database file from a backup
+/// Create the database file from a backup
 ///
-/// The file that --db or BAYPLAN_DB names must not exist: move a damaged one away before. Every page
-/// and every value of the backup is verified; it is not written to. The store has the id of the one
-/// that was backed up: do not use both.
+/// The file that --db or BAYPLAN_DB names must not exist: move a damaged one away first. Every page and
+/// every value of the backup is verified; the backup is not changed. The new store has the same id as the
+/// one that was backed up: do not use both.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:

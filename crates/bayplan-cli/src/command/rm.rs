@@ -1,5 +1,8 @@
 //! `bayplan rm`
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use bayplan::WriteNamespace;
 
 use crate::cli::Global;
@@ -9,9 +12,9 @@ use crate::run::Io;
 
 /// Remove containers
 ///
-/// Those that do not exist are reported, and the others removed all the same, all in one step.
-/// Nothing is stopped, and no image or snapshot is removed. Where only the beginning of an id is
-/// given, the id that was meant is told.
+/// All are removed in one step. One that does not exist is reported, and the others are removed anyway; one
+/// that is named twice is removed once. Nothing is stopped, and no image or snapshot is removed. If only
+/// the beginning of an id is given, the whole id is printed.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -35,23 +38,24 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
         Ok((store, meant))
     };
     let found: Vec<Result<_>> = args.ids.iter().map(look_up).collect();
-    let mut removed = Vec::new();
+    let mut removed = BTreeMap::new();
     let mut exit = Exit::Done;
     for found in found {
-        let remove = |(store, meant): (WriteNamespace<'_>, Meant)| {
-            store.delete(&meant.id)?;
-            Ok(meant)
-        };
-        match found.and_then(remove) {
-            Ok(meant) => removed.push(meant),
-            Err(failure) => {
-                failure.report(io.err);
-                exit = exit.max(failure.exit());
+        let mut remove = |(store, meant): (WriteNamespace<'_>, Meant)| {
+            // The same container may be named twice, such as by two beginnings of its id.
+            if let Entry::Vacant(entry) = removed.entry((store.name().clone(), meant.id.clone())) {
+                store.delete(&meant.id)?;
+                entry.insert(meant);
             }
+            Ok(())
+        };
+        if let Err(failure) = found.and_then(&mut remove) {
+            failure.report(io.err);
+            exit = exit.max(failure.exit());
         }
     }
     txn.commit()?;
-    for meant in removed {
+    for meant in removed.into_values() {
         meant.tell("removed", io.err);
     }
     Ok(exit)

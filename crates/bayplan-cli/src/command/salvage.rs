@@ -12,14 +12,14 @@ use crate::run::Io;
 use crate::summary::{self, Made};
 use crate::text::visible;
 
-/// Save what is left of a damaged file in a new one
+/// Save the rest of a damaged file in a new one
 ///
-/// The old file may be damaged in any way, and is not written to. The new one must not exist; it is a
-/// healthy store, with the id of the old one as far as that is left.
+/// The old file may be damaged in any way, and is not changed. The new file must not exist. It is a healthy
+/// store, with the id of the old one if that can be read.
 ///
-/// A line for each container that was lost, or that may not be what was stored last, follows the
-/// summary. The exit code is 2 if there is any, or if something may be missing that cannot be named;
-/// it is 0 only if everything is as it was.
+/// Each container that was lost, or may not be what was stored last, has a line after the summary. The exit
+/// code is 2 if there are any, or if containers may be missing that cannot be named. It is 0 only if
+/// everything was saved.
 #[derive(Debug, clap::Args)]
 #[command(allow_missing_positional = true)]
 #[command(after_long_help = "\
@@ -28,7 +28,7 @@ Examples:
   bayplan --db saved.redb check
   bayplan --db saved.redb ls -A")]
 pub(crate) struct Args {
-    /// The damaged file; the one that --db or BAYPLAN_DB names if it is left out
+    /// The damaged file; by default the one that --db or BAYPLAN_DB names
     old: Option<PathBuf>,
 
     /// The new file
@@ -85,7 +85,7 @@ fn tell(report: &SalvageReport, new: &Path, io: &mut Io<'_>) -> Result<Exit> {
     })
 }
 
-/// What is not as it was, one thing in each line.
+/// The losses and doubts, one per line.
 fn lines(report: &SalvageReport) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(damage) = &report.log_damage {
@@ -124,7 +124,7 @@ fn lines(report: &SalvageReport) -> Vec<String> {
     lines
 }
 
-/// A container as in all other commands, a record of another kind with that.
+/// A container as in all other commands, a record with its kind.
 fn name(namespace: &str, kind: &str, id: &str) -> String {
     match kind {
         "containers" => format!("{namespace}/{id}"),

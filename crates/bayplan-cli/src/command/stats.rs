@@ -11,11 +11,11 @@ use crate::store::ADVICE;
 use crate::summary::{self, size};
 use crate::table::Table;
 
-/// Show how much is stored, and where the bytes of the file are
+/// Show how much is stored, and what takes space in the file
 ///
-/// `stored` is keys and values, `metadata` what finding them takes, `fragmented` room in pages that
-/// are in use; what comes fills it. The rest of the file is `free`: new containers fill it, and
-/// `compact` gives it back to the file system.
+/// `stored` counts keys and values, `metadata` the structure to find them, `fragmented` unused space in
+/// pages in use, which later writes fill. The rest of the file is `free`: new containers fill it, and
+/// `compact` returns it to the file system.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:

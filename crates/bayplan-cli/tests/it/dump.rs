@@ -256,7 +256,7 @@ fn a_dump_that_is_killed_leaves_no_file() {
 }
 
 #[test]
-fn a_closed_pipe_ends_a_dump_silently_and_a_full_disk_does_not() {
+fn a_dump_that_a_closed_pipe_or_a_full_disk_cuts_short_fails() {
     let place = large();
     let mut child = place
         .command(&["dump"])
@@ -267,7 +267,8 @@ fn a_closed_pipe_ends_a_dump_silently_and_a_full_disk_does_not() {
     let mut first = [0; 1];
     child.stdout.take().unwrap().read_exact(&mut first).unwrap();
     let run = place.told(child.wait_with_output().unwrap());
-    assert_eq!((run.code, run.err.as_str()), (0, ""));
+    let text = "bayplan: standard output was closed before the dump was complete\n";
+    assert_eq!((run.code, run.err.as_str()), (1, text));
 
     let full = File::options().write(true).open("/dev/full").unwrap();
     let output = place.command(&["dump"]).stdout(full).output().unwrap();

@@ -264,3 +264,15 @@ fn a_container_of_a_time_to_come_has_a_negative_age() {
     let age = list.lines().nth(1).unwrap().split_whitespace().last();
     assert!(matches!(age, Some("-59m" | "-60m")), "{list}");
 }
+
+#[test]
+fn an_empty_filter_is_refused_since_it_would_list_everything() {
+    let place = place();
+    for args in [&["ls", ""][..], &["ls", "-q", "id==web", ""]] {
+        place.fails(
+            args,
+            1,
+            "bayplan: invalid filter\n  it is empty\n  to list all containers, give no filter\n",
+        );
+    }
+}

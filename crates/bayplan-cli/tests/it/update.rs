@@ -42,10 +42,14 @@ fn what_info_prints_can_be_edited_and_given_back() {
         "",
     );
     place.ok(&["label", "web"], "a=1\nb=3\n");
+    let info = place.prints(&["info", "web"]);
+    let edited = info.replace(r#""a": "1""#, r#""a": "2""#);
+    place.file("web.json", &edited);
     place.ok(&["update", "web", "--from", "web.json"], "");
     place.ok(&["label", "web"], "a=2\nb=3\n");
 
-    place.file("web.json", edited.replace("runc.v2", "runc.v1"));
+    let info = place.prints(&["info", "web"]);
+    place.file("web.json", info.replace("runc.v2", "runc.v1"));
     place.fails(
         &["update", "web", "--from", "web.json"],
         1,
@@ -61,14 +65,14 @@ fn what_info_prints_can_be_edited_and_given_back() {
         &["update", "web", "--from", "web.json", "--field", "lables"],
         1,
         "bayplan: invalid field path\n  field path \"lables\": expected one of labels, \
-         labels.KEY, spec, extensions, extensions.NAME, image, snapshotkey\n    lables\n    ^\n",
+         labels.KEY, spec, extensions, extensions.NAME, image, snapshotkey, or value of a record\n    lables\n    ^\n",
     );
     let run = place.run_with(&["update", "web", "--from", "-"], r#"{"id":"web"}"#, &[]);
     assert_eq!(
         (run.code, run.err.as_str()),
         (
             1,
-            "bayplan: standard input is not what is expected here: missing field `runtime` at \
+            "bayplan: standard input does not have the expected form: missing field `runtime` at \
              line 1 column 12\n"
         )
     );
@@ -96,7 +100,7 @@ fn a_spec_in_gos_spelling_goes_through_an_editor() {
 
     let info = place.prints(&["info", "web"]);
     assert!(info.contains("base64"), "{info}");
-    let from = ["update", "web", "--from", "-"];
+    let from = ["update", "web", "--any-revision", "--from", "-"];
     assert_eq!(place.run_with(&from, &info, &[]).code, 0);
     assert_eq!(stored(), (spec.clone(), spec.clone()));
 
@@ -134,6 +138,68 @@ fn a_stale_revision_is_refused() {
             "bayplan: update container \"web\" in namespace \"default\": it has revision {now}, \
              not {seen} any more\n"
         ),
+    );
+}
+
+#[test]
+fn a_container_that_changed_since_it_was_printed_is_not_overwritten() {
+    let place = Place::new();
+    place.container("web", &["--label", "a=1"]);
+    let info = place.prints(&["info", "web"]);
+    let seen = revision(&place);
+    place.file("web.json", info.replace(r#""a": "1""#, r#""a": "2""#));
+    place.ok(&["label", "web", "b=3"], "a=1\nb=3\n");
+    let now = revision(&place);
+    let text = format!(
+        "bayplan: update container \"web\" in namespace \"default\": it has revision {now}, not \
+         {seen} any more\n"
+    );
+    let advice = "  web.json was printed before that change; to take it all the same: \
+                  --any-revision\n";
+    let field = ["--field", "labels.a"];
+    for fields in [&[][..], &field] {
+        let args = [&["update", "web", "--from", "web.json"], fields].concat();
+        place.fails(&args, 1, &format!("{text}{advice}"));
+        let args = [&args[..], &["--if-revision", &seen]].concat();
+        place.fails(&args, 1, &text);
+    }
+    place.ok(&["label", "web"], "a=1\nb=3\n");
+
+    let from = ["update", "web", "--from", "web.json"];
+    place.ok(&[&from[..], &field, &["--if-revision", &now]].concat(), "");
+    place.ok(&["label", "web"], "a=2\nb=3\n");
+    place.ok(&[&from[..], &["--any-revision"]].concat(), "");
+    place.ok(&["label", "web"], "a=2\n");
+    // A container that was never stored has no revision.
+    let new = info.replace(&format!("\"revision\": {seen}"), "\"revision\": 0");
+    place.file("web.json", new);
+    place.ok(&from, "");
+    place.ok(&["label", "web"], "a=1\n");
+}
+
+#[test]
+fn numbers_keep_their_digits_on_their_way_through_an_editor() {
+    let place = Place::new();
+    let spec = r#"{"ociVersion":"1.0.2","n":123456789012345678901234567890}"#;
+    place.run_with(&["create", "web", "--spec", "-"], spec, &[]);
+    let info = place.prints(&["info", "web"]);
+    assert!(
+        info.contains("\"n\": 123456789012345678901234567890"),
+        "{info}"
+    );
+    place.file("web.json", info.replace("1.0.2", "1.0.3"));
+    place.ok(&["update", "web", "--from", "web.json"], "");
+    let edited = spec.replace("1.0.2", "1.0.3");
+    let stored = place.prints(&["info", "--spec", "web"]);
+    assert_eq!(stored.split_whitespace().collect::<String>(), edited);
+    let value = format!("{{\"type_url\":\"t\",\"json\":{spec}}}");
+    place.run_with(&["create", "db", "--spec", "-"], &value, &[]);
+    assert_eq!(
+        place
+            .prints(&["info", "--spec", "db"])
+            .split_whitespace()
+            .collect::<String>(),
+        spec
     );
 }
 
@@ -186,8 +252,8 @@ fn a_field_in_the_quotes_of_a_filter_is_refused_with_the_right_form() {
         ],
         1,
         "bayplan: update container \"web\" in namespace \"default\": the field path \
-         `labels.\"a.b/c\"` names a key with quotes in it, which neither the input nor the stored \
-         container has; field paths take no quotes: write `labels.a.b/c`\n",
+         `labels.\"a.b/c\"` names a key with quotes in it, which exists neither in the input nor in \
+         the store; field paths take no quotes: write `labels.a.b/c`\n",
     );
     // Around a key on the command line quotes are no part of it.
     place.ok(&["label", "web", "\"a.b/c\"=2"], "a.b/c=2\n");

@@ -1,0 +1,179 @@
+//! What filters find records by without looking at each: their labels, images, runtimes, ...
+//!
+//! A term is a value, what it is a value of, and the key of a record that has it. Terms are kept as 64-bit hashes with
+//! a random key: two that collide name a record too many, which does not match.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use super::kept::Kept;
+use super::tree::{Iter, Tree};
+use crate::filter::Required;
+use crate::model::error::Result;
+use crate::model::field::Field;
+use crate::model::kind::Kind;
+use crate::query::rows::Rows;
+use crate::records::head::OwnRow;
+use crate::records::keys::{self, Part};
+use crate::records::parts;
+
+/// What one term takes, with its share of the tree's nodes.
+pub(super) const TERM_BYTES: usize = 48;
+
+/// A value that a record has.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Term {
+    /// What it is a value of, in which namespace, of which kind of records.
+    topic: u64,
+    value: u64,
+    key: Arc<[u8]>,
+}
+
+/// What records may have a value of.
+#[derive(Hash)]
+enum Topic<'a> {
+    Label(&'a [u8]),
+    Image,
+    RuntimeName,
+    Snapshotter,
+    SandboxId,
+    Type,
+}
+
+impl<'a> Topic<'a> {
+    /// The topic of a field, if there are terms for it.
+    fn of(field: &'a Field) -> Option<Self> {
+        match field {
+            Field::Label(key) => Some(Self::Label(key)),
+            Field::Image => Some(Self::Image),
+            Field::RuntimeName => Some(Self::RuntimeName),
+            Field::Snapshotter => Some(Self::Snapshotter),
+            Field::SandboxId => Some(Self::SandboxId),
+            Field::Type => Some(Self::Type),
+            Field::Id | Field::SnapshotKey | Field::Extension(_) | Field::Unknown => None,
+        }
+    }
+}
+
+/// Terms that records must have to match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sought {
+    topic: u64,
+    /// None if any value will do.
+    value: Option<u64>,
+}
+
+/// Turns values into terms.
+#[derive(Clone)]
+pub(super) struct Hashing(RandomState);
+
+impl Hashing {
+    pub(super) fn new() -> Self {
+        Self(RandomState::new())
+    }
+
+    fn topic(&self, prefix: &[u8], topic: &Topic<'_>) -> u64 {
+        let mut hasher = self.0.build_hasher();
+        prefix.hash(&mut hasher);
+        topic.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// What to look for, if there are terms for what is required of the records whose keys begin with `prefix`.
+    pub(super) fn sought(&self, prefix: &[u8], required: Required<'_>) -> Option<Sought> {
+        let (field, value) = match required {
+            Required::Equals(field, value) => (field, Some(self.0.hash_one(value))),
+            Required::Present(field) | Required::Matches(field, _) => (field, None),
+        };
+        let topic = self.topic(prefix, &Topic::of(field)?);
+        Some(Sought { topic, value })
+    }
+
+    /// The terms of a record, in order; none of a damaged one.
+    pub(super) fn terms(&self, kept: &Kept) -> Result<Vec<Term>> {
+        let Some(rows) = kept.rows() else {
+            return Ok(Vec::new());
+        };
+        let prefix = keys::before_id(&kept.key);
+        let kind = Kind::stored(&String::from_utf8_lossy(keys::kind_of(&kept.key)))?;
+        let row = OwnRow::decode(&kind, rows.own()?)?;
+        let labels = rows.content(&kind, Part::Labels)?;
+        let labels = labels.map_or(Ok(Vec::new()), parts::labels)?;
+        let labels = labels
+            .iter()
+            .map(|(key, value)| (Topic::Label(key.as_bytes()), *value));
+        let texts = match row.fields_if_any() {
+            Some(fields) => [
+                Some((Topic::Image, fields.image)),
+                Some((Topic::RuntimeName, fields.runtime_name)),
+                Some((Topic::Snapshotter, fields.snapshotter)),
+                Some((Topic::SandboxId, fields.sandbox_id)),
+            ],
+            None => [Some((Topic::Type, row.head.type_url)), None, None, None],
+        };
+        let texts = texts.into_iter().flatten();
+        let mut terms: Vec<Term> = labels
+            .chain(texts.filter(|(_, value)| !value.is_empty()))
+            .map(|(topic, value)| Term {
+                topic: self.topic(prefix, &topic),
+                value: self.0.hash_one(value.as_bytes()),
+                key: Arc::clone(&kept.key),
+            })
+            .collect();
+        terms.sort_unstable();
+        Ok(terms)
+    }
+}
+
+impl Sought {
+    /// The keys of the records that have it: in order if it is one value; from `start` on then.
+    pub(super) fn found<'t>(
+        self,
+        terms: &'t Tree<Term>,
+        start: &[u8],
+    ) -> impl Iterator<Item = &'t Arc<[u8]>> + use<'t> {
+        let from: Iter<'_, Term> = match self.value {
+            Some(value) => {
+                terms.from(|term| (term.topic, term.value, &*term.key) < (self.topic, value, start))
+            }
+            None => terms.from(|term| term.topic < self.topic),
+        };
+        from.take_while(move |term| {
+            term.topic == self.topic && self.value.is_none_or(|value| value == term.value)
+        })
+        .map(|term| &term.key)
+    }
+
+    /// The values that there are of what is sought, each with the key of one record that has it.
+    pub(super) fn values(self, terms: &Tree<Term>) -> impl Iterator<Item = (Self, &Arc<[u8]>)> {
+        let mut next = Some(0);
+        std::iter::from_fn(move || {
+            let value = next?;
+            let mut from = terms.from(|term| (term.topic, term.value) < (self.topic, value));
+            let term = from.next().filter(|term| term.topic == self.topic)?;
+            next = term.value.checked_add(1);
+            let value = Some(term.value);
+            Some((Self { value, ..self }, &term.key))
+        })
+    }
+
+    /// Whether one value is sought, so that what is found is in order.
+    pub(super) fn is_one_value(self) -> bool {
+        self.value.is_some()
+    }
+}
+
+/// Removes the terms `old` from a tree, and inserts the terms `new`, but for those in both. Each are in order.
+pub(super) fn exchange(tree: &mut Tree<Term>, old: &[Term], new: Vec<Term>) {
+    for term in old {
+        if new.binary_search(term).is_err() {
+            tree.remove(|other| other.cmp(term));
+        }
+    }
+    for term in new {
+        if old.binary_search(&term).is_err() {
+            tree.insert(term);
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What some suites need of the machine: a mount, a tool, a namespace.
+//!
+//! On a developer's machine that lacks it, the suite says so and is skipped. CI must have it: nobody reads
+//! its output, so a skipped suite would go unnoticed.
+
+use std::ffi::OsStr;
+use std::fmt::Display;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+/// Says that a suite is skipped, and why.
+///
+/// # Panics
+///
+/// In CI, which is where the variable `CI` is set and not empty.
+#[track_caller]
+pub(crate) fn skip(suite: &str, why: impl Display) {
+    let ci = std::env::var_os("CI");
+    assert!(
+        may_skip(ci.as_deref()),
+        "{suite}: {why}; CI must not skip it"
+    );
+    crate::seed::tell(format_args!("{suite}: skipped: {why}"));
+}
+
+fn may_skip(ci: Option<&OsStr>) -> bool {
+    ci.is_none_or(OsStr::is_empty)
+}
+
+/// A small disk in memory. It is unmounted when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Tmpfs(TempDir);
+
+impl Tmpfs {
+    /// `None` if the suite is skipped because nothing can be mounted.
+    #[track_caller]
+    pub(crate) fn mount(suite: &str, size: &str) -> Option<Self> {
+        let directory = tempfile::tempdir().unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "bayplan-test"])
+            .arg(directory.path())
+            .stderr(Stdio::null())
+            .status();
+        if mounted.is_ok_and(|status| status.success()) {
+            return Some(Self(directory));
+        }
+        skip(suite, "a tmpfs cannot be mounted");
+        None
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Tmpfs {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.path()).status();
+    }
+}
+
+#[test]
+fn a_suite_is_skipped_only_outside_ci() {
+    assert!(may_skip(None));
+    assert!(may_skip(Some(OsStr::new(""))));
+    assert!(!may_skip(Some(OsStr::new("true"))));
+}
