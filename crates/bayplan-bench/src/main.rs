@@ -5,6 +5,7 @@ mod codec;
 mod contestant;
 mod contestants;
 mod dice;
+mod figure;
 mod instructions;
 mod machine;
 mod memory;
@@ -17,7 +18,6 @@ mod report;
 mod results;
 mod rounds;
 mod scale;
-mod svg;
 mod table;
 mod targets;
 

@@ -46,9 +46,9 @@ pub(crate) fn write(directory: &Path, machine: &[String], results: &Results) -> 
     let text = format!("# Results\n\n{}", markdown(machine, results)?);
     fs::write(directory.join("results.md"), text)?;
     let subtitle = machine.first().map(String::as_str).unwrap_or_default();
-    let latency = plot::latency(results, subtitle).to_svg();
+    let latency = plot::latency(results, subtitle).to_svg()?;
     fs::write(directory.join("latency.svg"), latency)?;
-    let throughput = plot::throughput(results, subtitle).to_svg();
+    let throughput = plot::throughput(results, subtitle).to_svg()?;
     fs::write(directory.join("throughput.svg"), throughput)?;
     Ok(())
 }

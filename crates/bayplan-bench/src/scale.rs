@@ -11,9 +11,10 @@ use crate::args::Args;
 use crate::contestant::{Contestant, Disk, Filter, Opening, Samples, Work};
 use crate::contestants;
 use crate::dice::Dice;
+use crate::figure::{Figure, Line, Panel};
 use crate::memory;
+use crate::plot;
 use crate::results::quantile;
-use crate::svg::{Figure, Line, Panel};
 use crate::table::{self, round_time, short, size, time};
 
 /// Containers in one transaction of the load.
@@ -65,7 +66,7 @@ pub(crate) fn run(args: &Args, directory: &Path, count: usize, machine: &[String
         fs::write(out.join("scale.json"), json)?;
         let text = format!("# One growing store\n\n{text}");
         fs::write(out.join("scale.md"), text)?;
-        fs::write(out.join("scale.svg"), figure(&stages).to_svg())?;
+        fs::write(out.join("scale.svg"), figure(&stages).to_svg()?)?;
     }
     Ok(())
 }
@@ -180,13 +181,12 @@ fn table(stages: &[Stage]) -> String {
 
 fn figure(stages: &[Stage]) -> Figure {
     let panel = |title: &str, y_text, figure: fn(&Stage) -> Option<f64>| {
-        let names = contestants::NAMES.into_iter().enumerate();
-        let lines = names.map(|(style, name)| {
+        let lines = contestants::NAMES.into_iter().map(|name| {
             let own = stages.iter().filter(|stage| stage.contestant == name);
             let points = own.filter_map(|stage| Some((stage.n as f64, figure(stage)?)));
             Line {
                 name: name.to_owned(),
-                style,
+                style: plot::style(name),
                 points: points.collect(),
             }
         });
