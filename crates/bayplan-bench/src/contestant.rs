@@ -94,7 +94,7 @@ pub(crate) enum Filter {
 }
 
 /// The label and its value, or the pattern for it, that the filters of one percent look at.
-pub(crate) const PATTERN: &str = "^rar";
+pub(crate) const PATTERN: &str = "^ledg";
 
 impl Filter {
     /// As containerd and Bayplan write it.

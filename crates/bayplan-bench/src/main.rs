@@ -4,7 +4,6 @@ mod args;
 mod codec;
 mod contestant;
 mod contestants;
-mod dice;
 mod figure;
 mod instructions;
 mod machine;

@@ -7,8 +7,8 @@ use anyhow::{Context as _, Result, ensure};
 use crate::args::Args;
 use crate::contestant::{Contestant, Crowd, Disk, Filter, Opening, Samples, Work};
 use crate::contestants;
-use crate::dice::Dice;
 use crate::op::Op;
+use crate::payload::Dice;
 use crate::results::{Key, Results, Row};
 
 /// Containers in one transaction while a store is filled.
