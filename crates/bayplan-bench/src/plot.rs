@@ -8,11 +8,12 @@ use crate::results::{Results, Row};
 use crate::table::{self, size};
 
 /// The operations whose time is drawn against the size of the store.
-const OVER_SIZE: [Op; 14] = [
+const OVER_SIZE: [Op; 16] = [
     Op::Create,
     Op::Update,
     Op::Delete,
     Op::Get,
+    Op::GetFile,
     Op::List,
     Op::Headers,
     Op::FilterFirst,
@@ -23,19 +24,22 @@ const OVER_SIZE: [Op; 14] = [
     Op::ReopenUnchecked,
     Op::ReopenKilled,
     Op::ReopenIdle,
+    Op::Verb,
 ];
 
 /// Bayplan without group commit.
 const APART: &str = "bayplan, one transaction each";
 
 /// The style of each line, by its name.
-const STYLES: [(&str, Style); 8] = [
+const STYLES: [(&str, Style); 10] = [
     ("bayplan", stroke(0xd9480f, 3)),
+    ("bayplan-log", stroke(0xf59f00, 3)),
     ("redb-put", dashed(0x868e96, 2, 4)),
     ("redb-blob", dashed(0x343a40, 6, 4)),
     ("sqlite", stroke(0x1971c2, 2)),
     ("lmdb", stroke(0x2f9e44, 2)),
     ("fjall", stroke(0x9c36b5, 2)),
+    ("log-floor", dashed(0x74b816, 2, 4)),
     ("containerd", dashed(0x0c8599, 9, 4)),
     (APART, dashed(0xd9480f, 4, 4)),
 ];

@@ -215,21 +215,23 @@ impl Contestant for Containerd {
             Work::Killed(number) => self.killed(*number),
             Work::Threads(crowd) if !crowd.apart => self.threads(crowd),
             Work::Threads(_)
+            | Work::GetFile(_)
             | Work::Headers(_)
             | Work::Reopen(..)
             | Work::ReopenToWrite(_)
-            | Work::KilledIdle(_) => Ok(None),
+            | Work::KilledIdle(_)
+            | Work::Verb(_) => Ok(None),
         }
     }
 
-    fn peak_bytes(&mut self) -> Result<u64> {
+    fn peak_bytes(&mut self) -> Result<Option<u64>> {
         const KIBIBYTE: u64 = 1024;
         let mut other = Talk::begin(&self.program)?;
         other.ask(&format!("open {}", self.directory.display()))?;
         other.ask("list 1")?;
         let peak = first(&mut other.ask("peak")?)?;
         other.ask("close")?;
-        Ok(peak * KIBIBYTE)
+        Ok(Some(peak * KIBIBYTE))
     }
 }
 
