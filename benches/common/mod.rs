@@ -8,15 +8,13 @@
     reason = "a benchmark that cannot work has nothing to tell"
 )]
 
-mod dice;
+pub(crate) mod dice;
 mod pod;
 mod spec;
-#[cfg(test)]
-mod tests;
 
 use bayplan::{Any, Container, Db, Runtime};
 
-pub(crate) use self::dice::Dice;
+use self::dice::Dice;
 use self::pod::Pod;
 
 /// The namespace of the benchmarks.

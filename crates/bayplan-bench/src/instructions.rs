@@ -12,7 +12,7 @@ use crate::args::Args;
 use crate::contestant::{Contestant, Filter, Work, copy_live};
 use crate::contestants;
 use crate::op::Op;
-use crate::payload::Dice;
+use crate::payload::dice::Dice;
 use crate::report;
 use crate::rounds::{FILL_COUNT, fill};
 use crate::table;

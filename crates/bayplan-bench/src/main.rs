@@ -12,6 +12,8 @@ mod memory;
 mod op;
 #[path = "../../../benches/common/mod.rs"]
 mod payload;
+#[cfg(test)]
+mod payload_tests;
 mod peer;
 mod plot;
 mod report;

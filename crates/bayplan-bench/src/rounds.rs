@@ -9,7 +9,7 @@ use crate::args::Args;
 use crate::contestant::{Contestant, Crowd, Filter, Opening, Samples, Work};
 use crate::contestants;
 use crate::op::Op;
-use crate::payload::Dice;
+use crate::payload::dice::Dice;
 use crate::results::{Key, Results, Row};
 
 /// Containers in one transaction while a store is filled.

@@ -12,7 +12,7 @@ use crate::contestant::{Contestant, Disk, Filter, Opening, Samples, Work};
 use crate::contestants;
 use crate::figure::{Figure, Line, Panel};
 use crate::memory;
-use crate::payload::Dice;
+use crate::payload::dice::Dice;
 use crate::plot;
 use crate::results::quantile;
 use crate::table::{self, round_time, short, size, time};

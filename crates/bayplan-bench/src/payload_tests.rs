@@ -1,9 +1,11 @@
+//! What the payload promises.
+
 use std::ops::RangeInclusive;
 
 use bayplan::Container;
 use serde_json::Value;
 
-use super::{RARE, container};
+use crate::payload::{RARE, container};
 
 const COUNT: usize = 1000;
 
