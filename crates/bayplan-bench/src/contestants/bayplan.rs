@@ -56,10 +56,10 @@ fn counted<T>(found: impl Iterator<Item = bayplan::Result<T>>) -> Result<usize> 
 fn builder(opening: Opening) -> Builder {
     let builder = Db::builder();
     match opening {
-        // Every read is one of the file, so far.
-        Opening::Usual | Opening::FromFile => builder.cache_bytes(CACHE_BYTES),
+        Opening::Usual => builder.cache_bytes(CACHE_BYTES),
+        Opening::FromFile => builder.cache_bytes(CACHE_BYTES).memory_bytes(0),
         Opening::Unchecked => builder.cache_bytes(CACHE_BYTES).check_integrity(false),
-        Opening::SmallCache => builder.cache_bytes(SMALL_CACHE_BYTES),
+        Opening::SmallCache => builder.cache_bytes(SMALL_CACHE_BYTES).memory_bytes(0),
     }
 }
 
