@@ -20,7 +20,7 @@ use crate::redb_file::backend::Gate;
 use crate::redb_file::fault::{Closing, OrFault, OrIo, contained};
 use crate::redb_file::layout::Commit;
 use crate::redb_file::trees::Extent;
-use crate::session::memory::{self, Draft, Keeper};
+use crate::session::memory::{Draft, Keeper};
 use crate::session::place::Place;
 use crate::session::process::{Own, Process};
 use crate::session::snapshot::Snapshot;
@@ -394,7 +394,7 @@ impl Shared {
         let new = contained(|| self.take_snapshot()).ok().map(Arc::new);
         if let Some(new) = &new {
             let (memory, changed) = draft.settle(loaded, &new.records);
-            memory::note(&mut loading, changed);
+            loading.note(changed);
             if let Some(memory) = memory {
                 new.keep(memory);
             }
