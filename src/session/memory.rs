@@ -1,8 +1,8 @@
 //! Which records are kept in memory: when they are loaded, and how a load keeps up with commits.
 //!
-//! They are loaded by the listing that comes once as many records were read from the file as it holds: so a
-//! process that lists once and ends pays nothing, and one that goes on pays no more than twice. Writers do
-//! not wait for a load: they note which records they change, and the load reads those again.
+//! A listing loads them once as many records have been read from the file as it holds. So a process that lists once
+//! and ends pays nothing, and one that goes on pays no more than twice. Writers do not wait for a load. They note which
+//! records they change, and the load reads those again; only for the last few do commits wait to be published.
 
 use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -138,7 +138,7 @@ impl Draft {
             self.changed.push(key);
             return;
         };
-        // If it cannot be read, whoever reads it from the file is told.
+        // If it cannot be read, the next read of the file reports it.
         let read = contained(|| memory.refresh(table, key));
         if read.is_err() || memory.bytes() > self.max_bytes {
             self.memory = None;
@@ -251,7 +251,7 @@ impl Shared {
                     "more records than may be kept in memory: they are read from the file"
                 );
             }
-            // Whoever reads on is told.
+            // The next read reports it.
             Err(error) => {
                 keeper.settle(PATIENCE);
                 tracing::warn!(%error, "nothing is kept in memory: loading it failed");
