@@ -1,21 +1,30 @@
-//! The payload that all benchmarks share: a container as a Kubernetes node has it, about 7.1 KB.
+//! The payload that all benchmarks share: containers as a Kubernetes node has them, made of a number.
 
 #![allow(dead_code, reason = "each benchmark uses a part of it")]
 #![allow(
     clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
     reason = "a benchmark that cannot work has nothing to tell"
 )]
 
+pub(crate) mod dice;
+mod pod;
+mod spec;
+
 use bayplan::{Any, Container, Db, Runtime};
+
+use self::dice::Dice;
+use self::pod::Pod;
 
 /// The namespace of the benchmarks.
 pub(crate) const NAMESPACE: &str = "k8s.io";
 
-/// Bytes of a spec's value.
-pub(crate) const SPEC_BYTES: usize = 6 * 1024;
-
 /// One container of a hundred has this label.
-pub(crate) const RARE: (&str, &str) = ("io.kubernetes.pod.uid", "rare");
+pub(crate) const RARE: (&str, &str) = ("app.kubernetes.io/name", "ledger");
+
+/// Protobuf of the options of runc's shim: `SystemdCgroup` is true.
+const RUNC_OPTIONS: [u8; 2] = [0x48, 1];
 
 /// An id of 64 hexadecimal digits, spread over the whole range.
 pub(crate) fn id(number: usize) -> String {
@@ -29,45 +38,32 @@ pub(crate) fn id(number: usize) -> String {
     words.iter().map(|word| format!("{word:016x}")).collect()
 }
 
-/// The container of this number.
+/// The container of this number. All that it holds is text.
 pub(crate) fn container(number: usize) -> Container {
-    let uid = if number.is_multiple_of(100) {
-        RARE.1.to_owned()
-    } else {
-        format!("uid-{number:032}")
-    };
-    let runtime = Runtime::new("io.containerd.runc.v2")
-        .options(Any::new("containerd.runc.v1.Options", vec![7; 100]));
+    let mut dice = Dice::new(number);
+    let pod = Pod::new(number, &mut dice);
+    let runtime = Runtime::new("io.containerd.runc.v2").options(Any::new(
+        "containerd.runc.v1.Options",
+        RUNC_OPTIONS.to_vec(),
+    ));
     let spec_type = "types.containerd.io/opencontainers/runtime-spec/1/Spec";
-    Container::new(id(number), runtime, Any::new(spec_type, spec(number)))
-        .image("registry.k8s.io/kube-apiserver:v1.34.2")
-        .snapshot("overlayfs", id(number))
+    let metadata_type = "github.com/containerd/cri/pkg/store/container/Metadata";
+    let id = id(number);
+    let spec = spec::spec(&pod, &id, &mut dice);
+    let metadata = pod.metadata(&id);
+    Container::new(&*id, runtime, Any::new(spec_type, spec))
+        .image(pod.image())
+        .snapshot("overlayfs", id)
         .label("io.cri-containerd.kind", "container")
-        .label("io.kubernetes.container.name", "kube-apiserver")
-        .label(
-            "io.kubernetes.pod.name",
-            format!("kube-apiserver-node-{:04}", number % 5000),
-        )
-        .label("io.kubernetes.pod.namespace", "kube-system")
-        .label(RARE.0, uid)
-        .label("app.kubernetes.io/managed-by", "kubelet")
+        .label("io.kubernetes.container.name", pod.container)
+        .label("io.kubernetes.pod.name", &*pod.name)
+        .label("io.kubernetes.pod.namespace", pod.namespace)
+        .label("io.kubernetes.pod.uid", &*pod.uid)
+        .label(RARE.0, pod.app)
         .extension(
             "io.cri-containerd.container.metadata",
-            Any::new("metadata", vec![9; 300]),
+            Any::new(metadata_type, metadata),
         )
-}
-
-/// Bytes that do not repeat, so that nothing gains by compressing them.
-fn spec(number: usize) -> Vec<u8> {
-    let mut state = number as u64 + 1;
-    (0..SPEC_BYTES)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state.to_le_bytes()[0]
-        })
-        .collect()
 }
 
 /// Fills a store with the containers of these numbers.

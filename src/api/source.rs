@@ -74,7 +74,7 @@ impl Reads for ReadTxn {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Traversed<'a, T>> {
-        self.traverse(scope, is_lenient, after, limit)
+        Ok(self.traverse(scope, is_lenient, after, limit))
     }
 
     fn namespaces(&self) -> Result<Vec<NamespaceName>> {
@@ -191,7 +191,7 @@ impl Reads for Db {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Traversed<'a, T>> {
-        self.read()?.traverse(scope, is_lenient, after, limit)
+        Ok(self.read()?.traverse(scope, is_lenient, after, limit))
     }
 
     fn namespaces(&self) -> Result<Vec<NamespaceName>> {

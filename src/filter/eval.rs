@@ -1,4 +1,11 @@
 //! The meaning of filters: whether a container matches.
+//!
+//! | selector | holds when |
+//! |---|---|
+//! | `path` | the field is present |
+//! | `path==value` | the field is present and equal |
+//! | `path!=value` | the field's value differs; an absent field has "" |
+//! | `path~=value` | the expression matches somewhere in the value; an absent field has "" |
 
 use crate::model::field::Field;
 

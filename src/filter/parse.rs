@@ -1,4 +1,22 @@
 //! The grammar: from text to selectors.
+//!
+//! A `Filter` is a list of selectors joined by `,` that must all hold. `Filters` are any number of
+//! filters, one of which must match; without filters, everything matches.
+//!
+//! ```text
+//! filter    := ""  |  selector ("," selector)*
+//! selector  := path  |  path operator value
+//! path      := field ("." field)*
+//! field     := [A-Za-z0-9_]+  |  quoted
+//! operator  := "=="  |  "!="  |  "~="
+//! value     := bare  |  quoted
+//! bare      := printable characters but "," and white space; the first none of "/|.=!~
+//! quoted    := "..."   and, after "~=" only, /.../ or |...|
+//! ```
+//!
+//! Quotes hold Go's string escapes: `\a \b \f \n \r \t \v \\`, the quote in use, `\ooo`, `\xhh`,
+//! `\uhhhh` and `\Uhhhhhhhh`. White space may stand before a field, an operator and a value, and
+//! nowhere else.
 
 use std::sync::Arc;
 

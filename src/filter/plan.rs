@@ -9,8 +9,7 @@ use super::pattern::Pattern;
 use super::selector::{Selector, Test};
 use super::set::Filters;
 
-/// A necessary condition of a filter. It is not sufficient: a candidate from the index must still be
-/// matched.
+/// A necessary condition of a filter, but not a sufficient one: whatever is found by it must still be matched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Required<'a> {
     /// The field is present and has this value. No container has an [unknown](Field::Unknown)

@@ -1,6 +1,6 @@
-//! The tools for a whole store: check, measure, compact, back up, dump, salvage.
+//! The tools for a whole store: check, stats, compact, backup, restore, dump, load, salvage.
 //!
-//! It uses every other room. Only its operations walk a whole store.
+//! It may use every other room. It reads the file, never the records in memory, and never replaces a file.
 
 pub(crate) mod backup;
 pub(crate) mod bulk;

@@ -1,8 +1,7 @@
-//! Reading records: one cursor over adjacent keys, and one ordered traversal over it.
+//! Reads records in the order of their keys: from the file, or from memory if they are kept there.
 //!
-//! Everything that reads more than one record stands on [`Items`]: lists, counts, the check, dumps, salvage. A
-//! batch of a few records is read at a time, decoding no more than is asked for; from memory, if the records are
-//! kept there. Nothing here writes.
+//! Everything that reads more than one record goes through [`Items`], a small batch at a time. It uses `model`,
+//! `filter`, `records` and `redb_file`. It never writes the file.
 
 mod cursor;
 mod items;

@@ -8,7 +8,7 @@
 //! - [`meta`]: the identity, the format and the revision of the file.
 //! - [`marker`]: which log the file has.
 //!
-//! This room turns bytes into types of the model and back. It reads and writes no file.
+//! It turns bytes into types of `model` and back, and uses no other room. It never reads or writes a file.
 
 pub(crate) mod head;
 pub(crate) mod keys;

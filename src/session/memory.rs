@@ -1,14 +1,13 @@
 //! Which records are kept in memory: when they are loaded, and how a load keeps up with commits.
 //!
-//! They are loaded by the listing that comes once as many records were read from the file as it holds: so a
-//! process that lists once and ends pays nothing, and one that goes on pays no more than twice. Writers do
-//! not wait for a load: they note which records they change, and the load reads those again.
+//! A listing loads them once as many records have been read from the file as it holds. So a process that lists once
+//! and ends pays nothing, and one that goes on pays no more than twice. Writers do not wait for a load. They note which
+//! records they change, and the load reads those again; only for the last few do commits wait to be published.
 
 use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::model::error::Result;
 use crate::query::{Loaded, Memory, Table};
 use crate::redb_file::fault::contained;
 use crate::session::shared::Shared;
@@ -33,8 +32,40 @@ pub(crate) struct Keeper {
     /// How many records were read from the file since something was last loaded, or given up.
     looked_at: AtomicUsize,
     patience: AtomicUsize,
-    /// What was changed since a load began, if one goes on. Commits are shown while this is locked.
-    loading: Mutex<Option<Changed>>,
+    /// Commits are published while this is locked.
+    loading: Mutex<Loading>,
+}
+
+/// The load that goes on, if one does.
+#[derive(Default)]
+pub(crate) struct Loading {
+    /// Which load it is, or was: none ends or takes up what another one noted.
+    number: u64,
+    /// What was changed since it began; none if it has ended.
+    changed: Option<Changed>,
+}
+
+impl Loading {
+    /// Notes what a transaction changed, if a load goes on.
+    pub(crate) fn note(&mut self, more: Changed) {
+        if let Some(changed) = &mut self.changed {
+            changed.extend(more);
+        }
+    }
+
+    /// What was changed, to be read again by this load; none if it has ended.
+    fn take(&mut self, number: u64) -> Option<Changed> {
+        self.changed
+            .as_mut()
+            .filter(|_| self.number == number)
+            .map(mem::take)
+    }
+
+    fn end(&mut self, number: u64) {
+        if self.number == number {
+            self.changed = None;
+        }
+    }
 }
 
 /// The keys of records that were changed.
@@ -107,7 +138,7 @@ impl Draft {
             self.changed.push(key);
             return;
         };
-        // If it cannot be read, whoever reads it from the file is told.
+        // If it cannot be read, the next read of the file reports it.
         let read = contained(|| memory.refresh(table, key));
         if read.is_err() || memory.bytes() > self.max_bytes {
             self.memory = None;
@@ -157,7 +188,7 @@ impl Keeper {
         self.max_bytes > 0 && self.looked_at.load(Ordering::Relaxed) >= enough
     }
 
-    pub(crate) fn loading(&self) -> MutexGuard<'_, Option<Changed>> {
+    pub(crate) fn loading(&self) -> MutexGuard<'_, Loading> {
         self.loading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -167,19 +198,15 @@ impl Keeper {
     }
 }
 
-/// Notes what a transaction changed, if a load goes on.
-pub(crate) fn note(loading: &mut Option<Changed>, changed: Changed) {
-    if let Some(loading) = loading {
-        loading.extend(changed);
-    }
+/// A load that goes on. It ends when this is dropped, if it has not by then.
+struct Load<'a> {
+    keeper: &'a Keeper,
+    number: u64,
 }
-
-/// A load that goes on; it ends when this is dropped, if it has not by then.
-struct Load<'a>(&'a Keeper);
 
 impl Drop for Load<'_> {
     fn drop(&mut self) {
-        *self.0.loading() = None;
+        self.keeper.loading().end(self.number);
     }
 }
 
@@ -192,25 +219,29 @@ impl Shared {
     }
 
     /// Loads all records into memory, unless they are there or somebody else does.
-    pub(crate) fn load_memory(&self) -> Result<()> {
+    pub(crate) fn load_memory(&self) {
         let keeper = self.keeper();
         let mut loading = keeper.loading();
-        if loading.is_some() {
-            return Ok(());
+        if loading.changed.is_some() {
+            return;
         }
-        let snapshot = self.snapshot()?;
+        let Ok(snapshot) = self.snapshot() else {
+            return;
+        };
         if snapshot.memory().is_some() {
-            return Ok(());
+            return;
         }
-        *loading = Some(Changed::default());
+        loading.number += 1;
+        loading.changed = Some(Changed::default());
+        let number = loading.number;
         drop(loading);
-        let load = Load(keeper);
+        let load = Load { keeper, number };
         let loaded = contained(|| Memory::load(&snapshot.records, keeper.max_bytes));
         match loaded {
             Ok(Loaded::All(memory)) => {
                 snapshot.keep(memory.clone());
                 keeper.settle(1);
-                self.catch_up(memory);
+                self.catch_up(number, memory);
             }
             Ok(Loaded::TooLarge(count)) => {
                 keeper.settle(PATIENCE);
@@ -220,22 +251,20 @@ impl Shared {
                     "more records than may be kept in memory: they are read from the file"
                 );
             }
-            // Whoever reads on is told.
+            // The next read reports it.
             Err(error) => {
                 keeper.settle(PATIENCE);
                 tracing::warn!(%error, "nothing is kept in memory: loading it failed");
             }
         }
         drop(load);
-        Ok(())
     }
 
     /// Reads again what was changed while it was loaded, until the newest snapshot can have it.
-    fn catch_up(&self, mut memory: Memory) {
+    fn catch_up(&self, number: u64, mut memory: Memory) {
         loop {
             let mut loading = self.keeper().loading();
-            let (Some(changed), Some(latest)) =
-                (loading.as_mut().map(mem::take), self.latest_snapshot())
+            let (Some(changed), Some(latest)) = (loading.take(number), self.latest_snapshot())
             else {
                 return;
             };
@@ -248,7 +277,7 @@ impl Shared {
             memory = now;
             if let Some(mut loading) = waiting {
                 latest.keep(memory);
-                *loading = None;
+                loading.end(number);
                 return;
             }
         }

@@ -1,4 +1,5 @@
-//! An open store: creating and opening its file, its snapshots, the one writer, transactions, group commit.
+//! An open store: creating and opening its file, its snapshots and the records kept in memory,
+//! the one writer, transactions, group commit.
 //!
 //! It uses all rooms above it. It never decides what a change means: that is `update`.
 

@@ -22,7 +22,7 @@ use crate::redb_file::layout::Commit;
 use crate::redb_file::trees::Extent;
 use crate::session::log::Log;
 use crate::session::log::recover::{OnLoss, Recovered};
-use crate::session::memory::{self, Draft, Keeper};
+use crate::session::memory::{Changed, Draft, Keeper};
 use crate::session::place::Place;
 use crate::session::process::{Own, Process};
 use crate::session::snapshot::Snapshot;
@@ -481,12 +481,15 @@ impl Shared {
             .and_then(|latest| latest.memory().cloned());
         // If it cannot be taken, the next reader is told.
         let new = contained(|| self.take_snapshot()).ok().map(Arc::new);
-        if let Some(new) = &new {
-            let (memory, changed) = draft.settle(loaded, &new.records);
-            memory::note(&mut loading, changed);
-            if let Some(memory) = memory {
-                new.keep(memory);
+        match &new {
+            Some(new) => {
+                let (memory, changed) = draft.settle(loaded, &new.records);
+                loading.note(changed);
+                if let Some(memory) = memory {
+                    new.keep(memory);
+                }
             }
+            None => loading.note(Changed::TooMany),
         }
         let old = std::mem::replace(&mut *self.latest(), new);
         drop(loading);

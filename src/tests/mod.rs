@@ -1,5 +1,5 @@
-//! How the store handles crashes and faults below it: every write, sync and change of length goes through a
-//! [`disk::Disk`] that remembers it, or fails it.
+//! Tests that need the insides: crashes and faults through a [`disk::Disk`] that records calls or fails them, and the
+//! records kept in memory.
 
 mod cost;
 mod disk;

@@ -1,4 +1,7 @@
 //! What an update does to a container or a record. All mutability rules are here.
+//!
+//! It uses `model`, and `filter` for field names. It is pure: it never reads a store or the clock, and never hands out
+//! a revision.
 
 pub(crate) mod mask;
 

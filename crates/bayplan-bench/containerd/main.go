@@ -1,20 +1,21 @@
 // Drives containerd's own metadata store, over bbolt as containerd opens it, for the comparison.
 //
 // It reads commands from its input, one a line, and answers each with one line: "ok" and numbers,
-// or "error" and a text. Times are nanoseconds, taken around each call in this process.
+// or "error" and a text. Times are nanoseconds, taken around each call in this process. Containers
+// follow their command, one a line (payload.go).
 //
 //	open DIR              opens the store, making it if there is none
 //	close
-//	sum NUMBER            a checksum of this container, to compare the payloads
-//	fill FROM TO          creates these in one transaction
-//	remove FROM TO        deletes these in one transaction
-//	create NUMBER...      creates each; a time for each
-//	update VALUE NUMBER...
-//	delete NUMBER...
-//	get NUMBER...
+//	verify COUNT          fails unless the specs of these containers are as Go writes them
+//	fill COUNT            creates these in one transaction
+//	remove ID...          deletes these in one transaction
+//	create COUNT          creates each; a time for each
+//	update VALUE ID...    sets a label of each
+//	delete ID...
+//	get ID...
 //	list TIMES FILTER     lists, as often as this; how many were found, and a time for each
-//	threads COUNT EACH FROM  creates from goroutines; the time of all, and of each
-//	reopen DIR NUMBER     opens, reads this one; the time of both
+//	threads THREADS COUNT creates these from goroutines; the time of all, and of each
+//	reopen DIR ID         opens, reads this one; the time of both
 //	peak                  the most memory that this process has held, in kibibytes
 package main
 
@@ -35,18 +36,26 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
+const (
+	namespace = "k8s.io"
+	changed   = "tier"
+)
+
 // driver is an open store.
 type driver struct {
+	in    *bufio.Reader
 	ctx   context.Context
 	bolt  *bolt.DB
 	store containers.Store
 }
 
 func main() {
-	d := &driver{ctx: namespaces.WithNamespace(context.Background(), namespace)}
-	in := bufio.NewReaderSize(os.Stdin, 1<<20)
+	d := &driver{
+		in:  bufio.NewReaderSize(os.Stdin, 1<<20),
+		ctx: namespaces.WithNamespace(context.Background(), namespace),
+	}
 	for {
-		line, err := in.ReadString('\n')
+		line, err := d.in.ReadString('\n')
 		if err != nil {
 			return
 		}
@@ -79,52 +88,85 @@ func (d *driver) command(words []string) ([]int64, error) {
 		return peak()
 	case "list":
 		return d.list(words)
-	case "update":
-		return d.update(words)
 	case "reopen":
-		return d.reopen(words)
+		return d.reopen(words[0], words[1])
+	case "remove":
+		return nil, d.together(func(ctx context.Context) error {
+			for _, id := range words {
+				if err := d.store.Delete(ctx, id); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	case "update":
+		labels := map[string]string{changed: words[0]}
+		return each(words[1:], func(id string) error {
+			c := containers.Container{ID: id, Labels: labels}
+			_, err := d.store.Update(d.ctx, c, "labels."+changed)
+			return err
+		})
+	case "delete":
+		return each(words, func(id string) error { return d.store.Delete(d.ctx, id) })
+	case "get":
+		return each(words, func(id string) error {
+			_, err := d.store.Get(d.ctx, id)
+			return err
+		})
 	}
-	numbers, err := parse(words)
+	sent, err := d.receive(words[len(words)-1])
 	if err != nil {
 		return nil, err
 	}
 	switch verb {
-	case "sum":
-		return []int64{checksum(numbers[0])}, nil
+	case "verify":
+		for _, c := range sent {
+			if err := verify(c); err != nil {
+				return nil, err
+			}
+		}
+		return nil, nil
 	case "fill":
-		return nil, d.together(numbers, func(ctx context.Context, number int) error {
-			_, err := d.store.Create(ctx, container(number))
-			return err
-		})
-	case "remove":
-		return nil, d.together(numbers, func(ctx context.Context, number int) error {
-			return d.store.Delete(ctx, id(number))
+		return nil, d.together(func(ctx context.Context) error {
+			for _, c := range sent {
+				if _, err := d.store.Create(ctx, c); err != nil {
+					return err
+				}
+			}
+			return nil
 		})
 	case "create":
-		return d.create(numbers)
-	case "delete":
-		return d.each(numbers, func(id string) error { return d.store.Delete(d.ctx, id) })
-	case "get":
-		return d.each(numbers, func(id string) error {
-			_, err := d.store.Get(d.ctx, id)
+		return each(sent, func(c containers.Container) error {
+			_, err := d.store.Create(d.ctx, c)
 			return err
 		})
 	case "threads":
-		return d.threads(numbers[0], numbers[1], numbers[2])
+		threads, err := strconv.Atoi(words[0])
+		if err != nil {
+			return nil, err
+		}
+		return d.threads(threads, sent)
 	}
 	return nil, fmt.Errorf("there is no command %q", verb)
 }
 
-func parse(words []string) ([]int, error) {
-	numbers := make([]int, len(words))
-	for at, word := range words {
-		number, err := strconv.Atoi(word)
+// receive reads so many containers, a line each.
+func (d *driver) receive(count string) ([]containers.Container, error) {
+	number, err := strconv.Atoi(count)
+	if err != nil {
+		return nil, err
+	}
+	sent := make([]containers.Container, number)
+	for at := range sent {
+		line, err := d.in.ReadBytes('\n')
 		if err != nil {
 			return nil, err
 		}
-		numbers[at] = number
+		if sent[at], err = decode(line); err != nil {
+			return nil, err
+		}
 	}
-	return numbers, nil
+	return sent, nil
 }
 
 // open does what containerd does when it starts (services/server/server.go).
@@ -142,70 +184,28 @@ func (d *driver) open(directory string) error {
 	return nil
 }
 
-func (d *driver) reopen(words []string) ([]int64, error) {
-	number, err := strconv.Atoi(words[1])
-	if err != nil {
-		return nil, err
-	}
-	id := id(number)
+func (d *driver) reopen(directory, id string) ([]int64, error) {
 	start := time.Now()
-	if err := d.open(words[0]); err != nil {
+	if err := d.open(directory); err != nil {
 		return nil, err
 	}
-	_, err = d.store.Get(d.ctx, id)
+	_, err := d.store.Get(d.ctx, id)
 	return []int64{time.Since(start).Nanoseconds()}, err
 }
 
 // together works in one transaction.
-func (d *driver) together(bounds []int, work func(context.Context, int) error) error {
+func (d *driver) together(work func(context.Context) error) error {
 	return d.bolt.Update(func(tx *bolt.Tx) error {
-		ctx := metadata.WithTransactionContext(d.ctx, tx)
-		for number := bounds[0]; number < bounds[1]; number++ {
-			if err := work(ctx, number); err != nil {
-				return err
-			}
-		}
-		return nil
+		return work(metadata.WithTransactionContext(d.ctx, tx))
 	})
 }
 
-func (d *driver) create(numbers []int) ([]int64, error) {
-	created := make([]containers.Container, len(numbers))
-	for at, number := range numbers {
-		created[at] = container(number)
-	}
-	times := make([]int64, len(numbers))
-	for at := range created {
+// each times the work on each of these.
+func each[T any](items []T, work func(T) error) ([]int64, error) {
+	times := make([]int64, len(items))
+	for at, item := range items {
 		start := time.Now()
-		if _, err := d.store.Create(d.ctx, created[at]); err != nil {
-			return nil, err
-		}
-		times[at] = time.Since(start).Nanoseconds()
-	}
-	return times, nil
-}
-
-func (d *driver) update(words []string) ([]int64, error) {
-	numbers, err := parse(words[1:])
-	if err != nil {
-		return nil, err
-	}
-	labels := map[string]string{changed: words[0]}
-	return d.each(numbers, func(id string) error {
-		_, err := d.store.Update(d.ctx, containers.Container{ID: id, Labels: labels}, "labels."+changed)
-		return err
-	})
-}
-
-func (d *driver) each(numbers []int, work func(id string) error) ([]int64, error) {
-	ids := make([]string, len(numbers))
-	for at, number := range numbers {
-		ids[at] = id(number)
-	}
-	times := make([]int64, len(ids))
-	for at, id := range ids {
-		start := time.Now()
-		if err := work(id); err != nil {
+		if err := work(item); err != nil {
 			return nil, err
 		}
 		times[at] = time.Since(start).Nanoseconds()
@@ -231,11 +231,8 @@ func (d *driver) list(words []string) ([]int64, error) {
 	return answer, nil
 }
 
-func (d *driver) threads(threads, each, from int) ([]int64, error) {
-	created := make([]containers.Container, threads*each)
-	for at := range created {
-		created[at] = container(from + at)
-	}
+func (d *driver) threads(threads int, created []containers.Container) ([]int64, error) {
+	share := len(created) / threads
 	answer := make([]int64, 1+len(created))
 	failed := make([]error, threads)
 	var group sync.WaitGroup
@@ -245,7 +242,7 @@ func (d *driver) threads(threads, each, from int) ([]int64, error) {
 		go func(thread int) {
 			defer group.Done()
 			<-begin
-			for at := thread * each; at < (thread+1)*each; at++ {
+			for at := thread * share; at < (thread+1)*share; at++ {
 				start := time.Now()
 				if _, err := d.store.Create(d.ctx, created[at]); err != nil {
 					failed[thread] = err

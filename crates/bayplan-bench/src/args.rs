@@ -114,13 +114,16 @@ impl Args {
             self.contestants = if self.scale.is_some() {
                 vec!["bayplan".to_owned()]
             } else {
-                contestants::NAMES.map(str::to_owned).to_vec()
+                contestants::names().map(str::to_owned).collect()
             };
         }
         for name in &self.contestants {
-            let known = contestants::NAMES.contains(&name.as_str());
-            let names = contestants::NAMES.join(", ");
-            ensure!(known, "there is no contestant {name:?}: they are {names}");
+            let names: Vec<_> = contestants::names().collect();
+            ensure!(
+                names.contains(&name.as_str()),
+                "there is no contestant {name:?}: they are {}",
+                names.join(", ")
+            );
         }
         ensure!(
             self.sizes.iter().all(|n| *n >= 100),

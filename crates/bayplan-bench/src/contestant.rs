@@ -24,9 +24,15 @@ pub(crate) trait Contestant {
     /// Does the work; `None` if it cannot.
     fn run(&mut self, work: &Work<'_>) -> Result<Option<Samples>>;
 
+    /// What its store, closed now, takes on the disk; `None` if it is no store.
+    fn disk(&self) -> Result<Option<Disk>> {
+        Disk::of(self.directory()).map(Some)
+    }
+
     /// The most memory that a new process holds that opens the store, closed now, with a cache of
-    /// [`SMALL_CACHE_BYTES`] and lists everything, one container after the other if it can.
-    fn peak_bytes(&mut self) -> Result<u64>;
+    /// [`SMALL_CACHE_BYTES`] and lists everything, one container after the other if it can; `None` if it is
+    /// no store.
+    fn peak_bytes(&mut self) -> Result<Option<u64>>;
 }
 
 /// The cache of all that have one.
@@ -50,6 +56,8 @@ pub(crate) enum Work<'a> {
     Delete(&'a [usize]),
     /// Reads each.
     Get(&'a [usize]),
+    /// Closes the store, opens it so that it reads from the file, and reads each, a second time.
+    GetFile(&'a [usize]),
     /// Reads all, as often as this.
     List(usize),
     /// Reads all without specs and extensions, as often as this.
@@ -64,6 +72,8 @@ pub(crate) enum Work<'a> {
     Killed(usize),
     /// The same after a rest, without looking at the whole file.
     KilledIdle(usize),
+    /// Creates each in a new process, which opens and closes the store.
+    Verb(&'a [usize]),
     /// Creates these from several threads, each durable.
     Threads(&'a Crowd),
 }
@@ -77,6 +87,8 @@ pub(crate) enum Opening {
     Unchecked,
     /// With the smaller cache.
     SmallCache,
+    /// So that no record is kept in memory, but for the cache of the file.
+    FromFile,
 }
 
 /// The label that updates set.
@@ -94,7 +106,7 @@ pub(crate) enum Filter {
 }
 
 /// The label and its value, or the pattern for it, that the filters of one percent look at.
-pub(crate) const PATTERN: &str = "^rar";
+pub(crate) const PATTERN: &str = "^ledg";
 
 impl Filter {
     /// As containerd and Bayplan write it.

@@ -11,8 +11,8 @@ use serde::Serialize;
 use crate::args::Args;
 use crate::contestant::{Contestant, Filter, Work, copy_live};
 use crate::contestants;
-use crate::dice::Dice;
 use crate::op::Op;
+use crate::payload::dice::Dice;
 use crate::report;
 use crate::rounds::{FILL_COUNT, fill};
 use crate::table;
@@ -44,7 +44,8 @@ struct Count {
 pub(crate) fn run(args: &Args, directory: &Path) -> Result<()> {
     let mut counts = Vec::new();
     for n in &args.sizes {
-        for name in args.contestants.iter().filter(|name| *name != "containerd") {
+        let asked = |name: &&str| args.contestants.iter().any(|asked| asked == name);
+        for name in contestants::peer_names().filter(asked) {
             let mut contestant = contestants::make(name, directory, None)?;
             fill(contestant.as_mut(), 0..*n, FILL_COUNT)?;
             contestant.close()?;
@@ -122,13 +123,14 @@ pub(crate) fn work(words: &[String]) -> Result<()> {
         Op::FilterLabel => Work::Filter(&Filter::Label, times),
         other => bail!("{} is not counted", other.name()),
     };
+    // So that everything is warm; the difference of the two processes has no part of it.
+    contestant.run(&Work::List(2))?;
     let samples = contestant.run(&work)?;
     samples.context("it cannot do that").map(drop)
 }
 
 fn table(counts: &[Count]) -> String {
-    let names: Vec<_> = contestants::NAMES
-        .into_iter()
+    let names: Vec<_> = contestants::peer_names()
         .filter(|name| counts.iter().any(|count| count.contestant == *name))
         .collect();
     let mut lines: Vec<(Op, usize)> = Vec::new();

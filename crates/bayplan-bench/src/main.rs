@@ -1,30 +1,31 @@
 //! Compares Bayplan with its peers, on the same work in one run; see README.md.
 
 mod args;
+mod child;
 mod codec;
 mod contestant;
 mod contestants;
-mod dice;
+mod figure;
 mod instructions;
 mod machine;
 mod memory;
 mod op;
 #[path = "../../../benches/common/mod.rs"]
 mod payload;
+#[cfg(test)]
+mod payload_tests;
 mod peer;
 mod plot;
 mod report;
 mod results;
 mod rounds;
 mod scale;
-mod svg;
 mod table;
 mod targets;
 
-use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use crate::args::{Args, HELP};
 
@@ -40,28 +41,15 @@ fn main() -> ExitCode {
 
 fn run() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    match words.split_first() {
-        Some((word, rest)) if word == memory::CHILD => child_list(rest),
-        Some((word, rest)) if word == instructions::CHILD => instructions::work(rest),
-        _ => {
-            let args = Args::parse()?;
-            if args.help {
-                print!("{HELP}");
-                return Ok(());
-            }
-            measure(&args)
-        }
+    if child::work(&words)? {
+        return Ok(());
     }
-}
-
-/// Lists a store, and prints the peak of this process.
-fn child_list(words: &[String]) -> Result<()> {
-    let [name, directory] = words else {
-        bail!("{} takes two words", memory::CHILD);
-    };
-    contestants::list_with_small_cache(name, Path::new(directory))?;
-    println!("{}", memory::peak_bytes()?);
-    Ok(())
+    let args = Args::parse()?;
+    if args.help {
+        print!("{HELP}");
+        return Ok(());
+    }
+    measure(&args)
 }
 
 fn measure(args: &Args) -> Result<()> {

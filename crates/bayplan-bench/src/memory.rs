@@ -1,28 +1,6 @@
-//! How much memory a process holds.
+//! How much memory this process holds.
 
-use std::path::Path;
-use std::process::Command;
-
-use anyhow::{Context as _, Result, ensure};
-
-/// The word by which this program knows that it is the child of itself.
-pub(crate) const CHILD: &str = "--child-list";
-
-/// The peak of a new process that lists the store of this contestant.
-pub(crate) fn peak_of_child(name: &str, directory: &Path) -> Result<u64> {
-    let output = Command::new(std::env::current_exe()?)
-        .arg(CHILD)
-        .arg(name)
-        .arg(directory)
-        .output()?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    ensure!(
-        output.status.success(),
-        "the listing process of {name} failed: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(text.trim().parse()?)
-}
+use anyhow::{Context as _, Result};
 
 /// The most bytes that this process has held.
 pub(crate) fn peak_bytes() -> Result<u64> {

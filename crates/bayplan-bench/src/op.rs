@@ -12,6 +12,7 @@ pub(crate) enum Op {
     Update,
     Delete,
     Get,
+    GetFile,
     List,
     Headers,
     FilterFirst,
@@ -23,6 +24,7 @@ pub(crate) enum Op {
     ReopenToWrite,
     ReopenKilled,
     ReopenIdle,
+    Verb,
     Threads,
     ThreadsApart,
     DiskLength,
@@ -45,11 +47,12 @@ pub(crate) enum Unit {
 
 impl Op {
     /// All, in the order of the table.
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::Create,
         Self::Update,
         Self::Delete,
         Self::Get,
+        Self::GetFile,
         Self::List,
         Self::Headers,
         Self::FilterFirst,
@@ -61,6 +64,7 @@ impl Op {
         Self::ReopenToWrite,
         Self::ReopenKilled,
         Self::ReopenIdle,
+        Self::Verb,
         Self::Threads,
         Self::ThreadsApart,
         Self::DiskLength,
@@ -74,6 +78,7 @@ impl Op {
             Self::Update => "update-label",
             Self::Delete => "delete",
             Self::Get => "get",
+            Self::GetFile => "get-file",
             Self::List => "list",
             Self::Headers => "list-headers",
             Self::FilterFirst => "filter-label-first",
@@ -85,6 +90,7 @@ impl Op {
             Self::ReopenToWrite => "reopen-unchecked-write",
             Self::ReopenKilled => "reopen-killed",
             Self::ReopenIdle => "reopen-killed-idle",
+            Self::Verb => "verb",
             Self::Threads => "create-threads",
             Self::ThreadsApart => "create-threads-apart",
             Self::DiskLength => "disk-length",

@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 
+use crate::child;
 use crate::contestant::{Contestant, Crowd, Filter, Opening, Samples, Work, copy_live};
-use crate::memory;
 use crate::payload::id;
 
 /// A store, as far as it is measured.
@@ -64,6 +64,11 @@ pub(crate) trait Peer: Sized + Send + Sync {
     fn can_skip_check() -> bool {
         false
     }
+
+    /// Whether it takes part where reading from the file is measured by itself.
+    fn has_file_row() -> bool {
+        false
+    }
 }
 
 /// A peer with its place and the clock.
@@ -78,6 +83,10 @@ impl<P: Peer> Timed<P> {
             directory: directory.to_owned(),
             store: None,
         }
+    }
+
+    fn store(&self) -> Result<&P> {
+        self.store.as_ref().context("the store is closed")
     }
 
     fn reopen(&mut self, number: usize, opening: Opening) -> Result<Option<Samples>> {
@@ -110,6 +119,33 @@ impl<P: Peer> Timed<P> {
         let samples = one(start);
         self.store = Some(store);
         Ok(samples)
+    }
+
+    fn get_file(&mut self, ids: &[String]) -> Result<Option<Samples>> {
+        if !P::has_file_row() {
+            return Ok(None);
+        }
+        self.store = None;
+        let store = P::open(&self.directory, Opening::FromFile)?;
+        ids.iter().try_for_each(|id| store.get(id))?;
+        let samples = each(ids.iter().collect(), |id| store.get(id))?;
+        drop(store);
+        self.store = Some(P::open(&self.directory, Opening::Usual)?);
+        Ok(Some(samples))
+    }
+
+    fn verbs(&mut self, numbers: &[usize]) -> Result<Samples> {
+        self.store = None;
+        let nanos = numbers
+            .iter()
+            .map(|number| child::verb_nanos(P::NAME, &self.directory, *number))
+            .collect::<Result<Vec<_>>>()?;
+        self.store = Some(P::open(&self.directory, Opening::Usual)?);
+        Ok(Samples {
+            wall_nanos: nanos.iter().sum(),
+            found: nanos.len(),
+            nanos,
+        })
     }
 
     fn killed(&self, number: usize, opening: Opening) -> Result<Samples> {
@@ -147,48 +183,73 @@ impl<P: Peer> Contestant for Timed<P> {
     }
 
     fn run(&mut self, work: &Work<'_>) -> Result<Option<Samples>> {
-        if let Work::Reopen(number, opening) = work {
-            return self.reopen(*number, *opening);
-        }
-        if let Work::ReopenToWrite(number) = work {
-            return self.reopen_to_write(*number);
-        }
-        let store = self.store.as_ref().context("the store is closed")?;
-        let ids = |numbers: &[usize]| numbers.iter().map(|n| Ok(id(*n))).collect::<Vec<_>>();
+        let ids = |numbers: &[usize]| numbers.iter().map(|n| id(*n)).collect::<Vec<_>>();
         match work {
-            Work::Fill(numbers) => store.fill(numbers.clone()).map(|()| None),
-            Work::Remove(numbers) => store.remove(numbers.clone()).map(|()| None),
+            Work::Fill(numbers) => self.store()?.fill(numbers.clone()).map(|()| None),
+            Work::Remove(numbers) => self.store()?.remove(numbers.clone()).map(|()| None),
             Work::Create(numbers) => {
-                let new = numbers.iter().map(|number| P::new(*number)).collect();
-                each(new, |new| store.create(new))
+                let store = self.store()?;
+                let new = numbers.iter().map(|number| P::new(*number));
+                let new = new.collect::<Result<_>>()?;
+                each(new, |new| store.create(new)).map(Some)
             }
             Work::Update(numbers, value) => {
+                let store = self.store()?;
                 let changes = numbers.iter().map(|number| P::change(*number, value));
-                each(changes.collect(), |change| store.update(change))
+                let changes = changes.collect::<Result<_>>()?;
+                each(changes, |change| store.update(change)).map(Some)
             }
-            Work::Delete(numbers) => each(ids(numbers), |id| store.delete(&id)),
-            Work::Get(numbers) => each(ids(numbers), |id| store.get(&id)),
-            Work::List(times) => listings(*times, || store.list().map(Some)),
-            Work::Headers(times) => listings(*times, || store.headers()),
-            Work::Filter(filter, times) => listings(*times, || store.filter(filter)),
+            Work::Delete(numbers) => {
+                let store = self.store()?;
+                each(ids(numbers), |id| store.delete(&id)).map(Some)
+            }
+            Work::Get(numbers) => {
+                let store = self.store()?;
+                each(ids(numbers), |id| store.get(&id)).map(Some)
+            }
+            Work::GetFile(numbers) => self.get_file(&ids(numbers)),
+            Work::List(times) => {
+                let store = self.store()?;
+                listings(*times, || store.list().map(Some))
+            }
+            Work::Headers(times) => {
+                let store = self.store()?;
+                listings(*times, || store.headers())
+            }
+            Work::Filter(filter, times) => {
+                let store = self.store()?;
+                listings(*times, || store.filter(filter))
+            }
+            Work::Reopen(number, opening) => self.reopen(*number, *opening),
+            Work::ReopenToWrite(number) => self.reopen_to_write(*number),
             Work::Killed(number) => self.killed(*number, Opening::Usual).map(Some),
-            Work::KilledIdle(number) => match store.rest()? {
+            Work::KilledIdle(number) => match self.store()?.rest()? {
                 true => self.killed(*number, Opening::Unchecked).map(Some),
                 false => Ok(None),
             },
-            Work::Threads(crowd) => threads(store, crowd),
-            Work::Reopen(..) | Work::ReopenToWrite(_) => Ok(None),
+            Work::Verb(numbers) => self.verbs(numbers).map(Some),
+            Work::Threads(crowd) => threads(self.store()?, crowd),
         }
     }
 
-    fn peak_bytes(&mut self) -> Result<u64> {
-        memory::peak_of_child(P::NAME, &self.directory)
+    fn peak_bytes(&mut self) -> Result<Option<u64>> {
+        child::list_peak_bytes(P::NAME, &self.directory).map(Some)
     }
 }
 
 /// The work of the process that [`Contestant::peak_bytes`] starts.
 pub(crate) fn list_with_small_cache<P: Peer>(directory: &Path) -> Result<usize> {
     P::open(directory, Opening::SmallCache)?.list()
+}
+
+/// The work of the process that [`Work::Verb`] starts.
+pub(crate) fn verb<P: Peer>(directory: &Path, number: usize) -> Result<u64> {
+    let new = P::new(number)?;
+    let start = Instant::now();
+    let store = P::open(directory, Opening::Usual)?;
+    store.create(new)?;
+    drop(store);
+    Ok(nanos_since(start))
 }
 
 fn one(start: Instant) -> Samples {
@@ -200,22 +261,19 @@ fn one(start: Instant) -> Samples {
     }
 }
 
-fn each<T>(
-    items: Vec<Result<T>>,
-    mut work: impl FnMut(T) -> Result<()>,
-) -> Result<Option<Samples>> {
-    let items = items.into_iter().collect::<Result<Vec<T>>>()?;
+/// Times the work on each of these.
+pub(crate) fn each<T>(items: Vec<T>, mut work: impl FnMut(T) -> Result<()>) -> Result<Samples> {
     let mut nanos = Vec::with_capacity(items.len());
     for item in items {
         let start = Instant::now();
         within_the_clock(|| work(item))?;
         nanos.push(nanos_since(start));
     }
-    Ok(Some(Samples {
+    Ok(Samples {
         wall_nanos: nanos.iter().sum(),
         found: nanos.len(),
         nanos,
-    }))
+    })
 }
 
 /// What is timed, in a function of its own: counting instructions begins and ends with it.

@@ -1,17 +1,19 @@
 //! Which figures are drawn of the results.
 
-use crate::contestants;
+use plotters::style::RGBColor;
+
+use crate::figure::{Figure, Line, Panel, Style};
 use crate::op::Op;
 use crate::results::{Results, Row};
-use crate::svg::{Figure, Line, Panel};
 use crate::table::{self, size};
 
 /// The operations whose time is drawn against the size of the store.
-const OVER_SIZE: [Op; 14] = [
+const OVER_SIZE: [Op; 16] = [
     Op::Create,
     Op::Update,
     Op::Delete,
     Op::Get,
+    Op::GetFile,
     Op::List,
     Op::Headers,
     Op::FilterFirst,
@@ -22,10 +24,47 @@ const OVER_SIZE: [Op; 14] = [
     Op::ReopenUnchecked,
     Op::ReopenKilled,
     Op::ReopenIdle,
+    Op::Verb,
 ];
 
-/// The style of Bayplan without group commit.
-const APART_STYLE: usize = 7;
+/// Bayplan without group commit.
+const APART: &str = "bayplan, one transaction each";
+
+/// The style of each line, by its name.
+const STYLES: [(&str, Style); 10] = [
+    ("bayplan", stroke(0xd9480f, 3)),
+    ("bayplan-log", stroke(0xf59f00, 3)),
+    ("redb-put", dashed(0x868e96, 2, 4)),
+    ("redb-blob", dashed(0x343a40, 6, 4)),
+    ("sqlite", stroke(0x1971c2, 2)),
+    ("lmdb", stroke(0x2f9e44, 2)),
+    ("fjall", stroke(0x9c36b5, 2)),
+    ("log-floor", dashed(0x74b816, 2, 4)),
+    ("containerd", dashed(0x0c8599, 9, 4)),
+    (APART, dashed(0xd9480f, 4, 4)),
+];
+
+const fn stroke(rgb: u32, width: u32) -> Style {
+    let [_, red, green, blue] = rgb.to_be_bytes();
+    Style {
+        color: RGBColor(red, green, blue),
+        width,
+        dash: None,
+    }
+}
+
+const fn dashed(rgb: u32, dash: u32, gap: u32) -> Style {
+    Style {
+        dash: Some((dash, gap)),
+        ..stroke(rgb, 2)
+    }
+}
+
+/// The style of this line.
+pub(crate) fn style(name: &str) -> Style {
+    let found = STYLES.iter().find(|(styled, _)| *styled == name);
+    found.map_or(stroke(0, 1), |(_, style)| *style)
+}
 
 /// The time of each operation against the size of the store.
 pub(crate) fn latency(results: &Results, subtitle: &str) -> Figure {
@@ -64,8 +103,8 @@ pub(crate) fn throughput(results: &Results, subtitle: &str) -> Figure {
             line.extend(points(Op::Threads, name));
         });
         lines.push(Line {
-            name: "bayplan, one transaction each".to_owned(),
-            style: APART_STYLE,
+            name: APART.to_owned(),
+            style: style(APART),
             points: points(Op::ThreadsApart, "bayplan"),
         });
         lines.retain(|line| !line.points.is_empty());
@@ -126,12 +165,4 @@ fn rows<'a>(
         .0
         .iter()
         .filter(move |row| (row.op, row.contestant) == (op, contestant))
-}
-
-/// Everyone has the same colour in all figures.
-fn style(contestant: &str) -> usize {
-    let place = contestants::NAMES
-        .iter()
-        .position(|name| *name == contestant);
-    place.unwrap_or_default()
 }

@@ -8,13 +8,20 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::results::Results;
-use crate::{codec, payload, plot, table};
+use crate::{codec, payload, plot, table, targets};
 
 /// What a reader must know to read the table.
 const LEGEND: &str = "\
 Times are medians: of the rounds, of the median of each round. Lists and filters are of the whole
 call. Lines of several threads are operations a second of all of them, with the 99th percentile
-of a call over all rounds. `reached` stands against the targets in their order.
+of a call over all rounds. `redb-put` and `log-floor` are no stores, but floors: what redb and the disk take
+at least.
+";
+
+/// What a reader must know to read the verdicts.
+const VERDICTS: &str = "\
+Ratios are of the figures above; in rows of threads, of creates a second. `not measured`: the contestant or
+the row was not part of this run.
 ";
 
 /// One object a line.
@@ -34,8 +41,10 @@ pub(crate) fn markdown(machine: &[String], results: &Results) -> Result<String> 
         writeln!(text, "- {line}")?;
     }
     writeln!(text, "- payload {payload:.0} bytes per container\n")?;
-    writeln!(text, "{}", table::table(results, payload))?;
+    writeln!(text, "{}", table::table(results))?;
     text.push_str(LEGEND);
+    writeln!(text, "\n{}", targets::table(results, payload))?;
+    text.push_str(VERDICTS);
     Ok(text)
 }
 
@@ -46,9 +55,9 @@ pub(crate) fn write(directory: &Path, machine: &[String], results: &Results) -> 
     let text = format!("# Results\n\n{}", markdown(machine, results)?);
     fs::write(directory.join("results.md"), text)?;
     let subtitle = machine.first().map(String::as_str).unwrap_or_default();
-    let latency = plot::latency(results, subtitle).to_svg();
+    let latency = plot::latency(results, subtitle).to_svg()?;
     fs::write(directory.join("latency.svg"), latency)?;
-    let throughput = plot::throughput(results, subtitle).to_svg();
+    let throughput = plot::throughput(results, subtitle).to_svg()?;
     fs::write(directory.join("throughput.svg"), throughput)?;
     Ok(())
 }

@@ -105,8 +105,7 @@ impl Results {
 
     /// Those who have a figure, in the order of the table.
     pub(crate) fn contestants(&self) -> Vec<&'static str> {
-        crate::contestants::NAMES
-            .into_iter()
+        crate::contestants::names()
             .filter(|name| self.0.iter().any(|row| row.contestant == *name))
             .collect()
     }

@@ -1,14 +1,15 @@
 //! The run: round after round, everyone does the same work, each time another one first.
 
+use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 
 use crate::args::Args;
-use crate::contestant::{Contestant, Crowd, Disk, Filter, Opening, Samples, Work};
+use crate::contestant::{Contestant, Crowd, Filter, Opening, Samples, Work};
 use crate::contestants;
-use crate::dice::Dice;
 use crate::op::Op;
+use crate::payload::dice::Dice;
 use crate::results::{Key, Results, Row};
 
 /// Containers in one transaction while a store is filled.
@@ -19,7 +20,25 @@ struct Amounts {
     writes: usize,
     reads: usize,
     crowd: usize,
+    verbs: usize,
 }
+
+const QUICK: Amounts = Amounts {
+    writes: 20,
+    reads: 300,
+    crowd: 96,
+    verbs: 3,
+};
+
+const FULL: Amounts = Amounts {
+    writes: 100,
+    reads: 1000,
+    crowd: 640,
+    verbs: 10,
+};
+
+/// How often a look at one container by a filter is timed in a round.
+const FILTER_ID_COUNT: usize = 5;
 
 /// Measures everything that the flags ask for.
 pub(crate) fn run(args: &Args, directory: &Path) -> Result<Results> {
@@ -86,18 +105,18 @@ impl<'a> Field<'a> {
                 threads: 1,
                 contestant: name,
             };
-            let disk = Disk::of(contestant.directory())?;
             let each = |bytes: u64| bytes as f64 / self.n as f64;
-            if self.args.ops.contains(&Op::DiskLength) {
-                let row = Row::bytes(key(Op::DiskLength), each(disk.length));
-                results.0.push(row);
+            if let Some(disk) = contestant.disk()? {
+                let length = Row::bytes(key(Op::DiskLength), each(disk.length));
+                let blocks = Row::bytes(key(Op::DiskBlocks), each(disk.blocks));
+                let asked = [length, blocks].into_iter();
+                results
+                    .0
+                    .extend(asked.filter(|row| self.args.ops.contains(&row.op)));
             }
-            if self.args.ops.contains(&Op::DiskBlocks) {
-                let row = Row::bytes(key(Op::DiskBlocks), each(disk.blocks));
-                results.0.push(row);
-            }
-            if self.args.ops.contains(&Op::Memory) {
-                let peak = contestant.peak_bytes()?;
+            if self.args.ops.contains(&Op::Memory)
+                && let Some(peak) = contestant.peak_bytes()?
+            {
                 results.0.push(Row::bytes(key(Op::Memory), peak as f64));
             }
             contestant.open()?;
@@ -107,63 +126,68 @@ impl<'a> Field<'a> {
 
     /// One round of everything; round 0 is to warm up.
     fn round(&mut self, round: usize, quick: bool) -> Result<()> {
-        let amounts = if quick {
-            Amounts {
-                writes: 20,
-                reads: 300,
-                crowd: 160,
-            }
-        } else {
-            Amounts {
-                writes: 100,
-                reads: 1000,
-                crowd: 640,
-            }
-        };
-        let listings = (20_000 / self.n).clamp(1, 5);
+        let amounts = if quick { QUICK } else { FULL };
         let mut dice = Dice::new(round);
-        let new: Vec<usize> = (self.next..self.next + amounts.writes).collect();
-        self.next += new.len();
+        self.measure(round, Op::FilterFirst, 1, |contestant| {
+            contestant.close()?;
+            contestant.open()?;
+            contestant.run(&Work::Filter(&Filter::Label, 1))
+        })?;
+        // A store at work has been listed before. Twice: it may keep what it reads only then.
+        self.everyone(round, |contestant| contestant.run(&Work::List(2)).map(drop))?;
+        self.writes(round, &amounts, &mut dice)?;
+        self.reads(round, &amounts, &mut dice)?;
+        self.crowds(round, amounts.crowd)?;
+        self.openings(round, &amounts, &mut dice)
+    }
+
+    fn writes(&mut self, round: usize, amounts: &Amounts, dice: &mut Dice) -> Result<()> {
+        let new: Vec<usize> = self.new_numbers(amounts.writes).collect();
         if self.wants(Op::Create) || self.wants(Op::Delete) {
             self.all(round, Op::Create, &Work::Create(&new))?;
             self.all(round, Op::Delete, &Work::Delete(&new))?;
         }
         let old = dice.numbers(amounts.writes, self.n);
-        let value = round.to_string();
-        self.all(round, Op::Update, &Work::Update(&old, &value))?;
-        let old = dice.numbers(amounts.reads, self.n);
-        self.all(round, Op::Get, &Work::Get(&old))?;
-        self.all(round, Op::List, &Work::List(listings))?;
-        self.all(round, Op::Headers, &Work::Headers(listings))?;
-        let id = Filter::Id(dice.number(self.n));
-        for (op, filter) in [
-            // Each round ends with reopening: this is the first filter that a store sees.
-            (Op::FilterFirst, &Filter::Label),
-            (Op::FilterLabel, &Filter::Label),
-            (Op::FilterId, &id),
-            (Op::FilterRegex, &Filter::Regex),
+        self.all(round, Op::Update, &Work::Update(&old, &round.to_string()))
+    }
+
+    /// Everyone does each read once more than is timed, just before.
+    fn reads(&mut self, round: usize, amounts: &Amounts, dice: &mut Dice) -> Result<()> {
+        let listings = (20_000 / self.n).clamp(1, 5);
+        let (before, old) = (
+            dice.numbers(amounts.reads, self.n),
+            dice.numbers(amounts.reads, self.n),
+        );
+        let (id_before, id) = (
+            Filter::Id(dice.number(self.n)),
+            Filter::Id(dice.number(self.n)),
+        );
+        let (label, regex) = (&Filter::Label, &Filter::Regex);
+        for (op, warm_up, work) in [
+            (Op::Get, Work::Get(&before), Work::Get(&old)),
+            (Op::List, Work::List(1), Work::List(listings)),
+            (Op::Headers, Work::Headers(1), Work::Headers(listings)),
+            (
+                Op::FilterLabel,
+                Work::Filter(label, 1),
+                Work::Filter(label, listings),
+            ),
+            (
+                Op::FilterId,
+                Work::Filter(&id_before, FILTER_ID_COUNT),
+                Work::Filter(&id, FILTER_ID_COUNT),
+            ),
+            (
+                Op::FilterRegex,
+                Work::Filter(regex, 1),
+                Work::Filter(regex, listings),
+            ),
         ] {
-            // What is read once is read from the disk: a look at one container is over too soon.
-            let times = match op {
-                Op::FilterFirst => 1,
-                Op::FilterId => 5,
-                _ => listings,
-            };
-            self.all(round, op, &Work::Filter(filter, times))?;
+            self.measure(round, op, 1, |contestant| {
+                contestant.run(&warm_up)?;
+                contestant.run(&work)
+            })?;
         }
-        self.crowds(round, amounts.crowd)?;
-        let one = dice.number(self.n);
-        let reopen = Work::Reopen(one, Opening::Usual);
-        self.all(round, Op::Reopen, &reopen)?;
-        let reopen = Work::Reopen(one, Opening::Unchecked);
-        self.all(round, Op::ReopenUnchecked, &reopen)?;
-        self.all(round, Op::ReopenToWrite, &Work::ReopenToWrite(one))?;
-        // The last of all that was written, so that the copy is of a store at work.
-        if self.wants(Op::ReopenKilled) {
-            self.each(round, &Work::Update(&[one], "killed"), |_, _| Ok(()))?;
-            self.all(round, Op::ReopenKilled, &Work::Killed(one))?;
-        }
-        self.all(round, Op::ReopenIdle, &Work::KilledIdle(one))?;
         Ok(())
     }
 
@@ -185,59 +209,92 @@ impl<'a> Field<'a> {
                     apart: op == Op::ThreadsApart,
                 };
                 self.next = crowd.all().end;
-                self.threads(round, op, &crowd)?;
+                self.measure(round, op, *threads, |contestant| {
+                    let samples = contestant.run(&Work::Threads(&crowd))?;
+                    if samples.is_some() {
+                        contestant.run(&Work::Remove(crowd.all()))?;
+                    }
+                    Ok(samples)
+                })?;
             }
         }
         Ok(())
     }
 
-    fn threads(&mut self, round: usize, op: Op, crowd: &Crowd) -> Result<()> {
-        let mut taken = Vec::new();
-        self.each(round, &Work::Threads(crowd), |contestant, samples| {
+    /// What closes the store and opens it again.
+    fn openings(&mut self, round: usize, amounts: &Amounts, dice: &mut Dice) -> Result<()> {
+        let old = dice.numbers(amounts.reads, self.n);
+        self.all(round, Op::GetFile, &Work::GetFile(&old))?;
+        let new = self.new_numbers(amounts.verbs);
+        let numbers: Vec<usize> = new.clone().collect();
+        self.measure(round, Op::Verb, 1, |contestant| {
+            let samples = contestant.run(&Work::Verb(&numbers))?;
             if samples.is_some() {
-                contestant.run(&Work::Remove(crowd.all()))?;
+                contestant.run(&Work::Remove(new.clone()))?;
             }
-            taken.push((contestant.name(), samples));
-            Ok(())
+            Ok(samples)
         })?;
-        for (name, samples) in taken {
-            self.record(round, op, crowd.threads, name, samples)?;
-        }
-        Ok(())
+        let one = dice.number(self.n);
+        let reopen = Work::Reopen(one, Opening::Usual);
+        self.all(round, Op::Reopen, &reopen)?;
+        let reopen = Work::Reopen(one, Opening::Unchecked);
+        self.all(round, Op::ReopenUnchecked, &reopen)?;
+        self.all(round, Op::ReopenToWrite, &Work::ReopenToWrite(one))?;
+        // The last of all that was written, so that the copy is of a store at work.
+        self.measure(round, Op::ReopenKilled, 1, |contestant| {
+            contestant.run(&Work::Update(&[one], "killed"))?;
+            contestant.run(&Work::Killed(one))
+        })?;
+        self.all(round, Op::ReopenIdle, &Work::KilledIdle(one))
     }
 
-    /// Has everyone do the work, if it is asked for, or leaves what other work needs.
+    /// The numbers of so many containers that there have never been.
+    fn new_numbers(&mut self, count: usize) -> Range<usize> {
+        let start = self.next;
+        self.next += count;
+        start..self.next
+    }
+
+    /// Has everyone do the work of an operation.
     fn all(&mut self, round: usize, op: Op, work: &Work<'_>) -> Result<()> {
-        let is_needed = matches!(work, Work::Create(_) | Work::Delete(_));
+        self.measure(round, op, 1, |contestant| contestant.run(work))
+    }
+
+    /// Has everyone do the work of an operation, if it is asked for or other work needs it.
+    fn measure(
+        &mut self,
+        round: usize,
+        op: Op,
+        threads: usize,
+        mut work: impl FnMut(&mut dyn Contestant) -> Result<Option<Samples>>,
+    ) -> Result<()> {
+        let is_needed = matches!(op, Op::Create | Op::Delete);
         if !self.wants(op) && !is_needed {
             return Ok(());
         }
         let mut taken = Vec::new();
-        self.each(round, work, |contestant, samples| {
+        self.everyone(round, |contestant| {
+            let samples = work(contestant).with_context(|| format!("at {}", op.name()))?;
             taken.push((contestant.name(), samples));
             Ok(())
         })?;
         for (name, samples) in taken {
-            self.record(round, op, 1, name, samples)?;
+            self.record(round, op, threads, name, samples)?;
         }
         Ok(())
     }
 
-    /// Has everyone do the work, in the order of this round.
-    fn each(
+    /// Has everyone do something, in the order of this round.
+    fn everyone(
         &mut self,
         round: usize,
-        work: &Work<'_>,
-        mut then: impl FnMut(&mut dyn Contestant, Option<Samples>) -> Result<()>,
+        mut work: impl FnMut(&mut dyn Contestant) -> Result<()>,
     ) -> Result<()> {
         let count = self.contestants.len();
         for turn in 0..count {
             let contestant = self.contestants[(round + turn) % count].as_mut();
             let name = contestant.name();
-            let samples = contestant
-                .run(work)
-                .with_context(|| format!("{name} failed at {work:?}"))?;
-            then(contestant, samples)?;
+            work(contestant).with_context(|| format!("{name} failed"))?;
         }
         Ok(())
     }
@@ -291,7 +348,7 @@ impl<'a> Field<'a> {
 /// Opens the store and creates containers, so many in a transaction.
 pub(crate) fn fill(
     contestant: &mut dyn Contestant,
-    numbers: std::ops::Range<usize>,
+    numbers: Range<usize>,
     at_once: usize,
 ) -> Result<()> {
     contestant.open()?;

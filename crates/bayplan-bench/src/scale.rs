@@ -10,10 +10,11 @@ use serde::Serialize;
 use crate::args::Args;
 use crate::contestant::{Contestant, Disk, Filter, Opening, Samples, Work};
 use crate::contestants;
-use crate::dice::Dice;
+use crate::figure::{Figure, Line, Panel};
 use crate::memory;
+use crate::payload::dice::Dice;
+use crate::plot;
 use crate::results::quantile;
-use crate::svg::{Figure, Line, Panel};
 use crate::table::{self, round_time, short, size, time};
 
 /// Containers in one transaction of the load.
@@ -48,8 +49,8 @@ pub(crate) fn run(args: &Args, directory: &Path, count: usize, machine: &[String
     let mut stages = Vec::new();
     for name in &args.contestants {
         ensure!(
-            name != "containerd",
-            "--scale measures the memory of this process, and containerd has its own"
+            contestants::peer_names().any(|peer| peer == name),
+            "--scale measures the memory of stores in this process, and {name} is none"
         );
         let mut contestant = contestants::make(name, directory, None)?;
         grow(contestant.as_mut(), count, &mut stages)?;
@@ -57,7 +58,7 @@ pub(crate) fn run(args: &Args, directory: &Path, count: usize, machine: &[String
         fs::remove_dir_all(contestant.directory())?;
     }
     let machine: String = machine.iter().map(|line| format!("- {line}\n")).collect();
-    let text = format!("{machine}\n{}", table(&stages));
+    let text = format!("{machine}\n{}\n{}", table(&stages), growth(&stages));
     let json = crate::report::json(&stages)?;
     print!("{}", if args.json { &json } else { &text });
     if let Some(out) = &args.out {
@@ -65,7 +66,7 @@ pub(crate) fn run(args: &Args, directory: &Path, count: usize, machine: &[String
         fs::write(out.join("scale.json"), json)?;
         let text = format!("# One growing store\n\n{text}");
         fs::write(out.join("scale.md"), text)?;
-        fs::write(out.join("scale.svg"), figure(&stages).to_svg())?;
+        fs::write(out.join("scale.svg"), figure(&stages).to_svg()?)?;
     }
     Ok(())
 }
@@ -100,6 +101,9 @@ fn look(contestant: &mut dyn Contestant, n: usize, load_s: f64) -> Result<Stage>
     let disk = Disk::of(contestant.directory())?;
     memory::forget_peak()?;
     let mut dice = Dice::new(n);
+    // So that all is as in a store at work: listed before, and twice.
+    contestant.run(&Work::List(2))?;
+    contestant.run(&Work::Filter(&Filter::Label, 1))?;
     let gets = dice.numbers(GET_COUNT, n);
     contestant.run(&Work::Get(&gets))?;
     let gets = dice.numbers(GET_COUNT, n);
@@ -178,15 +182,56 @@ fn table(stages: &[Stage]) -> String {
     table::markdown(&lines)
 }
 
+/// How much more an operation that lists nothing takes in the largest store than in the smallest.
+fn growth(stages: &[Stage]) -> String {
+    const MOST: f64 = 3.0;
+    let head = [
+        "store",
+        "operation",
+        "from",
+        "to",
+        "target",
+        "grows",
+        "verdict",
+    ];
+    let mut lines = vec![head.map(str::to_owned).to_vec()];
+    for name in contestants::peer_names() {
+        let mut own = stages.iter().filter(|stage| stage.contestant == name);
+        let Some((first, last)) = own.next().zip(own.next_back()) else {
+            continue;
+        };
+        let unchecked = (first.reopen_unchecked_p50_us).zip(last.reopen_unchecked_p50_us);
+        for (operation, figures) in [
+            ("get", Some((first.get_p50_us, last.get_p50_us))),
+            ("create", Some((first.create_p50_us, last.create_p50_us))),
+            ("reopen-unchecked", unchecked),
+        ] {
+            let Some((before, after)) = figures else {
+                continue;
+            };
+            let grown = after / before;
+            lines.push(vec![
+                name.to_owned(),
+                operation.to_owned(),
+                size(first.n),
+                size(last.n),
+                format!("≤ {MOST} ×"),
+                short(grown),
+                if grown <= MOST { "met" } else { "MISSED" }.to_owned(),
+            ]);
+        }
+    }
+    table::markdown(&lines)
+}
+
 fn figure(stages: &[Stage]) -> Figure {
     let panel = |title: &str, y_text, figure: fn(&Stage) -> Option<f64>| {
-        let names = contestants::NAMES.into_iter().enumerate();
-        let lines = names.map(|(style, name)| {
+        let lines = contestants::names().map(|name| {
             let own = stages.iter().filter(|stage| stage.contestant == name);
             let points = own.filter_map(|stage| Some((stage.n as f64, figure(stage)?)));
             Line {
                 name: name.to_owned(),
-                style,
+                style: plot::style(name),
                 points: points.collect(),
             }
         });

@@ -2,13 +2,13 @@
 
 use crate::op::{Op, Unit};
 use crate::results::{Key, Results, Row};
-use crate::targets::{Verdict, verdicts};
+use crate::targets;
 
 /// Those who get a column of ratios: the floors and the store to beat.
 const COMPARED: [&str; 3] = ["redb-put", "redb-blob", "containerd"];
 
 /// The table in Markdown, wide enough to be read as it is.
-pub(crate) fn table(results: &Results, payload_bytes: f64) -> String {
+pub(crate) fn table(results: &Results) -> String {
     let contestants = results.contestants();
     let compared: Vec<_> = COMPARED
         .into_iter()
@@ -17,10 +17,9 @@ pub(crate) fn table(results: &Results, payload_bytes: f64) -> String {
     let mut head = vec!["operation".to_owned(), "n".to_owned()];
     head.extend(contestants.iter().map(|name| (*name).to_owned()));
     head.extend(compared.iter().map(|name| format!("bayplan / {name}")));
-    head.extend(["target".to_owned(), "reached".to_owned()]);
+    head.push("bayplan / best peer".to_owned());
     let mut lines = vec![head];
-    for line in results.lines() {
-        let (op, n, threads) = line;
+    for (op, n, threads) in results.lines() {
         let key = |contestant| Key {
             op,
             n,
@@ -38,24 +37,14 @@ pub(crate) fn table(results: &Results, payload_bytes: f64) -> String {
             let ratio = own.zip(results.figure(key(name)));
             ratio.map_or_else(String::new, |(own, other)| short(own / other))
         }));
-        let verdicts = verdicts(results, line, payload_bytes);
-        cells.push(joined(&verdicts, |verdict| verdict.target.clone()));
-        cells.push(joined(&verdicts, reached));
+        let own = results.figure(key("bayplan"));
+        let best = own.zip(targets::best_peer(results, key));
+        cells.push(best.map_or_else(String::new, |(own, (name, best))| {
+            format!("{} {name}", short(own / best))
+        }));
         lines.push(cells);
     }
     markdown(&lines)
-}
-
-fn reached(verdict: &Verdict) -> String {
-    match (verdict.reached, verdict.met) {
-        (None, _) => "?".to_owned(),
-        (Some(reached), true) => format!("{} met", short(reached)),
-        (Some(reached), false) => format!("{} NOT met", short(reached)),
-    }
-}
-
-fn joined(verdicts: &[Verdict], text: impl Fn(&Verdict) -> String) -> String {
-    verdicts.iter().map(text).collect::<Vec<_>>().join(", ")
 }
 
 /// What a line is called.

@@ -1,5 +1,5 @@
 //! Filters: what parses prints as what parses to the same; a store finds what the filter lets
-//! through, with its index and without.
+//! through, with its records in memory and without.
 
 use bayplan::limits::FILTER_MAX_BYTES;
 use bayplan::{Container, Db, Filter, Filters, Namespace, Stored};

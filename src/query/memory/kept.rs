@@ -43,7 +43,7 @@ impl Kept {
     ///
     /// # Errors
     ///
-    /// What keeps it from being read; that it is damaged is none.
+    /// If it cannot be read. Damage is no error.
     pub(super) fn of(group: &Group<'_>) -> Result<Self> {
         let content = match Content::of(group) {
             Ok(content) => Some(content),

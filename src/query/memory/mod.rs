@@ -60,7 +60,7 @@ impl Memory {
     ///
     /// # Errors
     ///
-    /// What keeps the table from being read; a damaged record is none.
+    /// If the table cannot be read. A damaged record is no error.
     pub(crate) fn load(table: &impl Table, max_bytes: usize) -> Result<Loaded> {
         let hashing = Hashing::new();
         let (mut records, mut terms) = (Vec::new(), Vec::new());
@@ -96,7 +96,7 @@ impl Memory {
     ///
     /// # Errors
     ///
-    /// What keeps the table from being read; a damaged record is none.
+    /// If the table cannot be read. A damaged record is no error.
     pub(crate) fn refresh(&mut self, table: &impl Table, key: &[u8]) -> Result<()> {
         let keys = key.to_vec()..keys::behind(key);
         let new = match Cursor::new(table, keys)?.advance()? {
@@ -145,7 +145,7 @@ impl Memory {
         kind: &Kind,
         filters: &Filters,
     ) -> Option<Candidates> {
-        // A damaged record may match, and whoever comes upon it is told.
+        // A damaged record might match, and has to be reported.
         if filters.is_all() || self.damaged > 0 {
             return None;
         }

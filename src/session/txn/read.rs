@@ -88,18 +88,18 @@ impl ReadTxn {
         is_lenient: bool,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<Traversed<'static, T>> {
-        self.load_if_worth_it()?;
+    ) -> Traversed<'static, T> {
+        self.load_if_due();
         if !is_lenient {
             scope.plan = Plan::of(&scope, self.snapshot.memory());
         }
         let txn = self.clone();
-        Ok(Box::new(Items::new(after, limit, move |after, limit| {
+        Box::new(Items::new(after, limit, move |after, limit| {
             let snapshot = txn.records()?;
             let batch = contained(|| Batch::read(&snapshot.kept(), &scope, after, limit))?;
             txn.shared.keeper().looked_at(batch.looked_at());
             Ok(batch)
-        })))
+        }))
     }
 
     /// The same, as the file has them.
@@ -113,16 +113,17 @@ impl ReadTxn {
         }))
     }
 
-    /// Loads the records into memory, if that is due.
-    fn load_if_worth_it(&self) -> Result<()> {
-        let snapshot = self.records()?;
+    /// Loads the records into memory, if that is due. What keeps it from that is reported by whoever reads on.
+    fn load_if_due(&self) {
+        let Ok(snapshot) = self.records() else {
+            return;
+        };
         if snapshot.memory().is_some() {
-            return Ok(());
+            return;
         }
-        let rows = contained(|| snapshot.records.len().or_fault())?;
-        match self.shared.keeper().is_worth_it(rows) {
-            true => self.shared.load_memory(),
-            false => Ok(()),
+        let rows = contained(|| snapshot.records.len().or_fault());
+        if rows.is_ok_and(|rows| self.shared.keeper().is_worth_it(rows)) {
+            self.shared.load_memory();
         }
     }
 

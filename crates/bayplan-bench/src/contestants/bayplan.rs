@@ -1,22 +1,43 @@
 //! The store itself.
 
+use std::marker::PhantomData;
 use std::ops::Range;
 use std::path::Path;
 
 use anyhow::Result;
-use bayplan::{Container, Db, FieldMask, Filters, Namespace};
+use bayplan::{Builder, Container, Db, FieldMask, Filters, Namespace};
 
 use crate::contestant::{CACHE_BYTES, CHANGED, Filter, Opening, SMALL_CACHE_BYTES};
 use crate::payload::{NAMESPACE, container, id};
 use crate::peer::Peer;
 
-pub(crate) struct Bayplan {
+/// How a store is used, where its users have the choice.
+pub(crate) trait Mode: Send + Sync {
+    const NAME: &'static str;
+
+    /// Switches on what makes the difference.
+    fn set(builder: Builder) -> Builder;
+}
+
+/// As it is by default.
+pub(crate) struct Plain;
+
+impl Mode for Plain {
+    const NAME: &'static str = "bayplan";
+
+    fn set(builder: Builder) -> Builder {
+        builder
+    }
+}
+
+pub(crate) struct Bayplan<M> {
     db: Db,
     store: Namespace,
     mask: FieldMask,
+    mode: PhantomData<M>,
 }
 
-impl Bayplan {
+impl<M> Bayplan<M> {
     /// Counts what is listed, one container after the other.
     fn visit(&self, filters: &Filters) -> Result<usize> {
         counted(self.store.query().filter(filters).iter()?)
@@ -32,20 +53,24 @@ fn counted<T>(found: impl Iterator<Item = bayplan::Result<T>>) -> Result<usize> 
     Ok(count)
 }
 
-impl Peer for Bayplan {
-    const NAME: &'static str = "bayplan";
+fn builder(opening: Opening) -> Builder {
+    let builder = Db::builder();
+    match opening {
+        Opening::Usual => builder.cache_bytes(CACHE_BYTES),
+        Opening::FromFile => builder.cache_bytes(CACHE_BYTES).memory_bytes(0),
+        Opening::Unchecked => builder.cache_bytes(CACHE_BYTES).check_integrity(false),
+        Opening::SmallCache => builder.cache_bytes(SMALL_CACHE_BYTES).memory_bytes(0),
+    }
+}
+
+impl<M: Mode> Peer for Bayplan<M> {
+    const NAME: &'static str = M::NAME;
     type New = Container;
     type Change = Container;
 
     fn open(directory: &Path, opening: Opening) -> Result<Self> {
         let path = directory.join("store.redb");
-        let builder = match opening {
-            Opening::Usual => Db::builder().cache_bytes(CACHE_BYTES),
-            Opening::Unchecked => Db::builder()
-                .cache_bytes(CACHE_BYTES)
-                .check_integrity(false),
-            Opening::SmallCache => Db::builder().cache_bytes(SMALL_CACHE_BYTES),
-        };
+        let builder = M::set(builder(opening));
         let db = if path.exists() {
             builder.open(&path)?
         } else {
@@ -53,7 +78,12 @@ impl Peer for Bayplan {
         };
         let store = db.namespace(NAMESPACE)?;
         let mask = FieldMask::parse([format!("labels.{CHANGED}").as_str()])?;
-        Ok(Self { db, store, mask })
+        Ok(Self {
+            db,
+            store,
+            mask,
+            mode: PhantomData,
+        })
     }
 
     fn new(number: usize) -> Result<Container> {
@@ -123,6 +153,10 @@ impl Peer for Bayplan {
     }
 
     fn can_skip_check() -> bool {
+        true
+    }
+
+    fn has_file_row() -> bool {
         true
     }
 }

@@ -1,17 +1,22 @@
 //! containerd's own metadata store, by a program in Go that measures itself: `containerd/main.go`
 //! tells what the two say to each other.
 
-use std::fmt::Display;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use bayplan::Any;
+use serde_json::{Value, json};
 
-use crate::contestant::{Contestant, Opening, Samples, Work, copy_live};
+use crate::contestant::{Contestant, Crowd, Opening, Samples, Work, copy_live};
 use crate::payload::{container, id};
 
 pub(crate) const NAME: &str = "containerd";
+
+/// So many specs are compared with what Go makes of them, before a run.
+const VERIFIED_COUNT: usize = 20;
 
 /// Where Debian puts the sources of Go packages.
 const GOPATH: &str = "/usr/share/gocode";
@@ -49,7 +54,7 @@ pub(crate) struct Containerd {
 /// The other process.
 struct Talk {
     child: Child,
-    input: Option<ChildStdin>,
+    input: Option<BufWriter<ChildStdin>>,
     output: BufReader<ChildStdout>,
 }
 
@@ -59,7 +64,7 @@ impl Talk {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
-        let input = child.stdin.take();
+        let input = child.stdin.take().map(BufWriter::new);
         let output = child.stdout.take().context("no output")?;
         Ok(Self {
             child,
@@ -70,8 +75,17 @@ impl Talk {
 
     /// Says one line, and reads the numbers of the answer.
     fn ask(&mut self, line: &str) -> Result<Vec<u64>> {
+        self.send(line, &[])
+    }
+
+    /// The same, with the containers of these numbers.
+    fn send(&mut self, line: &str, numbers: &[usize]) -> Result<Vec<u64>> {
         let input = self.input.as_mut().context("no input")?;
         writeln!(input, "{line}")?;
+        for number in numbers {
+            writeln!(input, "{}", payload(*number)?)?;
+        }
+        input.flush()?;
         let mut answer = String::new();
         self.output.read_line(&mut answer)?;
         match answer.trim().split_once(' ') {
@@ -100,10 +114,8 @@ impl Containerd {
             None => build()?,
         };
         let mut talk = Talk::begin(&program)?;
-        for number in [0, 1] {
-            let theirs = talk.ask(&format!("sum {number}"))?;
-            ensure!(theirs == [checksum(number)], "it has another payload");
-        }
+        let some: Vec<usize> = (0..VERIFIED_COUNT).collect();
+        talk.send(&format!("verify {VERIFIED_COUNT}"), &some)?;
         Ok(Self {
             program,
             directory: directory.to_owned(),
@@ -112,12 +124,19 @@ impl Containerd {
     }
 
     fn each(&mut self, verb: &str, numbers: &[usize]) -> Result<Option<Samples>> {
-        let nanos = self.talk.ask(&format!("{verb} {}", joined(numbers)))?;
-        Ok(Some(Samples {
-            wall_nanos: nanos.iter().sum(),
-            found: nanos.len(),
-            nanos,
-        }))
+        let nanos = self.talk.ask(&format!("{verb} {}", ids(numbers)))?;
+        Ok(Some(samples(nanos)))
+    }
+
+    fn create(&mut self, numbers: &[usize]) -> Result<Option<Samples>> {
+        let command = format!("create {}", numbers.len());
+        Ok(Some(samples(self.talk.send(&command, numbers)?)))
+    }
+
+    fn fill(&mut self, numbers: Range<usize>) -> Result<Option<Samples>> {
+        let numbers: Vec<usize> = numbers.collect();
+        let command = format!("fill {}", numbers.len());
+        self.talk.send(&command, &numbers).map(|_| None)
     }
 
     fn list(&mut self, times: usize, filter: &str) -> Result<Option<Samples>> {
@@ -130,9 +149,10 @@ impl Containerd {
         }))
     }
 
-    fn threads(&mut self, threads: usize, each: usize, from: usize) -> Result<Option<Samples>> {
-        let command = format!("threads {threads} {each} {from}");
-        let mut answer = self.talk.ask(&command)?;
+    fn threads(&mut self, crowd: &Crowd) -> Result<Option<Samples>> {
+        let numbers: Vec<usize> = crowd.all().collect();
+        let command = format!("threads {} {}", crowd.threads, numbers.len());
+        let mut answer = self.talk.send(&command, &numbers)?;
         Ok(Some(Samples {
             wall_nanos: first(&mut answer)?,
             found: answer.len(),
@@ -142,13 +162,8 @@ impl Containerd {
 
     fn reopen(&mut self, number: usize) -> Result<Option<Samples>> {
         self.talk.ask("close")?;
-        let command = format!("reopen {} {number}", self.directory.display());
-        let nanos = self.talk.ask(&command)?;
-        Ok(Some(Samples {
-            wall_nanos: nanos.iter().sum(),
-            nanos,
-            found: 1,
-        }))
+        let command = format!("reopen {} {}", self.directory.display(), id(number));
+        Ok(Some(samples(self.talk.ask(&command)?)))
     }
 
     fn killed(&mut self, number: usize) -> Result<Option<Samples>> {
@@ -156,15 +171,11 @@ impl Containerd {
         copy_live(&self.directory, &copy)?;
         let mut other = Talk::begin(&self.program)?;
         // So that the process is warm: what Go does first is not of the store.
-        other.ask("sum 0")?;
-        let nanos = other.ask(&format!("reopen {} {number}", copy.display()))?;
+        other.ask("peak")?;
+        let nanos = other.ask(&format!("reopen {} {}", copy.display(), id(number)))?;
         drop(other);
         std::fs::remove_dir_all(&copy)?;
-        Ok(Some(Samples {
-            wall_nanos: nanos.iter().sum(),
-            nanos,
-            found: 1,
-        }))
+        Ok(Some(samples(nanos)))
     }
 }
 
@@ -189,15 +200,12 @@ impl Contestant for Containerd {
 
     fn run(&mut self, work: &Work<'_>) -> Result<Option<Samples>> {
         match work {
-            Work::Fill(numbers) => {
-                let command = format!("fill {} {}", numbers.start, numbers.end);
-                self.talk.ask(&command).map(|_| None)
-            }
+            Work::Fill(numbers) => self.fill(numbers.clone()),
             Work::Remove(numbers) => {
-                let command = format!("remove {} {}", numbers.start, numbers.end);
-                self.talk.ask(&command).map(|_| None)
+                let numbers: Vec<usize> = numbers.clone().collect();
+                self.each("remove", &numbers).map(|_| None)
             }
-            Work::Create(numbers) => self.each("create", numbers),
+            Work::Create(numbers) => self.create(numbers),
             Work::Update(numbers, value) => self.each(&format!("update {value}"), numbers),
             Work::Delete(numbers) => self.each("delete", numbers),
             Work::Get(numbers) => self.each("get", numbers),
@@ -205,25 +213,25 @@ impl Contestant for Containerd {
             Work::Filter(filter, times) => self.list(*times, &filter.text()),
             Work::Reopen(number, Opening::Usual) => self.reopen(*number),
             Work::Killed(number) => self.killed(*number),
-            Work::Threads(crowd) if !crowd.apart => {
-                self.threads(crowd.threads, crowd.each, crowd.from)
-            }
+            Work::Threads(crowd) if !crowd.apart => self.threads(crowd),
             Work::Threads(_)
+            | Work::GetFile(_)
             | Work::Headers(_)
             | Work::Reopen(..)
             | Work::ReopenToWrite(_)
-            | Work::KilledIdle(_) => Ok(None),
+            | Work::KilledIdle(_)
+            | Work::Verb(_) => Ok(None),
         }
     }
 
-    fn peak_bytes(&mut self) -> Result<u64> {
+    fn peak_bytes(&mut self) -> Result<Option<u64>> {
         const KIBIBYTE: u64 = 1024;
         let mut other = Talk::begin(&self.program)?;
         other.ask(&format!("open {}", self.directory.display()))?;
         other.ask("list 1")?;
         let peak = first(&mut other.ask("peak")?)?;
         other.ask("close")?;
-        Ok(peak * KIBIBYTE)
+        Ok(Some(peak * KIBIBYTE))
     }
 }
 
@@ -233,41 +241,40 @@ fn first(answer: &mut Vec<u64>) -> Result<u64> {
     Ok(answer.remove(0))
 }
 
-fn joined(numbers: &[impl Display]) -> String {
-    let texts: Vec<_> = numbers.iter().map(ToString::to_string).collect();
-    texts.join(" ")
+fn ids(numbers: &[usize]) -> String {
+    let ids: Vec<_> = numbers.iter().map(|number| id(*number)).collect();
+    ids.join(" ")
 }
 
-/// The checksum that the other side makes of its payload, of ours.
-fn checksum(number: usize) -> u64 {
-    let c = container(number);
-    let mut hasher = crc32fast::Hasher::new();
-    let mut add = |bytes: &[u8]| {
-        hasher.update(bytes);
-        hasher.update(&[0]);
+fn samples(nanos: Vec<u64>) -> Samples {
+    Samples {
+        wall_nanos: nanos.iter().sum(),
+        found: nanos.len(),
+        nanos,
+    }
+}
+
+/// The container of this number as `containerd/payload.go` reads it.
+fn payload(number: usize) -> Result<Value> {
+    let container = container(number);
+    let text = |any: &Any| -> Result<Value> {
+        let value = std::str::from_utf8(&any.value)?;
+        Ok(json!({ "TypeURL": any.type_url, "Value": value }))
     };
-    let id = id(number);
-    for text in [
-        &id,
-        &c.image,
-        &c.runtime.name,
-        &c.snapshotter,
-        &c.snapshot_key,
-    ] {
-        add(text.as_bytes());
-    }
-    for (key, value) in &c.labels {
-        add(key.as_bytes());
-        add(value.as_bytes());
-    }
-    for any in c.runtime.options.iter().chain(&c.spec) {
-        add(any.type_url.as_bytes());
-        add(&any.value);
-    }
-    for (name, any) in &c.extensions {
-        add(name.as_bytes());
-        add(any.type_url.as_bytes());
-        add(&any.value);
-    }
-    hasher.finalize().into()
+    let extensions = container.extensions.iter();
+    let extensions = extensions
+        .map(|(name, any)| Ok((name.clone(), text(any)?)))
+        .collect::<Result<serde_json::Map<_, _>>>()?;
+    let runtime = &container.runtime;
+    Ok(json!({
+        "ID": container.id,
+        "Image": container.image,
+        "RuntimeName": runtime.name,
+        "RuntimeOptions": text(runtime.options.as_ref().context("no options")?)?,
+        "Spec": text(container.spec.as_ref().context("no spec")?)?,
+        "Snapshotter": container.snapshotter,
+        "SnapshotKey": container.snapshot_key,
+        "Labels": container.labels,
+        "Extensions": extensions,
+    }))
 }

@@ -26,7 +26,7 @@ impl Peer for Fjall {
     fn open(directory: &Path, opening: Opening) -> Result<Self> {
         let cache = match opening {
             Opening::SmallCache => SMALL_CACHE_BYTES,
-            Opening::Usual | Opening::Unchecked => CACHE_BYTES,
+            _ => CACHE_BYTES,
         };
         let db = Database::builder(directory.join("store.fjall"))
             .cache_size(cache as u64)

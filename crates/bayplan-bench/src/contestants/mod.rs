@@ -5,33 +5,82 @@ mod blob_filter;
 mod containerd;
 mod fjall;
 mod lmdb;
+mod log_floor;
 mod redb;
 mod sqlite;
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result};
 
 use crate::contestant::Contestant;
 use crate::peer::{self, Peer, Timed};
 
-use self::bayplan::Bayplan;
+use self::bayplan::{Bayplan, Plain};
 use self::containerd::Containerd;
 use self::fjall::Fjall;
 use self::lmdb::Lmdb;
+use self::log_floor::LogFloor;
 use self::redb::{RedbBlob, RedbPut};
 use self::sqlite::Sqlite;
 
-/// All of them, in the order of the table.
-pub(crate) const NAMES: [&str; 7] = [
-    Bayplan::NAME,
-    RedbPut::NAME,
-    RedbBlob::NAME,
-    Sqlite::NAME,
-    Lmdb::NAME,
-    Fjall::NAME,
-    containerd::NAME,
+/// The contestants that are stores in this process, in the order of the table.
+const PEERS: [Entry; 6] = [
+    Entry::of::<Bayplan<Plain>>(),
+    Entry::of::<RedbPut>(),
+    Entry::of::<RedbBlob>(),
+    Entry::of::<Sqlite>(),
+    Entry::of::<Lmdb>(),
+    Entry::of::<Fjall>(),
 ];
+
+/// A store in this process, and what can be asked of it without a contestant.
+pub(crate) struct Entry {
+    name: &'static str,
+    make: fn(&Path) -> Box<dyn Contestant>,
+    list_with_small_cache: fn(&Path) -> Result<usize>,
+    verb: fn(&Path, usize) -> Result<u64>,
+}
+
+impl Entry {
+    const fn of<P: Peer + 'static>() -> Self {
+        Self {
+            name: P::NAME,
+            make: |directory| Box::new(Timed::<P>::new(directory)),
+            list_with_small_cache: peer::list_with_small_cache::<P>,
+            verb: peer::verb::<P>,
+        }
+    }
+
+    /// Lists all containers, in the process whose memory is measured, and counts them.
+    pub(crate) fn list_with_small_cache(&self, directory: &Path) -> Result<usize> {
+        (self.list_with_small_cache)(directory)
+    }
+
+    /// Opens the store, creates this container and closes the store, and tells the time in nanoseconds.
+    pub(crate) fn verb(&self, directory: &Path, number: usize) -> Result<u64> {
+        (self.verb)(directory, number)
+    }
+}
+
+/// All of them, in the order of the table.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    let others = [log_floor::NAME, containerd::NAME];
+    peer_names().chain(others)
+}
+
+/// Those that are stores in this process.
+pub(crate) fn peer_names() -> impl Iterator<Item = &'static str> {
+    PEERS.iter().map(|entry| entry.name)
+}
+
+/// The store of this name in this process.
+pub(crate) fn peer(name: &str) -> Result<&'static Entry> {
+    PEERS
+        .iter()
+        .find(|entry| entry.name == name)
+        .with_context(|| format!("there is no store {name:?} in this process"))
+}
 
 /// The contestant of this name, with its files below `directory`, and containerd by this program if
 /// it is built already; `Err` tells why it cannot run.
@@ -42,26 +91,8 @@ pub(crate) fn make(
 ) -> Result<Box<dyn Contestant>> {
     let directory = directory.join(name);
     Ok(match name {
-        Bayplan::NAME => Box::new(Timed::<Bayplan>::new(&directory)),
-        RedbPut::NAME => Box::new(Timed::<RedbPut>::new(&directory)),
-        RedbBlob::NAME => Box::new(Timed::<RedbBlob>::new(&directory)),
-        Sqlite::NAME => Box::new(Timed::<Sqlite>::new(&directory)),
-        Lmdb::NAME => Box::new(Timed::<Lmdb>::new(&directory)),
-        Fjall::NAME => Box::new(Timed::<Fjall>::new(&directory)),
+        log_floor::NAME => Box::new(LogFloor::new(&directory)),
         containerd::NAME => Box::new(Containerd::new(&directory, program)?),
-        _ => bail!("there is no contestant {name:?}"),
+        _ => (peer(name)?.make)(&directory),
     })
-}
-
-/// Lists all containers, in the process whose memory is measured.
-pub(crate) fn list_with_small_cache(name: &str, directory: &Path) -> Result<usize> {
-    match name {
-        Bayplan::NAME => peer::list_with_small_cache::<Bayplan>(directory),
-        RedbPut::NAME => peer::list_with_small_cache::<RedbPut>(directory),
-        RedbBlob::NAME => peer::list_with_small_cache::<RedbBlob>(directory),
-        Sqlite::NAME => peer::list_with_small_cache::<Sqlite>(directory),
-        Lmdb::NAME => peer::list_with_small_cache::<Lmdb>(directory),
-        Fjall::NAME => peer::list_with_small_cache::<Fjall>(directory),
-        _ => bail!("there is no contestant {name:?} in this process"),
-    }
 }

@@ -30,7 +30,7 @@ impl Blobs {
         let mut builder = Database::builder();
         builder.set_cache_size(match opening {
             Opening::SmallCache => SMALL_CACHE_BYTES,
-            Opening::Usual | Opening::Unchecked => CACHE_BYTES,
+            _ => CACHE_BYTES,
         });
         let path = directory.join("blobs.redb");
         if path.exists() {
@@ -225,5 +225,9 @@ impl Peer for RedbBlob {
             Ok(())
         })?;
         Ok(Some(count))
+    }
+
+    fn has_file_row() -> bool {
+        true
     }
 }

@@ -53,7 +53,7 @@ impl Peer for Sqlite {
     fn open(directory: &Path, opening: Opening) -> Result<Self> {
         let cache = match opening {
             Opening::SmallCache => SMALL_CACHE_BYTES,
-            Opening::Usual | Opening::Unchecked => CACHE_BYTES,
+            _ => CACHE_BYTES,
         };
         let connection = Connection::open(directory.join("store.sqlite"))?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
