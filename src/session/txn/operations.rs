@@ -95,7 +95,7 @@ impl WriteTxn {
         limit: usize,
     ) -> Traversed<'t, T> {
         if !is_lenient {
-            scope.plan = Plan::of(&scope, self.draft.borrow().memory());
+            scope.plan = Plan::of(&scope, self.draft.borrow().memory(), limit);
         }
         Box::new(Items::new(after, limit, move |after, limit| {
             contained(|| self.in_records(|records| Batch::read(records, &scope, after, limit)))
@@ -137,13 +137,8 @@ impl WriteTxn {
         let key = RecordKey::new(namespace, kind, &id);
         contained(|| {
             let mut table = self.open(keys::RECORDS)?;
-            match rows::occupant(&table, &key)? {
-                Occupant::Nothing => self.insert(&mut table, namespace, &key, item, times),
-                Occupant::Record => Err(Error::already_exists()),
-                Occupant::Parts => Err(Error::corrupt(
-                    "parts of a damaged record have this id: delete it first",
-                )),
-            }
+            check_unoccupied(&table, &key)?;
+            self.insert(&mut table, namespace, &key, item, times)
         })
     }
 
@@ -162,13 +157,13 @@ impl WriteTxn {
         };
         item.stamp(times, self.next_revision()?);
         self.writing(|| rows::insert(table, key, &item))?;
+        self.note_change(table, key)?;
         if is_new_namespace {
             self.writing(|| {
                 let mut table = self.open_while_writing(keys::NAMESPACES)?;
                 namespaces::put(&mut table, namespace, &Labels::new())
             })?;
         }
-        self.draft.borrow_mut().change(table, key.own());
         Ok(item)
     }
 
@@ -216,6 +211,7 @@ impl WriteTxn {
                     self.replace(&mut table, &key, &stored, updated)
                 }
                 Err(error) if error.is_not_found() && expected.is_none() => {
+                    check_unoccupied(&table, &key)?;
                     self.insert(&mut table, namespace, &key, input, (now, now))
                 }
                 Err(error) => Err(error),
@@ -239,6 +235,11 @@ impl WriteTxn {
         Ok(stored)
     }
 
+    /// A record was written or deleted: so is it in memory.
+    fn note_change(&self, table: &Writable<'_>, key: &RecordKey) -> Result<()> {
+        self.writing(|| self.draft.borrow_mut().change(table, key.own()))
+    }
+
     fn replace<T: Updatable>(
         &self,
         table: &mut Writable<'_>,
@@ -248,7 +249,7 @@ impl WriteTxn {
     ) -> Result<T> {
         updated.stamp(updated.times(), self.next_revision()?);
         self.writing(|| rows::replace(table, key, stored, &updated))?;
-        self.draft.borrow_mut().change(table, key.own());
+        self.note_change(table, key)?;
         Ok(updated)
     }
 
@@ -270,8 +271,7 @@ impl WriteTxn {
                 return Err(Error::not_found());
             }
             self.writing(|| rows::delete(&mut table, &key))?;
-            self.draft.borrow_mut().change(&table, key.own());
-            Ok(())
+            self.note_change(&table, &key)
         })
     }
 }
@@ -365,6 +365,17 @@ impl WriteTxn {
                 held.join("; ")
             ))),
         }
+    }
+}
+
+/// That a record can be stored where there is none.
+fn check_unoccupied(table: &Writable<'_>, key: &RecordKey) -> Result<()> {
+    match rows::occupant(table, key)? {
+        Occupant::Nothing => Ok(()),
+        Occupant::Record => Err(Error::already_exists()),
+        Occupant::Parts => Err(Error::corrupt(
+            "parts of a damaged record have this id: delete it first",
+        )),
     }
 }
 
