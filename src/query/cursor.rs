@@ -20,6 +20,8 @@ pub(super) struct Cursor<'t, T: Table> {
     range: redb::Range<'t, &'static [u8], &'static [u8]>,
     next: Option<Pair<'t>>,
     keys: Range<Vec<u8>>,
+    /// Whether damage of the tree ends it, and is not taken for damage of one record.
+    is_strict: bool,
 }
 
 impl<'t, T: Table> Cursor<'t, T> {
@@ -33,8 +35,16 @@ impl<'t, T: Table> Cursor<'t, T> {
             range,
             next: None,
             keys,
+            is_strict: false,
         };
         cursor.find_first()?;
+        Ok(cursor)
+    }
+
+    /// The same, which damage of the tree ends: what is behind it may be missing.
+    pub(super) fn strict(table: &'t T, keys: Range<Vec<u8>>) -> Result<Self> {
+        let mut cursor = Self::new(table, keys)?;
+        cursor.is_strict = true;
         Ok(cursor)
     }
 
@@ -50,7 +60,7 @@ impl<'t, T: Table> Cursor<'t, T> {
         };
         let mut group = Group::of(key.value());
         match self.collect(&mut group, (key, value)) {
-            Err(error) if error.is_corrupt() => {
+            Err(error) if error.is_corrupt() && !self.is_strict => {
                 // What is behind it may be readable.
                 if self.seek_behind(&group).is_err() {
                     return Err(error.of(group.id_text()));
@@ -116,6 +126,7 @@ pub(super) struct Group<'t> {
     id_at: usize,
     row: Option<Guard<'t>>,
     parts: [Option<Guard<'t>>; Part::ALL.len()],
+    rows_count: u64,
     damage: Option<Error>,
 }
 
@@ -128,8 +139,14 @@ impl<'t> Group<'t> {
             own,
             row: None,
             parts: Default::default(),
+            rows_count: 0,
             damage: None,
         }
+    }
+
+    /// How many rows it has in the table.
+    pub(super) fn rows_count(&self) -> u64 {
+        self.rows_count
     }
 
     /// The key of its own row.
@@ -148,11 +165,11 @@ impl<'t> Group<'t> {
 
     /// Whether a key belongs to it.
     fn has(&self, key: &[u8]) -> bool {
-        let rest = key.strip_prefix(self.own.as_slice());
-        rest.is_some_and(|rest| matches!(rest.first(), None | Some(0)))
+        key.get(..keys::own_bytes(key)) == Some(&self.own)
     }
 
     fn take(&mut self, key: &[u8], value: Guard<'t>) {
+        self.rows_count += 1;
         let suffix = key.get(self.own.len()..).unwrap_or_default();
         if suffix.is_empty() {
             self.row = Some(value);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Records;
 use super::cursor::Cursor;
-use super::memory::{Candidates, Memory, Record};
+use super::memory::{Candidates, KeptRecord, Memory};
 use super::plan::{Plan, ids_after};
 use super::shape::{Shape, Wanted};
 use super::table::Table;
@@ -76,8 +76,8 @@ pub(crate) struct Batch<T> {
     /// What matched, or is damaged, in order.
     items: Vec<Result<T, Damaged>>,
     size: usize,
-    /// How many records of the file were looked at.
-    looked_at: usize,
+    /// How many records were read from the file.
+    read_count: usize,
     /// How many items there may be at most.
     limit: usize,
     /// The id of the last record looked at, if there may be more behind it.
@@ -95,7 +95,7 @@ impl<T: Shape> Batch<T> {
         let mut batch = Self {
             items: Vec::with_capacity(limit.min(BATCH_MAX_COUNT)),
             size: 0,
-            looked_at: 0,
+            read_count: 0,
             limit: limit.min(BATCH_MAX_COUNT),
             rest_after: None,
         };
@@ -113,9 +113,9 @@ impl<T: Shape> Batch<T> {
         Ok(batch)
     }
 
-    /// How many records of the file were looked at.
-    pub(crate) fn looked_at(&self) -> usize {
-        self.looked_at
+    /// How many records were read from the file.
+    pub(crate) fn read_count(&self) -> usize {
+        self.read_count
     }
 
     fn take_ids(
@@ -130,6 +130,7 @@ impl<T: Shape> Batch<T> {
             }
             let key = RecordKey::new(&scope.namespace, &scope.kind, &id);
             self.reach(id.as_str().as_bytes());
+            self.read_count += usize::from(records.memory.is_none());
             let found = records.get(&key, &scope.wanted());
             self.take(id.as_str().as_bytes(), found)?;
         }
@@ -152,7 +153,7 @@ impl<T: Shape> Batch<T> {
             }
             self.reach(keys::id_of(key));
             if let Some(record) = memory.get(key) {
-                self.take_record(records, scope, &record)?;
+                self.take_record(records, scope, record)?;
             }
         }
         Ok(found.len() < BATCH_MAX_COUNT)
@@ -166,13 +167,15 @@ impl<T: Shape> Batch<T> {
         after: Option<&[u8]>,
     ) -> Result<bool> {
         let keys = keys::of_kind(&scope.namespace, &scope.kind, after);
-        let mut kept = memory.from(&keys.start);
-        let mut kept = kept.by_ref().take_while(|record| *record.key() < *keys.end);
+        let mut kept = memory.starting_at(&keys.start);
+        let mut kept = kept
+            .by_ref()
+            .take_while(|record| **record.key() < *keys.end);
         while !self.is_full() {
             let Some(record) = kept.next() else {
                 return Ok(true);
             };
-            self.take_record(records, scope, &record)?;
+            self.take_record(records, scope, record)?;
             if self.is_full() {
                 self.reach(keys::id_of(record.key()));
             }
@@ -184,7 +187,7 @@ impl<T: Shape> Batch<T> {
         &mut self,
         records: &Records<'_, impl Table>,
         scope: &Scope,
-        record: &Record<'_>,
+        record: &KeptRecord,
     ) -> Result<()> {
         let want = scope.wanted();
         let found = match record.read(&want) {
@@ -207,7 +210,7 @@ impl<T: Shape> Batch<T> {
                 return Ok(false);
             }
             if let Some(group) = cursor.advance()? {
-                self.looked_at += 1;
+                self.read_count += 1;
                 self.reach(group.id());
                 self.take(group.id(), group.read(&scope.wanted()))?;
             }

@@ -20,14 +20,15 @@ pub(crate) enum Plan {
 
 impl Plan {
     /// Where to look for what a scope lets through, of records that are kept in memory or are not.
-    pub(crate) fn of(scope: &Scope, memory: Option<&Memory>) -> Self {
+    /// So many are wanted.
+    pub(crate) fn of(scope: &Scope, memory: Option<&Memory>, limit: usize) -> Self {
         let filters = &scope.filters;
         // If every filter names an id, nothing else can match.
         if let Some(ids) = filters.exact_ids() {
             return Self::Ids(ids.into_iter().map(str::to_owned).collect());
         }
-        let candidates =
-            memory.and_then(|memory| memory.candidates(&scope.namespace, &scope.kind, filters));
+        let candidates = memory
+            .and_then(|memory| memory.candidates(&scope.namespace, &scope.kind, filters, limit));
         candidates.map_or(Self::All, Self::Candidates)
     }
 }

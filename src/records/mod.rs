@@ -5,8 +5,7 @@
 //! - [`head`]: a record's own row, with its single fields and the seals of its other rows.
 //! - [`parts`]: its other rows: labels, extensions, the spec or value.
 //! - [`value`]: the compression of a spec.
-//! - [`meta`]: the identity, the format and the revision of the file.
-//! - [`marker`]: which log the file has.
+//! - [`meta`], [`marker`]: the identity, the format, the revision and the log of the file.
 //!
 //! It turns bytes into types of `model` and back, and uses no other room. It never reads or writes a file.
 

@@ -14,7 +14,6 @@ use redb::{ReadOnlyDatabase, ReadTransaction, ReadableDatabase, WriteTransaction
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::policy::{Policy, Rules};
 use crate::model::revision::Revision;
-use crate::query::Memory;
 use crate::records::meta::Identity;
 use crate::redb_file::backend::Gate;
 use crate::redb_file::fault::{Closing, OrFault, OrIo, contained};
@@ -22,7 +21,7 @@ use crate::redb_file::layout::Commit;
 use crate::redb_file::trees::Extent;
 use crate::session::log::Log;
 use crate::session::log::recover::{OnLoss, Recovered};
-use crate::session::memory::{Changed, Draft, Keeper};
+use crate::session::memory::{Draft, Keeper};
 use crate::session::place::Place;
 use crate::session::process::{Own, Process};
 use crate::session::snapshot::Snapshot;
@@ -476,21 +475,11 @@ impl Shared {
     /// Shows what was just committed to all who read from now on, in the file and in memory.
     pub(crate) fn renew_snapshot(&self, draft: Draft) {
         let mut loading = self.keeper.loading();
-        let loaded = self
-            .latest_snapshot()
-            .and_then(|latest| latest.memory().cloned());
-        // If it cannot be taken, the next reader is told.
+        let latest = self.latest_snapshot();
+        // If it cannot be taken, the next reader reports it.
         let new = contained(|| self.take_snapshot()).ok().map(Arc::new);
-        match &new {
-            Some(new) => {
-                let (memory, changed) = draft.settle(loaded, &new.records);
-                loading.note(changed);
-                if let Some(memory) = memory {
-                    new.keep(memory);
-                }
-            }
-            None => loading.note(Changed::TooMany),
-        }
+        let (before, after) = (latest.as_ref(), new.as_ref());
+        loading.publish(draft, before.map(|own| &***own), after.map(|own| &***own));
         let old = std::mem::replace(&mut *self.latest(), new);
         drop(loading);
         drop(old); // Not while others wait for the locks.
@@ -501,11 +490,10 @@ impl Shared {
         self.latest().clone()
     }
 
-    /// What a write transaction that begins now changes beside the tables.
+    /// What a write transaction that begins now changes of the records in memory.
     pub(crate) fn new_draft(&self) -> Draft {
         let latest = self.latest_snapshot();
-        let memory: Option<Memory> = latest.and_then(|latest| latest.memory().cloned());
-        Draft::new(memory, self.keeper.max_bytes())
+        self.keeper.new_draft(latest.as_ref().map(|own| &***own))
     }
 
     /// What decides about keeping records in memory.

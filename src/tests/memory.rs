@@ -1,11 +1,15 @@
 //! What is kept in memory is what the file holds, in every snapshot, whatever happens meanwhile.
 
+use std::fmt::Debug;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use bayplan::{Any, Container, FieldMask, Filters, Namespace, Record, Result, Runtime, Store};
+use bayplan::{
+    Any, Container, FieldMask, Filter, Filters, Namespace, Record, Result, Runtime, Store,
+};
 use proptest::prelude::*;
+use redb::{ReadableTable, TableDefinition};
 
 use crate::api::db::Db;
 use crate::model::identifier::NamespaceName;
@@ -167,6 +171,178 @@ fn every_kind_of_question_gets_the_answer_of_a_scan() {
         .unwrap();
     assert_eq!(of_type, ["i57", "i7"]);
     assert_delivers_the_file(&db.read().unwrap());
+}
+
+/// Such an id names nothing, and ends in the middle of others.
+#[test]
+fn a_filter_on_an_id_that_none_can_be_repeats_and_misses_nothing() {
+    let db = Db::in_memory().unwrap();
+    let store = db.namespace("a").unwrap();
+    for number in 0..2_000 {
+        let container = container(&format!("c{number:04}"));
+        let tenth = if number % 10 == 0 { "yes" } else { "no" };
+        store.create(container.label("tenth", tenth)).unwrap();
+    }
+    load(&db);
+    for id in ["zz\0a", "zz\0c0315", "c0315\0", "\0", ""] {
+        let filters = Filters::any([Filter::label("tenth").eq("yes"), Filter::id().eq(id)]);
+        let found = store.query().filter(&filters).ids().unwrap();
+        assert_eq!(found.len(), 200, "{id:?}");
+        assert!(found.is_sorted());
+    }
+}
+
+#[test]
+fn presence_and_regular_expressions_are_answered_page_by_page_as_at_once() {
+    let db = Db::in_memory().unwrap();
+    let store = db.namespace("a").unwrap();
+    for number in 0..4_000 {
+        let mut container = container(&format!("c{number:04}")).label("all", number.to_string());
+        if number % 9 == 0 {
+            container = container.label("some", number.to_string());
+        }
+        store.create(container).unwrap();
+    }
+    load(&db);
+    for (text, count) in [
+        ("labels.some", 445),
+        ("labels.some~=7$", 45),
+        ("labels.all~=^77", 11),
+        ("labels.some,labels.all~=^3", 123),
+    ] {
+        assert_eq!(assert_found_alike(&db, "a", &[text]), count, "{text}");
+    }
+}
+
+const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
+
+/// What users see of a store, damaged or not; writes at the end.
+fn seen(db: &Db) -> Vec<String> {
+    fn shown<T: Debug>(seen: &mut Vec<String>, result: Result<T>) {
+        seen.push(match result {
+            Ok(found) => format!("{found:?}"),
+            Err(error) => format!("{error:#}"),
+        });
+    }
+    let mut seen = Vec::new();
+    let store = db.namespace("a").unwrap();
+    let records = store.records("images").unwrap();
+    for _ in 0..3 {
+        shown(&mut seen, store.query().ids());
+        shown(&mut seen, store.query().headers());
+        shown(&mut seen, store.query().list());
+        shown(&mut seen, store.query().lenient());
+        shown(&mut seen, store.query().lenient_headers());
+        shown(&mut seen, records.query().list());
+        for text in [
+            "labels.shard==5",
+            "labels.shard",
+            "labels.shard~=5$",
+            "id==c0005",
+            "id!=x",
+        ] {
+            shown(&mut seen, store.query().filter(&filters(&[text])).ids());
+        }
+        for number in 4..7 {
+            shown(&mut seen, store.get(&format!("c{number:04}")));
+        }
+        shown(&mut seen, records.get("i5"));
+    }
+    seen
+}
+
+/// What writes to one container return, and what is seen after each.
+fn written(db: &Db) -> Vec<String> {
+    let store = db.namespace("a").unwrap();
+    let outcome =
+        |result: Result<()>| result.map_or_else(|error| format!("{error:#}"), |()| "done".into());
+    let label = Container::with_id("c0005").label("new", "1");
+    let mask = FieldMask::parse(["labels.new"]).unwrap();
+    let mut all = vec![outcome(store.create(container("c0005")).map(drop))];
+    all.push(outcome(store.update(label, &mask).map(drop)));
+    all.push(outcome(store.put(container("c0005")).map(drop)));
+    all.push(outcome(store.delete("c0005")));
+    all.push(format!(
+        "{:?}",
+        store
+            .query()
+            .lenient_headers()
+            .map(|found| found.damaged.len())
+    ));
+    all.push(outcome(store.create(container("c0005")).map(drop)));
+    all.push(format!("{:?}", store.query().ids()));
+    all
+}
+
+/// Damage is reported as if nothing were kept: that of one record takes no other with it.
+#[test]
+fn a_damaged_store_is_the_same_from_memory_and_from_the_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let base = directory.path().join("base.redb");
+    let clock = || chrono::DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+    let db = Db::builder().clock(clock).create(&base).unwrap();
+    fill(&db.namespace("a").unwrap(), 40);
+    fill(&db.namespace("b").unwrap(), 3);
+    let images = db.namespace("a").unwrap().records("images").unwrap();
+    for number in 0..9 {
+        let image = Record::new(format!("i{number}"), Any::new("t", b"{}"));
+        images.create(image.label("a", "b")).unwrap();
+    }
+    drop(images);
+    db.close().unwrap();
+    let flip = |key: &'static [u8]| (key, None);
+    for (key, value) in [
+        (&b"a"[..], Some(&b"stray"[..])),
+        (b"a\0containers", Some(b"stray")),
+        (b"a\0containers\0c0005\0q", Some(b"unknown part")),
+        (
+            b"a\0containers\0c0005x\0l",
+            Some(b"without a row of its own"),
+        ),
+        (b"a\0containers\0\xff\xff", Some(b"no id")),
+        flip(b"a\0containers\0c0005"),
+        flip(b"a\0containers\0c0005\0l"),
+        flip(b"a\0containers\0c0005\0s"),
+        flip(b"a\0images\0i5"),
+        flip(b"a\0images\0i5\0s"),
+    ] {
+        let path = directory.path().join("meta.redb");
+        let damaged = || {
+            std::fs::copy(&base, &path).unwrap();
+            let db = redb::Database::open(&path).unwrap();
+            let txn = db.begin_write().unwrap();
+            {
+                let mut table = txn.open_table(RECORDS).unwrap();
+                let mut new = match value {
+                    Some(value) => value.to_vec(),
+                    None => table.get(key).unwrap().unwrap().value().to_vec(),
+                };
+                if let (None, Some(last)) = (value, new.last_mut()) {
+                    *last ^= 1;
+                }
+                table.insert(key, new.as_slice()).unwrap();
+            }
+            txn.commit().unwrap();
+        };
+        let open = |bytes| {
+            Db::builder()
+                .clock(clock)
+                .memory_bytes(bytes)
+                .open(&path)
+                .unwrap()
+        };
+        damaged();
+        let db = open(0);
+        let (from_file, writes_of_file) = (seen(&db), written(&db));
+        drop(db);
+        damaged();
+        let db = open(1 << 20);
+        let what = String::from_utf8_lossy(key);
+        assert_eq!(seen(&db), from_file, "{what}");
+        assert!(db.read().unwrap().shared().memory_bytes() > 0, "{what}");
+        assert_eq!(seen(&db), from_file, "{what}");
+        assert_eq!(written(&db), writes_of_file, "{what}");
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! One record in memory: its rows as they stand in the file, verified and without their seals.
+//! One record in memory: the contents of its rows, verified and without their seals, the value unpacked.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use crate::model::error::{Error, Result};
 use crate::model::field::Field;
 use crate::model::kind::Kind;
 use crate::query::cursor::Group;
-use crate::query::rows::Rows;
-use crate::query::shape::View;
+use crate::query::rows::{self, Rows};
+use crate::query::shape::{Shape, View, Wanted};
 use crate::records::head::OwnRow;
 use crate::records::keys::{self, Part};
-use crate::records::parts::{self, Seals};
+use crate::records::parts::{self, LabelRef, Seals};
 
 /// What one kept record takes beside its bytes: itself, its places in the trees, and what the allocator adds
 /// to each of its four allocations.
@@ -22,9 +22,9 @@ const OVERHEAD_BYTES: usize = 128;
 
 /// A record, shared by all snapshots that have it in this revision.
 #[derive(Debug)]
-pub(super) struct Kept {
-    /// The key of its own row. All revisions of a record share it with the terms.
-    pub(super) key: Arc<[u8]>,
+pub(in crate::query) struct KeptRecord {
+    /// The key of its own row, which all revisions of a record share with the terms.
+    key: Arc<[u8]>,
     /// None if anything of the record is damaged: it is read from the file each time, which tells what.
     content: Option<Content>,
 }
@@ -38,50 +38,66 @@ struct Content {
     value: Bytes,
 }
 
-impl Kept {
-    /// What the file has of a record.
+impl KeptRecord {
+    /// What the file has of a record, under the key that a revision before it had, if there was one.
     ///
     /// # Errors
     ///
     /// If it cannot be read. Damage is no error.
-    pub(super) fn of(group: &Group<'_>) -> Result<Self> {
+    pub(super) fn of(group: &Group<'_>, key: Option<Arc<[u8]>>) -> Result<Self> {
         let content = match Content::of(group) {
             Ok(content) => Some(content),
             Err(error) if error.is_corrupt() => None,
             Err(error) => return Err(error),
         };
-        let key = group.own().into();
+        let key = key.unwrap_or_else(|| group.own().into());
         Ok(Self { key, content })
+    }
+
+    /// The key of its own row.
+    pub(in crate::query) fn key(&self) -> &Arc<[u8]> {
+        &self.key
     }
 
     pub(super) fn is_damaged(&self) -> bool {
         self.content.is_none()
     }
 
-    /// Its rows; none if they have to be read from the file.
-    pub(super) fn rows(&self) -> Option<impl Rows> {
+    /// What the shape makes of it, if it matches; none if the file has to be read for that.
+    pub(in crate::query) fn read<S: Shape>(&self, want: &Wanted<'_>) -> Option<Result<Option<S>>> {
+        self.rows().map(|rows| rows::read(&rows, want))
+    }
+
+    fn rows(&self) -> Option<KeptRows<'_>> {
         let content = self.content.as_ref()?;
         let key = &self.key;
         Some(KeptRows { key, content })
     }
 
-    /// Whether it has a field whose value passes; false of a damaged one.
+    /// Its single fields and its labels; none of a damaged one.
+    pub(super) fn fields(&self, kind: &Kind) -> Result<Option<(OwnRow<'_>, Vec<LabelRef<'_>>)>> {
+        let Some(content) = &self.content else {
+            return Ok(None);
+        };
+        let row = OwnRow::decode(kind, content.own())?;
+        let labels = content.labels().map_or(Ok(Vec::new()), parts::labels)?;
+        Ok(Some((row, labels)))
+    }
+
+    /// Whether it has a field with a value that passes; false of a damaged one.
     ///
     /// # Errors
     ///
     /// `Corrupt`, which cannot be: it was verified.
-    pub(super) fn is_field(
+    pub(super) fn has_passing(
         &self,
         kind: &Kind,
         field: &Field,
         pass: impl Fn(&[u8]) -> bool,
     ) -> Result<bool> {
-        let Some(rows) = self.rows() else {
+        let Some((row, labels)) = self.fields(kind)? else {
             return Ok(false);
         };
-        let row = OwnRow::decode(kind, rows.own()?)?;
-        let labels = rows.content(kind, Part::Labels)?;
-        let labels = labels.map_or(Ok(Vec::new()), parts::labels)?;
         let view = View {
             id: "",
             row: &row,
@@ -99,22 +115,22 @@ impl Kept {
     }
 }
 
-impl PartialEq for Kept {
+impl PartialEq for KeptRecord {
     fn eq(&self, other: &Self) -> bool {
         self.key == other.key
     }
 }
 
-impl Eq for Kept {}
+impl Eq for KeptRecord {}
 
-impl PartialOrd for Kept {
+impl PartialOrd for KeptRecord {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
 /// In the order of their keys.
-impl Ord for Kept {
+impl Ord for KeptRecord {
     fn cmp(&self, other: &Self) -> Ordering {
         self.key.cmp(&other.key)
     }
@@ -128,20 +144,34 @@ impl Content {
         rows.id(&kind)?;
         let own = rows.own()?;
         rows.check(&kind, &OwnRow::decode(&kind, own)?.head.seals)?;
-        let labels = rows.content(&kind, Part::Labels)?.unwrap_or_default();
-        let extensions = rows.content(&kind, Part::Extensions)?.unwrap_or_default();
-        if !labels.is_empty() {
-            parts::labels(labels)?;
-        }
-        if !extensions.is_empty() {
-            parts::extensions(extensions)?;
-        }
+        let labels = rows.content(&kind, Part::Labels)?;
+        labels.map_or(Ok(Vec::new()), parts::labels)?;
+        let extensions = rows.content(&kind, Part::Extensions)?;
+        extensions.map_or(Ok(Vec::new()), parts::extensions)?;
+        let (labels, extensions) = (labels.unwrap_or_default(), extensions.unwrap_or_default());
         Ok(Self {
             rows: [own, labels, extensions].concat().into(),
             labels_at: own.len(),
             extensions_at: own.len() + labels.len(),
             value: rows.value(&kind)?,
         })
+    }
+}
+
+impl Content {
+    fn own(&self) -> &[u8] {
+        self.rows.get(..self.labels_at).unwrap_or_default()
+    }
+
+    /// A record without labels has no row of them; what is there is never empty.
+    fn labels(&self) -> Option<&[u8]> {
+        let labels = self.rows.get(self.labels_at..self.extensions_at);
+        labels.filter(|labels| !labels.is_empty())
+    }
+
+    fn extensions(&self) -> Option<&[u8]> {
+        let extensions = self.rows.get(self.extensions_at..);
+        extensions.filter(|extensions| !extensions.is_empty())
     }
 }
 
@@ -157,8 +187,7 @@ impl Rows for KeptRows<'_> {
     }
 
     fn own(&self) -> Result<&[u8]> {
-        let rows = &self.content.rows;
-        Ok(rows.get(..self.content.labels_at).unwrap_or_default())
+        Ok(self.content.own())
     }
 
     /// Checked when the record was loaded.
@@ -167,18 +196,11 @@ impl Rows for KeptRows<'_> {
     }
 
     fn content(&self, _: &Kind, part: Part) -> Result<Option<&[u8]>> {
-        let Content {
-            rows,
-            labels_at,
-            extensions_at,
-            value,
-        } = self.content;
-        let content = match part {
-            Part::Labels => rows.get(*labels_at..*extensions_at),
-            Part::Extensions => rows.get(*extensions_at..),
-            Part::Value => Some(&**value),
-        };
-        Ok(content.filter(|content| !content.is_empty()))
+        Ok(match part {
+            Part::Labels => self.content.labels(),
+            Part::Extensions => self.content.extensions(),
+            Part::Value => None,
+        })
     }
 
     fn value(&self, _: &Kind) -> Result<Bytes> {

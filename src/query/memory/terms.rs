@@ -7,16 +7,13 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use super::kept::Kept;
+use super::kept::KeptRecord;
 use super::tree::{Iter, Tree};
 use crate::filter::Required;
 use crate::model::error::Result;
 use crate::model::field::Field;
 use crate::model::kind::Kind;
-use crate::query::rows::Rows;
-use crate::records::head::OwnRow;
-use crate::records::keys::{self, Part};
-use crate::records::parts;
+use crate::records::keys;
 
 /// What one term takes, with its share of the tree's nodes.
 pub(super) const TERM_BYTES: usize = 48;
@@ -39,6 +36,8 @@ enum Topic<'a> {
     Snapshotter,
     SandboxId,
     Type,
+    /// None of its own: whatever is asked for, a damaged record might match.
+    Damaged,
 }
 
 impl<'a> Topic<'a> {
@@ -90,16 +89,27 @@ impl Hashing {
         Some(Sought { topic, value })
     }
 
-    /// The terms of a record, in order; none of a damaged one.
-    pub(super) fn terms(&self, kept: &Kept) -> Result<Vec<Term>> {
-        let Some(rows) = kept.rows() else {
+    /// What to look for to find the damaged records whose keys begin with `prefix`.
+    pub(super) fn damaged(&self, prefix: &[u8]) -> Sought {
+        Sought {
+            topic: self.topic(prefix, &Topic::Damaged),
+            value: Some(0),
+        }
+    }
+
+    /// The terms of a record, in order.
+    pub(super) fn terms(&self, kept: &KeptRecord) -> Result<Vec<Term>> {
+        let key = kept.key();
+        let prefix = keys::before_id(key);
+        if kept.is_damaged() {
+            let topic = self.topic(prefix, &Topic::Damaged);
+            let (value, key) = (0, Arc::clone(key));
+            return Ok(vec![Term { topic, value, key }]);
+        }
+        let kind = Kind::stored(&String::from_utf8_lossy(keys::kind_of(key)))?;
+        let Some((row, labels)) = kept.fields(&kind)? else {
             return Ok(Vec::new());
         };
-        let prefix = keys::before_id(&kept.key);
-        let kind = Kind::stored(&String::from_utf8_lossy(keys::kind_of(&kept.key)))?;
-        let row = OwnRow::decode(&kind, rows.own()?)?;
-        let labels = rows.content(&kind, Part::Labels)?;
-        let labels = labels.map_or(Ok(Vec::new()), parts::labels)?;
         let labels = labels
             .iter()
             .map(|(key, value)| (Topic::Label(key.as_bytes()), *value));
@@ -118,7 +128,7 @@ impl Hashing {
             .map(|(topic, value)| Term {
                 topic: self.topic(prefix, &topic),
                 value: self.0.hash_one(value.as_bytes()),
-                key: Arc::clone(&kept.key),
+                key: Arc::clone(key),
             })
             .collect();
         terms.sort_unstable();
@@ -134,10 +144,10 @@ impl Sought {
         start: &[u8],
     ) -> impl Iterator<Item = &'t Arc<[u8]>> + use<'t> {
         let from: Iter<'_, Term> = match self.value {
-            Some(value) => {
-                terms.from(|term| (term.topic, term.value, &*term.key) < (self.topic, value, start))
-            }
-            None => terms.from(|term| term.topic < self.topic),
+            Some(value) => terms.starting_at(|term| {
+                (term.topic, term.value, &*term.key) < (self.topic, value, start)
+            }),
+            None => terms.starting_at(|term| term.topic < self.topic),
         };
         from.take_while(move |term| {
             term.topic == self.topic && self.value.is_none_or(|value| value == term.value)
@@ -150,7 +160,7 @@ impl Sought {
         let mut next = Some(0);
         std::iter::from_fn(move || {
             let value = next?;
-            let mut from = terms.from(|term| (term.topic, term.value) < (self.topic, value));
+            let mut from = terms.starting_at(|term| (term.topic, term.value) < (self.topic, value));
             let term = from.next().filter(|term| term.topic == self.topic)?;
             next = term.value.checked_add(1);
             let value = Some(term.value);

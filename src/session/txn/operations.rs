@@ -96,7 +96,7 @@ impl WriteTxn {
         limit: usize,
     ) -> Traversed<'t, T> {
         if !is_lenient {
-            scope.plan = Plan::of(&scope, self.draft.borrow().memory());
+            scope.plan = Plan::of(&scope, self.draft.borrow().memory(), limit);
         }
         Box::new(Items::new(after, limit, move |after, limit| {
             contained(|| self.in_records(|records| Batch::read(records, &scope, after, limit)))
@@ -138,13 +138,8 @@ impl WriteTxn {
         let key = RecordKey::new(namespace, kind, &id);
         contained(|| {
             let mut table = self.open(TableCode::Records)?;
-            match rows::occupant(&table, &key)? {
-                Occupant::Nothing => self.insert(&mut table, namespace, &key, item, times),
-                Occupant::Record => Err(Error::already_exists()),
-                Occupant::Parts => Err(Error::corrupt(
-                    "parts of a damaged record have this id: delete it first",
-                )),
-            }
+            check_unoccupied(&table, &key)?;
+            self.insert(&mut table, namespace, &key, item, times)
         })
     }
 
@@ -163,13 +158,13 @@ impl WriteTxn {
         };
         item.stamp(times, self.next_revision()?);
         self.writing(|| rows::insert(table, key, &item))?;
+        self.note_change(table, key)?;
         if is_new_namespace {
             self.writing(|| {
                 let mut table = self.open_while_writing(TableCode::Namespaces)?;
                 namespaces::put(&mut table, namespace, &Labels::new())
             })?;
         }
-        self.draft.borrow_mut().change(&**table, key.own());
         Ok(item)
     }
 
@@ -217,6 +212,7 @@ impl WriteTxn {
                     self.replace(&mut table, &key, &stored, updated)
                 }
                 Err(error) if error.is_not_found() && expected.is_none() => {
+                    check_unoccupied(&table, &key)?;
                     self.insert(&mut table, namespace, &key, input, (now, now))
                 }
                 Err(error) => Err(error),
@@ -244,6 +240,11 @@ impl WriteTxn {
         Ok(stored)
     }
 
+    /// A record was written or deleted: so is it in memory.
+    fn note_change(&self, table: &Written<'_>, key: &RecordKey) -> Result<()> {
+        self.writing(|| self.draft.borrow_mut().change(&**table, key.own()))
+    }
+
     fn replace<T: Updatable>(
         &self,
         table: &mut Written<'_>,
@@ -253,7 +254,7 @@ impl WriteTxn {
     ) -> Result<T> {
         updated.stamp(updated.times(), self.next_revision()?);
         self.writing(|| rows::replace(table, key, stored, &updated))?;
-        self.draft.borrow_mut().change(&**table, key.own());
+        self.note_change(table, key)?;
         Ok(updated)
     }
 
@@ -275,8 +276,7 @@ impl WriteTxn {
                 return Err(Error::not_found());
             }
             self.writing(|| rows::delete(&mut table, &key))?;
-            self.draft.borrow_mut().change(&*table, key.own());
-            Ok(())
+            self.note_change(&table, &key)
         })
     }
 }
@@ -370,6 +370,17 @@ impl WriteTxn {
                 held.join("; ")
             ))),
         }
+    }
+}
+
+/// That a record can be stored where there is none.
+fn check_unoccupied(table: &Written<'_>, key: &RecordKey) -> Result<()> {
+    match rows::occupant(table, key)? {
+        Occupant::Nothing => Ok(()),
+        Occupant::Record => Err(Error::already_exists()),
+        Occupant::Parts => Err(Error::corrupt(
+            "parts of a damaged record have this id: delete it first",
+        )),
     }
 }
 

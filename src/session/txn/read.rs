@@ -75,7 +75,7 @@ impl ReadTxn {
         let key = RecordKey::new(namespace, kind, id);
         let snapshot = self.records()?;
         if snapshot.memory().is_none() {
-            self.shared.keeper().looked_at(1);
+            self.shared.keeper().count_read(1);
         }
         contained(|| snapshot.kept().whole(&key, kind))
     }
@@ -90,14 +90,14 @@ impl ReadTxn {
         limit: usize,
     ) -> Traversed<'static, T> {
         self.load_if_due();
-        if !is_lenient {
-            scope.plan = Plan::of(&scope, self.snapshot.memory());
+        if let (false, Ok(snapshot)) = (is_lenient, self.records()) {
+            scope.plan = Plan::of(&scope, snapshot.memory(), limit);
         }
         let txn = self.clone();
         Box::new(Items::new(after, limit, move |after, limit| {
             let snapshot = txn.records()?;
             let batch = contained(|| Batch::read(&snapshot.kept(), &scope, after, limit))?;
-            txn.shared.keeper().looked_at(batch.looked_at());
+            txn.shared.keeper().count_read(batch.read_count());
             Ok(batch)
         }))
     }
@@ -122,7 +122,7 @@ impl ReadTxn {
             return;
         }
         let rows = contained(|| snapshot.records.len().or_fault());
-        if rows.is_ok_and(|rows| self.shared.keeper().is_worth_it(rows)) {
+        if rows.is_ok_and(|rows| self.shared.keeper().is_due(rows)) {
             self.shared.load_memory();
         }
     }

@@ -161,7 +161,7 @@ impl WriteTxn {
         match self.shared.process.check() {
             Ok(()) => Ok(txn),
             Err(error) => {
-                mem::forget(txn);
+                mem::forget((txn, self.draft.take()));
                 Err(error)
             }
         }

@@ -1,0 +1,130 @@
+//! What a write transaction changes of the records in memory.
+
+use std::collections::BTreeSet;
+
+use crate::model::error::{Error, Result};
+use crate::query::{Memory, Table};
+use crate::redb_file::fault::contained;
+
+/// Records that change while others are loaded. If they are more, loading was in vain.
+const CHANGED_MAX_COUNT: usize = 65_536;
+
+/// The keys of records that were changed.
+pub(crate) enum Changed {
+    Keys(BTreeSet<Vec<u8>>),
+    TooMany,
+}
+
+impl Default for Changed {
+    fn default() -> Self {
+        Self::Keys(BTreeSet::new())
+    }
+}
+
+impl Changed {
+    fn insert(&mut self, key: &[u8]) {
+        match self {
+            Self::Keys(keys) if keys.len() < CHANGED_MAX_COUNT => {
+                keys.insert(key.to_vec());
+            }
+            _ => *self = Self::TooMany,
+        }
+    }
+
+    pub(super) fn extend(&mut self, more: Self) {
+        match (&mut *self, more) {
+            (Self::Keys(keys), Self::Keys(more))
+                if keys.len() + more.len() <= CHANGED_MAX_COUNT =>
+            {
+                keys.extend(more);
+            }
+            _ => *self = Self::TooMany,
+        }
+    }
+
+    /// Reads again what was changed. None if that is too much, or cannot be read.
+    pub(super) fn applied_to(
+        self,
+        mut memory: Memory,
+        table: &impl Table,
+        max_bytes: usize,
+    ) -> Option<Memory> {
+        let Self::Keys(keys) = self else {
+            return None;
+        };
+        for key in keys {
+            contained(|| memory.refresh(table, &key)).ok()?;
+            if memory.bytes() > max_bytes {
+                return None;
+            }
+        }
+        Some(memory)
+    }
+}
+
+/// The records in memory as a write transaction sees them, or which of them it changed.
+#[derive(Default)]
+pub(crate) struct Draft {
+    /// None if they are not kept.
+    memory: Option<Memory>,
+    /// None are kept with 0.
+    max_bytes: usize,
+    changed: Changed,
+}
+
+impl Draft {
+    pub(crate) fn new(memory: Option<Memory>, max_bytes: usize) -> Self {
+        Self {
+            memory,
+            max_bytes,
+            changed: Changed::default(),
+        }
+    }
+
+    pub(crate) fn memory(&self) -> Option<&Memory> {
+        self.memory.as_ref()
+    }
+
+    /// A record was stored or deleted.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` if rows that were not written have been damaged since they were loaded.
+    pub(crate) fn change(&mut self, table: &impl Table, key: &[u8]) -> Result<()> {
+        let Some(memory) = &mut self.memory else {
+            if self.max_bytes > 0 {
+                self.changed.insert(key);
+            }
+            return Ok(());
+        };
+        match contained(|| memory.refresh(table, key)) {
+            Ok(false) => Err(Error::corrupt(
+                "the record is damaged in the file; what was changed was read before that",
+            )),
+            Ok(true) if memory.bytes() <= self.max_bytes => Ok(()),
+            // If it cannot be read, the next read of the file reports it.
+            Ok(true) | Err(_) => {
+                self.memory = None;
+                self.changed = Changed::TooMany;
+                Ok(())
+            }
+        }
+    }
+
+    /// The records as the transaction left them, if they are kept; otherwise what it changed, all of it. `latest` is
+    /// what was loaded meanwhile.
+    pub(super) fn finish(
+        self,
+        latest: Option<Memory>,
+        table: &impl Table,
+    ) -> (Option<Memory>, Changed) {
+        match (self.memory, latest) {
+            (Some(memory), _) => (Some(memory), Changed::default()),
+            (None, None) => (None, self.changed),
+            (None, Some(latest)) => match self.changed.applied_to(latest, table, self.max_bytes) {
+                Some(memory) => (Some(memory), Changed::default()),
+                None => (None, Changed::TooMany),
+            },
+        }
+    }
+}
