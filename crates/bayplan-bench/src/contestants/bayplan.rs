@@ -30,6 +30,17 @@ impl Mode for Plain {
     }
 }
 
+/// With a commit log.
+pub(crate) struct Log;
+
+impl Mode for Log {
+    const NAME: &'static str = "bayplan-log";
+
+    fn set(builder: Builder) -> Builder {
+        builder.commit_log(true)
+    }
+}
+
 pub(crate) struct Bayplan<M> {
     db: Db,
     store: Namespace,

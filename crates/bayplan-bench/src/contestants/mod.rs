@@ -16,7 +16,7 @@ use anyhow::{Context as _, Result};
 use crate::contestant::Contestant;
 use crate::peer::{self, Peer, Timed};
 
-use self::bayplan::{Bayplan, Plain};
+use self::bayplan::{Bayplan, Log, Plain};
 use self::containerd::Containerd;
 use self::fjall::Fjall;
 use self::lmdb::Lmdb;
@@ -25,8 +25,9 @@ use self::redb::{RedbBlob, RedbPut};
 use self::sqlite::Sqlite;
 
 /// The contestants that are stores in this process, in the order of the table.
-const PEERS: [Entry; 6] = [
+const PEERS: [Entry; 7] = [
     Entry::of::<Bayplan<Plain>>(),
+    Entry::of::<Bayplan<Log>>(),
     Entry::of::<RedbPut>(),
     Entry::of::<RedbBlob>(),
     Entry::of::<Sqlite>(),
