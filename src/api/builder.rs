@@ -174,7 +174,7 @@ impl Builder {
 
     /// Whether commits go through a log, a second file beside the store's with `-log` behind its name; no by default.
     ///
-    /// A commit is then one piece appended to the log and synced, which takes about half the time; redb's pages are
+    /// A commit is then one piece appended to the log and synced, which takes about 0.6 of the time; redb's pages are
     /// written at a checkpoint, when the log (1 MiB) is full, by [`Db::checkpoint`], and on closing. What a commit promises is the same.
     ///
     /// The log is made by the first write and removed on closing. After a crash both files are needed, by whoever
