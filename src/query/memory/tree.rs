@@ -1,9 +1,10 @@
 //! An ordered set whose copies share what they have in common.
 //!
 //! A clone costs nothing, and a change to one of the clones copies one path from the root to a leaf. That is
-//! what a snapshot needs: it keeps its clone while writers go on with theirs. It is a B-tree by hand, because the
-//! records of a store are loaded at once and in order, which takes libraries of persistent maps 4 to 25 times
-//! as long: they insert one item at a time, or copy nodes of one item each.
+//! what a snapshot needs: it keeps its clone while writers go on with theirs. It is a B-tree by hand, because the records
+//! of a store are loaded at once and can be sorted first. Measured with eight terms a record (2026-11-28), inserting
+//! them one by one into the balanced tree of the library rpds took 4 to 6 times as long for 10,000 records, and 7 to 9
+//! times for 100,000.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 /// Most items of a leaf, and most children of a branch.
 ///
 /// A change copies the nodes on its way, and counts one more reference to each of their items. Measured, a create of a
-/// record with eight terms took half as long as with 64.
+/// record with eight terms took 0.5 to 0.8 of the time that it took with 64.
 const NODE_MAX: usize = 16;
 
 /// How full nodes are that are built at once: room for a few more.
