@@ -89,9 +89,12 @@ impl ReadTxn {
         after: Option<&str>,
         limit: usize,
     ) -> Traversed<'static, T> {
-        self.load_if_due();
-        if let (false, Ok(snapshot)) = (is_lenient, self.records()) {
-            scope.plan = Plan::of(&scope, snapshot.memory(), limit);
+        // In a forked process, the read that follows reports it.
+        if let Ok(snapshot) = self.records() {
+            self.load_if_due(snapshot);
+            if !is_lenient {
+                scope.plan = Plan::of(&scope, snapshot.memory(), limit);
+            }
         }
         let txn = self.clone();
         Box::new(Items::new(after, limit, move |after, limit| {
@@ -114,10 +117,7 @@ impl ReadTxn {
     }
 
     /// Loads the records into memory, if that is due. What keeps it from that is reported by whoever reads on.
-    fn load_if_due(&self) {
-        let Ok(snapshot) = self.records() else {
-            return;
-        };
+    fn load_if_due(&self, snapshot: &Snapshot) {
         if snapshot.memory().is_some() {
             return;
         }
