@@ -53,7 +53,7 @@ impl<'d> Bulk<'d> {
         let key = RecordKey::new(name, kind, &E::parsed_id(new.id())?);
         self.write(RECORD_BYTES + new.size(), |txn| {
             let mut table = Written::open(txn, TableCode::Records, None)?;
-            rows::insert(&mut table, &key, new)
+            rows::insert(&mut table, &key, new).map(drop)
         })
     }
 

@@ -14,7 +14,7 @@ mod table;
 use self::cursor::Cursor;
 pub use self::items::Damaged;
 pub(crate) use self::items::{Batch, Items, Scope, Traversed};
-pub(crate) use self::memory::Memory;
+pub(crate) use self::memory::{Memory, NewRows};
 pub(crate) use self::plan::Plan;
 pub(crate) use self::rows::decode;
 use self::shape::Wanted;

@@ -202,8 +202,10 @@ impl<B: StorageBackend> StorageBackend for OwnFile<B> {
         self.file()?.sync_data()
     }
 
+    /// Many writes make a commit, which is checked when it begins and when it is synced.
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.file()?.write(offset, data)
+        self.process.check_number().map_err(io::Error::other)?;
+        self.file.write(offset, data)
     }
 
     fn close(&self) -> io::Result<()> {

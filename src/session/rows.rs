@@ -2,10 +2,11 @@
 //!
 //! The caller has checked everything by then; what fails here is the storage.
 
+use bytes::Bytes;
 use redb::ReadableTable;
 
 use crate::model::error::Result;
-use crate::query::WithSeals;
+use crate::query::{Memory, NewRows, WithSeals};
 use crate::records::keys::{Part, RecordKey};
 use crate::records::parts::{Seals, seal_extensions, seal_labels, seal_value};
 use crate::records::seal::Seal;
@@ -35,10 +36,14 @@ pub(crate) fn occupant(table: &Written<'_>, key: &RecordKey) -> Result<Occupant>
     })
 }
 
-/// Stores a record where there is none.
+/// Stores a record where there is none, and returns its own row.
 ///
 /// The keys go in from last to first: redb packs its pages best that way.
-pub(crate) fn insert<E: Entity>(table: &mut Written<'_>, key: &RecordKey, new: &E) -> Result<()> {
+pub(crate) fn insert<E: Entity>(
+    table: &mut Written<'_>,
+    key: &RecordKey,
+    new: &E,
+) -> Result<Vec<u8>> {
     let mut seals = Seals::default();
     for part in Part::ALL.into_iter().rev() {
         if let Some(row) = sealed(key, part, new)? {
@@ -46,16 +51,18 @@ pub(crate) fn insert<E: Entity>(table: &mut Written<'_>, key: &RecordKey, new: &
             table.put(&key.part(part), &row)?;
         }
     }
-    table.put(key.own(), &new.own_row(key, seals)?)
+    let own = new.own_row(key, seals)?;
+    table.put(key.own(), &own)?;
+    Ok(own)
 }
 
-/// Turns one stored record into another, writing only the rows that differ.
+/// Turns one stored record into another, writing only the rows that differ. Returns its own row.
 pub(crate) fn replace<E: Entity>(
     table: &mut Written<'_>,
     key: &RecordKey,
     old: &WithSeals<E>,
     new: &E,
-) -> Result<()> {
+) -> Result<Vec<u8>> {
     let mut seals = old.seals;
     for part in Part::ALL.into_iter().rev() {
         if is_same(part, &old.item, new)? {
@@ -68,13 +75,41 @@ pub(crate) fn replace<E: Entity>(
             None => table.remove(&key.part(part))?,
         }
     }
-    table.put(key.own(), &new.own_row(key, seals)?)
+    let own = new.own_row(key, seals)?;
+    table.put(key.own(), &own)?;
+    Ok(own)
 }
 
 /// Removes a record with everything that is stored of it, whether it can be read or not.
 pub(crate) fn delete(table: &mut Written<'_>, key: &RecordKey) -> Result<()> {
     let keys = key.all();
     table.remove_all(&keys.start, &keys.end)
+}
+
+/// Keeps a record in memory as it was just written, with this row of its own. `old` is what it was before.
+pub(crate) fn keep<E: Entity>(
+    memory: &mut Memory,
+    key: &RecordKey,
+    own: &[u8],
+    old: Option<&E>,
+    new: &E,
+) -> Result<()> {
+    let value = match old {
+        Some(old) if is_same(Part::Value, old, new)? => old.value()?.value.clone(),
+        // A caller's bytes may be a small piece of something large.
+        _ => Bytes::copy_from_slice(&new.value()?.value),
+    };
+    let labels = sealed(key, Part::Labels, new)?;
+    let extensions = sealed(key, Part::Extensions, new)?;
+    memory.put(
+        key.own(),
+        &NewRows {
+            own,
+            labels: labels.as_deref(),
+            extensions: extensions.as_deref(),
+            value,
+        },
+    )
 }
 
 fn is_same<E: Entity>(part: Part, old: &E, new: &E) -> Result<bool> {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::terms;
 use crate::filter::Subject;
 use crate::model::error::{Error, Result};
 use crate::model::field::Field;
 use crate::model::kind::Kind;
 use crate::query::cursor::Group;
-use crate::query::rows::{self, Rows};
+use crate::query::rows::{self, Rows, Sealed};
 use crate::query::shape::{Shape, View, Wanted};
 use crate::records::head::OwnRow;
 use crate::records::keys::{self, Part};
@@ -36,16 +37,48 @@ struct Content {
     labels_at: usize,
     extensions_at: usize,
     value: Bytes,
+    terms_count: usize,
+}
+
+/// What was just written of a record, sealed.
+pub(crate) struct NewRows<'r> {
+    pub(crate) own: &'r [u8],
+    /// None if it has no such row.
+    pub(crate) labels: Option<&'r [u8]>,
+    pub(crate) extensions: Option<&'r [u8]>,
+    /// Its value, unpacked.
+    pub(crate) value: Bytes,
 }
 
 impl KeptRecord {
+    /// What was just written under a key.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` if the rows cannot be read, which cannot be.
+    pub(super) fn of_new(key: Arc<[u8]>, rows: &NewRows<'_>) -> Result<Self> {
+        let sealed = Sealed {
+            own: &key,
+            id: keys::id_of(&key),
+            row: rows.own,
+            parts: Part::ALL.map(|part| match part {
+                Part::Labels => rows.labels,
+                Part::Extensions => rows.extensions,
+                Part::Value => None,
+            }),
+        };
+        let content = Content::of(&sealed, &kind_of(&key)?, rows.value.clone())?;
+        let content = Some(content);
+        Ok(Self { key, content })
+    }
+
     /// What the file has of a record, under the key that a revision before it had, if there was one.
     ///
     /// # Errors
     ///
     /// If it cannot be read. Damage is no error.
     pub(super) fn of(group: &Group<'_>, key: Option<Arc<[u8]>>) -> Result<Self> {
-        let content = match Content::of(group) {
+        let content = match Content::verified(group) {
             Ok(content) => Some(content),
             Err(error) if error.is_corrupt() => None,
             Err(error) => return Err(error),
@@ -107,12 +140,26 @@ impl KeptRecord {
         Ok(view.field(field).is_some_and(pass))
     }
 
+    /// How many terms it has.
+    pub(super) fn terms_count(&self) -> usize {
+        // A damaged one has that it is damaged.
+        self.content
+            .as_ref()
+            .map_or(1, |content| content.terms_count)
+    }
+
     /// About how much memory it takes, beside its terms.
     pub(super) fn bytes(&self) -> usize {
         let content = self.content.as_ref();
         let bytes = content.map_or(0, |content| content.rows.len() + content.value.len());
         OVERHEAD_BYTES + self.key.len() + bytes
     }
+}
+
+/// The kind of the record whose own row has this key.
+fn kind_of(key: &[u8]) -> Result<Kind> {
+    let kind = String::from_utf8_lossy(keys::kind_of(key));
+    Kind::stored(&kind).map_err(Error::into_corrupt)
 }
 
 impl PartialEq for KeptRecord {
@@ -137,28 +184,34 @@ impl Ord for KeptRecord {
 }
 
 impl Content {
-    fn of(group: &Group<'_>) -> Result<Self> {
+    /// What the file has of a record.
+    fn verified(group: &Group<'_>) -> Result<Self> {
         let rows = group.rows()?;
-        let kind = String::from_utf8_lossy(keys::kind_of(group.own()));
-        let kind = Kind::stored(&kind).map_err(Error::into_corrupt)?;
+        let kind = kind_of(group.own())?;
         rows.id(&kind)?;
-        let own = rows.own()?;
-        rows.check(&kind, &OwnRow::decode(&kind, own)?.head.seals)?;
-        let labels = rows.content(&kind, Part::Labels)?;
-        labels.map_or(Ok(Vec::new()), parts::labels)?;
+        rows.check(&kind, &OwnRow::decode(&kind, rows.own()?)?.head.seals)?;
         let extensions = rows.content(&kind, Part::Extensions)?;
         extensions.map_or(Ok(Vec::new()), parts::extensions)?;
-        let (labels, extensions) = (labels.unwrap_or_default(), extensions.unwrap_or_default());
+        let value = rows.value(&kind)?;
+        Self::of(&rows, &kind, value)
+    }
+
+    fn of(rows: &Sealed<'_>, kind: &Kind, value: Bytes) -> Result<Self> {
+        let own = rows.own()?;
+        let labels = rows.content(kind, Part::Labels)?;
+        let labels_count = labels.map_or(Ok(Vec::new()), parts::labels)?.len();
+        let labels = labels.unwrap_or_default();
+        let extensions = rows.content(kind, Part::Extensions)?.unwrap_or_default();
+        let row = OwnRow::decode(kind, own)?;
         Ok(Self {
             rows: [own, labels, extensions].concat().into(),
             labels_at: own.len(),
             extensions_at: own.len() + labels.len(),
-            value: rows.value(&kind)?,
+            value,
+            terms_count: labels_count + terms::indexed(&row).count(),
         })
     }
-}
 
-impl Content {
     fn own(&self) -> &[u8] {
         self.rows.get(..self.labels_at).unwrap_or_default()
     }

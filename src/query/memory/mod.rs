@@ -4,14 +4,17 @@
 //! own clone as it changes the tables, and a commit publishes both. A damaged record is not kept: each read of it goes to
 //! the file, and finds the damage.
 
+mod index;
 mod kept;
 mod terms;
 mod tree;
 
 use std::sync::Arc;
 
+use self::index::Index;
 pub(super) use self::kept::KeptRecord;
-use self::terms::{Hashing, Sought, TERM_BYTES, Term, exchange};
+pub(crate) use self::kept::NewRows;
+use self::terms::{Hashing, Sought, TERM_BYTES, Term};
 use self::tree::Tree;
 use super::cursor::Cursor;
 use super::table::Table;
@@ -33,11 +36,14 @@ const CANDIDATES_FEW_COUNT: usize = 64;
 /// Most values that a regular expression is tried on to find those that match.
 const VALUES_MAX_COUNT: usize = 1_024;
 
+/// Records in the order of their keys.
+type Records = Tree<Arc<KeptRecord>>;
+
 /// Every record of a snapshot.
 #[derive(Clone)]
 pub(crate) struct Memory {
-    records: Tree<Arc<KeptRecord>>,
-    terms: Tree<Term>,
+    records: Records,
+    index: Index,
     hashing: Hashing,
     bytes: usize,
 }
@@ -50,19 +56,16 @@ impl Memory {
     /// If the table cannot be read, or its tree is damaged: records behind the damage might be missing. A damaged record
     /// is no error.
     pub(crate) fn load(table: &impl Table, max_bytes: usize) -> Result<Option<Self>> {
-        let hashing = Hashing::new();
-        let (mut records, mut terms) = (Vec::new(), Vec::new());
+        let mut records = Vec::new();
         let (mut bytes, mut rows_count) = (0, 0);
         let mut cursor = Cursor::strict(table, keys::all_records())?;
         while let Some(group) = cursor.advance()? {
             rows_count += group.rows_count();
             let kept = KeptRecord::of(&group, None)?;
-            let of_record = hashing.terms(&kept)?;
-            bytes += taken(&kept, &of_record);
+            bytes += taken(&kept);
             if bytes > max_bytes {
                 return Ok(None);
             }
-            terms.extend(of_record);
             records.push(Arc::new(kept));
         }
         if rows_count != table.len().or_fault()? {
@@ -70,11 +73,10 @@ impl Memory {
                 "the file is damaged: rows cannot be reached",
             ));
         }
-        terms.sort_unstable();
         Ok(Some(Self {
             records: Tree::from_sorted(records),
-            terms: Tree::from_sorted(terms),
-            hashing,
+            index: Index::default(),
+            hashing: Hashing::new(),
             bytes,
         }))
     }
@@ -84,32 +86,65 @@ impl Memory {
         self.bytes
     }
 
-    /// Takes what a table has of the record whose own row has this key. False if that is damaged.
+    /// Takes what a table has of the record whose own row has this key.
     ///
     /// # Errors
     ///
-    /// If the table cannot be read.
-    pub(crate) fn refresh(&mut self, table: &impl Table, key: &[u8]) -> Result<bool> {
+    /// If the table cannot be read. Damage of the record is no error.
+    pub(crate) fn refresh(&mut self, table: &impl Table, key: &[u8]) -> Result<()> {
         let keys = key.to_vec()..keys::behind(key);
-        let known_key = self.get(key).map(|kept| Arc::clone(kept.key()));
         let new = match Cursor::strict(table, keys)?.advance()? {
-            Some(group) => Some(KeptRecord::of(&group, known_key)?),
+            Some(group) => Some(KeptRecord::of(&group, self.known_key(key))?),
             None => None,
         };
-        let new_terms = new.as_ref().map(|kept| self.hashing.terms(kept));
-        let new_terms = new_terms.transpose()?.unwrap_or_default();
-        let old_terms = self.get(key).map(|kept| self.hashing.terms(kept));
-        let old_terms = old_terms.transpose()?.unwrap_or_default();
-        let is_damaged = new.as_ref().is_some_and(KeptRecord::is_damaged);
-        let added = new.as_ref().map_or(0, |kept| taken(kept, &new_terms));
+        self.exchange(key, new)
+    }
+
+    /// Takes what was just written as the record whose own row has this key.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` if the rows cannot be read, which cannot be.
+    pub(crate) fn put(&mut self, key: &[u8], rows: &NewRows<'_>) -> Result<()> {
+        let key_kept = self.known_key(key).unwrap_or_else(|| key.into());
+        let new = KeptRecord::of_new(key_kept, rows)?;
+        self.exchange(key, Some(new))
+    }
+
+    /// Forgets the record whose own row had this key.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` if what was kept of it cannot be read, which cannot be.
+    pub(crate) fn remove(&mut self, key: &[u8]) -> Result<()> {
+        self.exchange(key, None)
+    }
+
+    /// The key that all revisions of a record share.
+    fn known_key(&self, key: &[u8]) -> Option<Arc<[u8]>> {
+        self.get(key).map(|kept| Arc::clone(kept.key()))
+    }
+
+    fn exchange(&mut self, key: &[u8], new: Option<KeptRecord>) -> Result<()> {
+        if self.index.is_used() {
+            let terms_of = |kept: Option<&KeptRecord>| {
+                kept.map_or(Ok(Vec::new()), |kept| self.hashing.terms(kept))
+            };
+            let (old_terms, new_terms) = (terms_of(self.get(key))?, terms_of(new.as_ref())?);
+            self.index.change(old_terms, new_terms, self.records.len());
+        }
+        let added = new.as_ref().map_or(0, taken);
         let old = match new {
             Some(new) => self.records.insert(Arc::new(new)),
             None => self.records.remove(|kept| (**kept.key()).cmp(key)),
         };
-        let freed = old.map_or(0, |kept| taken(&kept, &old_terms));
+        let freed = old.map_or(0, |kept| taken(&kept));
         self.bytes = (self.bytes + added).saturating_sub(freed);
-        exchange(&mut self.terms, &old_terms, new_terms);
-        Ok(!is_damaged)
+        Ok(())
+    }
+
+    fn terms(&self) -> Option<&Tree<Term>> {
+        self.index.terms(&self.records, &self.hashing)
     }
 
     /// The record whose own row has this key.
@@ -198,7 +233,8 @@ impl Memory {
                 None
             }
             all => {
-                let found = all.iter().flat_map(|sought| sought.found(&self.terms, &[]));
+                let terms = self.terms()?;
+                let found = all.iter().flat_map(|sought| sought.found(terms, &[]));
                 let mut keys: Vec<_> = found.cloned().collect();
                 keys.sort_unstable();
                 Some((CandidateSource::Keys(keys.into()), count))
@@ -208,10 +244,11 @@ impl Memory {
 
     /// Takes what is sought, if fewer records have it than what is there, and no more than `most`.
     fn improve(&self, best: &mut Option<(Vec<Sought>, usize)>, sought: Vec<Sought>, most: usize) {
+        let Some(terms) = self.terms() else {
+            return;
+        };
         let most = best.as_ref().map_or(most, |(_, count)| *count);
-        let found = sought
-            .iter()
-            .flat_map(|sought| sought.found(&self.terms, &[]));
+        let found = sought.iter().flat_map(|sought| sought.found(terms, &[]));
         let count = found.take(most + 1).count();
         if count <= most {
             *best = Some((sought, count));
@@ -230,7 +267,7 @@ impl Memory {
         pattern: &Pattern,
     ) -> Option<Vec<Sought>> {
         let mut matching = Vec::new();
-        for (number, (value, key)) in sought.values(&self.terms).enumerate() {
+        for (number, (value, key)) in sought.values(self.terms()?).enumerate() {
             if number >= VALUES_MAX_COUNT {
                 return None;
             }
@@ -257,7 +294,9 @@ impl Memory {
                     keys.extend(all.iter().skip(behind).take(count).cloned());
                 }
                 CandidateSource::Terms(sought) => {
-                    keys.extend(sought.found(&self.terms, start).take(count).cloned());
+                    let terms = self.terms();
+                    let found = terms.map(|terms| sought.found(terms, start).take(count));
+                    keys.extend(found.into_iter().flatten().cloned());
                 }
             }
         }
@@ -269,8 +308,8 @@ impl Memory {
 }
 
 /// About how much memory a record takes with its terms, in bytes.
-fn taken(kept: &KeptRecord, terms: &[Term]) -> usize {
-    kept.bytes() + terms.len() * TERM_BYTES
+fn taken(kept: &KeptRecord) -> usize {
+    kept.bytes() + kept.terms_count() * TERM_BYTES
 }
 
 /// Where what passes some filters can be found. Whatever is found there is still matched.

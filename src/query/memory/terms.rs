@@ -13,6 +13,7 @@ use crate::filter::Required;
 use crate::model::error::Result;
 use crate::model::field::Field;
 use crate::model::kind::Kind;
+use crate::records::head::OwnRow;
 use crate::records::keys;
 
 /// What one term takes, with its share of the tree's nodes.
@@ -27,9 +28,21 @@ pub(super) struct Term {
     key: Arc<[u8]>,
 }
 
+#[cfg(test)]
+impl Term {
+    /// Some term, for tests: a greater number is a greater term.
+    pub(super) fn numbered(number: usize) -> Self {
+        Self {
+            topic: number as u64,
+            value: 0,
+            key: Arc::from([]),
+        }
+    }
+}
+
 /// What records may have a value of.
 #[derive(Hash)]
-enum Topic<'a> {
+pub(super) enum Topic<'a> {
     Label(&'a [u8]),
     Image,
     RuntimeName,
@@ -113,18 +126,8 @@ impl Hashing {
         let labels = labels
             .iter()
             .map(|(key, value)| (Topic::Label(key.as_bytes()), *value));
-        let texts = match row.fields_if_any() {
-            Some(fields) => [
-                Some((Topic::Image, fields.image)),
-                Some((Topic::RuntimeName, fields.runtime_name)),
-                Some((Topic::Snapshotter, fields.snapshotter)),
-                Some((Topic::SandboxId, fields.sandbox_id)),
-            ],
-            None => [Some((Topic::Type, row.head.type_url)), None, None, None],
-        };
-        let texts = texts.into_iter().flatten();
         let mut terms: Vec<Term> = labels
-            .chain(texts.filter(|(_, value)| !value.is_empty()))
+            .chain(indexed(&row))
             .map(|(topic, value)| Term {
                 topic: self.topic(prefix, &topic),
                 value: self.0.hash_one(value.as_bytes()),
@@ -174,16 +177,19 @@ impl Sought {
     }
 }
 
-/// Removes the terms `old` from a tree, and inserts the terms `new`, but for those in both. Each are in order.
-pub(super) fn exchange(tree: &mut Tree<Term>, old: &[Term], new: Vec<Term>) {
-    for term in old {
-        if new.binary_search(term).is_err() {
-            tree.remove(|other| other.cmp(term));
-        }
-    }
-    for term in new {
-        if old.binary_search(&term).is_err() {
-            tree.insert(term);
-        }
-    }
+/// The single fields of a record for which there are terms, with their values.
+pub(super) fn indexed<'a>(
+    row: &OwnRow<'a>,
+) -> impl Iterator<Item = (Topic<'a>, &'a str)> + use<'a> {
+    let texts = match row.fields_if_any() {
+        Some(fields) => [
+            Some((Topic::Image, fields.image)),
+            Some((Topic::RuntimeName, fields.runtime_name)),
+            Some((Topic::Snapshotter, fields.snapshotter)),
+            Some((Topic::SandboxId, fields.sandbox_id)),
+        ],
+        None => [Some((Topic::Type, row.head.type_url)), None, None, None],
+    };
+    let texts = texts.into_iter().flatten();
+    texts.filter(|(_, value)| !value.is_empty())
 }

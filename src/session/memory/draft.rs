@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::error::{Error, Result};
+use crate::model::error::Result;
 use crate::query::{Memory, Table};
 use crate::redb_file::fault::contained;
 
@@ -85,30 +85,28 @@ impl Draft {
         self.memory.as_ref()
     }
 
-    /// A record was stored or deleted.
+    /// A record was stored or deleted; `keep` says what the memory does about it.
     ///
     /// # Errors
     ///
-    /// `Corrupt` if rows that were not written have been damaged since they were loaded.
-    pub(crate) fn change(&mut self, table: &impl Table, key: &[u8]) -> Result<()> {
+    /// What `keep` returns.
+    pub(crate) fn change(
+        &mut self,
+        key: &[u8],
+        keep: impl FnOnce(&mut Memory) -> Result<()>,
+    ) -> Result<()> {
         let Some(memory) = &mut self.memory else {
             if self.max_bytes > 0 {
                 self.changed.insert(key);
             }
             return Ok(());
         };
-        match contained(|| memory.refresh(table, key)) {
-            Ok(false) => Err(Error::corrupt(
-                "the record is damaged in the file; what was changed was read before that",
-            )),
-            Ok(true) if memory.bytes() <= self.max_bytes => Ok(()),
-            // If it cannot be read, the next read of the file reports it.
-            Ok(true) | Err(_) => {
-                self.memory = None;
-                self.changed = Changed::TooMany;
-                Ok(())
-            }
+        keep(memory)?;
+        if memory.bytes() > self.max_bytes {
+            self.memory = None;
+            self.changed = Changed::TooMany;
         }
+        Ok(())
     }
 
     /// The records as the transaction left them, if they are kept; otherwise what it changed, all of it. `latest` is

@@ -157,8 +157,8 @@ impl WriteTxn {
             namespaces::get(&*namespaces, namespace)?.is_none()
         };
         item.stamp(times, self.next_revision()?);
-        self.writing(|| rows::insert(table, key, &item))?;
-        self.note_change(table, key)?;
+        let own = self.writing(|| rows::insert(table, key, &item))?;
+        self.keep(key, &own, None, &item)?;
         if is_new_namespace {
             self.writing(|| {
                 let mut table = self.open_while_writing(TableCode::Namespaces)?;
@@ -240,9 +240,16 @@ impl WriteTxn {
         Ok(stored)
     }
 
-    /// A record was written or deleted: so is it in memory.
-    fn note_change(&self, table: &Written<'_>, key: &RecordKey) -> Result<()> {
-        self.writing(|| self.draft.borrow_mut().change(&**table, key.own()))
+    /// A record was written, with this row of its own: so is it in memory.
+    fn keep<T: Updatable>(
+        &self,
+        key: &RecordKey,
+        own: &[u8],
+        old: Option<&T>,
+        new: &T,
+    ) -> Result<()> {
+        let mut draft = self.draft.borrow_mut();
+        self.writing(|| draft.change(key.own(), |memory| rows::keep(memory, key, own, old, new)))
     }
 
     fn replace<T: Updatable>(
@@ -253,8 +260,8 @@ impl WriteTxn {
         mut updated: T,
     ) -> Result<T> {
         updated.stamp(updated.times(), self.next_revision()?);
-        self.writing(|| rows::replace(table, key, stored, &updated))?;
-        self.note_change(table, key)?;
+        let own = self.writing(|| rows::replace(table, key, stored, &updated))?;
+        self.keep(key, &own, Some(&stored.item), &updated)?;
         Ok(updated)
     }
 
@@ -276,7 +283,8 @@ impl WriteTxn {
                 return Err(Error::not_found());
             }
             self.writing(|| rows::delete(&mut table, &key))?;
-            self.note_change(&table, &key)
+            let mut draft = self.draft.borrow_mut();
+            self.writing(|| draft.change(key.own(), |memory| memory.remove(key.own())))
         })
     }
 }
