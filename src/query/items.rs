@@ -166,11 +166,7 @@ impl<T: Shape> Batch<T> {
         scope: &Scope,
         after: Option<&[u8]>,
     ) -> Result<bool> {
-        let keys = keys::of_kind(&scope.namespace, &scope.kind, after);
-        let mut kept = memory.starting_at(&keys.start);
-        let mut kept = kept
-            .by_ref()
-            .take_while(|record| **record.key() < *keys.end);
+        let mut kept = memory.records_behind(&scope.namespace, &scope.kind, after);
         while !self.is_full() {
             let Some(record) = kept.next() else {
                 return Ok(true);

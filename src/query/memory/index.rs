@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::Records;
+use super::shelves::Records;
 use super::terms::{Hashing, Term};
 use super::tree::Tree;
 use crate::model::error::Result;
@@ -63,7 +63,7 @@ impl Index {
 /// Makes the terms of all records.
 fn all(records: &Records, hashing: &Hashing) -> Result<Tree<Term>> {
     let mut terms = Vec::new();
-    for kept in records.starting_at(|_| false) {
+    for kept in records.iter() {
         terms.extend(hashing.terms(kept)?);
     }
     terms.sort_unstable();
@@ -161,7 +161,7 @@ mod tests {
 
     #[track_caller]
     fn assert_has(index: &Index, model: &BTreeSet<Term>) {
-        let no_records = Tree::from_sorted(Vec::new());
+        let no_records = Records::from_sorted(Vec::new());
         let terms = index.terms(&no_records, &Hashing::new()).unwrap();
         assert!(terms.starting_at(|_| false).eq(model));
     }

@@ -1,6 +1,5 @@
 //! One record in memory: the contents of its rows, verified and without their seals, the value unpacked.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -160,27 +159,6 @@ impl KeptRecord {
 fn kind_of(key: &[u8]) -> Result<Kind> {
     let kind = String::from_utf8_lossy(keys::kind_of(key));
     Kind::stored(&kind).map_err(Error::into_corrupt)
-}
-
-impl PartialEq for KeptRecord {
-    fn eq(&self, other: &Self) -> bool {
-        self.key == other.key
-    }
-}
-
-impl Eq for KeptRecord {}
-
-impl PartialOrd for KeptRecord {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-/// In the order of their keys.
-impl Ord for KeptRecord {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.key.cmp(&other.key)
-    }
 }
 
 impl Content {

@@ -6,6 +6,7 @@
 
 mod index;
 mod kept;
+mod shelves;
 mod terms;
 mod tree;
 
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use self::index::Index;
 pub(super) use self::kept::KeptRecord;
 pub(crate) use self::kept::NewRows;
+use self::shelves::Records;
 use self::terms::{Hashing, Sought, TERM_BYTES, Term};
 use self::tree::Tree;
 use super::cursor::Cursor;
@@ -35,9 +37,6 @@ const CANDIDATES_FEW_COUNT: usize = 64;
 
 /// Most values that a regular expression is tried on to find those that match.
 const VALUES_MAX_COUNT: usize = 1_024;
-
-/// Records in the order of their keys.
-type Records = Tree<Arc<KeptRecord>>;
 
 /// Every record of a snapshot.
 #[derive(Clone)]
@@ -74,7 +73,7 @@ impl Memory {
             ));
         }
         Ok(Some(Self {
-            records: Tree::from_sorted(records),
+            records: Records::from_sorted(records),
             index: Index::default(),
             hashing: Hashing::new(),
             bytes,
@@ -135,8 +134,8 @@ impl Memory {
         }
         let added = new.as_ref().map_or(0, taken);
         let old = match new {
-            Some(new) => self.records.insert(Arc::new(new)),
-            None => self.records.remove(|kept| (**kept.key()).cmp(key)),
+            Some(new) => self.records.insert(new),
+            None => self.records.remove(key),
         };
         let freed = old.map_or(0, |kept| taken(&kept));
         self.bytes = (self.bytes + added).saturating_sub(freed);
@@ -149,14 +148,19 @@ impl Memory {
 
     /// The record whose own row has this key.
     pub(super) fn get(&self, key: &[u8]) -> Option<&KeptRecord> {
-        let found = self.records.get(|kept| (**kept.key()).cmp(key));
-        found.map(Arc::as_ref)
+        self.records.get(key).map(Arc::as_ref)
     }
 
-    /// The records from a key on, in order.
-    pub(super) fn starting_at(&self, start: &[u8]) -> impl Iterator<Item = &KeptRecord> {
-        let from = self.records.starting_at(|kept| **kept.key() < *start);
-        from.map(Arc::as_ref)
+    /// The records of a kind behind the id `after`, in order.
+    pub(super) fn records_behind<'m>(
+        &'m self,
+        namespace: &NamespaceName,
+        kind: &Kind,
+        after: Option<&[u8]>,
+    ) -> impl Iterator<Item = &'m KeptRecord> + use<'m> {
+        let prefix = keys::before_ids(namespace, kind);
+        let start = keys::of_kind(namespace, kind, after).start;
+        self.records.starting_at(&prefix, &start)
     }
 
     /// Where to look for what may pass the filters; none if it is best to look at every record. So many are wanted.
