@@ -76,7 +76,7 @@ pub(super) fn check_snapshot(snapshot: &ReadTxn) -> Result<CheckReport> {
         let Some(path) = shared.path() else {
             return Ok(report);
         };
-        match file::check_length(path, shared.is_repaired_in_memory()) {
+        match file::check_length(path, shared.file.is_repaired_in_memory()) {
             Err(error) if error.is_corrupt() => report.add_of_file(error),
             // Removing or replacing the file does not affect this open store.
             Err(error) if error.is_not_found() => {}

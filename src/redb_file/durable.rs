@@ -36,7 +36,7 @@ use std::sync::{Mutex, PoisonError};
 
 use redb::{BackendError, StorageBackend};
 
-use crate::redb_file::backend::Access;
+use crate::redb_file::gate::Access;
 use crate::redb_file::layout::{HEADER_BYTES, was_closed_well};
 
 /// The part of a file that the system caches.

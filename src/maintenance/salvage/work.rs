@@ -26,7 +26,7 @@ use crate::query::Damaged;
 use crate::redb_file::fault::{OrIo, contained};
 use crate::redb_file::pages::Source;
 use crate::session::entity::Entity;
-use crate::session::shared::Settings;
+use crate::session::settings::Settings;
 
 /// Why a record in the tree is not certain to be what was stored last.
 enum Doubt {

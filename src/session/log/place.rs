@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use redb::StorageBackend;
 
 use crate::model::error::{Error, Result};
-use crate::redb_file::backend::Access;
 use crate::redb_file::durable::{FileCache, PageCache};
 use crate::redb_file::fault::OrIo;
+use crate::redb_file::gate::Access;
 use crate::session::file::{own_file, regular};
 use crate::session::new_file::{NewFile, parent};
 use crate::session::place::Place;
