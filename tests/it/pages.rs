@@ -212,7 +212,7 @@ fn nothing_is_written_where_a_branch_leads_to_a_page_that_is_free() {
         std::fs::write(&path, &bytes).unwrap();
         let report = Db::open(&path).unwrap().check().unwrap();
         assert!(report.is_healthy(), "{what}: {report:?}");
-        assert_eq!(report.containers, 400, "{what}");
+        assert_eq!(report.containers_count, 400, "{what}");
         damaged += 1;
     }
     assert!(damaged > 20, "{damaged}");
