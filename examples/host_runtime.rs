@@ -209,7 +209,7 @@ fn kill_and_reopen(file: &Path) -> Result<()> {
     }
     println!(
         "   check: {} containers in {} namespaces, nothing damaged",
-        report.containers, report.namespaces
+        report.containers_count, report.namespaces_count
     );
     Ok(())
 }

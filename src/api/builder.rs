@@ -16,7 +16,8 @@ use crate::session::file;
 use crate::session::holder;
 use crate::session::log::frame::LOG_BYTES;
 use crate::session::log::recover::OnLoss;
-use crate::session::shared::{Settings, Shared};
+use crate::session::settings::Settings;
+use crate::session::shared::Shared;
 
 /// How much of the file is cached in memory by default.
 const CACHE_DEFAULT_BYTES: usize = 32 * 1024 * 1024;

@@ -130,7 +130,7 @@ impl<S, T> Collection<S, T> {
 }
 
 #[expect(private_bounds, reason = "`T` is a `Container` or a `Record`")]
-impl<S: Source, T: Kept> Collection<S, T> {
+impl<S: Source, T: Element> Collection<S, T> {
     /// Returns the container or record with this id; see [`ReadStore::get`].
     ///
     /// # Errors
@@ -238,7 +238,7 @@ impl<I: Iterator<Item = Result<R>>, R> Iterator for UntilError<I> {
 }
 
 #[expect(private_bounds, reason = "`T` is a `Container` or a `Record`")]
-impl<S: Sink, T: Kept> Collection<S, T> {
+impl<S: Sink, T: Element> Collection<S, T> {
     fn write<R: Send + 'static>(
         &self,
         operation: Operation,
@@ -412,12 +412,12 @@ impl<S: Sink> Collection<S> {
     }
 }
 
-/// What this store keeps: containers and records.
-pub(crate) trait Kept: Stored<Header: Shape> + Updatable {}
+/// What a collection has: containers, or records.
+pub(crate) trait Element: Stored<Header: Shape> + Updatable {}
 
-impl<T: Stored<Header: Shape> + Updatable> Kept for T {}
+impl<T: Stored<Header: Shape> + Updatable> Element for T {}
 
-impl<S: Source, T: Kept> ReadStore<T> for Collection<S, T> {
+impl<S: Source, T: Element> ReadStore<T> for Collection<S, T> {
     fn name(&self) -> &NamespaceName {
         &self.name
     }
@@ -440,7 +440,7 @@ impl<S: Source, T: Kept> ReadStore<T> for Collection<S, T> {
     }
 }
 
-impl<S: Sink, T: Kept> Store<T> for Collection<S, T> {
+impl<S: Sink, T: Element> Store<T> for Collection<S, T> {
     fn create(&self, new: T) -> Result<T> {
         self.create(new)
     }

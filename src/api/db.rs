@@ -7,9 +7,10 @@ use crate::model::error::{Error, Operation, Result};
 use crate::model::info::{StoreId, StoreInfo};
 use crate::records::keys::FORMAT_VERSION;
 use crate::session::commit::CommitQueue;
+use crate::session::opened::Database;
 use crate::session::place::Place;
 use crate::session::process::Own;
-use crate::session::shared::{Database, Shared};
+use crate::session::shared::Shared;
 use crate::session::txn::{ReadTxn, WriteTxn};
 
 /// An open store: the containers of a host, in one file.
@@ -127,8 +128,8 @@ impl Db {
             rules: self.shared.policy.rules,
             keep_empty_labels: self.shared.policy.keep_empty_labels,
             path: self.shared.path.clone(),
-            read_only: self.shared.is_read_only(),
-            pages_verified: self.shared.pages_verified(),
+            read_only: self.shared.file.is_read_only(),
+            pages_verified: self.shared.file.are_pages_verified(),
         }
     }
 

@@ -35,12 +35,12 @@ pub trait Stored: Clone + Send + 'static + sealed::Sealed {
     ///
     /// # fn main() -> Result<(), bayplan::FilterError> {
     /// let web = Container::with_id("web").label("app", "nginx");
-    /// assert!(web.passes(&Filters::parse(["labels.app==nginx"])?));
-    /// assert!(!web.passes(&Filters::parse(["id==db"])?));
+    /// assert!(web.matches(&Filters::parse(["labels.app==nginx"])?));
+    /// assert!(!web.matches(&Filters::parse(["id==db"])?));
     /// # Ok(())
     /// # }
     /// ```
-    fn passes(&self, filters: &Filters) -> bool;
+    fn matches(&self, filters: &Filters) -> bool;
 
     /// Checks the paths of a mask: [`FieldMask::deferred`](crate::FieldMask::deferred) accepted them all,
     /// and none has a filter's quotes around a key that has none. An implementation of an update calls this
@@ -82,7 +82,7 @@ impl Stored for Container {
         &mut self.labels
     }
 
-    fn passes(&self, filters: &Filters) -> bool {
+    fn matches(&self, filters: &Filters) -> bool {
         filters.matches(self)
     }
 
@@ -118,7 +118,7 @@ impl Stored for Record {
         &mut self.labels
     }
 
-    fn passes(&self, filters: &Filters) -> bool {
+    fn matches(&self, filters: &Filters) -> bool {
         filters.matches(self)
     }
 

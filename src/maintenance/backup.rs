@@ -159,9 +159,9 @@ pub(crate) fn copy(
     })?;
     Ok(BackupReport {
         id: StoreId::from_bytes(from.shared().identity.uuid),
-        namespaces_count: found.namespaces,
-        containers_count: found.containers,
-        records_count: found.records,
+        namespaces_count: found.namespaces_count,
+        containers_count: found.containers_count,
+        records_count: found.records_count,
         keys_count: copied.keys_count,
         stored_bytes: copied.stored_bytes,
         file_bytes,

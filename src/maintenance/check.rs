@@ -76,7 +76,7 @@ pub(super) fn check_snapshot(snapshot: &ReadTxn) -> Result<CheckReport> {
         let Some(path) = shared.path() else {
             return Ok(report);
         };
-        match file::check_length(path, shared.is_repaired_in_memory()) {
+        match file::check_length(path, shared.file.is_repaired_in_memory()) {
             Err(error) if error.is_corrupt() => report.add_of_file(error),
             // Removing or replacing the file does not affect this open store.
             Err(error) if error.is_not_found() => {}
@@ -92,11 +92,11 @@ pub(super) fn check_snapshot(snapshot: &ReadTxn) -> Result<CheckReport> {
 #[non_exhaustive]
 pub struct CheckReport {
     /// How many namespaces there are.
-    pub namespaces: u64,
+    pub namespaces_count: u64,
     /// How many containers are not damaged.
-    pub containers: u64,
+    pub containers_count: u64,
     /// How many records of other kinds are not damaged.
-    pub records: u64,
+    pub records_count: u64,
     /// Whether the checksum of every page was verified and is right. False if a page is damaged, which is
     /// among `damages`, or if another process commits so often that the pages to verify cannot be
     /// determined.
@@ -236,7 +236,7 @@ impl Check {
                 self.report.add(&text, Error::corrupt(what));
                 continue;
             };
-            self.report.namespaces += 1;
+            self.report.namespaces_count += 1;
             let kept = labels.and_then(|labels| labels::check_stored(labels, self.policy));
             if let Err(error) = kept {
                 self.report.add(&text, error.into_corrupt());
@@ -274,8 +274,8 @@ impl Check {
                 Err(Damaged { id, error }) => (id, Err(error)),
             };
             match checked {
-                Ok(()) if kind.is_containers() => self.report.containers += 1,
-                Ok(()) => self.report.records += 1,
+                Ok(()) if kind.is_containers() => self.report.containers_count += 1,
+                Ok(()) => self.report.records_count += 1,
                 Err(error) => self.report.damages.push(Damage {
                     namespace: namespace.to_string(),
                     kind: kind.of_collection().map(str::to_owned),

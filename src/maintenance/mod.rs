@@ -21,7 +21,7 @@ use crate::model::error::Result;
 use crate::model::info::StoreId;
 use crate::model::policy::Rules;
 use crate::model::progress::Progress;
-use crate::session::shared::Settings;
+use crate::session::settings::Settings;
 
 /// How many records are processed between two calls of a progress callback.
 const PROGRESS_EVERY_COUNT: u64 = 64;

@@ -17,7 +17,8 @@ use crate::redb_file::fault::{OrFault, OrIo, contained};
 use crate::session::file;
 use crate::session::new_file::NewFile;
 use crate::session::process::{Own, Process};
-use crate::session::shared::{Settings, Shared};
+use crate::session::settings::Settings;
+use crate::session::shared::Shared;
 
 /// The error for a damaged new file, so that nobody looks for the damage in the source.
 pub(crate) fn not_kept(error: Error) -> Error {
@@ -117,7 +118,7 @@ impl NewStore {
         let reopened = reopen(new.file()?, &settings)?;
         let report = contained(|| {
             let snapshot = reopened.snapshot()?;
-            let verified = reopened.pages_verified();
+            let verified = reopened.file.are_pages_verified();
             let report = check(&snapshot.txn, reopened.policy, verified)?.into_result()?;
             verify(&snapshot.txn, &report)?;
             Ok(report)

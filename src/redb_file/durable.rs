@@ -36,7 +36,7 @@ use std::sync::{Mutex, PoisonError};
 
 use redb::{BackendError, StorageBackend};
 
-use crate::redb_file::backend::Access;
+use crate::redb_file::gate::Access;
 use crate::redb_file::layout::{HEADER_BYTES, was_closed_well};
 
 /// The part of a file that the system caches.
@@ -308,7 +308,7 @@ mod linux {
     }
 
     fn kept(file: &File, reading: Reading) -> Result<Vec<Range<u64>>, Errno> {
-        let mut kept = Kept {
+        let mut kept = KeptRanges {
             file,
             ranges: Vec::new(),
         };
@@ -360,12 +360,12 @@ mod linux {
     }
 
     /// The kept ranges, merged as far as possible.
-    struct Kept<'f> {
+    struct KeptRanges<'f> {
         file: &'f File,
         ranges: Vec<Range<u64>>,
     }
 
-    impl Kept<'_> {
+    impl KeptRanges<'_> {
         fn add(&mut self, at: u64, page: &[u8]) {
             let end = at + page.len() as u64;
             if page.iter().all(|byte| *byte == 0) && self.is_hole(at..end) {

@@ -8,7 +8,9 @@
 pub(crate) mod backend;
 pub(crate) mod durable;
 pub(crate) mod fault;
+pub(crate) mod gate;
 pub(crate) mod layout;
+mod overlay;
 pub(crate) mod page;
 pub(crate) mod pages;
 pub(crate) mod trees;

@@ -315,9 +315,9 @@ mod tests {
 
     /// A file that outlives its redb database.
     #[derive(Clone, Debug, Default)]
-    struct Kept(std::sync::Arc<InMemoryBackend>);
+    struct SharedFile(std::sync::Arc<InMemoryBackend>);
 
-    impl StorageBackend for Kept {
+    impl StorageBackend for SharedFile {
         fn len(&self) -> io::Result<u64> {
             self.0.len()
         }
@@ -335,7 +335,7 @@ mod tests {
         }
     }
 
-    impl Kept {
+    impl SharedFile {
         fn bytes(&self) -> Vec<u8> {
             let mut bytes = vec![0; usize::try_from(self.0.len().unwrap()).unwrap()];
             self.0.read(0, &mut bytes).unwrap();
@@ -350,9 +350,9 @@ mod tests {
     const TABLES: [keys::Table; 2] = [keys::RECORDS, keys::META];
 
     /// A closed file of two tables, with this many rows in the first, of which every third was removed.
-    fn closed(rows: u32, value_bytes: usize) -> (Kept, Vec<u8>) {
-        let kept = Kept::default();
-        let db = Builder::new().create_with_backend(kept.clone()).unwrap();
+    fn closed(rows: u32, value_bytes: usize) -> (SharedFile, Vec<u8>) {
+        let shared = SharedFile::default();
+        let db = Builder::new().create_with_backend(shared.clone()).unwrap();
         let key = |row: u32| format!("{:0>120}", row.wrapping_mul(2_654_435_761));
         for step in [1, 3] {
             let txn = db.begin_write().unwrap();
@@ -373,8 +373,8 @@ mod tests {
             txn.commit().unwrap();
         }
         drop(db);
-        let bytes = kept.bytes();
-        (kept, bytes)
+        let bytes = shared.bytes();
+        (shared, bytes)
     }
 
     /// The checksummed ranges of all pages, of redb's own tables or the store's.
@@ -426,12 +426,12 @@ mod tests {
             (3_000, 30),
             (900, 3_000),
         ] {
-            let (kept, file) = closed(rows, value_bytes);
+            let (shared, file) = closed(rows, value_bytes);
             let commit = unseen(&file).unwrap().unwrap();
             verify(&file, &commit, Extent::OurTables, &|_| {}).unwrap();
             let mut walk = Walk::new(&file, commit.layout, &|_| {}).unwrap();
             walk.all_tables(commit.tables).unwrap();
-            let db = Builder::new().create_with_backend(kept).unwrap();
+            let db = Builder::new().create_with_backend(shared).unwrap();
             let txn = db.begin_read().unwrap();
             let mut pages_bytes = PAGE_BYTES; // the list of the tables, one leaf
             for table in TABLES {
@@ -516,19 +516,19 @@ mod tests {
 
     #[test]
     fn a_file_that_was_not_closed_is_left_to_redb() {
-        let kept = Kept::default();
-        let db = Builder::new().create_with_backend(kept.clone()).unwrap();
-        let new = unseen(&kept.bytes()).unwrap().unwrap();
+        let shared = SharedFile::default();
+        let db = Builder::new().create_with_backend(shared.clone()).unwrap();
+        let new = unseen(&shared.bytes()).unwrap().unwrap();
         assert_eq!((new.tables, new.own_tables), (None, None));
         let txn = db.begin_write().unwrap();
         txn.open_table(TABLES[0]).unwrap();
         txn.commit().unwrap();
-        assert_eq!(unseen(&kept.bytes()).unwrap(), None);
+        assert_eq!(unseen(&shared.bytes()).unwrap(), None);
         let mut txn = db.begin_write().unwrap();
         txn.set_quick_repair(true);
         txn.open_table(TABLES[1]).unwrap();
         txn.commit().unwrap();
-        assert!(unseen(&kept.bytes()).unwrap().is_some(), "a checkpoint");
+        assert!(unseen(&shared.bytes()).unwrap().is_some(), "a checkpoint");
         for short in [0, 1, 319] {
             assert_eq!(unseen(&vec![0; short]).unwrap(), None);
         }

@@ -14,9 +14,10 @@ use crate::model::policy::Policy;
 use crate::records::keys::{self, FORMAT_VERSION, meta};
 use crate::records::meta::Identity;
 use crate::records::seal::seal;
-use crate::redb_file::backend::{Access, gated};
+use crate::redb_file::backend::gated;
 use crate::redb_file::durable::{Durable, FileCache};
 use crate::redb_file::fault::{Closing, OrFault, OrIo, contained};
+use crate::redb_file::gate::Access;
 use crate::redb_file::layout::{self, HEADER_BYTES};
 use crate::redb_file::trees::Extent;
 use crate::session::log::Log;
@@ -24,9 +25,11 @@ use crate::session::log::place::{Beside, LogPlace};
 use crate::session::log::recover::{self, Recovered};
 use crate::session::migrate::{self, Target};
 use crate::session::new_file::{NewFile, dangling_link};
+use crate::session::opened::{File, Followed, Opened};
 use crate::session::place::Place;
 use crate::session::process::{OwnFile, Process};
-use crate::session::shared::{File, Followed, Opened, Settings, Shared};
+use crate::session::settings::Settings;
+use crate::session::shared::Shared;
 use crate::session::snapshot::revisions_below;
 
 /// The first bytes of every file of redb (its design document, "Database header").

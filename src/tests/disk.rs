@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bayplan::{ErrorKind, Result};
 use redb::{BackendError, StorageBackend};
 
-use crate::redb_file::backend::Access;
 use crate::redb_file::fault::OrIo;
+use crate::redb_file::gate::Access;
 use crate::session::log::place::{LogFile, LogPlace};
 
 /// The locks of a backend that nobody else uses, so all are free.

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use redb::StorageBackend;
 
 use super::disk::{Call, Disk, Event, Fault, How, apply};
-use crate::redb_file::backend::{Access, gated};
+use crate::redb_file::backend::gated;
+use crate::redb_file::gate::Access;
 use crate::redb_file::trees::Extent;
 
 #[derive(Clone, Debug)]

@@ -17,7 +17,7 @@ use super::seed::{Progress, Seed, count_from_env, tell};
 use super::survival::{SURVIVALS, Survival, after_a_power_cut};
 use super::work::{self, Model, settings, with_log};
 use crate::session::file::REDB_MAGIC;
-use crate::session::shared::Settings;
+use crate::session::settings::Settings;
 
 const STEPS: usize = 60;
 const DEPTH_MAX: usize = 3;

@@ -18,10 +18,10 @@ use redb::{BackendError, StorageBackend};
 use super::disk::{Disk, free_locks};
 use super::seed::{Progress, Seed, count_from_env, tell};
 use super::work::{self, Model, settings};
-use crate::redb_file::backend::Access;
 use crate::redb_file::durable::{Durable, PageCache};
+use crate::redb_file::gate::Access;
 use crate::session::file;
-use crate::session::shared::Settings;
+use crate::session::settings::Settings;
 
 const PAGE: usize = 4096;
 

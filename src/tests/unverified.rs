@@ -8,9 +8,10 @@ use super::migration::TARGET;
 use super::sample::{marked, plain};
 use super::work::{self, settings};
 use crate::api::db::Db;
+use crate::redb_file::layout;
 use crate::redb_file::page::{BRANCH, LEAF};
 
-const PAGE_BYTES: usize = 4096;
+const PAGE_BYTES: usize = layout::PAGE_BYTES as usize;
 const CONTAINERS: u64 = 300;
 
 /// A store that was closed well, with branch pages and with pages that are free.

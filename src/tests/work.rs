@@ -15,7 +15,7 @@ use crate::session::file;
 use crate::session::log::place::LogPlace;
 use crate::session::log::recover::OnLoss;
 use crate::session::migrate::Target;
-use crate::session::shared::Settings;
+use crate::session::settings::Settings;
 
 const NAMESPACES: [&str; 2] = ["default", "k8s.io"];
 const IDS: usize = 9;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use bayplan::{Db, ErrorKind, Maintenance};
 
+use crate::redb_format::PAGE_BYTES;
 use crate::tools::{container, dump, fill};
 
 /// A closed store that once held much more than it does.
@@ -86,7 +87,7 @@ fn a_damaged_store_is_not_compacted_and_not_changed() {
     sparse(&path);
     let mut bytes = fs::read(&path).unwrap();
     // In a page that is in use: one that a flip of makes the store unreadable.
-    let places = (0..bytes.len()).step_by(4096).map(|page| page + 40);
+    let places = (0..bytes.len()).step_by(PAGE_BYTES).map(|page| page + 40);
     let mut refused = 0;
     for place in places.collect::<Vec<_>>() {
         bytes[place] ^= 1;

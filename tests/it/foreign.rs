@@ -7,7 +7,7 @@ use bayplan::{Db, ErrorKind, Labels};
 use redb::{Database, MultimapTableDefinition, TableDefinition};
 use tempfile::TempDir;
 
-use crate::damage::{FLAG_UNCLEAN, FLAGS_AT, SLOT_BYTES};
+use crate::redb_format::{FLAG_UNCLEAN, FLAGS_AT, SLOT_BYTES, SLOTS_AT};
 use crate::sample::{Contents, populate};
 use crate::seed::Seed;
 
@@ -287,7 +287,7 @@ fn an_old_format_of_redb_is_refused_as_incompatible() {
     let place = Place::new();
     drop(Db::create(place.path("meta.redb")).unwrap());
     let mut bytes = std::fs::read(place.path("meta.redb")).unwrap();
-    for slot in [64, 64 + SLOT_BYTES] {
+    for slot in [SLOTS_AT, SLOTS_AT + SLOT_BYTES] {
         bytes[slot] = 1;
     }
     assert_refused(&place.write("old", &bytes), ErrorKind::IncompatibleFormat);

@@ -34,6 +34,7 @@ mod model;
 mod open;
 mod pages;
 mod quiet;
+mod redb_format;
 mod salvage;
 mod sample;
 mod seed;

@@ -9,16 +9,11 @@ use std::time::Duration;
 use bayplan::{Container, Db, ErrorKind, FieldMask, Filters, Result};
 
 use crate::quiet::quietly;
+use crate::redb_format::{
+    BRANCH, BRANCH_HEAD_BYTES, CHECKSUM_BYTES, END_BYTES, LEAF, LEAF_HEAD_BYTES, PAGE_BYTES,
+    PAGE_NUMBER_BYTES, count,
+};
 use crate::sample::{marked, plain};
-
-// redb's pages (its design document, "Leaf pages" and "Branch pages").
-const PAGE_BYTES: usize = 4096;
-const LEAF: u8 = 1;
-const BRANCH: u8 = 2;
-const LEAF_HEAD_BYTES: usize = 4;
-const BRANCH_HEAD_BYTES: usize = 8;
-const CHECKSUM_BYTES: usize = 16;
-const PAGE_NUMBER_BYTES: usize = 8;
 
 /// How long all that is done to one damaged file may take at the very most.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -57,10 +52,9 @@ fn file_with_specs(spec_bytes: usize) -> Vec<u8> {
 fn pages(bytes: &[u8], kind: u8) -> Vec<(usize, usize)> {
     let starts = (PAGE_BYTES..bytes.len()).step_by(PAGE_BYTES);
     let is_kind = |at: &usize| bytes[*at] == kind;
-    let count = |at: usize| usize::from(u16::from_le_bytes([bytes[at + 2], bytes[at + 3]]));
     starts
         .filter(is_kind)
-        .map(|at| (at, count(at)))
+        .map(|at| (at, count(&bytes[at..])))
         .filter(|(_, count)| (1..200).contains(count))
         .collect()
 }
@@ -135,7 +129,7 @@ fn keys_that_are_out_of_order_lead_nobody_in_circles() {
     let healthy = file();
     let mut damaged = 0;
     for (page, count) in pages(&healthy, LEAF) {
-        let key = page + LEAF_HEAD_BYTES + 8 * count;
+        let key = page + LEAF_HEAD_BYTES + 2 * END_BYTES * count;
         if !healthy[key..].starts_with(b"ns") {
             continue;
         }
@@ -212,7 +206,7 @@ fn nothing_is_written_where_a_branch_leads_to_a_page_that_is_free() {
         std::fs::write(&path, &bytes).unwrap();
         let report = Db::open(&path).unwrap().check().unwrap();
         assert!(report.is_healthy(), "{what}: {report:?}");
-        assert_eq!(report.containers, 400, "{what}");
+        assert_eq!(report.containers_count, 400, "{what}");
         damaged += 1;
     }
     assert!(damaged > 20, "{damaged}");

@@ -8,6 +8,7 @@ use bayplan::{
     Any, Container, Db, ErrorKind, FieldMask, Maintenance, Namespace, Record, SalvageReport,
 };
 
+use crate::redb_format::{BRANCH, LEAF, PAGE_BYTES, count};
 use crate::tools::{Numbers, assert_private, container, content, dump, files, fill};
 
 /// A closed store that was damaged, and its content before.
@@ -117,11 +118,11 @@ impl Broken {
         found.map(|(at, _)| at).collect()
     }
 
-    /// Where the branch pages of redb's trees seem to be: of type 2, with some keys.
+    /// Where the branch pages of redb's trees seem to be: with some keys.
     fn branches(&self) -> Vec<usize> {
-        (4096..self.bytes.len())
-            .step_by(4096)
-            .filter(|at| self.bytes[*at] == 2 && self.bytes[at + 2] > 0)
+        (PAGE_BYTES..self.bytes.len())
+            .step_by(PAGE_BYTES)
+            .filter(|at| self.bytes[*at] == BRANCH && count(&self.bytes[*at..]) > 0)
             .collect()
     }
 }
@@ -306,7 +307,7 @@ fn a_zeroed_branch_page_costs_nothing_that_has_a_leaf() {
             before: broken.before.clone(),
             bytes: broken.bytes.clone(),
         };
-        broken.bytes[at..at + 4096].fill(0);
+        broken.bytes[at..at + PAGE_BYTES].fill(0);
         let (report, after) = broken.salvage();
         assert_eq!(after, broken.before, "{at}");
         assert!(report.lost.is_empty());
@@ -350,7 +351,7 @@ fn deleted_containers_come_back_only_where_nobody_can_tell() {
     assert!(!report.lost.iter().any(|it| it.id == "gone"));
     // It cannot: it may be back, and is named.
     let mut broken = make();
-    broken.bytes[..4096].fill(0);
+    broken.bytes[..PAGE_BYTES].fill(0);
     let (report, after) = broken.salvage();
     assert_eq!(
         after.len() - usize::from(after.contains_key(&key("default", "gone"))),
@@ -368,7 +369,9 @@ fn garbage_is_refused_and_leaves_nothing() {
     let mut numbers = Numbers::new(3);
     let noise: Vec<u8> = (0..100_000).map(|_| numbers.below(256) as u8).collect();
     let mut leaves = noise.clone();
-    leaves.chunks_mut(4096).for_each(|page| page[0] = 1);
+    leaves
+        .chunks_mut(PAGE_BYTES)
+        .for_each(|page| page[0] = LEAF);
     for bytes in [
         Vec::new(),
         b"hello".to_vec(),
@@ -460,9 +463,8 @@ fn whatever_is_flipped_what_is_certain_is_true() {
 
 #[test]
 fn what_a_page_holds_whose_last_write_was_lost_is_not_certain() {
-    const PAGE_BYTES: usize = 4096;
     let leaf_of = |page: &&[u8]| {
-        page[0] == 1
+        page[0] == LEAF
             && page
                 .windows(21)
                 .any(|key| key == b"default\0containers\0c1")

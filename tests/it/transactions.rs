@@ -41,7 +41,7 @@ fn holds(db: &Db, namespace: &str, ids: &[&str]) {
 fn healthy(db: &Db, containers: u64) {
     let report = db.check().unwrap();
     assert!(report.is_healthy(), "{report:?}");
-    assert_eq!(report.containers, containers);
+    assert_eq!(report.containers_count, containers);
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn finds_what_passes(filter: &Filter) {
     STORES.with(|(containers, stores)| {
         let passing: Vec<String> = containers
             .iter()
-            .filter(|container| container.passes(&filters))
+            .filter(|container| container.matches(&filters))
             .map(|container| container.id.clone())
             .collect();
         for store in stores {

@@ -198,7 +198,7 @@ fn tells_or_reads(db: &Db, place: &Place, canary: Canary) {
     match db.dump(&mut dump, |_| {}) {
         Ok(dumped) if is_healthy => {
             let counts = (listed, listed_records);
-            assert_eq!((report.containers, report.records), counts);
+            assert_eq!((report.containers_count, report.records_count), counts);
             assert_eq!((dumped.containers_count, dumped.records_count), counts);
             assert_eq!(
                 keys_count(db),

@@ -414,7 +414,12 @@ fn load(
     contained(|| bulk.finish())?;
     let finished = new.finish(|_, found| {
         let expected = (reader.namespaces, reader.containers, reader.records);
-        if (found.namespaces, found.containers, found.records) == expected {
+        let found = (
+            found.namespaces_count,
+            found.containers_count,
+            found.records_count,
+        );
+        if found == expected {
             Ok(())
         } else {
             Err(Error::corrupt(

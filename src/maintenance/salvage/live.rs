@@ -22,7 +22,8 @@ use crate::session::file;
 use crate::session::log::recover::OnLoss;
 use crate::session::namespaces;
 use crate::session::process::Own;
-use crate::session::shared::{Settings, Shared};
+use crate::session::settings::Settings;
+use crate::session::shared::Shared;
 use crate::session::snapshot::{Snapshot, revisions_below};
 
 /// A file that redb could open, and one snapshot of it.

@@ -10,7 +10,7 @@ use crate::model::labels::{self, Labels};
 use crate::records::meta::Identity;
 use crate::redb_file::fault::contained;
 use crate::session::file;
-use crate::session::shared::REVISION_BLOCK;
+use crate::session::revisions::REVISION_BLOCK;
 
 impl Work<'_> {
     /// The identity of the store, and whether it is known.

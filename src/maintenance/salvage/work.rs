@@ -26,7 +26,7 @@ use crate::query::Damaged;
 use crate::redb_file::fault::{OrIo, contained};
 use crate::redb_file::pages::Source;
 use crate::session::entity::Entity;
-use crate::session::shared::Settings;
+use crate::session::settings::Settings;
 
 /// Why a record in the tree is not certain to be what was stored last.
 enum Doubt {
@@ -131,7 +131,7 @@ impl<'s> Work<'s> {
         new.set_revisions_below(self.revisions_below()?)?;
         let expected = self.done.len() as u64;
         let finished = new.finish(|_, report| {
-            if report.containers + report.records == expected {
+            if report.containers_count + report.records_count == expected {
                 Ok(())
             } else {
                 Err(Error::corrupt(
@@ -149,9 +149,9 @@ impl<'s> Work<'s> {
             is_id_kept,
             is_complete,
             log_damage: self.log_damage,
-            namespaces_count: report.namespaces,
-            containers_count: report.containers,
-            records_count: report.records,
+            namespaces_count: report.namespaces_count,
+            containers_count: report.containers_count,
+            records_count: report.records_count,
             uncertain: self.uncertain,
             lost: self.lost,
             uncertain_namespaces: self.uncertain_namespaces,

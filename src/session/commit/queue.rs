@@ -68,25 +68,25 @@ impl<Job, Outcome: Clone> Queue<Job, Outcome> {
         let count = state.waiting.len().min(BATCH_MAX_COUNT);
         let (jobs, tickets): (Vec<_>, Vec<_>) = state.waiting.drain(..count).unzip();
         drop(state);
-        let mut term = Term {
+        let mut leadership = Leadership {
             queue: self,
             tickets,
             outcome: abandoned,
         };
-        term.outcome = work(jobs);
-        term.outcome.clone()
+        leadership.outcome = work(jobs);
+        leadership.outcome.clone()
     }
 }
 
 /// The time in which one thread leads. Whatever happens in it, its end names the next leader, and
 /// tells those who followed.
-struct Term<'a, Job, Outcome: Clone> {
+struct Leadership<'a, Job, Outcome: Clone> {
     queue: &'a Queue<Job, Outcome>,
     tickets: Vec<Arc<Ticket<Outcome>>>,
     outcome: Outcome,
 }
 
-impl<Job, Outcome: Clone> Drop for Term<'_, Job, Outcome> {
+impl<Job, Outcome: Clone> Drop for Leadership<'_, Job, Outcome> {
     fn drop(&mut self) {
         // The next leader first: it can begin while the others wake.
         let mut state = lock(&self.queue.state);

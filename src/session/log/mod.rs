@@ -29,10 +29,10 @@ use redb::{CommitError, Database, Durability, WriteTransaction};
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::records::keys::{self, meta};
 use crate::records::marker::Marker;
-use crate::redb_file::backend::Access;
 use crate::redb_file::fault::{OrFault, OrIo, contained};
+use crate::redb_file::gate::Access;
 use changes::RowChanges;
-use frame::{End, LOG_MAX_BYTES, Owner};
+use frame::{End, Owner};
 use place::{LogFile, LogPlace};
 
 /// What became of a commit that did not fail.
@@ -271,8 +271,8 @@ impl Log {
             let Some(file) = place.open(Access::Inspect)? else {
                 return Ok(());
             };
-            let beginning = file.beginning(frame::FRAMES_START)?;
-            let heads: Vec<_> = frame::heads(&beginning).collect();
+            let bytes = file.heads()?;
+            let heads: Vec<_> = frame::heads(&bytes).collect();
             if heads.is_empty() || heads.iter().any(|head| head.owner.store != self.store) {
                 return Ok(()); // It is somebody else's.
             }
@@ -280,7 +280,7 @@ impl Log {
                 let mut logs = heads.iter().map(|head| head.owner.log);
                 logs.all(|log| log == last.log)
             });
-            match is_last || frame::is_unused(&file.bytes(LOG_MAX_BYTES)?) {
+            match is_last || frame::is_unused(&file.bytes()?) {
                 true => place.remove(),
                 false => Ok(()),
             }
@@ -302,7 +302,7 @@ impl Log {
             frame: in_use.before,
             ..in_use.marker()
         };
-        let bytes = in_use.file.bytes(LOG_MAX_BYTES);
+        let bytes = in_use.file.bytes();
         let damage = match frame::scan(&bytes?, self.store, &marker) {
             Ok(scanned) if scanned.damage.is_some() => scanned.damage,
             Ok(scanned) if scanned.number != in_use.end.number => {

@@ -11,10 +11,11 @@ use std::path::{Path, PathBuf};
 use redb::StorageBackend;
 
 use crate::model::error::{Error, Result};
-use crate::redb_file::backend::Access;
 use crate::redb_file::durable::{FileCache, PageCache};
 use crate::redb_file::fault::OrIo;
+use crate::redb_file::gate::Access;
 use crate::session::file::{own_file, regular};
+use crate::session::log::frame::{FRAMES_START, LOG_MAX_BYTES};
 use crate::session::new_file::{NewFile, parent};
 use crate::session::place::Place;
 
@@ -53,22 +54,29 @@ impl LogFile {
         Self { backend, place }
     }
 
-    /// How it begins.
-    pub(crate) fn beginning(&self, most: usize) -> Result<Vec<u8>> {
-        let len = usize::try_from(self.backend.len().or_io()?).unwrap_or(most);
-        let mut bytes = vec![0; len.min(most)];
-        self.backend.read(0, &mut bytes).or_io()?;
-        Ok(bytes)
+    /// How it begins, with the heads of both epochs if it is that long.
+    pub(crate) fn heads(&self) -> Result<Vec<u8>> {
+        let len = self.backend.len().or_io()?;
+        self.first(len.min(FRAMES_START as u64))
     }
 
     /// All of it.
-    pub(crate) fn bytes(&self, most: u64) -> Result<Vec<u8>> {
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` if it is longer than any log; `Io`.
+    pub(crate) fn bytes(&self) -> Result<Vec<u8>> {
         let len = self.backend.len().or_io()?;
-        if len > most {
-            let what = format!("the log has {len} bytes, and no log has more than {most}");
+        if len > LOG_MAX_BYTES {
+            let what = format!("the log has {len} bytes, and no log has more than {LOG_MAX_BYTES}");
             return Err(Error::corrupt(what));
         }
-        let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
+        self.first(len)
+    }
+
+    /// The first so many bytes.
+    fn first(&self, count: u64) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; usize::try_from(count).unwrap_or(0)];
         self.backend.read(0, &mut bytes).or_io()?;
         Ok(bytes)
     }

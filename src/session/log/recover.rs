@@ -5,11 +5,11 @@ use redb::{Database, ReadTransaction, ReadableDatabase};
 use crate::model::error::{Error, Result};
 use crate::records::keys::{self, meta};
 use crate::records::marker::Marker;
-use crate::redb_file::backend::Access;
 use crate::redb_file::fault::{OrFault, contained};
+use crate::redb_file::gate::Access;
 use crate::session::file::identity;
 use crate::session::log::changes::TableCode;
-use crate::session::log::frame::{self, LOG_MAX_BYTES, Scanned};
+use crate::session::log::frame::{self, Scanned};
 use crate::session::log::mark;
 use crate::session::log::place::LogPlace;
 
@@ -102,7 +102,7 @@ fn read(place: Option<&dyn LogPlace>, access: Access) -> Result<Vec<u8>> {
                    the last checkpoint";
     log.flatten()
         .ok_or_else(|| Error::corrupt(missing))?
-        .bytes(LOG_MAX_BYTES)
+        .bytes()
 }
 
 fn apply(db: &Database, scanned: Option<&Scanned<'_>>, done: &Marker) -> Result<()> {

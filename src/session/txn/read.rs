@@ -50,7 +50,7 @@ impl ReadTxn {
         Ok(Self {
             snapshot,
             shared: Arc::clone(shared),
-            is_verified: shared.pages_verified(),
+            is_verified: shared.file.are_pages_verified(),
         })
     }
 

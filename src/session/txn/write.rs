@@ -116,7 +116,7 @@ impl WriteTxn {
         });
         match committed {
             Ok(Outcome::Committed) => {
-                self.shared.reserved(self.reserved.get());
+                self.shared.revisions.reserve_below(self.reserved.get());
                 self.shared.renew_snapshot(draft);
                 // Whatever keeps it from being seen, it is no failure to write.
                 self.shared.check_place().map_err(|error| {
@@ -203,7 +203,7 @@ impl WriteTxn {
 
     /// A revision that nothing has, and the bound above it in the file.
     pub(super) fn next_revision(&self) -> Result<Revision> {
-        let (revision, bound) = self.shared.next_revision(self.reserved.get())?;
+        let (revision, bound) = self.shared.revisions.next(self.reserved.get())?;
         if let Some(bound) = bound {
             let mut table = self.open_while_writing(TableCode::Meta)?;
             table.put(meta::REVISION, &seal(meta::REVISION, &bound)?)?;

@@ -112,7 +112,7 @@ impl<T: Kept> BTreeNamespace<'_, T> {
         });
     }
 
-    fn passes(&self, entry: &Entry<T>, filters: &Filters) -> bool {
+    fn matches(&self, entry: &Entry<T>, filters: &Filters) -> bool {
         let mut seen = match self.has(Fault::FiltersSeeTheFirstVersion) {
             true => entry.first.clone(),
             false => entry.item.clone(),
@@ -130,15 +130,15 @@ impl<T: Kept> BTreeNamespace<'_, T> {
             return false;
         }
         if self.has(Fault::OnlyTheFirstFilter) {
-            return seen.passes(&parse(&[first]));
+            return seen.matches(&parse(&[first]));
         }
         if self.has(Fault::AnySelectorWillDo) {
-            return seen.passes(&parse(&first.split(',').collect::<Vec<_>>()));
+            return seen.matches(&parse(&first.split(',').collect::<Vec<_>>()));
         }
         if self.has(Fault::AbsentNeverMatches) && first.starts_with("labels.tier") {
-            return seen.labels_mut().contains_key("tier") && seen.passes(filters);
+            return seen.labels_mut().contains_key("tier") && seen.matches(filters);
         }
-        seen.passes(filters) != (self.has(Fault::FiltersAreNegated) && !texts.is_empty())
+        seen.matches(filters) != (self.has(Fault::FiltersAreNegated) && !texts.is_empty())
     }
 
     /// What a selection lets through.
@@ -193,7 +193,7 @@ impl<T: Kept> BTreeNamespace<'_, T> {
         };
         let found = entries
             .into_iter()
-            .filter(|entry| self.passes(entry, filters));
+            .filter(|entry| self.matches(entry, filters));
         let mut found: Vec<T> = found
             .take(limit)
             .map(|entry| self.as_listed(entry.item.clone()))

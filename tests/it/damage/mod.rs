@@ -12,20 +12,12 @@ use bayplan::{Builder, Db, ErrorKind, Result};
 use tempfile::TempDir;
 
 use crate::quiet::{panics_inside, quietly};
+use crate::redb_format::{
+    BRANCH, FLAG_SECOND_SLOT, FLAG_TWO_PHASES, FLAG_UNCLEAN, FLAGS_AT, HEADER_BYTES, LEAF,
+    PAGE_BYTES, SLOT_BYTES, SLOTS_AT,
+};
 use crate::sample::{Contents, plain, populate};
 use crate::seed::{Progress, Seed, count_from_env, tell};
-
-// redb's header (its design document, "Database header").
-const PAGE_BYTES: usize = 4096;
-const HEADER_BYTES: usize = 64 + 2 * SLOT_BYTES;
-pub(crate) const SLOT_BYTES: usize = 128;
-pub(crate) const FLAGS_AT: usize = 9;
-const FLAG_SECOND_SLOT: u8 = 1;
-pub(crate) const FLAG_UNCLEAN: u8 = 2;
-const FLAG_TWO_PHASES: u8 = 4;
-/// The first byte of a page.
-const LEAF: u8 = 1;
-const BRANCH: u8 = 2;
 
 /// A healthy file, its content, and its content one commit before.
 struct Image {
@@ -79,7 +71,7 @@ impl Image {
     /// slot is the newest and whether that is so.
     fn may_go_back(&self, damaged: &[usize]) -> bool {
         let flags = self.bytes[FLAGS_AT];
-        let newest = 64 + SLOT_BYTES * usize::from(flags & FLAG_SECOND_SLOT != 0);
+        let newest = SLOTS_AT + SLOT_BYTES * usize::from(flags & FLAG_SECOND_SLOT != 0);
         let trusts_the_newest = flags & FLAG_UNCLEAN == 0 || flags & FLAG_TWO_PHASES != 0;
         let is_new = |at: usize| {
             let page = at / PAGE_BYTES * PAGE_BYTES..(at / PAGE_BYTES + 1) * PAGE_BYTES;
@@ -238,66 +230,83 @@ fn place(image: &Image, seed: &mut Seed) -> usize {
     }
 }
 
+/// Healthy files, and who judges what became of them.
+struct Suite {
+    first_seed: u64,
+    seed: Seed,
+    images: [Image; 4],
+    judge: Judge,
+}
+
+impl Suite {
+    fn new() -> Self {
+        let mut seed = Seed::from_env();
+        let first_seed = seed.get();
+        let images = Image::all(&mut seed);
+        let judge = Judge::new(&seed);
+        Self {
+            first_seed,
+            seed,
+            images,
+            judge,
+        }
+    }
+
+    /// Flips the bits of a pattern in one byte.
+    fn flip(&mut self, image: usize, at: usize, pattern: u8) {
+        let image = &self.images[image];
+        let mut bytes = image.bytes.clone();
+        bytes[at] ^= pattern;
+        let what = format!("byte {at} ^ {pattern:#x}, seed {}", self.first_seed);
+        self.judge.judge(image, &bytes, &[at], &what);
+    }
+}
+
 #[test]
 fn a_flipped_byte_anywhere_is_refused_or_harmless() {
     let flips = count_from_env("BAYPLAN_FLIPS", 2_000);
-    let mut seed = Seed::from_env();
-    let first_seed = seed.get();
-    let images = Image::all(&mut seed);
-    let mut judge = Judge::new(&seed);
+    let mut suite = Suite::new();
     let mut progress = Progress::new("flips");
     for number in 0..flips {
-        let image = &images[number % images.len()];
-        let at = place(image, &mut seed);
-        let pattern = match seed.below(3) {
+        let image = number % suite.images.len();
+        let at = place(&suite.images[image], &mut suite.seed);
+        let pattern = match suite.seed.below(3) {
             0 => 0xff,
-            1 => 1 + u8::try_from(seed.below(255)).unwrap(),
-            _ => 1 << seed.below(8),
+            1 => 1 + u8::try_from(suite.seed.below(255)).unwrap(),
+            _ => 1 << suite.seed.below(8),
         };
-        let mut bytes = image.bytes.clone();
-        bytes[at] ^= pattern;
-        let what = format!("byte {at} ^ {pattern:#x}, seed {first_seed}");
-        judge.judge(image, &bytes, &[at], &what);
+        suite.flip(image, at, pattern);
         progress.at(number, flips);
     }
-    judge.tell("flips", flips, first_seed);
+    suite.judge.tell("flips", flips, suite.first_seed);
 }
 
 #[test]
 fn every_byte_of_the_header_is_refused_or_harmless() {
-    let mut seed = Seed::from_env();
-    let first_seed = seed.get();
-    let images = Image::all(&mut seed);
-    let mut judge = Judge::new(&seed);
+    let mut suite = Suite::new();
     for at in 0..HEADER_BYTES {
-        let image = &images[seed.below(images.len())];
-        let mut bytes = image.bytes.clone();
-        bytes[at] ^= 1 << seed.below(8);
-        judge.judge(
-            image,
-            &bytes,
-            &[at],
-            &format!("byte {at}, seed {first_seed}"),
-        );
+        let image = suite.seed.below(suite.images.len());
+        let pattern = 1 << suite.seed.below(8);
+        suite.flip(image, at, pattern);
     }
-    for image in &images {
+    for image in 0..suite.images.len() {
         for bit in 0..8 {
-            let mut bytes = image.bytes.clone();
-            bytes[FLAGS_AT] ^= 1 << bit;
-            let what = format!("flag {bit}, seed {first_seed}");
-            judge.judge(image, &bytes, &[FLAGS_AT], &what);
+            suite.flip(image, FLAGS_AT, 1 << bit);
         }
     }
-    judge.tell("header-flips", HEADER_BYTES + 32, first_seed);
+    let flips = HEADER_BYTES + 8 * suite.images.len();
+    suite.judge.tell("header-flips", flips, suite.first_seed);
 }
 
 #[test]
 fn pages_that_are_cut_off_zeroed_filled_or_swapped_are_refused_or_harmless() {
     let count = count_from_env("BAYPLAN_FLIPS", 2_000) / 10;
-    let mut seed = Seed::from_env();
-    let first_seed = seed.get();
-    let images = Image::all(&mut seed);
-    let mut judge = Judge::new(&seed);
+    let Suite {
+        first_seed,
+        mut seed,
+        images,
+        mut judge,
+    } = Suite::new();
     let mut progress = Progress::new("damaged pages");
     for number in 0..count {
         let image = &images[number % images.len()];

@@ -308,10 +308,13 @@ impl Run {
         prop_assert!(report.is_healthy(), "{report:?}");
         let content = self.model.content();
         let containers: usize = content.values().map(|all| all.containers.len()).sum();
-        prop_assert_eq!(report.containers, containers as u64);
+        prop_assert_eq!(report.containers_count, containers as u64);
         let records = content.values().flat_map(|all| all.records.values());
-        prop_assert_eq!(report.records, records.map(Vec::len).sum::<usize>() as u64);
-        prop_assert_eq!(report.namespaces, content.len() as u64);
+        prop_assert_eq!(
+            report.records_count,
+            records.map(Vec::len).sum::<usize>() as u64
+        );
+        prop_assert_eq!(report.namespaces_count, content.len() as u64);
         Ok(())
     }
 }

@@ -40,10 +40,10 @@ pub(crate) fn run(_: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
         ("created", info.created_at.to_string()),
         ("format", info.format_version.to_string()),
         ("rules", rules.as_str().unwrap_or_default().to_owned()),
-        ("namespaces", report.namespaces.to_string()),
-        ("containers", report.containers.to_string()),
+        ("namespaces", report.namespaces_count.to_string()),
+        ("containers", report.containers_count.to_string()),
     ];
-    rows.extend(summary::records(report.records));
+    rows.extend(summary::records(report.records_count));
     if let Some(commits) = report.log_commits {
         let commits = format!("{commits} commits that are not in the file yet");
         rows.push(("log", commits));

@@ -1,0 +1,199 @@
+//! The gate before the file: until it is opened, nothing reaches the file.
+//!
+//! redb repairs a file while opening it, before anybody can look at its content, and writes its header and
+//! its free pages whenever it opens and closes it. While the gate is closed, its writes are kept in memory,
+//! on top of the file ([`overlay`](crate::redb_file::overlay)), and read back from there. So a file that turns
+//! out to be foreign, or of a newer version, stays unchanged. So does a file with unverified pages, until the
+//! first write. And a file that must not be written can be inspected, repaired in memory. When the gate opens,
+//! the kept writes and syncs go to the file in order.
+//!
+//! The gate also verifies the pages that redb would trust ([`trees`](crate::redb_file::trees)), when redb
+//! reads its first page. By then redb has locked the file.
+//!
+//! redb refuses all work after one failed read. A page that refers beyond the end of the file must not
+//! cause that. So once the file is open ([`Gate::read_on`]), reads there return zeros as long as nothing is
+//! written. redb does not accept them as a page, and that is reported as damage.
+
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use redb::StorageBackend;
+
+use crate::model::error::Result;
+use crate::redb_file::layout::Commit;
+use crate::redb_file::overlay::Overlay;
+use crate::redb_file::trees::{self, Extent, ReadAt};
+
+/// How the file is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// The file will be written.
+    Write,
+    /// The file is never written. Locks are shared, and the gate stays closed.
+    Inspect,
+    /// The file is read directly, while another process may write it. There is no gate.
+    Follow,
+}
+
+/// Opens the gate, and reads the file behind it.
+#[derive(Clone, Debug)]
+pub(crate) struct Gate(pub(super) Arc<State>);
+
+impl Gate {
+    /// A gate before this file, closed unless the file is only followed. `told` gets the progress of the
+    /// verification.
+    pub(super) fn new(
+        inner: impl StorageBackend,
+        access: Access,
+        extent: Extent,
+        told: impl Fn(f64) + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(State {
+            inner: Box::new(inner),
+            access,
+            open: AtomicBool::new(access == Access::Follow),
+            reads_on: AtomicBool::new(false),
+            overlay: Mutex::new(Overlay::default()),
+            extent,
+            told: Told(Box::new(told)),
+            unseen: OnceLock::new(),
+        }))
+    }
+
+    /// Writes what was kept, and lets everything pass from now on. Does nothing if the gate is open.
+    ///
+    /// # Errors
+    ///
+    /// Errors of the file. The gate then stays closed for good: the file has a prefix of redb's writes, as
+    /// after a crash, and no later sync can be trusted.
+    pub(crate) fn open(&self) -> io::Result<()> {
+        let state = &self.0;
+        // This is called before each write. If the gate is open, no lock is taken.
+        if state.access != Access::Write || state.is_open() {
+            return Ok(());
+        }
+        let mut overlay = state.overlay();
+        if state.is_open() {
+            return Ok(());
+        }
+        overlay.pass_on(&*state.inner)?;
+        state.open.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Whether everything passes.
+    pub(crate) fn is_open(&self) -> bool {
+        self.0.is_open()
+    }
+
+    /// From now on, until the gate opens, a read beyond the end of the file returns zeros: that is damage,
+    /// not a failure of the file.
+    pub(crate) fn read_on(&self) {
+        self.0.reads_on.store(true, Ordering::Release);
+    }
+
+    /// The commit that redb trusted without its pages being verified, if there is one.
+    pub(crate) fn unverified(&self) -> Option<Commit> {
+        match (self.0.extent, self.0.unseen.get()) {
+            (Extent::OwnTables, Some(Ok(Some(commit)))) => Some(*commit),
+            _ => None,
+        }
+    }
+
+    /// The last commit, according to the header now.
+    pub(crate) fn last_commit(&self) -> Result<Option<Commit>> {
+        trees::last_commit(&*self.0)
+    }
+
+    /// Verifies these pages of a commit. They must not have been overwritten.
+    pub(crate) fn verify(&self, commit: &Commit, extent: Extent) -> Result<()> {
+        trees::verify(&*self.0, commit, extent, &|_| {})
+    }
+}
+
+/// What the gate and the backend share.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) inner: Box<dyn StorageBackend>,
+    pub(super) access: Access,
+    open: AtomicBool,
+    /// Whether a read beyond the end returns zeros while nothing is written.
+    reads_on: AtomicBool,
+    overlay: Mutex<Overlay>,
+    extent: Extent,
+    told: Told,
+    /// The commit that redb trusts; unknown before it reads its first page.
+    unseen: OnceLock<Result<Option<Commit>>>,
+}
+
+/// Gets the progress of the verification.
+struct Told(Box<dyn Fn(f64) + Send + Sync>);
+
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Told")
+    }
+}
+
+impl State {
+    /// Lets no page through before the commit that redb trusts is verified.
+    pub(super) fn before_page(&self) -> io::Result<()> {
+        if self.access == Access::Follow {
+            // A commit can come at any time. Whoever needs verified pages verifies those of a snapshot.
+            return Ok(());
+        }
+        let verify = || trees::verify_unseen(self, self.extent, &self.told.0);
+        match self.unseen.get_or_init(verify) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(io::Error::other(error.clone())),
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        self.open.load(Ordering::Acquire)
+    }
+
+    fn overlay(&self) -> MutexGuard<'_, Overlay> {
+        self.overlay.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The overlay, while the gate is closed.
+    pub(super) fn closed(&self) -> Option<MutexGuard<'_, Overlay>> {
+        if self.is_open() {
+            return None;
+        }
+        // The gate may have opened while this waited.
+        Some(self.overlay()).filter(|_| !self.is_open())
+    }
+
+    /// Whether a read failed because it goes beyond the end.
+    pub(super) fn is_beyond(&self, error: &io::Error) -> bool {
+        let is_never_written = !self.is_open() || self.access == Access::Follow;
+        error.kind() == io::ErrorKind::UnexpectedEof
+            && is_never_written
+            && self.reads_on.load(Ordering::Acquire)
+    }
+}
+
+impl ReadAt for State {
+    fn len(&self) -> io::Result<u64> {
+        match self.closed() {
+            Some(mut overlay) => overlay.len(&*self.inner),
+            None => self.inner.len(),
+        }
+    }
+
+    fn read(&self, at: u64, out: &mut [u8]) -> io::Result<()> {
+        let is_read = match self.closed() {
+            Some(mut overlay) => overlay.read(&*self.inner, at, out)?,
+            None => false,
+        };
+        // Not while others wait for the overlay.
+        if is_read {
+            return Ok(());
+        }
+        self.inner.read(at, out)
+    }
+}

@@ -1,0 +1,231 @@
+//! The file of an open store, as far as it may be used: written, followed while another process writes it, or
+//! only inspected.
+
+use std::sync::{Mutex, OnceLock};
+
+pub(crate) use redb::Database;
+use redb::{ReadOnlyDatabase, ReadTransaction, ReadableDatabase};
+
+use crate::model::error::Result;
+use crate::redb_file::fault::{Closing, OrFault, OrIo, contained};
+use crate::redb_file::gate::Gate;
+use crate::redb_file::layout::Commit;
+use crate::redb_file::trees::Extent;
+use crate::session::log::Log;
+
+/// How often a snapshot is taken anew where another process commits at that moment.
+const FOLLOW_ATTEMPTS: usize = 64;
+
+/// The file, as far as it may be used.
+pub(crate) enum File {
+    ReadWrite(Opened),
+    /// As another process may write it.
+    ReadOnly(Followed),
+    /// Repaired in memory, never written.
+    Inspected(Opened),
+}
+
+impl File {
+    pub(crate) fn begin_read(&self) -> Result<ReadTransaction> {
+        contained(|| {
+            match self {
+                Self::ReadWrite(opened) | Self::Inspected(opened) => opened.db.begin_read(),
+                Self::ReadOnly(followed) => followed.db.begin_read(),
+            }
+            .or_fault()
+        })
+    }
+
+    /// Whether every page has been verified.
+    pub(crate) fn are_pages_verified(&self) -> bool {
+        match self {
+            Self::ReadWrite(opened) | Self::Inspected(opened) => opened.are_pages_verified(),
+            Self::ReadOnly(_) => false,
+        }
+    }
+
+    pub(crate) fn is_read_only(&self) -> bool {
+        !matches!(self, Self::ReadWrite(_))
+    }
+
+    /// Whether it is read as it would be after a repair, which is not made, or not yet.
+    pub(crate) fn is_repaired_in_memory(&self) -> bool {
+        match self {
+            Self::Inspected(_) => true,
+            Self::ReadWrite(opened) => opened.is_held_back(),
+            Self::ReadOnly(_) => false,
+        }
+    }
+
+    /// The log of a store that may be written.
+    pub(crate) fn log(&self) -> Option<&Log> {
+        match self {
+            Self::ReadWrite(opened) => opened.log(),
+            Self::ReadOnly(_) | Self::Inspected(_) => None,
+        }
+    }
+
+    /// The database of redb, if it may be written.
+    pub(crate) fn into_database(self) -> Result<Option<Database>> {
+        match self {
+            Self::ReadWrite(opened) => opened.into_database(),
+            Self::ReadOnly(_) | Self::Inspected(_) => Ok(None),
+        }
+    }
+
+    /// Closes it.
+    pub(crate) fn close(self) -> Result<()> {
+        contained(move || {
+            match self {
+                Self::ReadWrite(opened) | Self::Inspected(opened) => {
+                    opened.into_database()?.map_or(Ok(()), Database::close)
+                }
+                Self::ReadOnly(followed) => {
+                    let db = followed.db.into_inner();
+                    db.map_or(Ok(()), ReadOnlyDatabase::close)
+                }
+            }
+            .or_fault()
+        })
+    }
+}
+
+/// A database of redb, and what of its pages nobody has verified.
+pub(crate) struct Opened {
+    pub(crate) db: Closing<Database>,
+    /// What stands before the file; none before a new one.
+    gate: Option<Gate>,
+    /// What nobody had verified at opening, but for the pages that redb opens and closes it by.
+    unverified: Option<Commit>,
+    /// Whether the pages are what was written; not set while nobody knows. Readers look here, and
+    /// must not wait for who finds out.
+    pages: OnceLock<Result<()>>,
+    /// Held by who finds out.
+    verifying: Mutex<()>,
+    log: OnceLock<Log>,
+}
+
+impl Opened {
+    /// A database whose pages nobody needs to verify.
+    pub(crate) fn new(db: Closing<Database>) -> Self {
+        Self {
+            db,
+            gate: None,
+            unverified: None,
+            pages: OnceLock::from(Ok(())),
+            verifying: Mutex::default(),
+            log: OnceLock::new(),
+        }
+    }
+
+    /// A database behind a gate, and the commit whose pages nobody has verified, if that is so.
+    pub(crate) fn behind(db: Closing<Database>, gate: Gate, unverified: Option<Commit>) -> Self {
+        Self {
+            db,
+            gate: Some(gate),
+            pages: match unverified {
+                Some(_) => OnceLock::new(),
+                None => OnceLock::from(Ok(())),
+            },
+            unverified,
+            verifying: Mutex::default(),
+            log: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn are_pages_verified(&self) -> bool {
+        matches!(self.pages.get(), Some(Ok(())))
+    }
+
+    /// Verifies all pages, if nobody has. What is damaged stays so.
+    pub(crate) fn verify_pages(&self) -> Result<()> {
+        if let Some(known) = self.pages.get() {
+            return known.clone();
+        }
+        let _turn = self.verifying.lock();
+        if let Some(known) = self.pages.get() {
+            return known.clone();
+        }
+        let verified = match (&self.unverified, &self.gate) {
+            // Nothing was committed since: a write verifies them before.
+            (Some(commit), Some(gate)) => gate.verify(commit, Extent::OurTables),
+            _ => Ok(()),
+        };
+        match &verified {
+            // A file that cannot be read may be readable the next time.
+            Err(error) if !error.is_corrupt() => verified,
+            _ => self.pages.get_or_init(|| verified).clone(),
+        }
+    }
+
+    /// Lets writes reach the file. The pages must have been verified.
+    pub(crate) fn open_gate(&self) -> Result<()> {
+        self.gate
+            .as_ref()
+            .map_or(Ok(()), |gate| gate.open().or_io())
+    }
+
+    /// Whether what redb has written so far is kept from the file.
+    pub(crate) fn is_held_back(&self) -> bool {
+        self.gate.as_ref().is_some_and(|gate| !gate.is_open())
+    }
+
+    /// The log of the store, once it is known.
+    pub(crate) fn log(&self) -> Option<&Log> {
+        self.log.get()
+    }
+
+    /// Says which log the store has.
+    pub(crate) fn set_log(&self, log: Log) {
+        let _ = self.log.set(log);
+    }
+
+    /// The database, with all in it that was in the log.
+    fn into_database(mut self) -> Result<Option<Database>> {
+        self.retire_log()?;
+        Ok(self.db.take())
+    }
+
+    fn retire_log(&self) -> Result<()> {
+        match (self.db.get(), self.log()) {
+            (Some(db), Some(log)) => log.retire(db),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        if let Err(error) = self.retire_log() {
+            tracing::error!(%error, "closing failed: what is in the log stays there");
+        }
+    }
+}
+
+/// A database that another process may write, and the file beneath it.
+pub(crate) struct Followed {
+    db: Closing<ReadOnlyDatabase>,
+    file: Gate,
+}
+
+impl Followed {
+    pub(crate) fn new(db: Closing<ReadOnlyDatabase>, file: Gate) -> Self {
+        Self { db, file }
+    }
+
+    /// Takes a snapshot and verifies its pages, which nobody writes over while it lives; the second is
+    /// false where other processes commit so often that nobody can tell which commit it shows.
+    pub(crate) fn verified<T>(&self, take: impl Fn() -> Result<T>) -> Result<(T, bool)> {
+        for _ in 0..FOLLOW_ATTEMPTS {
+            let before = self.file.last_commit()?;
+            let snapshot = take()?;
+            // Two commits of the same trees hold the same.
+            let after = self.file.last_commit()?;
+            if let Some(commit) = before.filter(|_| before == after) {
+                self.file.verify(&commit, Extent::AllPages)?;
+                return Ok((snapshot, true));
+            }
+        }
+        Ok((take()?, false))
+    }
+}

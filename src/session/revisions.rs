@@ -1,0 +1,54 @@
+//! The revisions that an open store hands out, each of them once, whatever happens to the transaction.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::model::error::{Error, Result};
+use crate::model::revision::Revision;
+
+/// How many revisions are reserved in the file at a time.
+///
+/// The highest revision handed out is not written with every commit, which would cost a page more
+/// each time: the file holds an upper bound, moved ahead by this many once it is reached. So
+/// reopening skips up to this many revisions, and never repeats one.
+pub(crate) const REVISION_BLOCK: u64 = 1024;
+
+/// The revisions of an open store.
+pub(crate) struct Revisions {
+    /// The next one to hand out.
+    next: AtomicU64,
+    /// Those below this one are reserved in the file.
+    reserved: AtomicU64,
+}
+
+impl Revisions {
+    /// Those of a file in which all below this one are reserved.
+    pub(crate) fn new(reserved: u64) -> Self {
+        Self {
+            next: AtomicU64::new(reserved.max(1)),
+            reserved: AtomicU64::new(reserved),
+        }
+    }
+
+    /// The next revision, never to be given again; and the bound that must be in the file with it,
+    /// if that moves.
+    pub(crate) fn next(&self, reserved_in_txn: u64) -> Result<(Revision, Option<u64>)> {
+        // There is one writer at a time.
+        let revision = self.next.load(Ordering::Acquire);
+        let after = revision.checked_add(1);
+        let bound = revision.checked_add(REVISION_BLOCK);
+        let (Some(after), Some(bound)) = (after, bound) else {
+            return Err(Error::precondition("the store has used up its revisions"));
+        };
+        self.next.store(after, Ordering::Release);
+        let reserved = self.reserved.load(Ordering::Acquire).max(reserved_in_txn);
+        Ok((
+            Revision::new(revision),
+            (revision >= reserved).then_some(bound),
+        ))
+    }
+
+    /// A transaction that moved the bound is committed.
+    pub(crate) fn reserve_below(&self, bound: u64) {
+        self.reserved.fetch_max(bound, Ordering::AcqRel);
+    }
+}
