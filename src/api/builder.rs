@@ -11,13 +11,15 @@ use chrono::{DateTime, Utc};
 use crate::api::db::Db;
 use crate::model::error::{Operation, Result};
 use crate::model::info::StoreId;
-use crate::model::policy::Rules;
+use crate::model::policy::{Rules, Share};
+use crate::redb_file::gate::Access;
 use crate::session::file;
 use crate::session::holder;
 use crate::session::log::frame::LOG_BYTES;
 use crate::session::log::recover::OnLoss;
 use crate::session::settings::Settings;
 use crate::session::shared::Shared;
+use crate::session::sharing::{self, Turnstile};
 
 /// How much of the file is cached in memory by default.
 const CACHE_DEFAULT_BYTES: usize = 32 * 1024 * 1024;
@@ -57,7 +59,6 @@ const LOCK_RETRY: Duration = Duration::from_millis(10);
 #[must_use]
 pub struct Builder {
     settings: Settings,
-    lock_timeout: Duration,
     create_if_missing: bool,
 }
 
@@ -70,7 +71,8 @@ impl Default for Builder {
                 keep_empty_labels: false,
                 check_integrity: true,
                 memory_bytes: MEMORY_DEFAULT_BYTES,
-                live_readers: false,
+                share: None,
+                lock_timeout: None,
                 commit_log: false,
                 log_bytes: LOG_BYTES,
                 on_log_loss: OnLoss::Refuse,
@@ -78,7 +80,6 @@ impl Default for Builder {
                 clock: Arc::new(Utc::now),
                 on_repair: None,
             },
-            lock_timeout: Duration::ZERO,
             create_if_missing: false,
         }
     }
@@ -154,7 +155,7 @@ impl Builder {
     /// first write does it, and is [`Corrupt`](crate::ErrorKind::Corrupt) if a page is damaged: nothing is
     /// written to such a file. Before the first write the file is not changed at all, so a store that is
     /// opened and closed without a write leaves it as it was. After a crash, the file is repaired in memory
-    /// until then, and again the next time (but at once if [`Builder::live_readers`] are allowed).
+    /// until then, and again the next time (but at once in a store that is shared).
     ///
     /// Reads work meanwhile. Damage to a value is found when it is read. Damage to keys, or to pages that
     /// refer to others, may hide containers from a listing. [`Db::check`], [`Db::dump`], [`Db::stats`] and
@@ -166,10 +167,36 @@ impl Builder {
         self
     }
 
-    /// Whether other processes may read the file with [`Builder::open_read_only`] while this one has it
-    /// open; false by default. Each commit then takes two syncs instead of one.
-    pub fn live_readers(mut self, allow: bool) -> Self {
-        self.settings.live_readers = allow;
+    /// Which processes may have the store open at the same time: only this one ([`Share::Nobody`], the default), one
+    /// that writes and others that read, or any number that do both.
+    ///
+    /// The file keeps it, so that every opener, the program `bayplan` included, takes the right way by itself. A
+    /// store is created in this way; opening one that is shared in another way changes it, for which this process must have
+    /// it to itself ([`Locked`](crate::ErrorKind::Locked) otherwise). Without this option it stays as it is.
+    ///
+    /// In a store that is shared, each commit takes two syncs instead of one. With [`Share::Processes`], every
+    /// read looks at the file, nothing is kept in memory, and a write waits for its turn, for as long as
+    /// [`Builder::lock_timeout`] says; revisions and times rise across all processes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bayplan::{Any, Container, Db, Runtime, Share};
+    ///
+    /// # fn main() -> bayplan::Result<()> {
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("meta.redb");
+    /// // Usually in two processes.
+    /// let daemon = Db::builder().share(Share::Processes).create(&path)?;
+    /// let program = Db::open(&path)?;
+    /// let web = Container::new("web", Runtime::new("io.containerd.runc.v2"), Any::new("spec", b"{}"));
+    /// program.namespace("k8s.io")?.create(web)?;
+    /// assert!(daemon.namespace("k8s.io")?.find("web")?.is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn share(mut self, share: Share) -> Self {
+        self.settings.share = Some(share);
         self
     }
 
@@ -184,7 +211,7 @@ impl Builder {
     /// [`Maintenance::salvage`](crate::Maintenance::salvage) makes a new store of all commits up to the last checkpoint, and those that
     /// the log has up to its damage. To copy a store that is open, use [`Db::backup`]: a copy of one file is not enough.
     ///
-    /// It does not go with [`Builder::live_readers`]. A store in memory has no log.
+    /// A store that is shared ([`Builder::share`]) cannot have one, nor one in memory.
     ///
     /// # Examples
     ///
@@ -217,9 +244,10 @@ impl Builder {
         self
     }
 
-    /// How long to wait for a file that is in use; by default, not at all.
+    /// How long to wait for a file that is in use, and in a store of several processes ([`Share::Processes`]) for
+    /// the write transaction of another one. By default 5 seconds in such a store, and not at all in others.
     pub fn lock_timeout(mut self, timeout: Duration) -> Self {
-        self.lock_timeout = timeout;
+        self.settings.lock_timeout = Some(timeout);
         self
     }
 
@@ -278,15 +306,19 @@ impl Builder {
     /// - [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition): it is another store than
     ///   [`Builder::expect_id`] says.
     /// - [`Corrupt`](crate::ErrorKind::Corrupt): it is damaged; or its log is, or is not there ([`Builder::commit_log`]).
-    /// - [`InvalidArgument`](crate::ErrorKind::InvalidArgument): [`Builder::commit_log`] and [`Builder::live_readers`] are
-    ///   both set.
+    /// - [`InvalidArgument`](crate::ErrorKind::InvalidArgument): [`Builder::commit_log`] is set, and the store is shared.
     /// - [`Gone`](crate::ErrorKind::Gone): it was removed or replaced while it was opened.
     /// - [`Io`](crate::ErrorKind::Io): the operating system failed; if it did so while writing,
     ///   the file is as after a crash, and the next opening repairs it.
     pub fn open(&self, path: impl AsRef<Path>) -> Result<Db> {
         let path = path.as_ref();
         loop {
-            match self.opened(path, file::open) {
+            let opened =
+                self.when_unlocked(path, Access::Write, || file::open(path, &self.settings));
+            let opened = opened
+                .map(Db::new)
+                .map_err(|error| error.during(Operation::OpenStore).at(Some(path)));
+            match opened {
                 Err(error) if error.is_not_found() && self.may_create() => {}
                 opened => return opened,
             }
@@ -305,13 +337,13 @@ impl Builder {
 
     /// Opens the store in an existing file, and never writes to it.
     ///
-    /// This works on read-only media, on a file that another process has open with
-    /// [`Builder::live_readers`], whose commits become visible as they happen, and after a crash, with the
-    /// file repaired in memory. Writing to the store is
+    /// This works on read-only media, on a file that another process writes if it is shared ([`Builder::share`]), whose
+    /// commits become visible as they happen, and after a crash, with the file repaired in memory. Writing to the store is
     /// [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition).
     ///
-    /// A reader that opens the file first keeps writers out: until it closes the file, opening it for
-    /// writing is [`Locked`](crate::ErrorKind::Locked).
+    /// In a store that is not shared, a reader keeps writers out: until it closes the file, opening it for
+    /// writing is [`Locked`](crate::ErrorKind::Locked). Readers let a writer pass that waits
+    /// ([`Builder::lock_timeout`]).
     ///
     /// # Errors
     ///
@@ -325,7 +357,7 @@ impl Builder {
         path: &Path,
         open: fn(&Path, &Settings) -> Result<Shared>,
     ) -> Result<Db> {
-        self.when_unlocked(path, || open(path, &self.settings))
+        self.when_unlocked(path, Access::Inspect, || open(path, &self.settings))
             .map(Db::new)
             .map_err(|error| error.during(Operation::OpenStore).at(Some(path)))
     }
@@ -334,16 +366,26 @@ impl Builder {
     pub(crate) fn when_unlocked<T>(
         &self,
         path: &Path,
+        access: Access,
         attempt: impl Fn() -> Result<T>,
     ) -> Result<T> {
-        // A timeout beyond the range of the clock never ends.
-        let deadline = Instant::now().checked_add(self.lock_timeout);
-        let may_wait = || deadline.is_none_or(|deadline| Instant::now() < deadline);
+        let mut deadline = None;
         loop {
-            match attempt() {
-                Err(error) if error.is_locked() && may_wait() => thread::sleep(LOCK_RETRY),
-                done => return done.map_err(|error| holder::named(error, path)),
+            let error = match attempt() {
+                Err(error) if error.is_locked() => error,
+                done => return done,
+            };
+            let deadline = *deadline.get_or_insert_with(|| {
+                let timeout = self.settings.lock_timeout;
+                let timeout = timeout.unwrap_or_else(|| sharing::wait(path));
+                // A timeout beyond the range of the clock never ends.
+                Instant::now().checked_add(timeout)
+            });
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Err(holder::named(error, path));
             }
+            let _turnstile = (access == Access::Write).then(|| Turnstile::close(path));
+            thread::sleep(LOCK_RETRY);
         }
     }
 
@@ -409,9 +451,9 @@ impl fmt::Debug for Builder {
             .field("cache_bytes", &self.settings.cache_bytes)
             .field("rules", &self.settings.rules)
             .field("check_integrity", &self.settings.check_integrity)
-            .field("live_readers", &self.settings.live_readers)
+            .field("share", &self.settings.share)
             .field("commit_log", &self.settings.commit_log)
-            .field("lock_timeout", &self.lock_timeout)
+            .field("lock_timeout", &self.settings.lock_timeout)
             .finish_non_exhaustive()
     }
 }
@@ -475,7 +517,7 @@ mod tests {
     fn pages_of_a_file_that_is_being_written_are_not_verified() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("meta.redb");
-        let _writer = Db::builder().live_readers(true).create(&path).unwrap();
+        let _writer = Db::builder().share(Share::Readers).create(&path).unwrap();
         assert!(!Db::open_read_only(&path).unwrap().info().pages_verified);
     }
 }

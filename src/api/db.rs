@@ -127,6 +127,7 @@ impl Db {
             format_version: FORMAT_VERSION,
             rules: self.shared.policy.rules,
             keep_empty_labels: self.shared.policy.keep_empty_labels,
+            share: self.shared.share,
             path: self.shared.path.clone(),
             read_only: self.shared.file.is_read_only(),
             pages_verified: self.shared.file.are_pages_verified(),

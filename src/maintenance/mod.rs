@@ -21,6 +21,7 @@ use crate::model::error::Result;
 use crate::model::info::StoreId;
 use crate::model::policy::Rules;
 use crate::model::progress::Progress;
+use crate::redb_file::gate::Access;
 use crate::session::settings::Settings;
 
 /// How many records are processed between two calls of a progress callback.
@@ -95,6 +96,6 @@ impl Maintenance {
     }
 
     fn when_unlocked<T>(&self, path: &Path, attempt: impl Fn() -> Result<T>) -> Result<T> {
-        self.builder.when_unlocked(path, attempt)
+        self.builder.when_unlocked(path, Access::Inspect, attempt)
     }
 }

@@ -55,7 +55,7 @@ impl NewStore {
         let new = NewFile::begin(path)?;
         let settings = Settings {
             check_integrity: true,
-            live_readers: false,
+            share: None,
             commit_log: false,
             expected_uuid: None,
             ..settings.clone()

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::model::error::Error;
-use crate::model::policy::Rules;
+use crate::model::policy::{Rules, Share};
 
 /// Identifies a store: a random UUID, chosen at its creation.
 ///
@@ -86,6 +86,8 @@ pub struct StoreInfo {
     /// Whether labels with an empty value are kept; see
     /// [`Builder::keep_empty_labels`](crate::Builder::keep_empty_labels).
     pub keep_empty_labels: bool,
+    /// Which processes may have it open at the same time.
+    pub share: Share,
     /// The file; `None` for a store in memory. JSON shows it with anything that is not UTF-8 replaced.
     #[serde(serialize_with = "lossy")]
     pub path: Option<PathBuf>,

@@ -1,6 +1,12 @@
-//! The choices made when a store is created: which fields may change, and what an empty label means.
+//! The choices made when a store is created: which fields may change, what an empty label means, and who may
+//! open it.
+
+use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+use crate::model::error::Error;
 
 /// Which fields of a container may change, chosen when a store is created or opened.
 ///
@@ -31,4 +37,61 @@ pub(crate) struct Policy {
     pub(crate) rules: Rules,
     /// Whether a label with an empty value is kept. Otherwise it means "no label".
     pub(crate) keep_empty_labels: bool,
+}
+
+/// Which processes may have a store open at the same time; kept in its file ([`Builder::share`](crate::Builder::share)).
+///
+/// | | `Nobody` | `Readers` | `Processes` |
+/// |---|---|---|---|
+/// | processes that write | 1 | 1 | any number |
+/// | processes that read meanwhile | none | any number | any number |
+/// | records kept in memory | yes | yes, by the writer | no |
+/// | commit log | possible | no | no |
+/// | a commit waits for | 1 sync | 2 syncs | 2 syncs, and its turn among the processes |
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Share {
+    /// The process that has it open has it to itself. The fastest.
+    #[default]
+    Nobody,
+    /// One process writes. Others may read what it has committed.
+    Readers,
+    /// Any number of processes read and write: for runtimes that are a process per command, or a daemon and a
+    /// program beside it.
+    Processes,
+}
+
+impl Share {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Nobody, Self::Readers, Self::Processes];
+
+    /// Its name, in lower case.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Nobody => "nobody",
+            Self::Readers => "readers",
+            Self::Processes => "processes",
+        }
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Share {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let found = Self::ALL.into_iter().find(|share| share.as_str() == text);
+        found.ok_or_else(|| {
+            Error::invalid(format!(
+                "{text:?} says not who may open a store: it is nobody, readers or processes"
+            ))
+        })
+    }
 }

@@ -12,6 +12,7 @@
 //!               "identity"                             the store's UUID, its creation, its rules
 //!               "revision"                             every revision handed out is below this one
 //!               "log"                                  whether a log is in use, and which (marker.rs)
+//!               "share"                                which processes may open it; absent: one
 //! ```
 //!
 //! The kind of a container is `containers`. Namespaces and kinds are identifiers, and no id has the byte
@@ -52,6 +53,7 @@ pub(crate) mod meta {
     pub(crate) const IDENTITY: &[u8] = b"identity";
     pub(crate) const REVISION: &[u8] = b"revision";
     pub(crate) const LOG: &[u8] = b"log";
+    pub(crate) const SHARE: &[u8] = b"share";
 }
 
 const SEPARATOR: u8 = 0;

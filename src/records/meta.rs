@@ -4,13 +4,13 @@ use bincode::{BorrowDecode, Encode};
 use chrono::{DateTime, Utc};
 
 use super::head::Stamp;
-use super::keys;
+use super::keys::{self, meta};
 use super::parts::{self, encode_labels, to_labels};
-use super::seal::{decode, seal_with, unseal};
+use super::seal::{decode, seal, seal_with, unseal, unseal_number};
 use crate::model::error::{Error, Result};
 use crate::model::identifier::NamespaceName;
 use crate::model::labels::Labels;
-use crate::model::policy::{Policy, Rules};
+use crate::model::policy::{Policy, Rules, Share};
 
 /// The identity of a store, and the choices made at its creation.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, BorrowDecode)]
@@ -55,6 +55,30 @@ impl Identity {
     }
 }
 
+/// The sealed row that says who may open the store; none if nobody else may.
+pub(crate) fn seal_share(share: Share) -> Result<Option<Vec<u8>>> {
+    let number: u64 = match share {
+        Share::Nobody => return Ok(None),
+        Share::Readers => 1,
+        Share::Processes => 2,
+    };
+    seal(meta::SHARE, &number).map(Some)
+}
+
+/// Who may open the store, by its row.
+pub(crate) fn share(row: Option<&[u8]>) -> Result<Share> {
+    let Some(row) = row else {
+        return Ok(Share::Nobody);
+    };
+    match unseal_number(meta::SHARE, row)? {
+        1 => Ok(Share::Readers),
+        2 => Ok(Share::Processes),
+        other => Err(Error::corrupt(format!(
+            "unknown way to share the store: {other}"
+        ))),
+    }
+}
+
 /// The sealed row of a namespace.
 pub(crate) fn seal_namespace(name: &NamespaceName, labels: &Labels) -> Result<Vec<u8>> {
     seal_with(keys::namespace(name), 64, |out| encode_labels(labels, out))
@@ -68,7 +92,6 @@ pub(crate) fn namespace_labels(key: &[u8], value: &[u8]) -> Result<Labels> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::seal::seal;
 
     #[test]
     fn an_identity_reads_back() {
@@ -85,6 +108,16 @@ mod tests {
             assert_eq!(read.created_at().unwrap(), now);
             assert_eq!(read.policy().unwrap(), policy);
         }
+    }
+
+    #[test]
+    fn who_may_open_a_store_reads_back() {
+        for written in Share::ALL {
+            let row = seal_share(written).unwrap();
+            assert_eq!(share(row.as_deref()).unwrap(), written);
+        }
+        let unknown = seal(meta::SHARE, &3_u64).unwrap();
+        assert!(share(Some(&unknown)).unwrap_err().is_corrupt());
     }
 
     #[test]

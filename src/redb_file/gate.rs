@@ -21,10 +21,13 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use redb::StorageBackend;
 
-use crate::model::error::Result;
+use crate::model::error::{Error, ErrorKind, Result};
 use crate::redb_file::layout::Commit;
 use crate::redb_file::overlay::Overlay;
 use crate::redb_file::trees::{self, Extent, ReadAt};
+
+/// How often pages are verified anew while others commit.
+const ATTEMPTS: usize = 64;
 
 /// How the file is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +36,7 @@ pub(crate) enum Access {
     Write,
     /// The file is never written. Locks are shared, and the gate stays closed.
     Inspect,
-    /// The file is read directly, while another process may write it. There is no gate.
+    /// The file is used directly, while other processes may write it. There is no gate.
     Follow,
 }
 
@@ -102,9 +105,31 @@ impl Gate {
         }
     }
 
-    /// The last commit, according to the header now.
-    pub(crate) fn last_commit(&self) -> Result<Option<Commit>> {
-        trees::last_commit(&*self.0)
+    /// The last commit that another process may read, according to the header now.
+    pub(crate) fn published(&self) -> Result<Option<Commit>> {
+        Ok(trees::header(&*self.0)?.and_then(|header| Commit::published(&header)))
+    }
+
+    /// Verifies these pages of the last commit, while other processes may commit.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` if one is damaged; `Unavailable` if others commit all the time; `Io`.
+    pub(crate) fn verify_beside_others(&self, extent: Extent) -> Result<()> {
+        for _ in 0..ATTEMPTS {
+            let Some(commit) = self.published()? else {
+                return Ok(()); // redb verifies it.
+            };
+            let verified = self.verify(&commit, extent);
+            // Pages of an older commit may be in use again.
+            if self.published()? == Some(commit) {
+                return verified;
+            }
+        }
+        Err(Error::new(
+            ErrorKind::Unavailable,
+            "other processes write the file all the time: its pages could not be verified",
+        ))
     }
 
     /// Verifies these pages of a commit. They must not have been overwritten.

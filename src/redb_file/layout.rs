@@ -3,7 +3,8 @@
 //! ```text
 //! bytes 0-8       redb's magic number
 //! byte 9          flags: 1 the newest commit is in slot 1, 2 the file was not closed, 4 the commit
-//!                 was written in two phases
+//!                 was written in two phases, 8 the newest commit is not synced yet, so other processes
+//!                 read the one before
 //! bytes 12-15     bytes of a page (little endian, as all numbers): 4096
 //! bytes 16-19     pages before the data of each region
 //! bytes 20-23     pages of data in a full region
@@ -38,6 +39,7 @@ const FLAGS_AT: usize = 9;
 const FLAG_SECOND_SLOT: u8 = 1;
 const FLAG_NOT_CLOSED: u8 = 2;
 const FLAG_TWO_PHASES: u8 = 4;
+const FLAG_NOT_SYNCED: u8 = 8;
 const PAGE_BYTES_AT: usize = 12;
 const REGION_HEAD_PAGES_AT: usize = 16;
 const REGION_DATA_PAGES_AT: usize = 20;
@@ -151,12 +153,36 @@ impl Commit {
     /// closed. Any other commit may have been cut short, and redb verifies all pages.
     pub(crate) fn taken_unseen(header: &[u8; HEADER_BYTES]) -> Option<Self> {
         let flags = *header.get(FLAGS_AT)?;
-        if flags & FLAG_TWO_PHASES == 0 || u64::from(number(header, PAGE_BYTES_AT)?) != PAGE_BYTES {
+        if flags & FLAG_TWO_PHASES == 0 {
             return None;
         }
-        let slot = usize::from(flags & FLAG_SECOND_SLOT != 0);
+        Self::in_slot(header, flags & FLAG_SECOND_SLOT != 0)
+    }
+
+    /// The same, as a process sees it beside the one that writes: never a commit that is not synced.
+    pub(crate) fn published(header: &[u8; HEADER_BYTES]) -> Option<Self> {
+        let flags = *header.get(FLAGS_AT)?;
+        if flags & FLAG_NOT_SYNCED == 0 {
+            return Self::taken_unseen(header);
+        }
+        Self::in_slot(header, flags & FLAG_SECOND_SLOT == 0)
+    }
+
+    /// Both commits that the header names, the newest first, whether they were cut short or not.
+    pub(crate) fn both(header: &[u8; HEADER_BYTES]) -> impl Iterator<Item = Self> {
+        let is_second = header.get(FLAGS_AT).copied().unwrap_or_default() & FLAG_SECOND_SLOT != 0;
+        let slots = [is_second, !is_second];
+        slots
+            .into_iter()
+            .filter_map(|slot| Self::in_slot(header, slot))
+    }
+
+    fn in_slot(header: &[u8; HEADER_BYTES], is_second: bool) -> Option<Self> {
+        if u64::from(number(header, PAGE_BYTES_AT)?) != PAGE_BYTES {
+            return None;
+        }
         let slot = header
-            .get(SLOTS_AT + slot * SLOT_BYTES..)?
+            .get(SLOTS_AT + usize::from(is_second) * SLOT_BYTES..)?
             .first_chunk::<SLOT_BYTES>()?;
         let (content, checksum) = slot.split_at_checked(SLOT_CHECKSUM_AT)?;
         let checksum = u128::from_le_bytes(*checksum.first_chunk()?);

@@ -10,6 +10,7 @@ pub(crate) mod durable;
 pub(crate) mod fault;
 pub(crate) mod gate;
 pub(crate) mod layout;
+pub(crate) mod locks;
 mod overlay;
 pub(crate) mod page;
 pub(crate) mod pages;

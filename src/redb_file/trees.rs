@@ -91,6 +91,16 @@ pub(crate) fn visit_intact(
 ) -> Result<()> {
     let commit = last_commit(file)?
         .ok_or_else(|| Error::corrupt("the header does not say which commit was the last"))?;
+    visit_intact_of(file, &commit, table, visit)
+}
+
+/// The same, of this commit.
+pub(crate) fn visit_intact_of(
+    file: &impl ReadAt,
+    commit: &Commit,
+    table: &str,
+    visit: &mut dyn FnMut(&[u8], &[u8]),
+) -> Result<()> {
     let mut walk = Walk::new(file, commit.layout, &|_| {})?;
     let tables = walk.tables(commit.tables)?;
     for found in tables.iter().filter(|found| found.name == table.as_bytes()) {
@@ -117,12 +127,21 @@ pub(crate) fn visit_intact(
 ///
 /// `Io`.
 pub(crate) fn last_commit(file: &impl ReadAt) -> Result<Option<Commit>> {
+    Ok(header(file)?.and_then(|header| Commit::taken_unseen(&header)))
+}
+
+/// The header of a file; none if it is too short to have one.
+///
+/// # Errors
+///
+/// `Io`.
+pub(crate) fn header(file: &impl ReadAt) -> Result<Option<[u8; HEADER_BYTES]>> {
     let mut header = [0; HEADER_BYTES];
     if file.len().or_io()? < header.len() as u64 {
         return Ok(None);
     }
     file.read(0, &mut header).or_io()?;
-    Ok(Commit::taken_unseen(&header))
+    Ok(Some(header))
 }
 
 /// The first byte of the definition of a table.

@@ -10,30 +10,36 @@ use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{Builder, ConcurrencyMode, Database, ReadTransaction, ReadableDatabase, StorageBackend};
 
 use crate::model::error::{Error, ErrorKind, Result};
-use crate::model::policy::Policy;
+use crate::model::policy::{Policy, Share};
 use crate::records::keys::{self, FORMAT_VERSION, meta};
-use crate::records::meta::Identity;
+use crate::records::meta::{self as stored, Identity};
 use crate::records::seal::seal;
 use crate::redb_file::backend::gated;
 use crate::redb_file::durable::{Durable, FileCache};
 use crate::redb_file::fault::{Closing, OrFault, OrIo, contained};
 use crate::redb_file::gate::Access;
+use crate::redb_file::gate::Gate;
 use crate::redb_file::layout::{self, HEADER_BYTES};
+use crate::redb_file::locks::{Byte, Locks};
 use crate::redb_file::trees::Extent;
 use crate::session::log::Log;
 use crate::session::log::place::{Beside, LogPlace};
 use crate::session::log::recover::{self, Recovered};
 use crate::session::migrate::{self, Target};
 use crate::session::new_file::{NewFile, dangling_link};
-use crate::session::opened::{File, Followed, Opened};
+use crate::session::opened::{Among, File, Followed, Opened};
 use crate::session::place::Place;
 use crate::session::process::{OwnFile, Process};
 use crate::session::settings::Settings;
 use crate::session::shared::Shared;
+use crate::session::sharing;
 use crate::session::snapshot::revisions_below;
 
 /// The first bytes of every file of redb (its design document, "Database header").
 pub(crate) const REDB_MAGIC: [u8; 9] = [b'r', b'e', b'd', b'b', 0x1a, 0x0a, 0xa9, 0x0d, 0x0a];
+
+/// How often a file is opened anew that is shared in another way than it was a moment before.
+const SHARE_ATTEMPTS: usize = 8;
 
 /// What the first format called the type of its keys.
 const FORMAT_1_KEYS: &str = "bayplan::Bytes";
@@ -42,9 +48,11 @@ const FORMAT_1_KEYS: &str = "bayplan::Bytes";
 pub(crate) fn redb_builder(settings: &Settings) -> Builder {
     let mut builder = Builder::new();
     builder.set_cache_size(settings.cache_bytes);
-    if settings.live_readers {
-        builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
-    }
+    builder.set_concurrency_mode(match settings.share() {
+        Share::Readers => ConcurrencyMode::SingleWriter,
+        Share::Processes => ConcurrencyMode::MultiWriter,
+        _ => ConcurrencyMode::ExclusiveWriter,
+    });
     builder
 }
 
@@ -58,22 +66,141 @@ pub(crate) fn in_memory(settings: &Settings) -> Result<Shared> {
 /// The file gets its name when it is whole: a crash leaves a store or no file. It can be read and
 /// written by its owner only.
 pub(crate) fn create(path: &Path, settings: &Settings) -> Result<Shared> {
-    settings.check()?;
+    let settings = settings.shared(settings.share())?;
     let new = NewFile::begin(path)?;
     let backend = own_file(new.file()?)?;
-    let shared = create_backend(backend, Some(beside(path)?), settings, Some(path))?;
+    let shared = create_backend(backend, Some(beside(path)?), &settings, Some(path))?;
     let file = new.file()?;
+    if settings.share() == Share::Processes {
+        shared.close()?;
+        new.finish()?;
+        return open(path, &settings);
+    }
     new.finish()?;
     Ok(shared.at(Place::of(path, file)?))
 }
 
-/// The store in an existing file.
+/// The store in an existing file, shared as the file says; from now on as the settings say, if they do.
 pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Shared> {
-    settings.check()?;
-    let file = existing(path, OpenOptions::new().read(true).write(true))?;
+    for _ in 0..SHARE_ATTEMPTS {
+        let file = existing(path, OpenOptions::new().read(true).write(true))?;
+        let said = sharing::peek(own_file(file.try_clone().or_io()?)?);
+        if let Some(wanted) = settings.share.filter(|wanted| *wanted != said) {
+            set_share(path, settings, wanted)?;
+            continue;
+        }
+        let settings = settings.shared(said)?;
+        let shared = match said {
+            Share::Processes => join(path, file, &settings),
+            Share::Nobody | Share::Readers => open_alone(path, file, &settings),
+        }?;
+        // What was seen before it was open may be what it was before.
+        if contained(|| stored_share(&shared.file.begin_read()?))? == said {
+            return Ok(shared);
+        }
+        shared.close()?;
+    }
+    Err(Error::new(
+        ErrorKind::Locked,
+        "other processes change again and again who may open the store",
+    ))
+}
+
+/// The store in a file that no other process writes.
+fn open_alone(path: &Path, file: OsFile, settings: &Settings) -> Result<Shared> {
     let place = Place::of(path, file.try_clone().or_io()?)?;
     let backend = durable(file, Access::Write)?;
     Ok(open_backend(backend, Some(beside(path)?), settings, Some(path))?.at(place))
+}
+
+/// The store in a file that other processes may be writing.
+///
+/// It is known to be one, and verified, before redb opens it: what redb writes then cannot be kept back, since the
+/// others write as well.
+fn join(path: &Path, file: OsFile, settings: &Settings) -> Result<Shared> {
+    let place = Place::of(path, file.try_clone().or_io()?)?;
+    let locks = sharing::locks(path)?;
+    let extent = match settings.check_integrity {
+        true => Extent::AllPages,
+        false => Extent::OwnTables,
+    };
+    let opened = if locks.has_writer()? {
+        sharing::Turnstile::pass(&locks)?;
+        // What the other process has written need not be on the disk yet.
+        join_behind(own_file(file)?, extent, settings)
+    } else if locks.take(Byte::Opening)? {
+        let opened = join_behind(durable(file, Access::Write)?, extent, settings);
+        locks.give_up(Byte::Opening)?;
+        opened
+    } else {
+        let what = "another process is opening the file";
+        Err(Error::new(ErrorKind::Locked, what))
+    };
+    let (db, gate) = opened?;
+    let among = Among {
+        locks,
+        wait: settings.wait(),
+    };
+    let opened = Opened::among(db, gate, among, extent == Extent::AllPages);
+    let snapshot = contained(|| opened.db.begin_read().or_fault())?;
+    let version = check_identity(&snapshot, settings, FORMAT_VERSION)?;
+    drop(snapshot);
+    if version < FORMAT_VERSION {
+        return Err(Error::new(
+            ErrorKind::IncompatibleFormat,
+            format!(
+                "the file has format version {version}: open it once with nobody else, which brings it up to date"
+            ),
+        ));
+    }
+    let recovered = Recovered::default();
+    Ok(share(
+        File::ReadWrite(opened),
+        None,
+        recovered,
+        Some(path),
+        settings,
+    )?
+    .at(place))
+}
+
+fn join_behind(
+    backend: impl StorageBackend,
+    extent: Extent,
+    settings: &Settings,
+) -> Result<(Closing<Database>, Gate)> {
+    let (backend, gate) = gated(backend, Access::Follow, extent, |_| {});
+    gate.verify_beside_others(extent)?;
+    let db = contained(|| {
+        redb_builder(settings)
+            .create_with_backend(backend)
+            .or_fault()
+    })?;
+    Ok((Closing::new(db), gate))
+}
+
+/// Says in a file who may open it from now on. Nobody else may have it open.
+fn set_share(path: &Path, settings: &Settings, wanted: Share) -> Result<()> {
+    settings.shared(wanted)?;
+    let alone = Settings {
+        share: Some(Share::Nobody),
+        check_integrity: true,
+        commit_log: false,
+        ..settings.clone()
+    };
+    let file = existing(path, OpenOptions::new().read(true).write(true))?;
+    let shared = open_alone(path, file, &alone)?;
+    if let File::ReadWrite(opened) = &shared.file {
+        contained(|| sharing::write(&opened.db, wanted))?;
+    }
+    shared.close()
+}
+
+/// Who may open the store, as its file says.
+fn stored_share(snapshot: &ReadTransaction) -> Result<Share> {
+    let table = snapshot.open_table(keys::META).or_fault()?;
+    let row = table.get(meta::SHARE).or_fault()?;
+    stored::share(row.as_ref().map(|row| row.value()))
 }
 
 /// The place of the log of a store.
@@ -87,6 +214,9 @@ fn beside(path: &Path) -> Result<Box<dyn LogPlace>> {
 /// was not closed cleanly is repaired in memory.
 pub(crate) fn inspect(path: &Path, settings: &Settings) -> Result<Shared> {
     let open = || existing(path, OpenOptions::new().read(true));
+    let said = sharing::peek(own_file(open()?)?);
+    sharing::Turnstile::pass(&Locks::of(open()?)?)?;
+    let settings = &settings.shared(said)?;
     let alone = || durable(open()?, Access::Inspect);
     let beside_a_writer = || own_file(open()?);
     let log = || beside(path).map(Some);
@@ -130,6 +260,9 @@ pub(crate) fn create_backend(
         .or_fault()
         .map(Closing::new)?;
     initialize(&db, &new_identity(settings), 0)?;
+    if settings.share() != Share::Nobody {
+        sharing::write(&db, settings.share())?;
+    }
     let file = File::ReadWrite(Opened::new(db));
     share(file, log, Recovered::default(), path, settings)
 }
@@ -168,7 +301,7 @@ pub(crate) fn open_and_migrate(
     drop(snapshot);
     // Without the check, the first write opens the gate. What a crash left, and redb repaired, must be in
     // the file where others read it.
-    let is_repair_for_others = settings.live_readers && opened.are_pages_verified();
+    let is_repair_for_others = settings.share() == Share::Readers && opened.are_pages_verified();
     if settings.check_integrity || is_repair_for_others {
         opened.open_gate()?;
     }
@@ -200,7 +333,7 @@ pub(crate) fn inspect_backend<A: StorageBackend, B: StorageBackend>(
 ) -> Result<Shared> {
     let in_memory = || repair_in_memory(alone()?, settings, path).map(File::Inspected);
     let beside_a_writer = || read_beside_a_writer(beside()?, settings);
-    let file = if settings.check_integrity {
+    let file = if settings.check_integrity && settings.share() == Share::Nobody {
         in_memory().or_else(|error| match error.kind() {
             ErrorKind::Locked => beside_a_writer()?.map_or_else(in_memory, Ok),
             _ => Err(error),
@@ -250,7 +383,7 @@ fn repair_in_memory(
     path: Option<&Path>,
 ) -> Result<Opened> {
     let settings = Settings {
-        live_readers: false,
+        share: None,
         ..settings.clone()
     };
     open_behind(backend, Access::Inspect, &settings, path)
@@ -447,7 +580,7 @@ fn recover_log(
 ) -> Result<Recovered> {
     let recovered = recover::recover(&opened.db, log, Access::Write, settings.on_log_loss)?;
     // Others read the file as it is.
-    if settings.live_readers && recovered.commits.is_some() && opened.is_held_back() {
+    if settings.share() == Share::Readers && recovered.commits.is_some() && opened.is_held_back() {
         opened.verify_pages()?;
         opened.open_gate()?;
     }

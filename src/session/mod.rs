@@ -19,6 +19,7 @@ pub(crate) mod revisions;
 pub(crate) mod rows;
 pub(crate) mod settings;
 pub(crate) mod shared;
+pub(crate) mod sharing;
 pub(crate) mod snapshot;
 pub(crate) mod turn;
 pub(crate) mod txn;

@@ -2,6 +2,7 @@
 //! only inspected.
 
 use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
 
 pub(crate) use redb::Database;
 use redb::{ReadOnlyDatabase, ReadTransaction, ReadableDatabase};
@@ -10,6 +11,7 @@ use crate::model::error::Result;
 use crate::redb_file::fault::{Closing, OrFault, OrIo, contained};
 use crate::redb_file::gate::Gate;
 use crate::redb_file::layout::Commit;
+use crate::redb_file::locks::Locks;
 use crate::redb_file::trees::Extent;
 use crate::session::log::Log;
 
@@ -41,6 +43,14 @@ impl File {
         match self {
             Self::ReadWrite(opened) | Self::Inspected(opened) => opened.are_pages_verified(),
             Self::ReadOnly(_) => false,
+        }
+    }
+
+    /// Whether other processes may commit to it.
+    pub(crate) fn is_written_by_others(&self) -> bool {
+        match self {
+            Self::ReadWrite(opened) | Self::Inspected(opened) => opened.others().is_some(),
+            Self::ReadOnly(_) => true,
         }
     }
 
@@ -103,6 +113,15 @@ pub(crate) struct Opened {
     /// Held by who finds out.
     verifying: Mutex<()>,
     log: OnceLock<Log>,
+    /// What the processes lock that write it together with this one; none if this one has it to itself.
+    among: Option<Among>,
+}
+
+/// What is needed where other processes write the same file.
+pub(crate) struct Among {
+    pub(crate) locks: Locks,
+    /// How long to wait for its turn.
+    pub(crate) wait: Duration,
 }
 
 impl Opened {
@@ -115,6 +134,7 @@ impl Opened {
             pages: OnceLock::from(Ok(())),
             verifying: Mutex::default(),
             log: OnceLock::new(),
+            among: None,
         }
     }
 
@@ -130,7 +150,34 @@ impl Opened {
             unverified,
             verifying: Mutex::default(),
             log: OnceLock::new(),
+            among: None,
         }
+    }
+
+    /// A database that other processes write as well, through a gate that lets everything pass.
+    pub(crate) fn among(
+        db: Closing<Database>,
+        gate: Gate,
+        among: Among,
+        is_verified: bool,
+    ) -> Self {
+        Self {
+            db,
+            gate: Some(gate),
+            unverified: None,
+            pages: match is_verified {
+                true => OnceLock::from(Ok(())),
+                false => OnceLock::new(),
+            },
+            verifying: Mutex::default(),
+            log: OnceLock::new(),
+            among: Some(among),
+        }
+    }
+
+    /// What is needed where other processes write the file as well; none if none does.
+    pub(crate) fn others(&self) -> Option<&Among> {
+        self.among.as_ref()
     }
 
     pub(crate) fn are_pages_verified(&self) -> bool {
@@ -147,6 +194,10 @@ impl Opened {
             return known.clone();
         }
         let verified = match (&self.unverified, &self.gate) {
+            (None, Some(gate)) if self.among.is_some() => {
+                let take = || contained(|| self.db.begin_read().or_fault());
+                verified(gate, take).map(drop)
+            }
             // Nothing was committed since: a write verifies them before.
             (Some(commit), Some(gate)) => gate.verify(commit, Extent::OurTables),
             _ => Ok(()),
@@ -213,19 +264,24 @@ impl Followed {
         Self { db, file }
     }
 
-    /// Takes a snapshot and verifies its pages, which nobody writes over while it lives; the second is
-    /// false where other processes commit so often that nobody can tell which commit it shows.
+    /// Takes a snapshot and verifies its pages; the second is false where that cannot be done.
     pub(crate) fn verified<T>(&self, take: impl Fn() -> Result<T>) -> Result<(T, bool)> {
-        for _ in 0..FOLLOW_ATTEMPTS {
-            let before = self.file.last_commit()?;
-            let snapshot = take()?;
-            // Two commits of the same trees hold the same.
-            let after = self.file.last_commit()?;
-            if let Some(commit) = before.filter(|_| before == after) {
-                self.file.verify(&commit, Extent::AllPages)?;
-                return Ok((snapshot, true));
-            }
-        }
-        Ok((take()?, false))
+        verified(&self.file, take)
     }
+}
+
+/// Takes a snapshot and verifies its pages, which nobody writes over while it lives; the second is false where other
+/// processes commit so often that nobody can tell which commit it shows.
+fn verified<T>(file: &Gate, take: impl Fn() -> Result<T>) -> Result<(T, bool)> {
+    for _ in 0..FOLLOW_ATTEMPTS {
+        let before = file.published()?;
+        let snapshot = take()?;
+        // Two commits of the same trees hold the same.
+        let after = file.published()?;
+        if let Some(commit) = before.filter(|_| before == after) {
+            file.verify(&commit, Extent::AllPages)?;
+            return Ok((snapshot, true));
+        }
+    }
+    Ok((take()?, false))
 }

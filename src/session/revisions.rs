@@ -18,6 +18,8 @@ pub(crate) struct Revisions {
     next: AtomicU64,
     /// Those below this one are reserved in the file.
     reserved: AtomicU64,
+    /// How many are reserved at a time.
+    block: u64,
 }
 
 impl Revisions {
@@ -26,7 +28,19 @@ impl Revisions {
         Self {
             next: AtomicU64::new(reserved.max(1)),
             reserved: AtomicU64::new(reserved),
+            block: REVISION_BLOCK,
         }
+    }
+
+    /// The same, where other processes hand out revisions as well: the file holds the next one.
+    pub(crate) fn among_processes(self) -> Self {
+        Self { block: 1, ..self }
+    }
+
+    /// Goes on where the file says that all revisions below this one were handed out.
+    pub(crate) fn resume(&self, reserved: u64) {
+        self.next.fetch_max(reserved, Ordering::AcqRel);
+        self.reserved.store(reserved, Ordering::Release);
     }
 
     /// The next revision, never to be given again; and the bound that must be in the file with it,
@@ -35,7 +49,7 @@ impl Revisions {
         // There is one writer at a time.
         let revision = self.next.load(Ordering::Acquire);
         let after = revision.checked_add(1);
-        let bound = revision.checked_add(REVISION_BLOCK);
+        let bound = revision.checked_add(self.block);
         let (Some(after), Some(bound)) = (after, bound) else {
             return Err(Error::precondition("the store has used up its revisions"));
         };

@@ -1,12 +1,14 @@
 //! The options by which a store is opened or created.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use crate::model::error::{Error, Result};
-use crate::model::policy::Rules;
+use crate::model::policy::{Rules, Share};
 use crate::session::log::recover::OnLoss;
+use crate::session::sharing::WAIT_DEFAULT;
 
 /// Hears how far something is, from 0 to 1.
 pub(crate) type OnRepair = Arc<dyn Fn(f64) + Send + Sync>;
@@ -25,7 +27,10 @@ pub(crate) struct Settings {
     pub(crate) check_integrity: bool,
     /// How much memory the records that are kept may take; none are with 0.
     pub(crate) memory_bytes: usize,
-    pub(crate) live_readers: bool,
+    /// Who may have the store open at the same time; what its file says if nothing is said here.
+    pub(crate) share: Option<Share>,
+    /// How long to wait for other processes; what suits the way it is shared if nothing is said here.
+    pub(crate) lock_timeout: Option<Duration>,
     /// Whether commits go through a log.
     pub(crate) commit_log: bool,
     /// How long a new log is.
@@ -39,14 +44,34 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Whether the options go together.
-    pub(crate) fn check(&self) -> Result<()> {
-        match self.commit_log && self.live_readers {
-            true => Err(Error::invalid(
-                "a store with a commit log cannot have live readers: what is in the log is in no file that they read",
-            )),
-            false => Ok(()),
+    /// These, for a store that is shared in this way.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` if they do not go together.
+    pub(crate) fn shared(&self, share: Share) -> Result<Self> {
+        if self.commit_log && share != Share::Nobody {
+            return Err(Error::invalid(format!(
+                "a store with a commit log cannot be shared with {share}: what is in the log is in no file that they read"
+            )));
         }
+        Ok(Self {
+            share: Some(share),
+            ..self.clone()
+        })
+    }
+
+    /// Who may have the store open at the same time.
+    pub(crate) fn share(&self) -> Share {
+        self.share.unwrap_or_default()
+    }
+
+    /// How long to wait for other processes that have the store open.
+    pub(crate) fn wait(&self) -> Duration {
+        self.lock_timeout.unwrap_or(match self.share() {
+            Share::Processes => WAIT_DEFAULT,
+            Share::Nobody | Share::Readers => Duration::ZERO,
+        })
     }
 
     /// Whether the store with this UUID is the one that is expected.

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use redb::WriteTransaction;
 
 use crate::model::error::{Error, ErrorKind, Result};
-use crate::model::policy::Policy;
+use crate::model::policy::{Policy, Share};
 use crate::records::meta::Identity;
 use crate::redb_file::fault::{OrFault, contained};
 use crate::session::log::Log;
@@ -19,7 +19,8 @@ use crate::session::place::Place;
 use crate::session::process::{Own, Process};
 use crate::session::revisions::Revisions;
 use crate::session::settings::{Clock, Settings};
-use crate::session::snapshot::{Latest, Snapshot};
+use crate::session::sharing;
+use crate::session::snapshot::{Latest, Snapshot, revisions_below_in};
 use crate::session::turn::WriteTurn;
 
 /// An open store.
@@ -35,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) process: Process,
     pub(crate) path: Option<PathBuf>,
     pub(crate) policy: Policy,
+    pub(crate) share: Share,
     keeper: Keeper,
     clock: Clock,
     pub(crate) identity: Identity,
@@ -53,14 +55,20 @@ impl Shared {
         process: Process,
     ) -> Self {
         // Where another process commits, there is no snapshot to keep them for.
-        let memory_bytes = match file {
-            File::ReadWrite(_) | File::Inspected(_) => settings.memory_bytes,
-            File::ReadOnly(_) => 0,
+        let is_written_by_others = file.is_written_by_others();
+        let memory_bytes = match is_written_by_others {
+            true => 0,
+            false => settings.memory_bytes,
+        };
+        let revisions = match is_written_by_others {
+            true => Revisions::new(reserved).among_processes(),
+            false => Revisions::new(reserved),
         };
         Self {
             latest: Latest::default(),
             path,
             policy,
+            share: settings.share(),
             file,
             recovered: Recovered::default(),
             place: None,
@@ -68,7 +76,7 @@ impl Shared {
             keeper: Keeper::new(memory_bytes),
             clock: settings.clock.clone(),
             identity,
-            revisions: Revisions::new(reserved),
+            revisions,
             turn: WriteTurn::default(),
         }
     }
@@ -142,8 +150,7 @@ impl Shared {
     /// What the last commit left.
     pub(crate) fn snapshot(&self) -> Result<Arc<Own<Snapshot>>> {
         self.process.check_number()?;
-        if matches!(self.file, File::ReadOnly(_)) {
-            // Another process commits.
+        if self.file.is_written_by_others() {
             return contained(|| self.take_snapshot()).map(Arc::new);
         }
         // Nobody commits while it is taken: who does has seen to it that there is one.
@@ -162,13 +169,16 @@ impl Shared {
             }
             File::ReadWrite(opened) | File::Inspected(opened) => {
                 opened.verify_pages()?;
-                Ok((self.snapshot()?, true))
+                Ok((self.snapshot()?, opened.are_pages_verified()))
             }
         }
     }
 
     /// Shows what was just committed to all who read from now on, in the file and in memory.
     pub(crate) fn renew_snapshot(&self, draft: Draft) {
+        if self.file.is_written_by_others() {
+            return; // Whoever reads takes a snapshot.
+        }
         let mut loading = self.keeper.loading();
         let latest = self.latest_snapshot();
         // If it cannot be taken, the next reader reports it.
@@ -229,8 +239,17 @@ impl Shared {
             if let Some(log) = opened.log() {
                 log.gate_is_open();
             }
-            self.snapshot()?;
-            opened.db.begin_write().or_fault()
+            match opened.others() {
+                None => {
+                    self.snapshot()?;
+                    opened.db.begin_write().or_fault()
+                }
+                Some(among) => {
+                    let txn = sharing::begin_write(&opened.db, &among.locks, among.wait)?;
+                    self.revisions.resume(revisions_below_in(&txn)?);
+                    Ok(txn)
+                }
+            }
         });
         if begun.is_err() {
             self.end_write();

@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use redb::{ReadOnlyTable, ReadTransaction};
+use redb::{ReadOnlyTable, ReadTransaction, WriteTransaction};
 
 use crate::model::error::{Error, Result};
-use crate::query::{Memory, Records};
+use crate::query::{self, Memory, Records};
 use crate::records::keys::{self, meta};
 use crate::records::seal::unseal_number;
 use crate::redb_file::fault::OrFault;
@@ -100,7 +100,15 @@ impl Latest {
 
 /// The bound of the revisions, as the file has it.
 pub(crate) fn revisions_below(txn: &ReadTransaction) -> Result<u64> {
-    let table = txn.open_table(keys::META).or_fault()?;
+    bound_in(&txn.open_table(keys::META).or_fault()?)
+}
+
+/// The same, as a write transaction sees it.
+pub(crate) fn revisions_below_in(txn: &WriteTransaction) -> Result<u64> {
+    bound_in(&txn.open_table(keys::META).or_fault()?)
+}
+
+fn bound_in(table: &impl query::Table) -> Result<u64> {
     match table.get(meta::REVISION).or_fault()? {
         Some(value) => unseal_number(meta::REVISION, value.value()),
         None => Err(Error::corrupt("the store's revision is missing")),

@@ -11,6 +11,7 @@ use chrono::DateTime;
 use super::disk::{Beside, Disk};
 use super::sample::{Contents, marked, without_stamps};
 use super::seed::Seed;
+use crate::model::policy::Share;
 use crate::session::file;
 use crate::session::log::place::LogPlace;
 use crate::session::log::recover::OnLoss;
@@ -236,7 +237,11 @@ pub(super) fn settings(check_integrity: bool, live_readers: bool) -> Settings {
         rules: None,
         check_integrity,
         memory_bytes: 1 << 20,
-        live_readers,
+        share: Some(match live_readers {
+            true => Share::Readers,
+            false => Share::Nobody,
+        }),
+        lock_timeout: None,
         commit_log: false,
         log_bytes: LOG_BYTES,
         on_log_loss: OnLoss::Refuse,

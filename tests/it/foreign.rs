@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use bayplan::{Db, ErrorKind, Labels};
+use bayplan::{Db, ErrorKind, Labels, Share};
 use redb::{Database, MultimapTableDefinition, TableDefinition};
 use tempfile::TempDir;
 
@@ -24,7 +24,7 @@ fn assert_refused(path: &Path, kind: ErrorKind) {
         Db::open_read_only(path),
         options().open(path),
         options().open_read_only(path),
-        options().live_readers(true).open(path),
+        options().share(Share::Readers).open(path),
     ] {
         let error = opened.map(|_| ()).unwrap_err();
         assert_eq!(error.kind(), kind, "{error:#}");
@@ -299,7 +299,11 @@ fn a_file_that_was_cut_short_while_it_was_open_is_not_healthy() {
     let path = directory.path().join("meta.redb");
     for live_readers in [false, true] {
         for kept_bytes in [0, 100, 4096, 8192] {
-            let options = Db::builder().live_readers(live_readers);
+            let options = Db::builder().share(if live_readers {
+                Share::Readers
+            } else {
+                Share::Nobody
+            });
             let db = options.create(&path).unwrap();
             let mut seed = Seed::new(7);
             populate(&db, &mut seed, 200).unwrap();

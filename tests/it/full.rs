@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use bayplan::{Any, Container, Db, Error, ErrorKind, Filters, Maintenance, Result};
+use bayplan::{Any, Container, Db, Error, ErrorKind, Filters, Maintenance, Result, Share};
 
 use crate::machine::Tmpfs;
 use crate::sample::{Contents, plain};
@@ -152,7 +152,15 @@ fn delete(db: &Db, count: usize, outcome: &mut Outcome) -> Result<()> {
 fn survives(disk: &Disk, case: Case) -> bool {
     let path = disk.path("meta.redb");
     fs::write(disk.path("ballast"), vec![1; BALLAST_BYTES]).unwrap();
-    let open = || Db::builder().live_readers(case.live_readers).open(&path);
+    let open = || {
+        Db::builder()
+            .share(if case.live_readers {
+                Share::Readers
+            } else {
+                Share::Nobody
+            })
+            .open(&path)
+    };
     drop(Db::create(&path).unwrap());
     let db = open().unwrap();
     let mut outcome = Outcome::default();

@@ -38,6 +38,7 @@ mod redb_format;
 mod salvage;
 mod sample;
 mod seed;
+mod sharing;
 mod stats;
 mod surface;
 mod tidy;

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bayplan::{Builder, Db, Error, ErrorKind, Revision, Rules};
+use bayplan::{Builder, Db, Error, ErrorKind, Revision, Rules, Share};
 use tempfile::TempDir;
 
 use crate::sample::{Contents, plain, populate};
@@ -271,7 +271,7 @@ fn reading_only_writes_nothing_to_a_file_closed_or_crashed() {
     for live in [false, true] {
         let _ = fs::remove_file(place.path());
         let db = Db::builder()
-            .live_readers(live)
+            .share(if live { Share::Readers } else { Share::Nobody })
             .create(place.path())
             .unwrap();
         populate(&db, &mut Seed::new(7), 50).unwrap();
@@ -369,7 +369,7 @@ fn reading_only_works_where_writing_is_not_permitted() {
 fn a_live_file_is_read_as_it_grows_if_its_writer_allows_it() {
     let place = Place::new();
     let writer = Db::builder()
-        .live_readers(true)
+        .share(Share::Readers)
         .create(place.path())
         .unwrap();
     create(&writer, "a");
@@ -413,7 +413,7 @@ fn the_mode_for_live_readers_can_be_changed_with_every_opening() {
     for turn in 0..12 {
         let live = turn % 3 != 0;
         let db = Db::builder()
-            .live_readers(live)
+            .share(if live { Share::Readers } else { Share::Nobody })
             .check_integrity(turn % 2 == 0)
             .open(place.path())
             .unwrap();

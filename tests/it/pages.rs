@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use bayplan::{Container, Db, ErrorKind, FieldMask, Filters, Result};
+use bayplan::{Container, Db, ErrorKind, FieldMask, Filters, Result, Share};
 
 use crate::quiet::quietly;
 use crate::redb_format::{
@@ -345,7 +345,7 @@ fn beside_a_writer_the_pages_of_a_snapshot_are_verified_before_all_of_it_is_read
     let at = |name: &str| directory.path().join(name);
     let path = at("meta.redb");
     std::fs::write(&path, file()).unwrap();
-    let live = || Db::builder().live_readers(true);
+    let live = || Db::builder().share(Share::Readers);
     let writer = live().open(&path).unwrap();
     let is_done = std::sync::atomic::AtomicBool::new(false);
     thread::scope(|scope| {

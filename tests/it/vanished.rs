@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use bayplan::{Builder, Container, Db, Error, ErrorKind, FieldMask, Labels, Maintenance, Result};
+use bayplan::{
+    Builder, Container, Db, Error, ErrorKind, FieldMask, Labels, Maintenance, Result, Share,
+};
 
 use crate::machine::skip;
 use crate::sample::{Contents, plain};
@@ -133,7 +135,7 @@ type Way = (&'static str, fn() -> Builder);
 
 const WAYS: [Way; 4] = [
     ("as it is by default", Db::builder),
-    ("with live readers", || Db::builder().live_readers(true)),
+    ("with live readers", || Db::builder().share(Share::Readers)),
     ("with a log", || Db::builder().commit_log(true)),
     ("without the check", || Db::builder().check_integrity(false)),
 ];

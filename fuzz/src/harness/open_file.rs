@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use bayplan::{Any, Builder, Container, Db, Filters, Maintenance, Record, Runtime};
+use bayplan::{Any, Builder, Container, Db, Filters, Maintenance, Record, Runtime, Share};
 use chrono::DateTime;
 
 use super::Canary;
@@ -39,13 +39,18 @@ thread_local! {
     };
 }
 
+/// Whether others may read the file while it is open.
+fn shared(live: bool) -> Share {
+    if live { Share::Readers } else { Share::Nobody }
+}
+
 impl Image {
     fn make(place: &Place, live: bool, is_closed: bool) -> Self {
         let path = place.free("image.redb");
         load_dump(&path);
         let clock = || DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         let db = Db::builder()
-            .live_readers(live)
+            .share(shared(live))
             .clock(clock)
             .open(&path)
             .unwrap();
@@ -162,7 +167,7 @@ pub(crate) fn run(data: &[u8], canary: Canary) {
         let checks = how & CHECKS != 0;
         let options = Db::builder()
             .check_integrity(checks)
-            .live_readers(how & LIVE != 0);
+            .share(shared(how & LIVE != 0));
         let found = opens(options, &path, how & READS != 0, !checks, canary);
         if how & READS != 0 {
             assert!(std::fs::read(&path).unwrap() == bytes, "reading wrote");

@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bayplan::{Db, Maintenance};
+use bayplan::{Db, Maintenance, Share};
 
 use super::{Place, ids, killed, with_log};
 use crate::sample::{Contents, plain};
@@ -14,8 +14,8 @@ fn every_opener_recovers_whatever_its_options() {
     let builders = [
         Db::builder(),
         Db::builder().check_integrity(false),
-        Db::builder().live_readers(true),
-        Db::builder().live_readers(true).check_integrity(false),
+        Db::builder().share(Share::Readers),
+        Db::builder().share(Share::Readers).check_integrity(false),
         with_log(),
         with_log().check_integrity(false),
     ];

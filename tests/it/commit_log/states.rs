@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use bayplan::{Db, Error, ErrorKind, Maintenance};
+use bayplan::{Db, Error, ErrorKind, Maintenance, Share};
 
 use super::{BLOCK_BYTES, HEADS_BYTES, Place, assert_says, ids, killed, with_log};
 use crate::sample::plain;
@@ -15,7 +15,7 @@ fn refused(place: &Place) -> Error {
         Db::builder(),
         with_log(),
         Db::builder().create_if_missing(true),
-        Db::builder().live_readers(true),
+        Db::builder().share(Share::Readers),
         Db::builder().check_integrity(false),
     ];
     let mut errors = Vec::new();

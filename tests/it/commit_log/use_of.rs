@@ -3,7 +3,7 @@
 use std::fs;
 use std::thread;
 
-use bayplan::{Any, Container, Db, ErrorKind, Runtime};
+use bayplan::{Any, Container, Db, ErrorKind, Runtime, Share};
 
 use super::{LOG_BYTES, Place, assert_says, ids, killed, with_log};
 use crate::sample::{Contents, plain};
@@ -128,7 +128,7 @@ fn threads_share_frames_and_a_kill_loses_none_of_theirs() {
 #[test]
 fn a_log_and_live_readers_do_not_go_together() {
     let place = Place::new();
-    let both = with_log().live_readers(true);
+    let both = with_log().share(Share::Readers);
     let error = both.create(place.store()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
     drop(Db::create(place.store()).unwrap());

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use bayplan::{Builder, Db, ErrorKind, Result};
+use bayplan::{Builder, Db, ErrorKind, Result, Share};
 use tempfile::TempDir;
 
 use crate::quiet::{panics_inside, quietly};
@@ -53,7 +53,7 @@ impl Image {
     }
 
     fn all(seed: &mut Seed) -> [Self; 4] {
-        let live = || Db::builder().live_readers(true);
+        let live = || Db::builder().share(Share::Readers);
         [
             Self::make("closed", seed, Db::builder(), true),
             Self::make("crashed", seed, Db::builder(), false),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bayplan::{Any, Db, ErrorKind, Filters, Labels, Record, Result};
+use bayplan::{Any, Db, ErrorKind, Filters, Labels, Record, Result, Share};
 
 use super::{Image, place};
 use crate::pages::open_unverified;
@@ -204,7 +204,7 @@ fn without_the_check_no_panic_reaches_the_caller() {
         Image::make(
             "closed, live readers",
             &mut seed,
-            Db::builder().live_readers(true),
+            Db::builder().share(Share::Readers),
             true,
         ),
     ];
@@ -226,7 +226,9 @@ fn without_the_check_no_panic_reaches_the_caller() {
                 let options = Db::builder().check_integrity(false);
                 let db = match is_reading {
                     true => options.open_read_only(&path),
-                    false => options.live_readers(live).open(&path),
+                    false => options
+                        .share(if live { Share::Readers } else { Share::Nobody })
+                        .open(&path),
                 };
                 db.map_or_else(
                     |error| vec![error],

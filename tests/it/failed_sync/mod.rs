@@ -13,7 +13,7 @@ use std::error::Error as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use bayplan::{Any, Container, Db, Error, ErrorKind, Filters, Result};
+use bayplan::{Any, Container, Db, Error, ErrorKind, Filters, Result, Share};
 
 use self::device::{Device, Mapped};
 use crate::machine::skip;
@@ -177,7 +177,15 @@ fn with_a_failed_sync(
     seed: &mut Seed,
 ) -> Outcome {
     let path = device.path("meta.redb");
-    let open = || Db::builder().live_readers(live_readers).open(&path);
+    let open = || {
+        Db::builder()
+            .share(if live_readers {
+                Share::Readers
+            } else {
+                Share::Nobody
+            })
+            .open(&path)
+    };
     let mut outcome = Outcome::default();
     drop(Db::create(&path).unwrap());
     let db = open().unwrap();
@@ -227,7 +235,15 @@ fn round(device: &Device, then: Then, live_readers: bool, seed: &mut Seed) -> Re
         assert_eq!(found, seen, "what was read is not what the disk has");
         return Ok(());
     }
-    let open = || Db::builder().live_readers(live_readers).open(&path);
+    let open = || {
+        Db::builder()
+            .share(if live_readers {
+                Share::Readers
+            } else {
+                Share::Nobody
+            })
+            .open(&path)
+    };
     let db = open().map_err(|error| format!("opening again: {error:#}"))?;
     outcome.check(&ids(&db).unwrap())?;
     create(&db, "after", 1 + seed.below(5), seed, &mut outcome);

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use bayplan::{Builder, Db, FieldMask, Result, Store};
+use bayplan::{Builder, Db, FieldMask, Result, Share, Store};
 
 use super::model::{self, Marks};
 use super::told::{Change, Told};
@@ -25,7 +25,11 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(20);
 pub(super) fn options(seed: &mut Seed) -> Builder {
     let live_readers = seed.one_in(4);
     Db::builder()
-        .live_readers(live_readers)
+        .share(if live_readers {
+            Share::Readers
+        } else {
+            Share::Nobody
+        })
         .commit_log(!live_readers && !seed.one_in(3))
         .check_integrity(!seed.one_in(4))
         .cache_bytes([1 << 16, 32 << 20][seed.below(2)])

@@ -1,6 +1,6 @@
 use std::fs;
 
-use bayplan::{Any, Container, Db, Runtime};
+use bayplan::{Any, Container, Db, Runtime, Share};
 
 use crate::util::{Place, assert_private, summary};
 
@@ -50,7 +50,10 @@ fn neither_a_backup_nor_a_store_is_overwritten() {
 fn a_store_in_use_is_backed_up_only_if_it_lets_others_read() {
     let place = Place::new();
     place.container("web", &[]);
-    let daemon = Db::builder().live_readers(true).open(place.db()).unwrap();
+    let daemon = Db::builder()
+        .share(Share::Readers)
+        .open(place.db())
+        .unwrap();
     let new = Container::new("new", Runtime::new("runc"), Any::new("spec", b"{}"));
     daemon.namespace("default").unwrap().create(new).unwrap();
     place.prints(&["backup", "backup.redb"]);

@@ -1,6 +1,6 @@
 use std::fs;
 
-use bayplan::{Any, Container, Db, Runtime};
+use bayplan::{Any, Container, Db, Runtime, Share};
 
 use crate::util::{Place, summary};
 
@@ -67,7 +67,10 @@ fn a_dry_run_estimates_and_changes_nothing() {
     assert!(told[1].ends_with(" MiB"), "{out}");
     assert_eq!(fs::read(place.db()).unwrap(), before);
     // Also while another process writes.
-    let _daemon = Db::builder().live_readers(true).open(place.db()).unwrap();
+    let _daemon = Db::builder()
+        .share(Share::Readers)
+        .open(place.db())
+        .unwrap();
     place.prints(&["compact", "--dry-run"]);
     assert_eq!(place.run(&["compact"]).code, 3);
 }

@@ -3,7 +3,7 @@ use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
-use bayplan::{Any, Container, Db, Runtime};
+use bayplan::{Any, Container, Db, Runtime, Share};
 
 use crate::util::{Place, SPEC, assert_private, summary};
 
@@ -139,7 +139,10 @@ fn damage_beside_a_writer_leaves_no_half_dump() {
     let place = Place::new();
     let spec = r#"{"ociVersion":"1.0.2","hostname":"MARKER"}"#;
     place.run_with(&["create", "web", "--spec", "-"], spec, &[]);
-    let _daemon = Db::builder().live_readers(true).open(place.db()).unwrap();
+    let _daemon = Db::builder()
+        .share(Share::Readers)
+        .open(place.db())
+        .unwrap();
     place.damage("MARKER");
     for args in [
         &["dump"][..],

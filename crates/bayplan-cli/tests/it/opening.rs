@@ -3,7 +3,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::thread;
 use std::time::Duration;
 
-use bayplan::Db;
+use bayplan::{Db, Share};
 
 use crate::util::Place;
 
@@ -151,7 +151,10 @@ fn a_locked_file_names_the_process_and_does_not_hang() {
 fn a_live_store_is_read_and_not_written() {
     let place = Place::new();
     place.container("web", &[]);
-    let _daemon = Db::builder().live_readers(true).open(place.db()).unwrap();
+    let _daemon = Db::builder()
+        .share(Share::Readers)
+        .open(place.db())
+        .unwrap();
     place.ok(&["ls", "-q"], "web\n");
     assert_eq!(place.run(&["rm", "web"]).code, 3);
     let check = place.prints(&["check"]);

@@ -3,7 +3,7 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use bayplan::Db;
+use bayplan::{Db, Share};
 
 use crate::util::{Place, assert_private, summary};
 
@@ -123,7 +123,11 @@ fn it_waits_for_a_file_in_use_if_told_to() {
     let place = Place::new();
     for live_readers in [false, true] {
         let held = Db::builder()
-            .live_readers(live_readers)
+            .share(if live_readers {
+                Share::Readers
+            } else {
+                Share::Nobody
+            })
             .open(place.db())
             .unwrap();
         let new = format!("{live_readers}.redb");

@@ -1,0 +1,174 @@
+//! Which processes may have a store open together: what its file says about that, and whose turn it is.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use redb::backends::FileBackend;
+use redb::{Database, StorageBackend, TableHandle, TransactionError, WriteTransaction};
+
+use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::policy::Share;
+use crate::records::keys::{self, meta};
+use crate::records::meta as stored;
+use crate::redb_file::fault::{OrFault, OrIo};
+use crate::redb_file::layout::Commit;
+use crate::redb_file::locks::{Byte, Locks};
+use crate::redb_file::trees::{self, ReadAt};
+
+/// How long to wait for the other processes that share a store, unless the caller says how long.
+pub(crate) const WAIT_DEFAULT: Duration = Duration::from_secs(5);
+
+/// How long an opener that only reads lets one pass that waits to write.
+const PASS_WAIT: Duration = Duration::from_millis(200);
+
+/// How long to wait before it is somebody else's turn is over, at first and at most.
+const TURN_RETRY_MIN: Duration = Duration::from_micros(100);
+const TURN_RETRY_MAX: Duration = Duration::from_millis(2);
+
+/// A file, read at any offset without a lock.
+struct Unlocked<B>(B);
+
+impl<B: StorageBackend> ReadAt for Unlocked<B> {
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+
+    fn read(&self, at: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read(at, out)
+    }
+}
+
+/// What a file says about who may open it. Nobody else may if it says nothing that can be read.
+///
+/// This takes no lock and reads a few pages, each of which proves itself by its checksum. They may be of the commit
+/// before the last, so whoever opens the store looks again then.
+pub(crate) fn peek(file: impl StorageBackend) -> Share {
+    let file = Unlocked(file);
+    let Ok(Some(header)) = trees::header(&file) else {
+        return Share::Nobody;
+    };
+    let mut found = Share::Nobody;
+    for commit in Commit::both(&header) {
+        let mut is_store = false;
+        let visited = trees::visit_intact_of(&file, &commit, keys::META.name(), &mut |key, row| {
+            is_store |= key == meta::FORMAT;
+            if key == meta::SHARE {
+                found = stored::share(Some(row)).unwrap_or_default();
+            }
+        });
+        if visited.is_ok() && is_store {
+            break;
+        }
+    }
+    found
+}
+
+/// Keeps those who only read from opening the file while this process waits to write it. Readers that come one after
+/// the other would keep it out for good.
+#[derive(Debug)]
+pub(crate) struct Turnstile {
+    /// Gives the byte up when it is dropped.
+    _locks: Locks,
+}
+
+impl Turnstile {
+    /// Closes it; none if another process has, or there is no such file.
+    pub(crate) fn close(path: &Path) -> Option<Self> {
+        let file = OpenOptions::new().read(true).write(true).open(path).ok()?;
+        let locks = Locks::of(file).ok()?;
+        match locks.take(Byte::Opening) {
+            Ok(true) => Some(Self { _locks: locks }),
+            Ok(false) | Err(_) => None,
+        }
+    }
+
+    /// Lets those pass who wait to write the file, for a while.
+    pub(crate) fn pass(locks: &Locks) -> Result<()> {
+        let deadline = Instant::now() + PASS_WAIT;
+        while locks.is_taken(Byte::Opening)? && Instant::now() < deadline {
+            thread::sleep(TURN_RETRY_MAX);
+        }
+        Ok(())
+    }
+}
+
+/// How long to wait for a file that is locked, by what it says about who may open it.
+pub(crate) fn wait(path: &Path) -> Duration {
+    let file = File::open(path).ok();
+    let backend = file.and_then(|file| FileBackend::new(file).ok());
+    match backend.map(peek) {
+        Some(Share::Processes) => WAIT_DEFAULT,
+        _ => Duration::ZERO,
+    }
+}
+
+/// Begins a write transaction among processes that all may write, and waits `timeout` for that.
+///
+/// The system does not say who has waited longest. So a process that wants to write first lets those try who wait
+/// already: one that writes all the time does not keep the others out.
+///
+/// # Errors
+///
+/// `Locked` if another process goes on writing.
+pub(crate) fn begin_write(
+    db: &Database,
+    locks: &Locks,
+    timeout: Duration,
+) -> Result<WriteTransaction> {
+    let deadline = Instant::now().checked_add(timeout);
+    let mut pause = TURN_RETRY_MIN;
+    let mut waits = false;
+    if locks.is_taken(Byte::Waiting)? {
+        thread::sleep(4 * TURN_RETRY_MIN);
+    }
+    let begun = loop {
+        match db.try_begin_write() {
+            Err(TransactionError::WouldBlock) => {}
+            begun => break begun.or_fault(),
+        }
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            break Err(Error::new(
+                ErrorKind::Locked,
+                format!(
+                    "another process has been writing for {timeout:?}: its transaction has not ended"
+                ),
+            ));
+        }
+        if !waits {
+            waits = locks.share(Byte::Waiting)?;
+        }
+        thread::sleep(pause);
+        pause = (2 * pause).min(TURN_RETRY_MAX);
+    };
+    if waits {
+        locks.give_up(Byte::Waiting)?;
+    }
+    begun
+}
+
+/// Says in a file who may open it from now on.
+pub(crate) fn write(db: &Database, share: Share) -> Result<()> {
+    let txn = db.begin_write().or_fault()?;
+    {
+        let mut table = txn.open_table(keys::META).or_fault()?;
+        match stored::seal_share(share)? {
+            Some(row) => drop(table.insert(meta::SHARE, row.as_slice()).or_fault()?),
+            None => drop(table.remove(meta::SHARE).or_fault()?),
+        }
+    }
+    txn.commit().or_fault()
+}
+
+/// A file of its own, for locks.
+pub(crate) fn locks(path: &Path) -> Result<Locks> {
+    Locks::of(
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(path)
+            .or_io()?,
+    )
+}

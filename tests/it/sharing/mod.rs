@@ -1,0 +1,3 @@
+//! Stores that several processes have open.
+
+mod modes;

@@ -1,0 +1,171 @@
+//! Who may open a store is kept in its file.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use bayplan::{Any, Container, Db, ErrorKind, FieldMask, Filters, Runtime, Share};
+
+fn container(id: &str) -> Container {
+    Container::new(id, Runtime::new("runc"), Any::new("spec", b"{}"))
+}
+
+fn create(path: &Path, share: Share) -> Db {
+    Db::builder().share(share).create(path).unwrap()
+}
+
+#[test]
+fn the_file_says_who_may_open_it() {
+    let directory = tempfile::tempdir().unwrap();
+    for share in Share::ALL {
+        let path = directory.path().join(share.as_str());
+        assert_eq!(create(&path, share).info().share, share);
+        assert_eq!(Db::open(&path).unwrap().info().share, share);
+        assert_eq!(Db::open_read_only(&path).unwrap().info().share, share);
+    }
+}
+
+#[test]
+fn it_can_be_changed_by_who_has_the_store_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("meta.redb");
+    create(&path, Share::Nobody)
+        .namespace("a")
+        .unwrap()
+        .create(container("kept"))
+        .unwrap();
+    for from in Share::ALL {
+        for to in Share::ALL {
+            drop(Db::builder().share(from).open(&path).unwrap());
+            let db = Db::builder().share(to).open(&path).unwrap();
+            assert_eq!(db.info().share, to, "from {from}");
+            assert!(db.namespace("a").unwrap().find("kept").unwrap().is_some());
+            assert!(db.check().unwrap().is_healthy());
+        }
+    }
+    let held = Db::builder().share(Share::Processes).open(&path).unwrap();
+    let options = Db::builder().lock_timeout(Duration::ZERO);
+    for to in [Share::Nobody, Share::Readers] {
+        let error = options.clone().share(to).open(&path).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Locked, "{error:#}");
+    }
+    drop(held);
+}
+
+#[test]
+fn handles_of_several_processes_see_what_each_committed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("meta.redb");
+    let one = create(&path, Share::Processes);
+    let other = Db::open(&path).unwrap();
+    let reader = Db::open_read_only(&path).unwrap();
+    let mut last = None;
+    for number in 0..20 {
+        let (writes, reads) = match number % 2 {
+            0 => (&one, &other),
+            _ => (&other, &one),
+        };
+        let id = format!("c{number}");
+        let label = ("round", number.to_string());
+        let made = writes
+            .namespace("a")
+            .unwrap()
+            .create(container(&id).label(label.0, &label.1))
+            .unwrap();
+        assert!(Some(made.revision) > last, "{number}");
+        last = Some(made.revision);
+        for db in [reads, &reader] {
+            let store = db.namespace("a").unwrap();
+            assert_eq!(store.get(&id).unwrap(), made);
+            let filters = Filters::parse([format!("labels.round=={number}")]).unwrap();
+            assert_eq!(store.query().filter(&filters).count().unwrap(), 1);
+            assert_eq!(store.query().count().unwrap(), number + 1);
+        }
+    }
+    let store = |db: &Db| db.namespace("a").unwrap();
+    let stale = store(&one).get("c0").unwrap();
+    let mask = FieldMask::parse(["labels"]).unwrap();
+    let changed = stale.clone().label("by", "other");
+    let first = store(&other)
+        .update_if(stale.revision, changed.clone(), &mask)
+        .unwrap();
+    let error = store(&one)
+        .update_if(stale.revision, changed, &mask)
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::FailedPrecondition);
+    let again = store(&one).set_label("c0", "by", "one").unwrap();
+    assert!(again.updated_at > first.updated_at && again.revision > first.revision);
+    drop((one, other, reader));
+    assert!(Db::open(&path).unwrap().check().unwrap().is_healthy());
+}
+
+#[test]
+fn a_write_waits_for_its_turn_for_as_long_as_it_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("meta.redb");
+    let one = create(&path, Share::Processes);
+    let wait = Duration::from_millis(50);
+    let other = Db::builder().lock_timeout(wait).open(&path).unwrap();
+    let txn = one.begin_write().unwrap();
+    let began = Instant::now();
+    let error = other
+        .namespace("a")
+        .unwrap()
+        .create(container("late"))
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Locked, "{error:#}");
+    assert!(began.elapsed() >= wait);
+    txn.commit().unwrap();
+    other
+        .namespace("a")
+        .unwrap()
+        .create(container("late"))
+        .unwrap();
+}
+
+/// Readers that overlap would keep a writer out for good.
+#[test]
+fn readers_that_come_one_after_the_other_let_a_writer_in() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("meta.redb");
+    drop(create(&path, Share::Nobody));
+    let ends = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !ends.load(std::sync::atomic::Ordering::Relaxed) {
+                    if let Ok(reader) = Db::open_read_only(&path) {
+                        std::thread::sleep(Duration::from_millis(5));
+                        drop(reader);
+                    }
+                }
+            });
+        }
+        std::thread::sleep(Duration::from_millis(50));
+        for _ in 0..5 {
+            let options = Db::builder().lock_timeout(Duration::from_secs(20));
+            let opened = options.open(&path);
+            if opened.is_err() {
+                ends.store(true, std::sync::atomic::Ordering::Relaxed);
+            }
+            opened.unwrap();
+        }
+        ends.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn a_log_is_for_a_store_of_one_process() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("meta.redb");
+    drop(create(&path, Share::Processes));
+    let error = Db::builder().commit_log(true).open(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    let options = Db::builder().commit_log(true).share(Share::Nobody);
+    let db = options.open(&path).unwrap();
+    db.namespace("a")
+        .unwrap()
+        .create(container("logged"))
+        .unwrap();
+    drop(db);
+    drop(Db::builder().share(Share::Processes).open(&path).unwrap());
+}
