@@ -1,3 +1,5 @@
 //! Stores that several processes have open.
 
+mod laws;
 mod modes;
+mod processes;
