@@ -39,6 +39,8 @@ impl Db {
     /// # }
     /// ```
     pub fn stats(&self) -> Result<Stats> {
+        // Its own one is younger.
+        let oldest = self.oldest_snapshot();
         let snapshot = self.read_verified(Operation::Measure)?;
         let shared = snapshot.shared();
         let in_context = |error: crate::Error| error.during(Operation::Measure).at(shared.path());
@@ -68,6 +70,8 @@ impl Db {
             metadata_bytes: sum(|table| table.metadata_bytes),
             fragmented_bytes: sum(|table| table.fragmented_bytes),
             free_bytes: None,
+            oldest_snapshot_ms: oldest
+                .map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
             memory_bytes: shared.memory_bytes(),
             namespaces: measured.namespaces,
             tables: measured.tables,

@@ -44,6 +44,10 @@ pub struct Stats {
     /// the free pages; [`Maintenance::compact`](crate::Maintenance::compact) gives them back to the file
     /// system.
     pub free_bytes: Option<u64>,
+    /// For how many milliseconds this process has held the oldest snapshot that is not of the last commit: a
+    /// [`ReadTxn`](crate::ReadTxn) or an iterator. `None` if it holds none. The file keeps every page that such a
+    /// snapshot needs, and grows while writers go on.
+    pub oldest_snapshot_ms: Option<u64>,
     /// About how much memory the records take that this process keeps there; 0 if it keeps none. See
     /// [`Builder::memory_bytes`](crate::Builder::memory_bytes).
     pub memory_bytes: u64,

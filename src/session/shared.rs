@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use redb::WriteTransaction;
@@ -20,13 +21,14 @@ use crate::session::process::{Own, Process};
 use crate::session::revisions::Revisions;
 use crate::session::settings::{Clock, Settings};
 use crate::session::sharing;
-use crate::session::snapshot::{Latest, Snapshot, revisions_below_in};
+use crate::session::snapshot::{Held, Latest, Snapshot, revisions_below_in};
 use crate::session::turn::WriteTurn;
 
 /// An open store.
 pub(crate) struct Shared {
     /// What the last commit left, for all who read.
     latest: Latest,
+    held: Held,
     pub(crate) file: File,
     /// What the log had when the store was opened.
     pub(crate) recovered: Recovered,
@@ -66,6 +68,7 @@ impl Shared {
         };
         Self {
             latest: Latest::default(),
+            held: Held::default(),
             path,
             policy,
             share: settings.share(),
@@ -151,7 +154,7 @@ impl Shared {
     pub(crate) fn snapshot(&self) -> Result<Arc<Own<Snapshot>>> {
         self.process.check_number()?;
         if self.file.is_written_by_others() {
-            return contained(|| self.take_snapshot()).map(Arc::new);
+            return contained(|| self.take_snapshot());
         }
         // Nobody commits while it is taken: who does has seen to it that there is one.
         self.latest
@@ -164,7 +167,7 @@ impl Shared {
         self.process.check_number()?;
         match &self.file {
             File::ReadOnly(followed) => {
-                let take = || contained(|| self.take_snapshot()).map(Arc::new);
+                let take = || contained(|| self.take_snapshot());
                 followed.verified(take)
             }
             File::ReadWrite(opened) | File::Inspected(opened) => {
@@ -182,7 +185,7 @@ impl Shared {
         let mut loading = self.keeper.loading();
         let latest = self.latest_snapshot();
         // If it cannot be taken, the next reader reports it.
-        let new = contained(|| self.take_snapshot()).ok().map(Arc::new);
+        let new = contained(|| self.take_snapshot()).ok();
         let (before, after) = (latest.as_ref(), new.as_ref());
         loading.publish(draft, before.map(|own| &***own), after.map(|own| &***own));
         let old = self.latest.replace(new);
@@ -206,9 +209,16 @@ impl Shared {
         &self.keeper
     }
 
-    fn take_snapshot(&self) -> Result<Own<Snapshot>> {
+    fn take_snapshot(&self) -> Result<Arc<Own<Snapshot>>> {
         let snapshot = Snapshot::of(self.file.begin_read()?)?;
-        Ok(Own::new(snapshot, &self.process))
+        let snapshot = Arc::new(Own::new(snapshot, &self.process));
+        self.held.add(&snapshot);
+        Ok(snapshot)
+    }
+
+    /// How long this process has held the oldest snapshot of what is not the last commit any more.
+    pub(crate) fn oldest_snapshot(&self) -> Option<Duration> {
+        self.held.oldest(self.latest_snapshot().as_ref())
     }
 
     /// The time, without the second that a leap second has twice.

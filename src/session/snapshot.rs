@@ -1,6 +1,7 @@
 //! The store as a commit left it, and the latest of these snapshots, which all readers share.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use redb::{ReadOnlyTable, ReadTransaction, WriteTransaction};
 
@@ -76,13 +77,13 @@ impl Latest {
     /// The snapshot, taken now if there is none. Others wait for it.
     pub(crate) fn get_or_take(
         &self,
-        take: impl FnOnce() -> Result<Own<Snapshot>>,
+        take: impl FnOnce() -> Result<Arc<Own<Snapshot>>>,
     ) -> Result<Arc<Own<Snapshot>>> {
         let mut latest = self.lock();
         if let Some(snapshot) = &*latest {
             return Ok(Arc::clone(snapshot));
         }
-        let snapshot = Arc::new(take()?);
+        let snapshot = take()?;
         *latest = Some(Arc::clone(&snapshot));
         Ok(snapshot)
     }
@@ -95,6 +96,29 @@ impl Latest {
 
     fn lock(&self) -> MutexGuard<'_, Option<Arc<Own<Snapshot>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Which snapshots are held, and since when: the file keeps every page that they need.
+#[derive(Default)]
+pub(crate) struct Held(Mutex<Vec<(Instant, Weak<Own<Snapshot>>)>>);
+
+impl Held {
+    /// A snapshot was taken.
+    pub(crate) fn add(&self, snapshot: &Arc<Own<Snapshot>>) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|(_, held)| held.strong_count() > 0);
+        all.push((Instant::now(), Arc::downgrade(snapshot)));
+    }
+
+    /// How long the oldest one has been held, `latest` aside, which all readers share.
+    pub(crate) fn oldest(&self, latest: Option<&Arc<Own<Snapshot>>>) -> Option<Duration> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let latest = latest.map(Arc::as_ptr);
+        let mut held = all.iter().filter(|(_, held)| {
+            held.strong_count() > 0 && latest.is_none_or(|latest| held.as_ptr() != latest)
+        });
+        held.next().map(|(since, _)| since.elapsed())
     }
 }
 

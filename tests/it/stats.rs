@@ -83,3 +83,23 @@ fn a_store_in_memory_has_no_file_to_measure() {
     let text = serde_json::to_string(&stats).unwrap();
     assert!(text.contains("\"containers_count\":0"), "{text}");
 }
+
+#[test]
+fn stats_tell_for_how_long_an_old_snapshot_is_held() {
+    let db = Db::in_memory().unwrap();
+    let store = db.namespace("a").unwrap();
+    assert_eq!(db.stats().unwrap().oldest_snapshot_ms, None);
+    let first = db.read().unwrap();
+    // It is that of the last commit, which all readers share.
+    assert_eq!(db.stats().unwrap().oldest_snapshot_ms, None);
+    store.create(container("1", 10)).unwrap();
+    let second = db.read().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    store.create(container("2", 10)).unwrap();
+    let both = db.stats().unwrap().oldest_snapshot_ms.unwrap();
+    assert!(both >= 20);
+    drop(first);
+    assert!(db.stats().unwrap().oldest_snapshot_ms.is_some());
+    drop(second);
+    assert_eq!(db.stats().unwrap().oldest_snapshot_ms, None);
+}

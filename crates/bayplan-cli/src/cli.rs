@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::command::{
     backup, check, compact, completions, create, dump, info, init, label, load, ls, man,
-    namespaces, restore, rm, salvage, stats, update,
+    namespaces, restore, rm, salvage, share, stats, update,
 };
 
 const AFTER_HELP: &str = "\
@@ -74,10 +74,9 @@ pub(crate) struct Global {
     #[arg(short, long, value_name = "NAME", global = true)]
     pub(crate) namespace: Option<OsString>,
 
-    /// How long to wait for a locked file [default: 0, fail at once]
-    #[arg(long, value_name = "SECONDS", global = true, default_value = "0")]
-    #[arg(hide_default_value = true)]
-    pub(crate) timeout: u64,
+    /// How long to wait for a file that is in use [default: 0, or 5 if processes share it]
+    #[arg(long, value_name = "SECONDS", global = true)]
+    pub(crate) timeout: Option<u64>,
 
     /// What an update may change [default: as the file was created]
     ///
@@ -109,6 +108,27 @@ impl From<Rules> for bayplan::Rules {
         match rules {
             Rules::Strict => Self::Strict,
             Rules::Containerd2 => Self::Containerd2,
+        }
+    }
+}
+
+/// Which processes may have a store open at the same time.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Share {
+    /// The process that opens it has it to itself; the fastest
+    Nobody,
+    /// One process writes, others read
+    Readers,
+    /// Any number of processes read and write
+    Processes,
+}
+
+impl From<Share> for bayplan::Share {
+    fn from(share: Share) -> Self {
+        match share {
+            Share::Nobody => Self::Nobody,
+            Share::Readers => Self::Readers,
+            Share::Processes => Self::Processes,
         }
     }
 }
@@ -158,6 +178,7 @@ pub(crate) enum ContainerCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ToolCommand {
     Stats(stats::Args),
+    Share(share::Args),
     Compact(compact::Args),
     Backup(backup::Args),
     Restore(restore::Args),

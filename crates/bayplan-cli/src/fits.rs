@@ -48,6 +48,7 @@ fn against_namespace(command: &Command) -> Option<Misfit> {
         | Command::Check(_)
         | Command::Tool(
             ToolCommand::Stats(_)
+            | ToolCommand::Share(_)
             | ToolCommand::Compact(_)
             | ToolCommand::Backup(_)
             | ToolCommand::Restore(_)

@@ -14,11 +14,26 @@ mod meter;
 mod note;
 mod prefix;
 mod run;
+mod spool;
 mod store;
 mod summary;
 mod table;
 mod text;
 mod unfinished;
+
+/// Whether output goes to a file, which takes all of it at once.
+#[cfg(unix)]
+fn is_regular_file(out: &io::Stdout) -> bool {
+    use std::os::fd::AsFd;
+    let file = out.as_fd().try_clone_to_owned().map(std::fs::File::from);
+    file.and_then(|file| file.metadata())
+        .is_ok_and(|metadata| metadata.is_file())
+}
+
+#[cfg(not(unix))]
+fn is_regular_file(_: &io::Stdout) -> bool {
+    false
+}
 
 fn main() -> ExitCode {
     // On damaged files, the library turns panics of redb into errors. They are reported as errors, and not
@@ -36,6 +51,7 @@ fn main() -> ExitCode {
                     out: io::stdout().is_terminal(),
                     err: io::stderr().is_terminal(),
                 },
+                may_wait: !is_regular_file(&io::stdout()),
             },
         )
     });

@@ -9,9 +9,10 @@ use clap::error::ErrorKind;
 use crate::cli::{Cli, Command, ContainerCommand, Global, ToolCommand};
 use crate::command::{
     backup, check, compact, completions, create, dump, info, init, label, load, ls, man,
-    namespaces, restore, rm, salvage, stats, update,
+    namespaces, restore, rm, salvage, share, stats, update,
 };
 use crate::failure::{Exit, Result, say};
+use crate::spool::Spool;
 use crate::{fits, unfinished};
 
 /// The streams of a command.
@@ -20,6 +21,8 @@ pub(crate) struct Io<'a> {
     pub(crate) out: &'a mut dyn Write,
     pub(crate) err: &'a mut dyn Write,
     pub(crate) terminals: Terminals,
+    /// Whether the reader of the output can let this process wait.
+    pub(crate) may_wait: bool,
 }
 
 /// Which of them are terminals.
@@ -86,6 +89,7 @@ fn container(command: ContainerCommand, global: &Global, io: &mut Io<'_>) -> Res
 fn tool(command: ToolCommand, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
     match command {
         ToolCommand::Stats(args) => stats::run(args, global, io),
+        ToolCommand::Share(args) => share::run(args, global, io),
         ToolCommand::Compact(args) => compact::run(args, global, io),
         ToolCommand::Backup(args) => backup::run(args, global, io),
         ToolCommand::Restore(args) => restore::run(args, global, io),
@@ -93,6 +97,28 @@ fn tool(command: ToolCommand, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
         ToolCommand::Load(args) => load::run(args, global, io),
         ToolCommand::Salvage(args) => salvage::run(args, global, io),
     }
+}
+
+/// Runs a command that may print much, and prints it when the command is done with the store.
+pub(crate) fn kept_back(
+    io: &mut Io<'_>,
+    command: impl FnOnce(&mut Io<'_>) -> Result<Exit>,
+) -> Result<Exit> {
+    if !io.may_wait {
+        return command(io);
+    }
+    let mut out = Spool::new();
+    let mut err = Vec::new();
+    let done = command(&mut Io {
+        input: &mut *io.input,
+        out: &mut out,
+        err: &mut err,
+        terminals: io.terminals,
+        may_wait: false,
+    });
+    let printed = out.copy_to(io.out).and_then(|()| Ok(io.out.flush()?));
+    let _ = io.err.write_all(&err);
+    done.and_then(|exit| printed.map(|()| exit))
 }
 
 /// Prints help, or what is wrong with the arguments.

@@ -68,10 +68,11 @@ impl Global {
 
     /// The options for opening or creating it.
     pub(crate) fn builder(&self) -> Builder {
-        let builder = Db::builder()
-            .lock_timeout(Duration::from_secs(self.timeout))
-            // No command makes more than one query: keeping records would cost more than it saves.
-            .memory_bytes(0);
+        // No command makes more than one query: keeping records would cost more than it saves.
+        let mut builder = Db::builder().memory_bytes(0);
+        if let Some(seconds) = self.timeout {
+            builder = builder.lock_timeout(Duration::from_secs(seconds));
+        }
         match self.rules {
             Some(rules) => builder.rules(rules.into()),
             None => builder,
@@ -80,7 +81,10 @@ impl Global {
 
     /// The tools for a file that is not open.
     pub(crate) fn tools(&self) -> Maintenance {
-        let tools = Maintenance::new().lock_timeout(Duration::from_secs(self.timeout));
+        let mut tools = Maintenance::new();
+        if let Some(seconds) = self.timeout {
+            tools = tools.lock_timeout(Duration::from_secs(seconds));
+        }
         match self.rules {
             Some(rules) => tools.rules(rules.into()),
             None => tools,

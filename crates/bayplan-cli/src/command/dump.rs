@@ -10,6 +10,7 @@ use crate::failure::{Exit, Failure, Result};
 use crate::input::is_stream;
 use crate::meter::Meter;
 use crate::run::Io;
+use crate::spool::Spool;
 use crate::store::ADVICE;
 use crate::summary::Made;
 
@@ -20,7 +21,8 @@ use crate::summary::Made;
 ///
 /// It goes to standard output, or to a new file that only its owner may read, since specifications may hold
 /// secrets. The last line marks a complete dump; for a damaged store it is missing, and the exit code is 2.
-/// The store may be in use by a process that lets others read.
+/// The store may be in use by a process that lets others read. A dump to a pipe or a terminal is first
+/// kept in a private temporary file (see TMPDIR), so that a slow reader does not hold up the store.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -47,6 +49,14 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
     let is_shown = io.terminals.err && !(is_output && io.terminals.out);
     let mut meter = Meter::new(io.err, is_shown, "dumping", "containers");
     let progress = |progress: Progress| meter.show(progress);
+    if is_output && io.may_wait {
+        let mut spool = Spool::new();
+        to_output(&dump, &mut spool, progress)?;
+        drop(dump);
+        drop(db);
+        watched(io.out, |out| spool.copy_to(out))?;
+        return Ok(Exit::Done);
+    }
     if is_output {
         to_output(&dump, io.out, progress)?;
         return Ok(Exit::Done);
@@ -68,17 +78,26 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
 }
 
 fn to_output(dump: &Dump<'_>, out: &mut dyn Write, progress: impl FnMut(Progress)) -> Result<()> {
+    watched(out, |out| {
+        let written = dump.write(out, progress);
+        written
+            .map(drop)
+            .map_err(|error| Failure::from(error).if_damaged(ADVICE))
+    })
+}
+
+/// Writes a dump, and tells an error of the output from others.
+fn watched(out: &mut dyn Write, write: impl FnOnce(&mut Watched<'_>) -> Result<()>) -> Result<()> {
     let mut out = Watched { out, failed: None };
-    let written = dump.write(&mut out, progress);
+    let written = write(&mut out);
     let _ = out.flush();
-    match (written, out.failed) {
+    match out.failed {
         // Whoever reads a dump means to keep it: unlike a list, half of one is of no use.
-        (_, Some(error)) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::new(
+        Some(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::new(
             "standard output was closed before the dump was complete",
         )),
-        (_, Some(error)) => Err(Failure::Output(error)),
-        (Ok(_), None) => Ok(()),
-        (Err(error), None) => Err(Failure::from(error).if_damaged(ADVICE)),
+        Some(error) => Err(Failure::Output(error)),
+        None => written,
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::cli::{Format, Global};
 use crate::failure::{Exit, Failure, Result, say};
-use crate::run::Io;
+use crate::run::{Io, kept_back};
 use crate::table::{Table, age};
 use crate::{json, note, text};
 
@@ -78,30 +78,44 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
     let filters = parse(&args.filters, args.strict_filters)?;
     warn(&filters, io.err);
     let (namespace, after) = start(&args, global)?;
+    kept_back(io, |io| {
+        list(&args, global, &filters, &namespace, after, io)
+    })
+}
+
+/// Lists the containers from `namespace` and `after` on.
+fn list(
+    args: &Args,
+    global: &Global,
+    filters: &Filters,
+    namespace: &str,
+    after: Option<String>,
+    io: &mut Io<'_>,
+) -> Result<Exit> {
     let snapshot = global.open_to_read()?.read()?;
-    let mut list = List::new(&args, io);
+    let mut list = List::new(args, io);
     if args.all_namespaces {
         for name in snapshot.list_namespaces()? {
             let after = match after.as_deref() {
-                _ if *name.as_str() < *namespace => continue,
-                after if name == *namespace => after,
+                _ if name.as_str() < namespace => continue,
+                after if name.as_str() == namespace => after,
                 _ => None,
             };
             let store = snapshot.namespace(name.as_str())?;
-            if list.visit(&store, after, &filters)?.is_break() {
+            if list.visit(&store, after, filters)?.is_break() {
                 break;
             }
         }
     } else {
-        let store = snapshot.namespace(&namespace)?;
-        let _ = list.visit(&store, after.as_deref(), &filters)?;
+        let store = snapshot.namespace(namespace)?;
+        let _ = list.visit(&store, after.as_deref(), filters)?;
     }
     let is_table = matches!(list.printer, Printer::Table(_));
     let listed = list.listed;
     let exit = list.finish()?;
     if is_table && listed == 0 && !args.all_namespaces {
         io.out.flush()?;
-        note::on_empty(&snapshot, &namespace, io.err)?;
+        note::on_empty(&snapshot, namespace, io.err)?;
     }
     Ok(exit)
 }

@@ -16,5 +16,6 @@ pub(crate) mod namespaces;
 pub(crate) mod restore;
 pub(crate) mod rm;
 pub(crate) mod salvage;
+pub(crate) mod share;
 pub(crate) mod stats;
 pub(crate) mod update;

@@ -60,7 +60,7 @@ fn a_store_in_use_is_backed_up_only_if_it_lets_others_read() {
     place.ok(&["ls", "-q", "--db", "backup.redb"], "new\nweb\n");
     drop(daemon);
 
-    let _daemon = Db::open(place.db()).unwrap();
+    let _daemon = Db::builder().share(Share::Nobody).open(place.db()).unwrap();
     let text = format!(
         "bayplan: open store DIR/meta.redb: the file is in use by process {}\n  \
          to wait for it: --timeout SECONDS\n",

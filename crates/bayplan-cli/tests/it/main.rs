@@ -23,6 +23,7 @@ mod opening;
 mod prefix;
 mod rm;
 mod salvage;
+mod share;
 mod stats;
 mod streams;
 mod update;
