@@ -4,7 +4,7 @@ use std::fs;
 
 use bayplan::{Db, Error, ErrorKind, Maintenance};
 
-use super::{BLOCK_BYTES, HEADS_BYTES, Place, assert_says, ids, killed, with_log};
+use super::{BLOCK_BYTES, HEADS_BYTES, Place, assert_says, holding, ids, killed, with_log};
 use crate::sample::plain;
 
 /// Asserts that whoever opens the store is refused, and changes nothing; gives the error.
@@ -145,10 +145,7 @@ fn a_log_of_another_store_or_another_log_of_this_one_is_told() {
 
 #[test]
 fn a_log_that_is_older_or_newer_than_the_file_is_told() {
-    let place = Place::new();
-    let db = with_log().create(place.store()).unwrap();
-    let store = db.namespace("default").unwrap();
-    store.create(plain("a")).unwrap();
+    let (place, db, store) = holding(&["a"]);
     let old = place.as_after_a_kill();
     for id in ["b", "c", "d"] {
         store.create(plain(id)).unwrap();
@@ -192,12 +189,7 @@ fn a_log_that_is_cut_empty_or_no_log_is_told() {
 
 #[test]
 fn a_log_that_is_damaged_while_it_is_open_is_found_by_the_check() {
-    let place = Place::new();
-    let db = with_log().create(place.store()).unwrap();
-    let store = db.namespace("default").unwrap();
-    for id in ["a", "b", "c"] {
-        store.create(plain(id)).unwrap();
-    }
+    let (place, db, store) = holding(&["a", "b", "c"]);
     for at in [0, 1] {
         assert!(db.check().unwrap().is_healthy());
         let damaged = |log: &mut Vec<u8>| log[HEADS_BYTES + at * BLOCK_BYTES + 40] ^= 1;
