@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use redb::StorageBackend;
 
-use crate::model::error::{Error, Result};
+use crate::model::error::{Error, ErrorKind, Result};
 use crate::redb_file::backend::Access;
 use crate::redb_file::durable::{FileCache, PageCache};
 use crate::redb_file::fault::OrIo;
@@ -85,6 +85,23 @@ impl LogFile {
     }
 }
 
+/// A log that is in use and not there. Salvage passes over it.
+pub(crate) fn missing(what: &str) -> Error {
+    Error::corrupt(format!(
+        "{what}. Commits that were acknowledged may be in it and nowhere else: put it back beside the file. \
+         Without it, salvage the store into a new file: that has all commits up to the last checkpoint"
+    ))
+}
+
+/// Something else that is there counts as if it were not.
+fn not_a_log(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::NotAStore => missing("it is not a regular file").caused_by(error),
+        ErrorKind::NotFound => missing(&error.to_string()),
+        _ => error,
+    }
+}
+
 /// The place beside a store's file.
 #[derive(Debug)]
 pub(crate) struct Beside(PathBuf);
@@ -123,7 +140,7 @@ impl LogPlace for Beside {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other.or_io()?,
         };
-        regular(&self.0)?;
+        regular(&self.0).map_err(not_a_log)?;
         let mut options = OpenOptions::new();
         let file = options
             .read(true)

@@ -11,7 +11,7 @@ use crate::session::file::identity;
 use crate::session::log::changes::TableCode;
 use crate::session::log::frame::{self, LOG_MAX_BYTES, Scanned};
 use crate::session::log::mark;
-use crate::session::log::place::LogPlace;
+use crate::session::log::place::{LogPlace, missing};
 
 /// What was found of a log.
 #[derive(Clone, Debug, Default)]
@@ -97,11 +97,8 @@ pub(crate) fn recover(
 
 fn read(place: Option<&dyn LogPlace>, access: Access) -> Result<Vec<u8>> {
     let log = place.map(|place| place.open(access)).transpose()?;
-    let missing = "it is not there. Commits that were acknowledged may be in it and nowhere else: put it back \
-                   beside the file. Without it, salvage the store into a new file: that has all commits up to \
-                   the last checkpoint";
     log.flatten()
-        .ok_or_else(|| Error::corrupt(missing))?
+        .ok_or_else(|| missing("it is not there"))?
         .bytes(LOG_MAX_BYTES)
 }
 

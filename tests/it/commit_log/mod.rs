@@ -10,6 +10,8 @@ use tempfile::TempDir;
 use crate::sample::{Contents, plain};
 
 mod flips;
+#[cfg(target_os = "linux")]
+mod places;
 mod recovery;
 mod states;
 mod use_of;
@@ -86,14 +88,14 @@ fn holding(ids: &[&str]) -> (Place, Db, Namespace) {
     for id in ids {
         store.create(plain(id)).unwrap();
     }
-    (place.as_after_a_kill(), Contents::of(&db).unwrap())
-}
     (place, db, store)
 }
 
 /// A store that was killed with nine frames in its log: those of `c1` to `c9`.
 fn killed() -> (Place, Contents) {
     let (place, db, _) = holding(&["c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9"]);
+    (place.as_after_a_kill(), Contents::of(&db).unwrap())
+}
 
 /// The ids of the containers of a store that opens.
 fn ids(builder: &Builder, path: &Path) -> Vec<String> {
