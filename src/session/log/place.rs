@@ -12,7 +12,7 @@ use redb::StorageBackend;
 
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::redb_file::backend::Access;
-use crate::redb_file::durable::{FileCache, PageCache};
+use crate::redb_file::durable::{FileCache, show_the_disk};
 use crate::redb_file::fault::OrIo;
 use crate::session::file::{own_file, regular};
 use crate::session::new_file::{NewFile, parent};
@@ -147,14 +147,11 @@ impl LogPlace for Beside {
             .write(access == Access::Write)
             .open(&self.0)
             .or_io()?;
-        // What could not be written is not there: see `redb_file::durable`. Pages that the system keeps all the
-        // same do no harm: what is read here becomes durable in the store's file before anything is built on it.
-        let dropped = FileCache::of(&file).or_io()?.drop_pages();
-        if access == Access::Write {
-            dropped.or_io()?;
-        }
+        let cache = FileCache::of(&file).or_io()?;
         let place = self.place_of(&file)?;
-        Ok(Some(LogFile::new(Box::new(own_file(file)?), Some(place))))
+        let backend = own_file(file)?;
+        show_the_disk(&backend, &cache, access).or_io()?;
+        Ok(Some(LogFile::new(Box::new(backend), Some(place))))
     }
 
     fn create(&self, bytes: &[u8]) -> Result<LogFile> {
