@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use bayplan::{Db, Error, ErrorKind, Maintenance};
+use bayplan::{Any, Container, Db, Error, ErrorKind, FieldMask, Maintenance};
 
 use super::{BLOCK_BYTES, HEADS_BYTES, Place, assert_says, holding, ids, killed, with_log};
 use crate::sample::plain;
@@ -113,8 +113,97 @@ fn a_damaged_frame_with_others_behind_it_is_damage() {
         &["frame 5 does not hold, and frame 6 behind it does"],
     );
     let (saved, said) = salvaged(&place);
-    assert_eq!(saved, ["c0", "c1", "c2", "c3", "c4"]);
+    let all_but_the_damaged = ["c0", "c1", "c2", "c3", "c4", "c6", "c7", "c8", "c9"];
+    assert_eq!(saved, all_but_the_damaged);
     assert!(said.contains("frame 5 does not hold"), "{said}");
+    assert!(
+        said.contains("4 commits behind the damage were applied"),
+        "{said}"
+    );
+}
+
+/// A store of containers `a` to `e` that was killed after each of `changes` had made a frame, of which the first is
+/// damaged.
+fn killed_behind_damage(changes: &[&dyn Fn(&Db)]) -> Place {
+    let (place, db, _) = holding(&["a", "b", "c", "d", "e"]);
+    db.checkpoint().unwrap();
+    for change in changes {
+        change(&db);
+    }
+    let killed = place.as_after_a_kill();
+    killed.change_log(|log| log[HEADS_BYTES + 100] ^= 1);
+    assert_says(&refused(&killed), &["frame 5 does not hold"]);
+    killed
+}
+
+/// Labels a container of a store.
+fn label(db: &Db, id: &str, value: &str) {
+    let labelled = Container::with_id(id).label("new", value);
+    let mask = FieldMask::parse(["labels.new"]).unwrap();
+    let store = db.namespace("default").unwrap();
+    store.update(labelled, &mask).unwrap();
+}
+
+#[test]
+fn what_is_behind_damage_is_saved_where_its_rows_fit_and_is_named_where_they_do_not() {
+    let killed = killed_behind_damage(&[
+        // Lost: labels, a spec, two new containers, a deletion, a namespace.
+        &|db| {
+            db.write(|txn| {
+                let store = txn.namespace("default")?;
+                let labels = Container::with_id("a").label("new", "lost");
+                store.update(labels, &FieldMask::parse(["labels.new"])?)?;
+                let spec = Container::with_id("b").spec(Any::new("t", b"lost"));
+                store.update(spec, &FieldMask::parse(["spec"])?)?;
+                store.create(plain("new"))?;
+                store.create(plain("half"))?;
+                store.delete("e")?;
+                txn.namespace("other")?.create(plain("new"))?;
+                Ok::<_, Error>(())
+            })
+            .unwrap();
+        },
+        &|db| label(db, "a", "saved"),
+        &|db| label(db, "b", "its spec is lost"),
+        &|db| label(db, "half", "its spec is lost"),
+        &|db| label(db, "c", "saved"),
+        &|db| db.namespace("default").unwrap().delete("d").unwrap(),
+        &|db| drop(db.namespace("default").unwrap().create(plain("e")).unwrap()),
+        &|db| {
+            drop(
+                db.namespace("other")
+                    .unwrap()
+                    .create(plain("saved"))
+                    .unwrap(),
+            )
+        },
+    ]);
+    let before = killed.bytes();
+    let report = Maintenance::new()
+        .salvage(killed.store(), killed.path("saved"), |_| {})
+        .unwrap();
+    assert!(killed.bytes() == before);
+    assert!(!report.is_complete);
+    let said = report.log_damage.unwrap();
+    assert!(
+        said.contains("7 commits behind the damage were applied"),
+        "{said}"
+    );
+    let uncertain: Vec<_> = report.uncertain.iter().map(|it| it.id.as_str()).collect();
+    assert_eq!(uncertain, ["b"]);
+    let lost: Vec<_> = report.lost.iter().map(|it| it.id.as_str()).collect();
+    assert_eq!(lost, ["half"]);
+
+    let db = Db::open(killed.path("saved")).unwrap();
+    assert!(db.check().unwrap().is_healthy());
+    let store = db.namespace("default").unwrap();
+    assert_eq!(store.query().ids().unwrap(), ["a", "b", "c", "e"]);
+    let labels = |id: &str| store.get(id).unwrap().labels.get("new").cloned();
+    assert_eq!(labels("a").as_deref(), Some("saved"));
+    assert_eq!(labels("b"), None);
+    assert_eq!(labels("c").as_deref(), Some("saved"));
+    let other = db.namespace("other").unwrap();
+    assert_eq!(other.query().ids().unwrap(), ["saved"]);
 }
 
 #[test]
