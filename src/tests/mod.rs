@@ -7,6 +7,7 @@ mod disk;
 mod faults;
 mod gate;
 mod images;
+mod kept;
 mod lost_pages;
 mod memory;
 mod migration;
