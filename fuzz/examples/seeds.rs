@@ -102,6 +102,47 @@ const FILES: [&[u8]; 22] = [
     &[0x05, 1, 0, 9, 0, 1, 0],
 ];
 
+/// Which log to take, how to read it, and what to change in it; see `src/harness/log.rs`.
+///
+/// A change is its kind, a block, a place in it, and what it takes. In both logs the frames begin in block 2.
+const LOGS: [&[u8]; 26] = [
+    &[0x00],
+    &[0x01],
+    &[0x02],
+    &[0x03],
+    &[0x06],
+    &[0x07],
+    &[0x08],
+    &[0x09],
+    // A flip: in a head, in the head before it, in the first frame, in a later one, behind them.
+    &[0x02, 0, 1, 20, 0, 1],
+    &[0x03, 0, 0, 20, 0, 1],
+    &[0x04, 0, 2, 40, 0, 1],
+    &[0x0a, 0, 4, 40, 0, 1],
+    &[0x0b, 0, 3, 5, 0, 0xff],
+    &[0x00, 0, 19, 9, 0, 1],
+    // Bytes over a number, an epoch, a length.
+    &[0x02, 1, 3, 16, 0, 8, 9, 0, 0, 0, 0, 0, 0, 0],
+    &[0x08, 1, 2, 8, 0, 8, 2, 0, 0, 0, 0, 0, 0, 0],
+    &[0x02, 1, 2, 28, 0, 4, 0xff, 0xff, 0xff, 0xff],
+    // A block over another one, over a head, and no more.
+    &[0x08, 3, 3, 0, 0, 2],
+    &[0x02, 3, 0, 0, 0, 1],
+    &[0x09, 4, 6, 0, 0],
+    // Shorter, and longer.
+    &[0x00, 5, 8, 0, 0],
+    &[0x0a, 5, 0, 0, 0],
+    &[0x02, 6, 1, 0, 0],
+    // The frame behind them all: a row that is none, a new row, one that is longer than the frame.
+    &[0x02, 7, 0, 0, 0, 1, 0, 9],
+    &[
+        0x02, 7, 0, 0, 0, 12, 0, 2, 1, 0, 0, 0, 2, 0, 0, 0, b'n', 0, 0,
+    ],
+    &[
+        0x06, 7, 0, 0, 0, 10, 0, 1, 1, 0, 0, 0, 0xfe, 0xff, 0xff, 0xff, b'n',
+    ],
+];
+
 /// A row: its kind, what makes its key, and what it holds; see `src/harness/record.rs`.
 fn row(kind: u8, key: &[u8], content: &[u8]) -> Vec<u8> {
     let count = u16::try_from(content.len()).unwrap().to_le_bytes();
@@ -373,6 +414,7 @@ fn main() {
             .collect::<Vec<_>>()
     });
     write("dump_load", dumps.iter().map(Vec::as_slice));
+    write("log", LOGS);
     write("open_file", FILES);
     let rows = rows();
     write("record", rows.iter().map(Vec::as_slice));

@@ -25,6 +25,8 @@
 //! A file was closed cleanly if its header says so: redb writes that after everything else was synced
 //! successfully. A handle whose sync failed writes no more, not even when it is closed.
 //!
+//! The log beside a file is treated in the same way, whenever it is read.
+//!
 //! A file that is opened for reading is also synced and dropped, but not rewritten. A page that the system
 //! kept can show a commit that is not on the disk, consistent as far as redb's checksums tell.
 
@@ -92,29 +94,42 @@ impl<B: StorageBackend, C: PageCache> Durable<B, C> {
             return Ok(()); // It is no store.
         }
         inner.read(0, &mut header)?;
-        if was_closed_well(&header) {
-            return Ok(());
+        match was_closed_well(&header) {
+            true => Ok(()),
+            false => show_the_disk(inner, cache, self.access),
         }
-        let dropped = cache.drop_pages();
-        if self.access == Access::Inspect {
-            // What could not be written is not shown any more. Reading needs no more than that.
-            return Ok(());
-        }
-        dropped?;
-        let kept = cache.kept()?;
-        for range in &kept {
-            cache.write_anew(range)?;
-        }
-        if !kept.is_empty() {
-            inner.sync_data()?;
-        }
-        let kept_bytes: u64 = kept.iter().map(|range| range.end - range.start).sum();
-        tracing::debug!(
-            kept_bytes,
-            "the file was not closed well: read from the disk"
-        );
-        Ok(())
     }
+}
+
+/// Ensures that a file shows what is on the disk, as far as the access allows; see the head of this file.
+///
+/// # Errors
+///
+/// What the system reports. Reading needs no more than that pages are dropped, and is told nothing: what could not be
+/// written is not shown any more.
+pub(crate) fn show_the_disk(
+    file: &impl StorageBackend,
+    cache: &impl PageCache,
+    access: Access,
+) -> io::Result<()> {
+    let dropped = cache.drop_pages();
+    if access == Access::Inspect {
+        return Ok(());
+    }
+    dropped?;
+    let kept = cache.kept()?;
+    for range in &kept {
+        cache.write_anew(range)?;
+    }
+    if !kept.is_empty() {
+        file.sync_data()?;
+    }
+    let kept_bytes: u64 = kept.iter().map(|range| range.end - range.start).sum();
+    tracing::debug!(
+        kept_bytes,
+        "the file was not closed well: read from the disk"
+    );
+    Ok(())
 }
 
 impl<B: StorageBackend, C: PageCache + 'static> StorageBackend for Durable<B, C> {

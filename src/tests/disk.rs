@@ -158,6 +158,11 @@ impl Disk {
         self.state().bytes.clone()
     }
 
+    /// Changes the bytes of the file, unseen by who has it open.
+    pub(super) fn damage(&self, change: impl FnOnce(&mut [u8])) {
+        change(&mut self.state().bytes);
+    }
+
     pub(super) fn log(&self) -> Vec<Event> {
         self.state().log.clone()
     }

@@ -1,11 +1,13 @@
 //! Tests that need the insides: crashes and faults through a [`disk::Disk`] that records calls or fails them, and the
 //! records kept in memory.
 
+mod cached;
 mod cost;
 mod disk;
 mod faults;
 mod gate;
 mod images;
+mod kept;
 mod lost_pages;
 mod memory;
 mod migration;

@@ -414,3 +414,53 @@ fn a_log_that_cannot_be_made_on_a_full_disk_refuses_the_write_and_nothing_else()
     store.create(plain("a")).unwrap();
     assert!(store.get("a").is_ok());
 }
+
+/// Records in memory are read on, as they were acknowledged, in every mode.
+#[test]
+fn records_in_memory_are_read_on_a_full_disk() {
+    for (live_readers, commit_log) in [(false, false), (true, false), (false, true)] {
+        let Some(disk) = Disk::mount("8m") else {
+            return;
+        };
+        let case = Case {
+            live_readers,
+            threads: 4,
+            spec_bytes: 20_000,
+            by_others: false,
+        };
+        let path = disk.path("meta.redb");
+        drop(Db::create(&path).unwrap());
+        let builder = Db::builder().share(if live_readers {
+            Share::Readers
+        } else {
+            Share::Nobody
+        });
+        let db = builder.commit_log(commit_log).open(&path).unwrap();
+        let mut outcome = Outcome::default();
+        let store = db.namespace("default").unwrap();
+        for number in 0..12 {
+            let id = format!("first-{number}");
+            store.create(sized(&id, case.spec_bytes)).unwrap();
+            outcome.acknowledged.insert(id);
+        }
+        while db.stats().unwrap().memory_bytes == 0 {
+            store.list(&Filters::all()).unwrap();
+        }
+        fill_up(&db, case, &mut outcome);
+        assert_eq!(
+            store.create(plain("later")).unwrap_err().kind(),
+            ErrorKind::Unavailable
+        );
+        let found = store.list(&Filters::all()).unwrap();
+        let ids: BTreeSet<String> = found.iter().map(|found| found.id.clone()).collect();
+        assert_eq!(ids, outcome.acknowledged, "{case:?}");
+        for container in found {
+            let stored = sized(&container.id, case.spec_bytes);
+            assert_eq!(container.spec, stored.spec, "{case:?}");
+            assert_eq!(store.get(&container.id).unwrap(), container, "{case:?}");
+        }
+        drop((store, db));
+        let seen = self::ids(&Db::open_read_only(&path).unwrap()).unwrap();
+        outcome.assert_holds(&seen, case);
+    }
+}

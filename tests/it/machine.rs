@@ -5,7 +5,7 @@
 
 use std::ffi::OsStr;
 use std::fmt::Display;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
@@ -53,6 +53,44 @@ impl Tmpfs {
     pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
+}
+
+impl Tmpfs {
+    /// Mounts it anew with other options.
+    #[track_caller]
+    pub(crate) fn remount(&self, options: &str) {
+        let options = format!("remount,{options}");
+        mount(&["-o", &options], self.path());
+    }
+}
+
+/// A file that is mounted over another one, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Bound(PathBuf);
+
+impl Bound {
+    /// Whoever has a [`Tmpfs`] may mount.
+    #[track_caller]
+    pub(crate) fn at(from: &Path, to: &Path) -> Self {
+        mount(&["--bind", from.to_str().unwrap()], to);
+        Self(to.to_owned())
+    }
+}
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[track_caller]
+fn mount(options: &[&str], at: &Path) {
+    let mounted = Command::new("mount")
+        .args(options)
+        .arg(at)
+        .output()
+        .unwrap();
+    assert!(mounted.status.success(), "{mounted:?}");
 }
 
 impl Drop for Tmpfs {

@@ -5,6 +5,7 @@ mod field_mask;
 mod filter;
 mod input;
 mod json;
+mod log;
 mod open_file;
 mod record;
 mod sample;
@@ -20,11 +21,12 @@ pub(crate) enum Canary {
 pub(crate) type Harness = fn(&[u8], Canary);
 
 /// Every target.
-pub(crate) const TARGETS: [(&str, Harness); 6] = [
+pub(crate) const TARGETS: [(&str, Harness); 7] = [
     ("dump_load", dump_load::run),
     ("field_mask", field_mask::run),
     ("filter", filter::run),
     ("json", json::run),
+    ("log", log::run),
     ("open_file", open_file::run),
     ("record", record::run),
 ];

@@ -21,6 +21,7 @@ use crate::model::progress::Progress;
 use crate::redb_file::fault::OrIo;
 use crate::session::file;
 use crate::session::log::place::{Beside, LogPlace};
+use crate::session::log::recover::Recovered;
 use work::Work;
 
 /// The result of [`Maintenance::salvage`]: what was saved, and what was not.
@@ -35,8 +36,8 @@ pub struct SalvageReport {
     /// false, the structure of the damaged file could not be followed everywhere, and there may have been
     /// others of which nothing was found.
     pub is_complete: bool,
-    /// What is wrong with the log of the damaged file, if commits may be lost with it: those after the last
-    /// checkpoint, or after the damage in the log. Containers that these changed are in the new file as they were before.
+    /// What is wrong with the log of the damaged file, if commits may be lost with it, and how many commits behind the
+    /// damage were applied all the same. Containers that lost commits changed may be in the new file as they were before.
     pub log_damage: Option<String>,
     /// How many namespaces the new file has.
     pub namespaces_count: u64,
@@ -100,8 +101,9 @@ impl Maintenance {
     ///    been deleted. Review them before you use them.
     ///
     /// The same applies to records of other kinds. Commits in the log beside the file
-    /// ([`Builder::commit_log`](crate::Builder::commit_log)) are taken as well, up to the first damage in it. If the log
-    /// is missing, or is not the one of this file, [`SalvageReport::log_damage`] says so.
+    /// ([`Builder::commit_log`](crate::Builder::commit_log)) are taken as well. If the log is damaged, a commit behind the
+    /// damage is applied as far as it does not need what was lost. [`SalvageReport::log_damage`] says so, or that the log
+    /// is missing or not the one of this file.
     ///
     /// A container of which nothing is left cannot be listed. If there may be any,
     /// [`SalvageReport::is_complete`] is false.
@@ -164,7 +166,7 @@ impl Maintenance {
         };
         let (file, live) = self.when_unlocked(from, open).map_err(of_source)?;
         let log_damage = match &live {
-            Some(live) => live.shared.recovered.loss.as_ref().map(Error::to_string),
+            Some(live) => damage_of_log(&live.shared.recovered),
             None => log_that_nobody_can_read(from),
         };
         Work::new(file, live, log_damage, self.settings())
@@ -185,6 +187,16 @@ fn locked(path: &Path) -> Result<File> {
         }
         Err(std::fs::TryLockError::Error(error)) => Err(error).or_io(),
     }
+}
+
+/// What is told of a log that could not be applied completely.
+fn damage_of_log(recovered: &Recovered) -> Option<String> {
+    let damage = recovered.loss.as_ref()?;
+    Some(match recovered.behind.commits {
+        0 => damage.to_string(),
+        1 => format!("{damage}. 1 commit behind the damage was applied"),
+        count => format!("{damage}. {count} commits behind the damage were applied"),
+    })
 }
 
 /// What is told of the log of a file that does not say which log it has.

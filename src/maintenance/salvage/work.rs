@@ -23,6 +23,7 @@ use crate::model::progress::Progress;
 use crate::model::record::Record;
 use crate::model::revision::Revision;
 use crate::query::Damaged;
+use crate::records::keys::Row;
 use crate::redb_file::fault::{OrIo, contained};
 use crate::redb_file::pages::Source;
 use crate::session::entity::Entity;
@@ -126,6 +127,7 @@ impl<'s> Work<'s> {
         if !self.absence_is_known || !self.damaged.is_empty() {
             self.salvage_remains(&mut bulk, progress)?;
         }
+        self.tell_what_the_log_had_in_part();
         self.salvage_namespaces(&mut bulk)?;
         contained(|| bulk.finish())?;
         new.set_revisions_below(self.revisions_below()?)?;
@@ -354,6 +356,33 @@ impl<'s> Work<'s> {
                 );
                 Ok(())
             }
+        }
+    }
+
+    /// Names the records of which the log has a part of a later version, and lost the rest.
+    fn tell_what_the_log_had_in_part(&mut self) {
+        let left = match &self.live {
+            Some(live) => live.shared.recovered.behind.left.clone(),
+            None => Vec::new(),
+        };
+        for own in left {
+            let row = Row::parse(&own);
+            let Some(name) = row.and_then(|row| RecordName::of_row(&row)) else {
+                continue;
+            };
+            let reason = "the log has a part of a later version; the rest of it is lost";
+            if !self.done.contains(&name) {
+                let (namespace, kind) = (&name.namespace, &name.kind);
+                self.lose(namespace, kind, name.id.as_str(), false, reason.to_owned());
+                continue;
+            }
+            self.uncertain.push(UncertainRecord {
+                namespace: name.namespace.to_string(),
+                kind: name.kind.to_string(),
+                id: name.id.to_string(),
+                is_possibly_deleted: false,
+                reason: reason.to_owned(),
+            });
         }
     }
 

@@ -243,6 +243,8 @@ pub(crate) struct Scanned<'b> {
     pub(crate) number: u64,
     /// What is wrong behind them, if anything is. A frame that was never acknowledged is not.
     pub(crate) damage: Option<Error>,
+    /// The frames of the same epoch that hold behind the damage.
+    behind: Vec<&'b [u8]>,
 }
 
 impl<'b> Scanned<'b> {
@@ -258,6 +260,16 @@ impl<'b> Scanned<'b> {
     /// `Corrupt` for a row that is none; nothing follows it.
     pub(crate) fn rows(&self) -> impl Iterator<Item = Result<RowChange<'b>>> {
         self.frames.iter().flat_map(|rows| Rows(rows))
+    }
+
+    /// How many frames there are behind the damage.
+    pub(crate) fn count_behind(&self) -> u64 {
+        self.behind.len() as u64
+    }
+
+    /// All rows of the frames behind the damage; the same errors.
+    pub(crate) fn rows_behind(&self) -> impl Iterator<Item = Result<RowChange<'b>>> {
+        self.behind.iter().flat_map(|rows| Rows(rows))
     }
 }
 
@@ -285,10 +297,17 @@ pub(crate) fn scan<'b>(bytes: &'b [u8], store: [u8; 16], marker: &Marker) -> Res
         frames.push(frame.rows);
         end = behind;
     }
+    let found = found_behind(bytes, &end);
+    let is_of_epoch = |frame: &&Frame<'b>| frame.epoch == end.epoch;
     Ok(Scanned {
         frames,
         number: end.number,
-        damage: damage_behind(bytes, &end),
+        damage: damage_behind(&found, &end),
+        behind: found
+            .iter()
+            .filter(is_of_epoch)
+            .map(|frame| frame.rows)
+            .collect(),
     })
 }
 
@@ -317,13 +336,27 @@ fn find_head(bytes: &[u8], owner: &Owner, epoch: u64) -> Result<LogHead> {
     }
 }
 
-/// What stands behind the last frame and cannot be: a frame is only written when all before it are synced.
-fn damage_behind(bytes: &[u8], end: &End) -> Option<Error> {
-    let places = (end.at..bytes.len()).step_by(BLOCK_BYTES);
-    let mut later = places.filter_map(|at| end.read(bytes, at));
-    let found = later.find(|frame| {
-        frame.epoch > end.epoch || (frame.epoch == end.epoch && frame.number > end.number)
-    })?;
+/// The frames behind the end that are no older than it, in their order. There are none unless something is damaged: a
+/// frame is only written when all before it are synced.
+fn found_behind<'b>(bytes: &'b [u8], end: &End) -> Vec<Frame<'b>> {
+    let mut found = Vec::new();
+    let mut last = (end.epoch, end.number);
+    let mut at = end.at;
+    while at < bytes.len() {
+        match end.read(bytes, at) {
+            Some(frame) if (frame.epoch, frame.number) > last => {
+                last = (frame.epoch, frame.number);
+                at += frame.bytes;
+                found.push(frame);
+            }
+            _ => at += BLOCK_BYTES,
+        }
+    }
+    found
+}
+
+fn damage_behind(found: &[Frame<'_>], end: &End) -> Option<Error> {
+    let found = found.first()?;
     Some(match found.epoch == end.epoch {
         true => Error::corrupt(format!(
             "the log is damaged: frame {} does not hold, and frame {} behind it does",

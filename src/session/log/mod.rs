@@ -9,6 +9,7 @@
 //! - [`frame`]: the bytes of a log.
 //! - [`place`]: the file of the log.
 //! - [`recover`]: what opening a store does with a log.
+//! - [`behind`]: what salvage does with the frames behind a damaged one.
 //!
 //! What must hold, and `docs/FORMAT.md` says why:
 //!
@@ -17,6 +18,7 @@
 //! 3. A frame is written only after all before it were synced. One failure, and nothing more is written.
 //! 4. The log is removed only after the file says durably that it is done with.
 
+pub(crate) mod behind;
 pub(crate) mod changes;
 pub(crate) mod frame;
 pub(crate) mod place;

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use redb::StorageBackend;
 
-use crate::model::error::{Error, Result};
-use crate::redb_file::durable::{FileCache, PageCache};
+use crate::model::error::{Error, ErrorKind, Result};
+use crate::redb_file::durable::{FileCache, show_the_disk};
 use crate::redb_file::fault::OrIo;
 use crate::redb_file::gate::Access;
 use crate::session::file::{own_file, regular};
@@ -93,6 +93,23 @@ impl LogFile {
     }
 }
 
+/// A log that is in use and not there. Salvage passes over it.
+pub(crate) fn missing(what: &str) -> Error {
+    Error::corrupt(format!(
+        "{what}. Commits that were acknowledged may be in it and nowhere else: put it back beside the file. \
+         Without it, salvage the store into a new file: that has all commits up to the last checkpoint"
+    ))
+}
+
+/// Something else that is there counts as if it were not.
+fn not_a_log(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::NotAStore => missing("it is not a regular file").caused_by(error),
+        ErrorKind::NotFound => missing(&error.to_string()),
+        _ => error,
+    }
+}
+
 /// The place beside a store's file.
 #[derive(Debug)]
 pub(crate) struct Beside(PathBuf);
@@ -131,21 +148,18 @@ impl LogPlace for Beside {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other.or_io()?,
         };
-        regular(&self.0)?;
+        regular(&self.0).map_err(not_a_log)?;
         let mut options = OpenOptions::new();
         let file = options
             .read(true)
             .write(access == Access::Write)
             .open(&self.0)
             .or_io()?;
-        // What could not be written is not there: see `redb_file::durable`. Pages that the system keeps all the
-        // same do no harm: what is read here becomes durable in the store's file before anything is built on it.
-        let dropped = FileCache::of(&file).or_io()?.drop_pages();
-        if access == Access::Write {
-            dropped.or_io()?;
-        }
+        let cache = FileCache::of(&file).or_io()?;
         let place = self.place_of(&file)?;
-        Ok(Some(LogFile::new(Box::new(own_file(file)?), Some(place))))
+        let backend = own_file(file)?;
+        show_the_disk(&backend, &cache, access).or_io()?;
+        Ok(Some(LogFile::new(Box::new(backend), Some(place))))
     }
 
     fn create(&self, bytes: &[u8]) -> Result<LogFile> {

@@ -8,10 +8,11 @@ use crate::records::marker::Marker;
 use crate::redb_file::fault::{OrFault, contained};
 use crate::redb_file::gate::Access;
 use crate::session::file::identity;
+use crate::session::log::behind::{self, Behind};
 use crate::session::log::changes::TableCode;
 use crate::session::log::frame::{self, Scanned};
 use crate::session::log::mark;
-use crate::session::log::place::LogPlace;
+use crate::session::log::place::{LogPlace, missing};
 
 /// What was found of a log.
 #[derive(Clone, Debug, Default)]
@@ -22,13 +23,15 @@ pub(crate) struct Recovered {
     pub(crate) commits: Option<u64>,
     /// What was passed over, where that is allowed: commits are lost.
     pub(crate) loss: Option<Error>,
+    /// What the commits behind the loss did.
+    pub(crate) behind: Behind,
 }
 
 /// What is done with a log of which not everything can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OnLoss {
     Refuse,
-    /// The commits before the damage are applied, and it is told.
+    /// The commits before the damage are applied, those behind it as far as they fit, and it is told.
     PassOver,
 }
 
@@ -84,7 +87,7 @@ pub(crate) fn recover(
         is_in_use: false,
         ..marker
     };
-    contained(|| apply(db, scanned.as_ref(), &done))?;
+    let behind = contained(|| apply(db, scanned.as_ref(), &done))?;
     drop(before);
     let commits = scanned.map_or(0, |log| log.count());
     tracing::info!(log = shown, commits, "applied what was in the log");
@@ -92,27 +95,26 @@ pub(crate) fn recover(
         marker: Some(done),
         commits: Some(commits),
         loss,
+        behind,
     })
 }
 
 fn read(place: Option<&dyn LogPlace>, access: Access) -> Result<Vec<u8>> {
     let log = place.map(|place| place.open(access)).transpose()?;
-    let missing = "it is not there. Commits that were acknowledged may be in it and nowhere else: put it back \
-                   beside the file. Without it, salvage the store into a new file: that has all commits up to \
-                   the last checkpoint";
     log.flatten()
-        .ok_or_else(|| Error::corrupt(missing))?
+        .ok_or_else(|| missing("it is not there"))?
         .bytes()
 }
 
-fn apply(db: &Database, scanned: Option<&Scanned<'_>>, done: &Marker) -> Result<()> {
+fn apply(db: &Database, scanned: Option<&Scanned<'_>>, done: &Marker) -> Result<Behind> {
     let mut txn = db.begin_write().or_fault()?;
     txn.set_quick_repair(true);
-    {
+    let mut behind = Behind::default();
+    if let Some(scanned) = scanned {
         let mut records = txn.open_table(keys::RECORDS).or_fault()?;
         let mut namespaces = txn.open_table(keys::NAMESPACES).or_fault()?;
         let mut meta = txn.open_table(keys::META).or_fault()?;
-        for row in scanned.into_iter().flat_map(Scanned::rows) {
+        for row in scanned.rows() {
             let row = row?;
             let table = match row.table {
                 TableCode::Records => &mut records,
@@ -124,7 +126,16 @@ fn apply(db: &Database, scanned: Option<&Scanned<'_>>, done: &Marker) -> Result<
                 None => table.remove(row.key).or_fault()?,
             };
         }
+        // There are none unless damage is passed over.
+        behind.commits = scanned.count_behind();
+        let mut tables = behind::Tables {
+            records: &mut records,
+            namespaces: &mut namespaces,
+            meta: &mut meta,
+        };
+        behind.left = behind::apply(scanned.rows_behind(), &mut tables)?;
     }
     mark(&txn, done)?;
-    txn.commit().or_fault()
+    txn.commit().or_fault()?;
+    Ok(behind)
 }

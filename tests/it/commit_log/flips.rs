@@ -7,7 +7,7 @@ use std::fs;
 
 use bayplan::Db;
 
-use super::{BLOCK_BYTES, HEADS_BYTES, LOG_BYTES, Place, with_log};
+use super::{BLOCK_BYTES, HEADS_BYTES, LOG_BYTES, Place, holding};
 use crate::sample::{Contents, marked};
 use crate::seed::{Seed, count_from_env, tell};
 
@@ -21,9 +21,7 @@ struct Tally {
 
 /// A killed store, what it holds, what it held before the last commit, and where the last frame begins and ends.
 fn image(seed: &mut Seed) -> (Place, [Contents; 2], [usize; 2]) {
-    let place = Place::new();
-    let db = with_log().create(place.store()).unwrap();
-    let store = db.namespace("default").unwrap();
+    let (place, db, store) = holding(&[]);
     for number in 0..40 {
         let most = [0, 3_000, 20_000][seed.below(3)];
         store

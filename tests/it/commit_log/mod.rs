@@ -4,12 +4,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bayplan::{Builder, Db, Error};
+use bayplan::{Builder, Db, Error, Namespace};
 use tempfile::TempDir;
 
 use crate::sample::{Contents, plain};
 
 mod flips;
+#[cfg(target_os = "linux")]
+mod places;
 mod recovery;
 mod states;
 mod use_of;
@@ -77,15 +79,21 @@ fn with_log() -> Builder {
     Db::builder().commit_log(true)
 }
 
-/// A store that was killed with commits in its log, each of one block: the containers `c0` (the commit that made the
-/// log), `c1`, ... `c9`.
-fn killed() -> (Place, Contents) {
+/// An open store with a log, and these containers. The first commit made the log; each of the others is a frame of one
+/// block.
+fn holding(ids: &[&str]) -> (Place, Db, Namespace) {
     let place = Place::new();
     let db = with_log().create(place.store()).unwrap();
     let store = db.namespace("default").unwrap();
-    for number in 0..10 {
-        store.create(plain(&format!("c{number}"))).unwrap();
+    for id in ids {
+        store.create(plain(id)).unwrap();
     }
+    (place, db, store)
+}
+
+/// A store that was killed with nine frames in its log: those of `c1` to `c9`.
+fn killed() -> (Place, Contents) {
+    let (place, db, _) = holding(&["c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9"]);
     (place.as_after_a_kill(), Contents::of(&db).unwrap())
 }
 

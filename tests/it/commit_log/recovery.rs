@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bayplan::{Db, Maintenance, Share};
 
-use super::{Place, ids, killed, with_log};
+use super::{holding, ids, killed, with_log};
 use crate::sample::{Contents, plain};
 
 #[test]
@@ -130,12 +130,7 @@ fn every_tool_finds_what_is_in_the_log() {
 
 #[test]
 fn tools_work_on_a_store_whose_log_is_in_use() {
-    let place = Place::new();
-    let db = with_log().create(place.store()).unwrap();
-    let store = db.namespace("default").unwrap();
-    for id in ["a", "b", "c"] {
-        store.create(plain(id)).unwrap();
-    }
+    let (place, db, store) = holding(&["a", "b", "c"]);
     let contents = Contents::of(&db).unwrap();
     db.backup(place.path("backup"), |_| {}).unwrap();
     let copy = Db::open(place.path("backup")).unwrap();
@@ -147,11 +142,7 @@ fn tools_work_on_a_store_whose_log_is_in_use() {
 
 #[test]
 fn a_log_that_closing_could_not_remove_is_removed_by_the_next_one() {
-    let place = Place::new();
-    let db = with_log().create(place.store()).unwrap();
-    let store = db.namespace("default").unwrap();
-    store.create(plain("a")).unwrap();
-    store.create(plain("b")).unwrap();
+    let (place, db, store) = holding(&["a", "b"]);
     let left = fs::read(place.log()).unwrap();
     drop((store, db));
     fs::write(place.log(), &left).unwrap();

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use bayplan::{Db, Error, ErrorKind, Maintenance, Share};
+use bayplan::{Any, Container, Db, Error, ErrorKind, FieldMask, Maintenance, Share};
 
-use super::{BLOCK_BYTES, HEADS_BYTES, Place, assert_says, ids, killed, with_log};
+use super::{BLOCK_BYTES, HEADS_BYTES, Place, assert_says, holding, ids, killed, with_log};
 use crate::sample::plain;
 
 /// Asserts that whoever opens the store is refused, and changes nothing; gives the error.
@@ -113,8 +113,97 @@ fn a_damaged_frame_with_others_behind_it_is_damage() {
         &["frame 5 does not hold, and frame 6 behind it does"],
     );
     let (saved, said) = salvaged(&place);
-    assert_eq!(saved, ["c0", "c1", "c2", "c3", "c4"]);
+    let all_but_the_damaged = ["c0", "c1", "c2", "c3", "c4", "c6", "c7", "c8", "c9"];
+    assert_eq!(saved, all_but_the_damaged);
     assert!(said.contains("frame 5 does not hold"), "{said}");
+    assert!(
+        said.contains("4 commits behind the damage were applied"),
+        "{said}"
+    );
+}
+
+/// A store of containers `a` to `e` that was killed after each of `changes` had made a frame, of which the first is
+/// damaged.
+fn killed_behind_damage(changes: &[&dyn Fn(&Db)]) -> Place {
+    let (place, db, _) = holding(&["a", "b", "c", "d", "e"]);
+    db.checkpoint().unwrap();
+    for change in changes {
+        change(&db);
+    }
+    let killed = place.as_after_a_kill();
+    killed.change_log(|log| log[HEADS_BYTES + 100] ^= 1);
+    assert_says(&refused(&killed), &["frame 5 does not hold"]);
+    killed
+}
+
+/// Labels a container of a store.
+fn label(db: &Db, id: &str, value: &str) {
+    let labelled = Container::with_id(id).label("new", value);
+    let mask = FieldMask::parse(["labels.new"]).unwrap();
+    let store = db.namespace("default").unwrap();
+    store.update(labelled, &mask).unwrap();
+}
+
+#[test]
+fn what_is_behind_damage_is_saved_where_its_rows_fit_and_is_named_where_they_do_not() {
+    let killed = killed_behind_damage(&[
+        // Lost: labels, a spec, two new containers, a deletion, a namespace.
+        &|db| {
+            db.write(|txn| {
+                let store = txn.namespace("default")?;
+                let labels = Container::with_id("a").label("new", "lost");
+                store.update(labels, &FieldMask::parse(["labels.new"])?)?;
+                let spec = Container::with_id("b").spec(Any::new("t", b"lost"));
+                store.update(spec, &FieldMask::parse(["spec"])?)?;
+                store.create(plain("new"))?;
+                store.create(plain("half"))?;
+                store.delete("e")?;
+                txn.namespace("other")?.create(plain("new"))?;
+                Ok::<_, Error>(())
+            })
+            .unwrap();
+        },
+        &|db| label(db, "a", "saved"),
+        &|db| label(db, "b", "its spec is lost"),
+        &|db| label(db, "half", "its spec is lost"),
+        &|db| label(db, "c", "saved"),
+        &|db| db.namespace("default").unwrap().delete("d").unwrap(),
+        &|db| drop(db.namespace("default").unwrap().create(plain("e")).unwrap()),
+        &|db| {
+            drop(
+                db.namespace("other")
+                    .unwrap()
+                    .create(plain("saved"))
+                    .unwrap(),
+            )
+        },
+    ]);
+    let before = killed.bytes();
+    let report = Maintenance::new()
+        .salvage(killed.store(), killed.path("saved"), |_| {})
+        .unwrap();
+    assert!(killed.bytes() == before);
+    assert!(!report.is_complete);
+    let said = report.log_damage.unwrap();
+    assert!(
+        said.contains("7 commits behind the damage were applied"),
+        "{said}"
+    );
+    let uncertain: Vec<_> = report.uncertain.iter().map(|it| it.id.as_str()).collect();
+    assert_eq!(uncertain, ["b"]);
+    let lost: Vec<_> = report.lost.iter().map(|it| it.id.as_str()).collect();
+    assert_eq!(lost, ["half"]);
+
+    let db = Db::open(killed.path("saved")).unwrap();
+    assert!(db.check().unwrap().is_healthy());
+    let store = db.namespace("default").unwrap();
+    assert_eq!(store.query().ids().unwrap(), ["a", "b", "c", "e"]);
+    let labels = |id: &str| store.get(id).unwrap().labels.get("new").cloned();
+    assert_eq!(labels("a").as_deref(), Some("saved"));
+    assert_eq!(labels("b"), None);
+    assert_eq!(labels("c").as_deref(), Some("saved"));
+    let other = db.namespace("other").unwrap();
+    assert_eq!(other.query().ids().unwrap(), ["saved"]);
 }
 
 #[test]
@@ -145,10 +234,7 @@ fn a_log_of_another_store_or_another_log_of_this_one_is_told() {
 
 #[test]
 fn a_log_that_is_older_or_newer_than_the_file_is_told() {
-    let place = Place::new();
-    let db = with_log().create(place.store()).unwrap();
-    let store = db.namespace("default").unwrap();
-    store.create(plain("a")).unwrap();
+    let (place, db, store) = holding(&["a"]);
     let old = place.as_after_a_kill();
     for id in ["b", "c", "d"] {
         store.create(plain(id)).unwrap();
@@ -192,12 +278,7 @@ fn a_log_that_is_cut_empty_or_no_log_is_told() {
 
 #[test]
 fn a_log_that_is_damaged_while_it_is_open_is_found_by_the_check() {
-    let place = Place::new();
-    let db = with_log().create(place.store()).unwrap();
-    let store = db.namespace("default").unwrap();
-    for id in ["a", "b", "c"] {
-        store.create(plain(id)).unwrap();
-    }
+    let (place, db, store) = holding(&["a", "b", "c"]);
     for at in [0, 1] {
         assert!(db.check().unwrap().is_healthy());
         let damaged = |log: &mut Vec<u8>| log[HEADS_BYTES + at * BLOCK_BYTES + 40] ^= 1;

@@ -5,7 +5,7 @@ use std::thread;
 
 use bayplan::{Any, Container, Db, ErrorKind, Runtime, Share};
 
-use super::{LOG_BYTES, Place, assert_says, ids, killed, with_log};
+use super::{LOG_BYTES, Place, assert_says, holding, ids, killed, with_log};
 use crate::sample::{Contents, plain};
 use crate::seed::Seed;
 
@@ -63,10 +63,8 @@ fn a_store_that_is_not_written_to_makes_no_log() {
 
 #[test]
 fn a_log_that_is_full_begins_anew_and_a_transaction_that_is_longer_than_it_needs_none() {
-    let place = Place::new();
-    let db = with_log().create(place.store()).unwrap();
+    let (place, db, store) = holding(&[]);
     let open = db.clone();
-    let store = db.namespace("default").unwrap();
     for number in 0..60 {
         store.create(large(&format!("c{number}"), 150_000)).unwrap();
         if number % 7 == 0 {
@@ -89,12 +87,7 @@ fn a_log_that_is_full_begins_anew_and_a_transaction_that_is_longer_than_it_needs
 
 #[test]
 fn a_checkpoint_brings_all_of_the_log_into_the_file() {
-    let place = Place::new();
-    let db = with_log().create(place.store()).unwrap();
-    let store = db.namespace("default").unwrap();
-    for id in ["a", "b", "c"] {
-        store.create(plain(id)).unwrap();
-    }
+    let (place, db, _) = holding(&["a", "b", "c"]);
     assert_eq!(db.check().unwrap().log_commits, Some(2));
     db.checkpoint().unwrap();
     assert_eq!(db.check().unwrap().log_commits, Some(0));
@@ -106,9 +99,7 @@ fn a_checkpoint_brings_all_of_the_log_into_the_file() {
 
 #[test]
 fn threads_share_frames_and_a_kill_loses_none_of_theirs() {
-    let place = Place::new();
-    let db = with_log().create(place.store()).unwrap();
-    let store = db.namespace("default").unwrap();
+    let (place, db, store) = holding(&[]);
     thread::scope(|scope| {
         for thread in 0..8 {
             let store = &store;
@@ -182,11 +173,7 @@ fn a_log_that_is_removed_or_replaced_while_it_is_open_is_gone_and_closing_saves_
         }),
     ];
     for (what, lose) in losses {
-        let place = Place::new();
-        let db = with_log().create(place.store()).unwrap();
-        let store = db.namespace("default").unwrap();
-        store.create(plain("a")).unwrap();
-        store.create(plain("b")).unwrap();
+        let (place, db, store) = holding(&["a", "b"]);
         lose(&place);
         for error in [
             store.create(plain("c")).unwrap_err(),

@@ -2,7 +2,7 @@
 //!
 //! The disk is a real file system on a real device, which fails to write data and works again
 //! ([`device`]). The system takes the pages that it could not write for clean, and shows them to
-//! whoever opens the file. It takes root, loop devices, e2fsprogs and Python.
+//! whoever opens the file, or its log. It takes root, loop devices, e2fsprogs and Python.
 //!
 //! `BAYPLAN_FAILED_SYNCS` sets how many rounds, `BAYPLAN_SEED` repeats a run.
 
@@ -10,10 +10,10 @@ mod device;
 
 use std::collections::BTreeSet;
 use std::error::Error as _;
-use std::path::Path;
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
-use bayplan::{Any, Container, Db, Error, ErrorKind, Filters, Result, Share};
+use bayplan::{Any, Builder, Container, Db, Error, ErrorKind, Filters, Result, Share};
 
 use self::device::{Device, Mapped};
 use crate::machine::skip;
@@ -22,6 +22,40 @@ use crate::seed::{Seed, count_from_env, tell};
 
 const CHILD_FILE: &str = "BAYPLAN_FAILED_SYNC_FILE";
 const CHILD_SEED: &str = "BAYPLAN_FAILED_SYNC_SEED";
+const CHILD_MODE: &str = "BAYPLAN_FAILED_SYNC_MODE";
+
+/// How a store is opened, and what of it the disk fails to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Plain,
+    LiveReaders,
+    /// A frame of the log.
+    Log,
+    /// The file, in a checkpoint. All blocks of the log were written before, so the disk takes its frames.
+    Checkpoint,
+}
+
+const MODES: [Mode; 4] = [Mode::Plain, Mode::Log, Mode::LiveReaders, Mode::Checkpoint];
+
+impl Mode {
+    fn has_log(self) -> bool {
+        matches!(self, Self::Log | Self::Checkpoint)
+    }
+
+    fn builder(self) -> Builder {
+        Db::builder()
+            .share(if self == Self::LiveReaders {
+                Share::Readers
+            } else {
+                Share::Nobody
+            })
+            .commit_log(self.has_log())
+    }
+}
+
+/// How long a log is, and the frames that fill it before.
+const LOG_BYTES: usize = 1 << 20;
+const FILLING_BYTES: usize = 100_000;
 
 /// How the store is used after the failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +64,7 @@ enum Then {
     SameProcess,
     /// The process that failed has ended.
     OtherProcess,
-    /// Another program has the file mapped, so that its pages stay in the system's cache.
+    /// Another program has the file and the log mapped, so that their pages stay in the system's cache.
     Mapped,
     /// It is looked into, and backed up.
     ReadOnly,
@@ -137,8 +171,13 @@ fn works_until_the_disk_fails() {
         return; // Only the tests of the parent run this.
     };
     let mut seed = Seed::new(std::env::var(CHILD_SEED).unwrap().parse().unwrap());
-    let db = Db::open(path).unwrap();
+    let number: usize = std::env::var(CHILD_MODE).unwrap().parse().unwrap();
+    let mode = MODES[number];
+    let db = mode.builder().open(path).unwrap();
     let mut outcome = Outcome::default();
+    begin(&db, mode, &mut seed, &mut outcome);
+    println!("\nready");
+    std::io::stdin().read_line(&mut String::new()).unwrap();
     create_until_it_fails(&db, &mut seed, &mut outcome);
     for id in outcome.acknowledged {
         println!("acknowledged {id}");
@@ -149,56 +188,66 @@ fn works_until_the_disk_fails() {
     std::process::exit(0);
 }
 
-fn fail_in_a_child(path: &Path, seed: &mut Seed, outcome: &mut Outcome) {
-    let child = Command::new(std::env::current_exe().unwrap())
+fn fail_in_a_child(device: &Device, mode: Mode, seed: &mut Seed, outcome: &mut Outcome) {
+    let number = MODES.iter().position(|one| *one == mode).unwrap();
+    let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "failed_sync::works_until_the_disk_fails"])
         .arg("--nocapture")
-        .env(CHILD_FILE, path)
+        .env(CHILD_FILE, device.path("meta.redb"))
         .env(CHILD_SEED, seed.number().to_string())
-        .stdin(Stdio::null())
-        .output()
+        .env(CHILD_MODE, number.to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
         .unwrap();
-    let told = String::from_utf8(child.stdout).unwrap();
-    for line in told.lines() {
-        match line.split_once(' ') {
+    let mut told = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(told.any(|line| line.unwrap() == "ready"));
+    device.fail();
+    child.stdin.take().unwrap().write_all(b"go on\n").unwrap();
+    for line in told {
+        match line.unwrap().split_once(' ') {
             Some(("acknowledged", id)) => outcome.acknowledged.insert(id.to_owned()),
             Some(("uncertain", id)) => outcome.uncertain.insert(id.to_owned()),
             _ => false,
         };
     }
-    assert!(!outcome.uncertain.is_empty(), "{told}");
+    child.wait().unwrap();
+    assert!(!outcome.uncertain.is_empty());
+}
+
+/// Writes while the disk takes it. With a log, this makes it.
+fn begin(db: &Db, mode: Mode, seed: &mut Seed, outcome: &mut Outcome) {
+    let count = 1 + seed.below(8);
+    create(db, "before", count, seed, outcome);
+    if mode != Mode::Checkpoint {
+        return;
+    }
+    // Zeros are no blocks to this disk: every block of the log gets something else.
+    let store = db.namespace("default").unwrap();
+    for number in 0..LOG_BYTES / FILLING_BYTES {
+        let id = format!("filling-{number}");
+        let spec = Any::new("t", seed.bytes(FILLING_BYTES - 2_000));
+        store.create(plain(&id).spec(spec)).unwrap();
+        outcome.acknowledged.insert(id);
+    }
+    db.checkpoint().unwrap();
 }
 
 /// A store on a disk, after a sync that failed; the disk works again.
-fn with_a_failed_sync(
-    device: &Device,
-    live_readers: bool,
-    in_a_child: bool,
-    seed: &mut Seed,
-) -> Outcome {
+fn with_a_failed_sync(device: &Device, mode: Mode, in_a_child: bool, seed: &mut Seed) -> Outcome {
     let path = device.path("meta.redb");
-    let open = || {
-        Db::builder()
-            .share(if live_readers {
-                Share::Readers
-            } else {
-                Share::Nobody
-            })
-            .open(&path)
-    };
     let mut outcome = Outcome::default();
     drop(Db::create(&path).unwrap());
-    let db = open().unwrap();
-    create(&db, "before", 1 + seed.below(8), seed, &mut outcome);
     if in_a_child {
-        drop(db);
-        device.fail();
-        fail_in_a_child(&path, seed, &mut outcome);
+        fail_in_a_child(device, mode, seed, &mut outcome);
     } else {
+        let db = mode.builder().open(&path).unwrap();
+        begin(&db, mode, seed, &mut outcome);
         device.fail();
         let error = create_until_it_fails(&db, seed, &mut outcome);
         refuses_writes_and_reads_on(db, &error, &outcome);
     }
+    assert_eq!(device.path("meta.redb-log").exists(), mode.has_log());
     device.heal();
     outcome
 }
@@ -215,12 +264,13 @@ fn after_a_power_cut(device: &Device, outcome: &Outcome) -> Result<BTreeSet<Stri
     Ok(found)
 }
 
-fn round(device: &Device, then: Then, live_readers: bool, seed: &mut Seed) -> Result<(), String> {
+fn round(device: &Device, then: Then, mode: Mode, seed: &mut Seed) -> Result<(), String> {
     let path = device.path("meta.redb");
     let in_a_child = then == Then::OtherProcess;
-    let mut outcome = with_a_failed_sync(device, live_readers, in_a_child, seed);
+    let mut outcome = with_a_failed_sync(device, mode, in_a_child, seed);
+    let log = Some(device.path("meta.redb-log")).filter(|log| log.exists());
     let _mapped = match then {
-        Then::Mapped => Some(Mapped::of(&path)),
+        Then::Mapped => Some((Mapped::of(&path), log.as_deref().map(Mapped::of))),
         _ => None,
     };
     if then == Then::ReadOnly {
@@ -235,17 +285,19 @@ fn round(device: &Device, then: Then, live_readers: bool, seed: &mut Seed) -> Re
         assert_eq!(found, seen, "what was read is not what the disk has");
         return Ok(());
     }
-    let open = || {
-        Db::builder()
-            .share(if live_readers {
-                Share::Readers
-            } else {
-                Share::Nobody
-            })
-            .open(&path)
+    // Whoever opens it next may do without the log, and without verifying.
+    let builder = match seed.one_in(3) {
+        true => Db::builder(),
+        false => mode.builder(),
     };
-    let db = open().map_err(|error| format!("opening again: {error:#}"))?;
-    outcome.check(&ids(&db).unwrap())?;
+    let db = builder.check_integrity(!seed.one_in(3)).open(&path);
+    let db = db.map_err(|error| format!("opening again: {error:#}"))?;
+    let found = ids(&db).unwrap();
+    outcome.check(&found)?;
+    if seed.one_in(4) {
+        let survived = after_a_power_cut(device, &outcome)?;
+        assert_eq!(survived, found, "what was read is not what the disk has");
+    }
     create(&db, "after", 1 + seed.below(5), seed, &mut outcome);
     if seed.one_in(2) {
         db.close().unwrap();
@@ -266,11 +318,10 @@ fn after_a_failed_sync_a_store_that_is_opened_again_holds_what_it_acknowledges()
             return;
         };
         let then = THENS[number % THENS.len()];
-        let live_readers = number / THENS.len() % 2 == 1 && then != Then::OtherProcess;
+        let mode = MODES[number / THENS.len() % MODES.len()];
         let now = seed.get();
-        round(&device, then, live_readers, &mut seed).unwrap_or_else(|why| {
-            panic!("{then:?}, live_readers {live_readers}, seed {now}: {why}")
-        });
+        round(&device, then, mode, &mut seed)
+            .unwrap_or_else(|why| panic!("{then:?}, {mode:?}, seed {now}: {why}"));
     }
     tell(format_args!(
         "failed-syncs={count} lost=0 panics=0 silent=0 seed={first_seed}"
@@ -287,7 +338,7 @@ fn without_dropping_the_cache_a_failed_sync_loses_what_is_acknowledged_later() {
         let Some(device) = device() else {
             return;
         };
-        let outcome = with_a_failed_sync(&device, false, false, &mut seed);
+        let outcome = with_a_failed_sync(&device, Mode::Plain, false, &mut seed);
         let db = redb::Database::open(device.path("meta.redb")).unwrap();
         for number in 0..3 {
             let txn = db.begin_write().unwrap();

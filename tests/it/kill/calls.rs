@@ -15,19 +15,19 @@ use crate::seed::{Seed, count_from_env, tell};
 
 const ROLES: [&str; 4] = ["create", "restore", "load", "salvage"];
 const CALLS: [&str; 5] = ["pwrite64", "ftruncate", "fdatasync", "fsync", "linkat"];
-const ENDS: [&str; 2] = ["signal=SIGKILL", "error=EIO"];
+pub(super) const ENDS: [&str; 2] = ["signal=SIGKILL", "error=EIO"];
 
 /// What became of a child.
-struct Outcome {
+pub(super) struct Outcome {
     /// Whether there were as many calls.
-    was_met: bool,
+    pub(super) was_met: bool,
     was_done: bool,
-    told: String,
+    pub(super) told: String,
 }
 
 /// Whether strace runs; the suite is skipped otherwise.
 #[track_caller]
-fn has_strace(directory: &Path) -> bool {
+pub(super) fn has_strace(directory: &Path) -> bool {
     let log = directory.join("calls.log");
     let strace = Command::new("strace")
         .args(["-qq", "-o"])
@@ -44,8 +44,13 @@ fn has_strace(directory: &Path) -> bool {
 
 /// Runs a tool whose `nth` call of one kind ends as said.
 fn run(place: &Place, role: &str, call: &str, end: &str, nth: usize) -> Outcome {
-    let log = place.path().join("calls.log");
     let _ = fs::remove_file(place.target());
+    traced(place.path(), &format!("{role} once"), call, end, nth)
+}
+
+/// Runs a child in a directory, whose `nth` call of one kind ends as said.
+pub(super) fn traced(directory: &Path, role: &str, call: &str, end: &str, nth: usize) -> Outcome {
+    let log = directory.join("calls.log");
     let output = Command::new("strace")
         .args(["-f", "-qq", "-o"])
         .arg(&log)
@@ -54,9 +59,9 @@ fn run(place: &Place, role: &str, call: &str, end: &str, nth: usize) -> Outcome 
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", "kill::child::works_until_it_is_killed"])
         .arg("--nocapture")
-        .env(CHILD_FILE, place.path())
+        .env(CHILD_FILE, directory)
         .env(CHILD_SEED, "0")
-        .env(CHILD_ROLE, format!("{role} once"))
+        .env(CHILD_ROLE, role)
         .output()
         .unwrap();
     let log = fs::read_to_string(log).unwrap();

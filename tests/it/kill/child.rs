@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bayplan::{Builder, Db, FieldMask, Result, Share, Store};
 
+use super::log_calls;
 use super::model::{self, Marks};
 use super::told::{Change, Told};
 use super::tools;
@@ -61,6 +62,8 @@ fn works_until_it_is_killed() {
             }
             Err(error) => Told::Failed(format!("{error:#}")).tell(),
         },
+        "works with a log" => log_calls::work(path.as_ref()),
+        "recovers" => log_calls::recover(path.as_ref()),
         tool => tools::work(tool, path.as_ref()),
     }
 }

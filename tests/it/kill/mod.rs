@@ -20,6 +20,7 @@ use told::Told;
 
 mod calls;
 mod child;
+mod log_calls;
 mod model;
 mod running;
 mod told;
