@@ -1,7 +1,6 @@
 //! The store, and the handles for its namespaces.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::api::collection::Namespace;
 use crate::model::error::{Error, Operation, Result};
@@ -152,11 +151,6 @@ impl Db {
         self.begin_write()
             .and_then(WriteTxn::commit_as_checkpoint)
             .map_err(|error| error.during(Operation::Checkpoint))
-    }
-
-    /// How long this process has held the oldest snapshot that is not of the last commit.
-    pub(crate) fn oldest_snapshot(&self) -> Option<Duration> {
-        self.shared.oldest_snapshot()
     }
 
     /// A snapshot with all its pages verified, whatever options the store was opened with.

@@ -39,11 +39,10 @@ impl Db {
     /// # }
     /// ```
     pub fn stats(&self) -> Result<Stats> {
-        // Its own one is younger.
-        let oldest = self.oldest_snapshot();
         let snapshot = self.read_verified(Operation::Measure)?;
         let shared = snapshot.shared();
         let in_context = |error: crate::Error| error.during(Operation::Measure).at(shared.path());
+        let oldest = snapshot.oldest_other().map_err(in_context)?;
         let measured = contained(|| measure(snapshot.snapshot(), snapshot.is_verified()))
             .map_err(in_context)?;
         let file_bytes = match shared.path() {

@@ -216,9 +216,13 @@ impl Shared {
         Ok(snapshot)
     }
 
-    /// How long this process has held the oldest snapshot of what is not the last commit any more.
-    pub(crate) fn oldest_snapshot(&self) -> Option<Duration> {
-        self.held.oldest(self.latest_snapshot().as_ref())
+    /// How long this process has held the oldest snapshot, except for this one and that of the last commit.
+    pub(crate) fn oldest_snapshot(&self, except: &Arc<Own<Snapshot>>) -> Result<Option<Duration>> {
+        // Before any lock is taken: a fork may have copied one that is held for good.
+        self.process.check_number()?;
+        let latest = self.latest_snapshot();
+        let excepted: Vec<_> = latest.iter().chain([except]).collect();
+        Ok(self.held.oldest(&excepted))
     }
 
     /// The time, without the second that a leap second has twice.

@@ -111,12 +111,12 @@ impl Held {
         all.push((Instant::now(), Arc::downgrade(snapshot)));
     }
 
-    /// How long the oldest one has been held, `latest` aside, which all readers share.
-    pub(crate) fn oldest(&self, latest: Option<&Arc<Own<Snapshot>>>) -> Option<Duration> {
+    /// How long the oldest one has been held, except for these.
+    pub(crate) fn oldest(&self, except: &[&Arc<Own<Snapshot>>]) -> Option<Duration> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let latest = latest.map(Arc::as_ptr);
         let mut held = all.iter().filter(|(_, held)| {
-            held.strong_count() > 0 && latest.is_none_or(|latest| held.as_ptr() != latest)
+            let is_excepted = |other: &&Arc<_>| held.as_ptr() == Arc::as_ptr(other);
+            held.strong_count() > 0 && !except.iter().any(is_excepted)
         });
         held.next().map(|(since, _)| since.elapsed())
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use redb::{ReadTransaction, ReadableTableMetadata};
 
@@ -158,6 +159,11 @@ impl ReadTxn {
     /// The transaction of redb beneath, for who reads whole tables.
     pub(crate) fn snapshot(&self) -> &ReadTransaction {
         &self.snapshot.txn
+    }
+
+    /// For how long the process has held the oldest other snapshot that is not of the last commit.
+    pub(crate) fn oldest_other(&self) -> Result<Option<Duration>> {
+        self.shared.oldest_snapshot(&self.snapshot)
     }
 
     pub(crate) fn shared(&self) -> &Shared {
