@@ -90,6 +90,7 @@ pub use model::info::{StoreId, StoreInfo};
 pub use model::kind::RecordId;
 pub use model::labels::Labels;
 pub use model::limits;
+pub use model::pin::{Pin, PinSource, Resource};
 pub use model::policy::Rules;
 pub use model::progress::Progress;
 pub use model::record::{Record, RecordHeader};

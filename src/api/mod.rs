@@ -7,6 +7,7 @@ pub(crate) mod builder;
 pub(crate) mod collection;
 pub(crate) mod db;
 mod namespaces;
+mod pins;
 pub(crate) mod query;
 pub(crate) mod selection;
 pub(crate) mod source;

@@ -119,6 +119,7 @@ impl fmt::Display for ErrorKind {
 pub(crate) enum Operation {
     Get,
     List,
+    Pins,
     Create,
     Update,
     Put,
@@ -159,6 +160,7 @@ impl Operation {
         match self {
             Self::Get => "get container",
             Self::List => "list containers",
+            Self::Pins => "read the pins of containers",
             Self::Create => "create container",
             Self::Update => "update container",
             Self::Put => "put container",
@@ -198,6 +200,7 @@ impl Operation {
         Some(match self {
             Self::Get => "get record",
             Self::List => "list records",
+            Self::Pins => "read the pins of records",
             Self::Create => "create record",
             Self::Update => "update record",
             Self::Put => "put record",

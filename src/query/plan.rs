@@ -23,6 +23,9 @@ impl Plan {
     /// So many are wanted.
     pub(crate) fn of(scope: &Scope, memory: Option<&Memory>, limit: usize) -> Self {
         let filters = &scope.filters;
+        if let (Some(held), Some(memory)) = (&scope.pinning, memory) {
+            return Self::Candidates(memory.pinning(&scope.namespace, &scope.kind, held));
+        }
         // If every filter names an id, nothing else can match.
         if let Some(ids) = filters.exact_ids() {
             return Self::Ids(ids.into_iter().map(str::to_owned).collect());

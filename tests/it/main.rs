@@ -33,6 +33,7 @@ mod machine;
 mod model;
 mod open;
 mod pages;
+mod pins;
 mod quiet;
 mod salvage;
 mod sample;
