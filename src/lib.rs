@@ -43,6 +43,10 @@
 //! - Replicate, or span several hosts.
 //! - Interpret specs, options and extensions, which are bytes to it.
 //!
+//! # Features
+//!
+//! - `tokio`, off by default: `AsyncDb`, the operations as async functions and the listings as streams.
+//!
 //! # Another implementation
 //!
 //! The crate `bayplan-conformance` has the laws of [`Store`] and [`Namespaces`] as tests for any
@@ -64,6 +68,10 @@ mod session;
 mod tests;
 mod update;
 
+#[cfg(feature = "tokio")]
+pub use api::asynchronous::{
+    AsyncCollection, AsyncDb, AsyncItems, AsyncNamespace, AsyncQuery, AsyncRecords, AsyncSnapshot,
+};
 pub use api::builder::Builder;
 pub use api::collection::{
     Collection, Namespace, ReadNamespace, ReadRecords, Records, WriteNamespace, WriteRecords,

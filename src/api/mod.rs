@@ -3,6 +3,8 @@
 //! It may use every room but maintenance. It has no rules of its own; `update` and `session` implement the
 //! operations.
 
+#[cfg(feature = "tokio")]
+pub(crate) mod asynchronous;
 pub(crate) mod builder;
 pub(crate) mod collection;
 pub(crate) mod db;

@@ -86,6 +86,8 @@ pub enum ErrorKind {
     /// The file of the open store is no longer at its path: it was removed, renamed or replaced. The write
     /// is not there. Reading still works, and so does [`Db::backup`](crate::Db::backup).
     Gone,
+    /// The operation was given up before it began. Nothing was done.
+    Cancelled,
 }
 
 impl ErrorKind {
@@ -104,6 +106,7 @@ impl ErrorKind {
             Self::Unavailable => "unavailable",
             Self::Forked => "forked",
             Self::Gone => "gone",
+            Self::Cancelled => "cancelled",
         }
     }
 }
@@ -139,6 +142,9 @@ pub(crate) enum Operation {
     Commit,
     Abort,
     Checkpoint,
+    /// Whatever the caller does.
+    #[cfg(feature = "tokio")]
+    Run,
     Check,
     Measure,
     Dump,
@@ -180,6 +186,8 @@ impl Operation {
             Self::Commit => "commit",
             Self::Abort => "abort",
             Self::Checkpoint => "checkpoint store",
+            #[cfg(feature = "tokio")]
+            Self::Run => "work with store",
             Self::Check => "check store",
             Self::Measure => "measure store",
             Self::Dump => "dump store",

@@ -13,6 +13,8 @@
 )]
 
 mod api;
+#[cfg(feature = "tokio")]
+mod asynchronous;
 mod backup;
 mod btree;
 mod commit_log;
