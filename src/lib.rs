@@ -45,7 +45,12 @@
 //!
 //! # Features
 //!
-//! - `tokio`, off by default: `AsyncDb`, the operations as async functions and the listings as streams.
+//! None is on by default.
+//!
+//! - `tokio`: `AsyncDb`, the operations as async functions and the listings as streams.
+//! - `prost`: [`Any`], [`FieldMask`] and times from and to protobuf's.
+//! - `oci-spec`: a spec as `oci_spec::runtime::Spec`.
+//! - `tonic`: [`Error`] as `tonic::Status`, and back.
 //!
 //! # Another implementation
 //!
@@ -76,6 +81,8 @@ pub use api::builder::Builder;
 pub use api::collection::{
     Collection, Namespace, ReadNamespace, ReadRecords, Records, WriteNamespace, WriteRecords,
 };
+#[cfg(feature = "prost")]
+pub use api::convert::{from_prost_timestamp, to_prost_timestamp};
 pub use api::db::Db;
 pub use api::query::{Listing, Query};
 pub use api::selection::{Detail, Found, Selection, Traversal};

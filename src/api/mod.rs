@@ -7,6 +7,7 @@
 pub(crate) mod asynchronous;
 pub(crate) mod builder;
 pub(crate) mod collection;
+pub(crate) mod convert;
 pub(crate) mod db;
 mod namespaces;
 mod pins;

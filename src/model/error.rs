@@ -91,7 +91,31 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    fn as_str(self) -> &'static str {
+    #[cfg(feature = "tonic")]
+    pub(crate) const ALL: [Self; 14] = [
+        Self::NotFound,
+        Self::AlreadyExists,
+        Self::InvalidArgument,
+        Self::FailedPrecondition,
+        Self::Corrupt,
+        Self::Locked,
+        Self::IncompatibleFormat,
+        Self::NotAStore,
+        Self::Io,
+        Self::CommitUncertain,
+        Self::Unavailable,
+        Self::Forked,
+        Self::Gone,
+        Self::Cancelled,
+    ];
+
+    /// The kind with this text.
+    #[cfg(feature = "tonic")]
+    pub(crate) fn named(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::NotFound => "not found",
             Self::AlreadyExists => "already exists",
