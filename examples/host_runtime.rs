@@ -16,8 +16,6 @@ use bayplan::{Any, Container, Db, FieldMask, Filters, Runtime};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-const SPEC_TYPE: &str = "types.containerd.io/opencontainers/runtime-spec/1/Spec";
-
 /// How many containers are acknowledged before the process that creates them is killed.
 const KILL_AFTER: usize = 200;
 
@@ -97,7 +95,7 @@ fn bundles() -> Result<Vec<PathBuf>> {
 
 fn read_spec(bundle: &Path) -> Result<Any> {
     let spec: serde_json::Value = serde_json::from_slice(&fs::read(bundle.join("config.json"))?)?;
-    Ok(Any::new(SPEC_TYPE, serde_json::to_vec(&spec)?))
+    Ok(Any::new(Any::OCI_SPEC_URL, serde_json::to_vec(&spec)?))
 }
 
 /// Finds containers as containerd's clients do.

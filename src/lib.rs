@@ -43,6 +43,15 @@
 //! - Replicate, or span several hosts.
 //! - Interpret specs, options and extensions, which are bytes to it.
 //!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! - `tokio`: `AsyncDb`, the operations as async functions and the listings as streams.
+//! - `prost`: [`Any`], [`FieldMask`] and times from and to protobuf's.
+//! - `oci-spec`: a spec as `oci_spec::runtime::Spec`.
+//! - `tonic`: [`Error`] as `tonic::Status`, and back.
+//!
 //! # Another implementation
 //!
 //! The crate `bayplan-conformance` has the laws of [`Store`] and [`Namespaces`] as tests for any
@@ -64,10 +73,16 @@ mod session;
 mod tests;
 mod update;
 
+#[cfg(feature = "tokio")]
+pub use api::asynchronous::{
+    AsyncCollection, AsyncDb, AsyncItems, AsyncNamespace, AsyncQuery, AsyncRecords, AsyncSnapshot,
+};
 pub use api::builder::Builder;
 pub use api::collection::{
     Collection, Namespace, ReadNamespace, ReadRecords, Records, WriteNamespace, WriteRecords,
 };
+#[cfg(feature = "prost")]
+pub use api::convert::{from_prost_timestamp, to_prost_timestamp};
 pub use api::db::Db;
 pub use api::query::{Listing, Query};
 pub use api::selection::{Detail, Found, Selection, Traversal};
@@ -90,6 +105,7 @@ pub use model::info::{StoreId, StoreInfo};
 pub use model::kind::RecordId;
 pub use model::labels::Labels;
 pub use model::limits;
+pub use model::pin::{Pin, PinSource, Resource};
 pub use model::policy::{Rules, Share};
 pub use model::progress::Progress;
 pub use model::record::{Record, RecordHeader};

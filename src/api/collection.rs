@@ -110,6 +110,10 @@ impl<S, T> Collection<S, T> {
         &self.name
     }
 
+    pub(crate) fn source(&self) -> &S {
+        &self.source
+    }
+
     /// The kind: `containers`, or that of the records.
     #[must_use]
     pub fn kind(&self) -> &str {
@@ -117,7 +121,7 @@ impl<S, T> Collection<S, T> {
     }
 
     /// Adds the context of an error, for the operations of all handles.
-    fn error(&self, error: Error, operation: Operation, id: Option<&str>) -> Error {
+    pub(crate) fn error(&self, error: Error, operation: Operation, id: Option<&str>) -> Error {
         let error = error
             .during(operation)
             .of_record_kind(self.kind.of_collection())
@@ -182,6 +186,7 @@ impl<S: Source, T: Element> Collection<S, T> {
             kind: self.kind.clone(),
             filters: selection.filters.clone(),
             extensions: extensions.to_vec(),
+            pinning: None,
             plan: Plan::All,
         }
     }
@@ -211,17 +216,21 @@ impl<S: Source, T: Element> Collection<S, T> {
             }
             Err(error) => Err(self.error(error, Operation::List, None)),
         });
-        Ok(Box::new(UntilError {
-            items: found,
-            ended: false,
-        }))
+        Ok(Box::new(UntilError::new(found)))
     }
 }
 
 /// Ends after the first error.
-struct UntilError<I> {
+pub(crate) struct UntilError<I> {
     items: I,
     ended: bool,
+}
+
+impl<I> UntilError<I> {
+    pub(crate) fn new(items: I) -> Self {
+        let ended = false;
+        Self { items, ended }
+    }
 }
 
 impl<I: Iterator<Item = Result<R>>, R> Iterator for UntilError<I> {

@@ -206,6 +206,11 @@ impl Db {
         }
     }
 
+    #[cfg(feature = "tokio")]
+    pub(crate) fn path(&self) -> Option<&std::path::Path> {
+        self.shared.path()
+    }
+
     pub(crate) fn write_one<T: Send + 'static>(
         &self,
         operation: impl FnOnce(&WriteTxn) -> Result<T> + Send + 'static,

@@ -3,10 +3,14 @@
 //! It may use every room but maintenance. It has no rules of its own; `update` and `session` implement the
 //! operations.
 
+#[cfg(feature = "tokio")]
+pub(crate) mod asynchronous;
 pub(crate) mod builder;
 pub(crate) mod collection;
+pub(crate) mod convert;
 pub(crate) mod db;
 mod namespaces;
+mod pins;
 pub(crate) mod query;
 pub(crate) mod selection;
 pub(crate) mod source;

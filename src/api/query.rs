@@ -75,6 +75,13 @@ impl<'s, T: Stored> Query<'s, T> {
         }
     }
 
+    /// The query for this selection.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn select(mut self, selection: Selection) -> Self {
+        self.selection = selection;
+        self
+    }
+
     /// Only what matches any of these filters.
     pub fn filter(mut self, filters: &Filters) -> Self {
         self.selection.filters = filters.clone();
@@ -118,7 +125,16 @@ impl<'s, T: Stored> Query<'s, T> {
     ///
     /// See [`Query`].
     pub fn ids(self) -> Result<Vec<String>> {
-        self.run(Detail::Id)?.map(|found| found?.id()).collect()
+        self.iter_ids()?.collect()
+    }
+
+    /// Iterates over the ids, with a few in memory at a time. The iterator ends after an error.
+    ///
+    /// # Errors
+    ///
+    /// See [`Query`].
+    pub fn iter_ids(self) -> Result<impl Iterator<Item = Result<String>> + 's> {
+        Ok(self.run(Detail::Id)?.map(|found| found?.id()))
     }
 
     /// Returns how many there are.

@@ -1,7 +1,7 @@
 //! The base of a [`Collection`](crate::Collection): a store or a transaction.
 
 use crate::api::db::Db;
-use crate::model::error::Result;
+use crate::model::error::{Operation, Result};
 use crate::model::identifier::NamespaceName;
 use crate::model::kind::{Kind, RecordId};
 use crate::model::labels::Labels;
@@ -46,6 +46,33 @@ pub(crate) trait Reads {
 
     /// The kinds of the records in a namespace.
     fn kinds(&self, name: &NamespaceName) -> Result<Vec<Kind>>;
+
+    /// One view of everything, for an operation that reads more than once. Of a store it is a new snapshot with all its
+    /// pages verified.
+    fn view(&self, operation: Operation) -> Result<View<'_>>;
+}
+
+/// What does not change while it is read, unless by the reader.
+pub(crate) enum View<'a> {
+    Snapshot(ReadTxn),
+    Transaction(&'a WriteTxn),
+}
+
+impl<'a> View<'a> {
+    pub(crate) fn kinds(&self, name: &NamespaceName) -> Result<Vec<Kind>> {
+        match self {
+            Self::Snapshot(txn) => txn.kinds(name),
+            Self::Transaction(txn) => txn.kinds(name),
+        }
+    }
+
+    /// All records of a scope; plans the traversal.
+    pub(crate) fn traverse<T: Shape + 'static>(&self, scope: Scope) -> Traversed<'a, T> {
+        match *self {
+            Self::Snapshot(ref txn) => txn.traverse(scope, false, None, usize::MAX),
+            Self::Transaction(txn) => txn.traverse(scope, false, None, usize::MAX),
+        }
+    }
 }
 
 /// Writes.
@@ -88,6 +115,10 @@ impl Reads for ReadTxn {
     fn kinds(&self, name: &NamespaceName) -> Result<Vec<Kind>> {
         self.kinds(name)
     }
+
+    fn view(&self, _: Operation) -> Result<View<'_>> {
+        Ok(View::Snapshot(self.clone()))
+    }
 }
 
 impl Reads for WriteTxn {
@@ -120,6 +151,10 @@ impl Reads for WriteTxn {
 
     fn kinds(&self, name: &NamespaceName) -> Result<Vec<Kind>> {
         self.kinds(name)
+    }
+
+    fn view(&self, _: Operation) -> Result<View<'_>> {
+        Ok(View::Transaction(self))
     }
 }
 
@@ -163,6 +198,10 @@ impl<S: Reads> Reads for &S {
     fn kinds(&self, name: &NamespaceName) -> Result<Vec<Kind>> {
         (**self).kinds(name)
     }
+
+    fn view(&self, operation: Operation) -> Result<View<'_>> {
+        (**self).view(operation)
+    }
 }
 
 impl<S: Writes> Writes for &S {
@@ -204,6 +243,10 @@ impl Reads for Db {
 
     fn kinds(&self, name: &NamespaceName) -> Result<Vec<Kind>> {
         self.read()?.kinds(name)
+    }
+
+    fn view(&self, operation: Operation) -> Result<View<'_>> {
+        self.read_verified(operation).map(View::Snapshot)
     }
 }
 

@@ -20,6 +20,9 @@ pub trait Stored: Clone + Send + 'static + sealed::Sealed {
     /// Its id.
     fn id(&self) -> &str;
 
+    /// The id of a header.
+    fn header_id(header: &Self::Header) -> &str;
+
     /// Its revision.
     fn revision(&self) -> Revision;
 
@@ -74,6 +77,10 @@ impl Stored for Container {
         &self.id
     }
 
+    fn header_id(header: &ContainerHeader) -> &str {
+        &header.id
+    }
+
     fn revision(&self) -> Revision {
         self.revision
     }
@@ -108,6 +115,10 @@ impl Stored for Record {
 
     fn id(&self) -> &str {
         &self.id
+    }
+
+    fn header_id(header: &RecordHeader) -> &str {
+        &header.id
     }
 
     fn revision(&self) -> Revision {

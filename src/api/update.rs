@@ -50,6 +50,11 @@ impl<T: Stored> Update<T> {
         }
     }
 
+    #[cfg(feature = "tokio")]
+    pub(crate) fn id(&self) -> &str {
+        self.input.id()
+    }
+
     /// Makes the changes only if the stored item still has this revision.
     pub fn if_revision(mut self, revision: Revision) -> Self {
         self.expected = Some(revision);

@@ -52,6 +52,9 @@ pub struct Any {
 }
 
 impl Any {
+    /// The type URL of a runtime specification of the Open Container Initiative, encoded as JSON.
+    pub const OCI_SPEC_URL: &str = "types.containerd.io/opencontainers/runtime-spec/1/Spec";
+
     /// A value with its type.
     #[must_use]
     pub fn new(type_url: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {

@@ -86,10 +86,36 @@ pub enum ErrorKind {
     /// The file of the open store is no longer at its path: it was removed, renamed or replaced. The write
     /// is not there. Reading still works, and so does [`Db::backup`](crate::Db::backup).
     Gone,
+    /// The operation was given up before it began. Nothing was done.
+    Cancelled,
 }
 
 impl ErrorKind {
-    fn as_str(self) -> &'static str {
+    #[cfg(feature = "tonic")]
+    pub(crate) const ALL: [Self; 14] = [
+        Self::NotFound,
+        Self::AlreadyExists,
+        Self::InvalidArgument,
+        Self::FailedPrecondition,
+        Self::Corrupt,
+        Self::Locked,
+        Self::IncompatibleFormat,
+        Self::NotAStore,
+        Self::Io,
+        Self::CommitUncertain,
+        Self::Unavailable,
+        Self::Forked,
+        Self::Gone,
+        Self::Cancelled,
+    ];
+
+    /// The kind with this text.
+    #[cfg(feature = "tonic")]
+    pub(crate) fn named(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::NotFound => "not found",
             Self::AlreadyExists => "already exists",
@@ -104,6 +130,7 @@ impl ErrorKind {
             Self::Unavailable => "unavailable",
             Self::Forked => "forked",
             Self::Gone => "gone",
+            Self::Cancelled => "cancelled",
         }
     }
 }
@@ -119,6 +146,7 @@ impl fmt::Display for ErrorKind {
 pub(crate) enum Operation {
     Get,
     List,
+    Pins,
     Create,
     Update,
     Put,
@@ -138,6 +166,9 @@ pub(crate) enum Operation {
     Commit,
     Abort,
     Checkpoint,
+    /// Whatever the caller does.
+    #[cfg(feature = "tokio")]
+    Run,
     Check,
     Measure,
     Dump,
@@ -159,6 +190,7 @@ impl Operation {
         match self {
             Self::Get => "get container",
             Self::List => "list containers",
+            Self::Pins => "read the pins of containers",
             Self::Create => "create container",
             Self::Update => "update container",
             Self::Put => "put container",
@@ -178,6 +210,8 @@ impl Operation {
             Self::Commit => "commit",
             Self::Abort => "abort",
             Self::Checkpoint => "checkpoint store",
+            #[cfg(feature = "tokio")]
+            Self::Run => "work with store",
             Self::Check => "check store",
             Self::Measure => "measure store",
             Self::Dump => "dump store",
@@ -198,6 +232,7 @@ impl Operation {
         Some(match self {
             Self::Get => "get record",
             Self::List => "list records",
+            Self::Pins => "read the pins of records",
             Self::Create => "create record",
             Self::Update => "update record",
             Self::Put => "put record",

@@ -12,6 +12,7 @@ pub(crate) mod info;
 pub(crate) mod kind;
 pub(crate) mod labels;
 pub mod limits;
+pub(crate) mod pin;
 pub(crate) mod policy;
 pub(crate) mod progress;
 pub(crate) mod record;

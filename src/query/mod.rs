@@ -48,6 +48,7 @@ impl<'a, T: Table> Records<'a, T> {
             kind,
             filters: &Filters::all(),
             extensions: &[],
+            pinning: None,
         };
         self.get(key, &all)
     }

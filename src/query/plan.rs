@@ -23,6 +23,10 @@ impl Plan {
     /// So many are wanted.
     pub(crate) fn of(scope: &Scope, memory: Option<&Memory>, limit: usize) -> Self {
         let filters = &scope.filters;
+        if let (Some(held), Some(memory)) = (&scope.pinning, memory) {
+            let candidates = memory.pinning(&scope.namespace, &scope.kind, held);
+            return candidates.map_or(Self::All, Self::Candidates);
+        }
         // If every filter names an id, nothing else can match.
         if let Some(ids) = filters.exact_ids() {
             return Self::Ids(ids.into_iter().map(str::to_owned).collect());

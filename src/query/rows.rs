@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::shape::{Loaded, Shape, View, Wanted};
+use super::shape::{Loaded, Shape, View, Wanted, pins};
 use crate::filter::Filters;
 use crate::model::error::{Error, Result};
 use crate::model::identifier::ContainerId;
@@ -56,7 +56,8 @@ pub(super) fn read<S: Shape>(rows: &impl Rows, want: &Wanted<'_>) -> Result<Opti
         true => rows.content(want.kind, part),
         false => Ok(None),
     };
-    let labels = content(Part::Labels, S::WANT.labels || needs_labels)?;
+    let wants_labels = S::WANT.labels || want.pinning.is_some();
+    let labels = content(Part::Labels, wants_labels || needs_labels)?;
     let labels = labels.map_or(Ok(Vec::new()), parts::labels)?;
     let wants_extensions = S::WANT.extensions || !want.extensions.is_empty();
     let extensions = content(Part::Extensions, wants_extensions || needs_extensions)?;
@@ -66,11 +67,17 @@ pub(super) fn read<S: Shape>(rows: &impl Rows, want: &Wanted<'_>) -> Result<Opti
     if !is_decided_early && !filters.matches(&view) {
         return Ok(None);
     }
+    if let Some(held) = want.pinning
+        && !pins(want.kind, id, &row, &labels).any(|pin| pin.held == held)
+    {
+        return Ok(None);
+    }
     let value = match S::WANT.value {
         true => rows.value(want.kind)?,
         false => Bytes::new(),
     };
     S::build(Loaded {
+        kind: want.kind,
         id,
         row: &row,
         labels: &labels,
@@ -103,6 +110,7 @@ pub(crate) fn decode<S: Shape>(
         kind,
         filters: &Filters::all(),
         extensions: &[],
+        pinning: None,
     };
     let read = read(&rows, &all)?;
     read.ok_or_else(|| Error::corrupt("the record cannot be read"))

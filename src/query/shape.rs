@@ -9,6 +9,7 @@ use crate::model::error::Result;
 use crate::model::field::Field;
 use crate::model::kind::Kind;
 use crate::model::labels::Labels;
+use crate::model::pin::{self, Pin, PinRef, PinningFields, ResourceRef};
 use crate::model::record::{Record, RecordHeader};
 use crate::records::head::OwnRow;
 use crate::records::parts::{ExtensionRef, LabelRef, Seals, to_extensions, to_labels};
@@ -59,10 +60,13 @@ pub(super) struct Wanted<'a> {
     pub(super) filters: &'a Filters,
     /// Extensions that a header is to have.
     pub(super) extensions: &'a [String],
+    /// Only records that say of this that something holds it, if given.
+    pub(super) pinning: Option<ResourceRef<'a>>,
 }
 
 /// What was read of a record, verified; what the shape does not want is empty.
 pub(crate) struct Loaded<'a> {
+    pub(super) kind: &'a Kind,
     pub(super) id: &'a str,
     pub(super) row: &'a OwnRow<'a>,
     pub(super) labels: &'a [LabelRef<'a>],
@@ -149,6 +153,38 @@ impl Shape for RecordHeader {
     fn size(&self) -> usize {
         bytes_of(&self.labels, &Extensions::new())
     }
+}
+
+/// What it says about who holds what.
+impl Shape for Vec<Pin> {
+    const WANT: Want = Want::LABELS;
+
+    fn build(loaded: Loaded<'_>) -> Result<Self> {
+        let pins = pins(loaded.kind, loaded.id, loaded.row, loaded.labels);
+        Ok(pins.map(Pin::from).collect())
+    }
+
+    fn size(&self) -> usize {
+        self.len() * PIN_BYTES
+    }
+}
+
+/// About how many bytes one pin holds.
+const PIN_BYTES: usize = 256;
+
+/// What a record says about who holds what.
+pub(super) fn pins<'a>(
+    kind: &'a Kind,
+    id: &'a str,
+    row: &OwnRow<'a>,
+    labels: &'a [LabelRef<'a>],
+) -> impl Iterator<Item = PinRef<'a>> {
+    let fields = row.fields_if_any().map(|fields| PinningFields {
+        image: fields.image,
+        snapshotter: fields.snapshotter,
+        snapshot_key: fields.snapshot_key,
+    });
+    pin::pins(kind, id, fields.unwrap_or_default(), labels.iter().copied())
 }
 
 /// About how many bytes labels and extensions hold.

@@ -13,6 +13,8 @@
 )]
 
 mod api;
+#[cfg(feature = "tokio")]
+mod asynchronous;
 mod backup;
 mod btree;
 mod commit_log;
@@ -33,6 +35,7 @@ mod machine;
 mod model;
 mod open;
 mod pages;
+mod pins;
 mod quiet;
 mod redb_format;
 mod salvage;

@@ -10,9 +10,6 @@ use serde_json::Value;
 use crate::failure::{Failure, Result};
 use crate::{edited, json};
 
-/// The type URL of an OCI runtime specification, as containerd writes it.
-const OCI_SPEC: &str = "types.containerd.io/opencontainers/runtime-spec/1/Spec";
-
 /// The configuration file of an OCI bundle.
 const BUNDLE_CONFIG: &str = "config.json";
 
@@ -137,7 +134,7 @@ impl Text {
             _ if !value.is_object() => refuse("it is not a JSON object"),
             None => refuse("it has no `ociVersion`"),
             Some(Value::String(version)) if !version.is_empty() => {
-                Ok(Any::new(OCI_SPEC, json::compact(&self.text)))
+                Ok(Any::new(Any::OCI_SPEC_URL, json::compact(&self.text)))
             }
             Some(_) => refuse("its `ociVersion` is not a version"),
         }
@@ -205,7 +202,7 @@ mod tests {
         let spec =
             from_stdin(b"{ \"ociVersion\": \"1.0.2\",\n \"hostname\": \"\\u003cweb\\u003e\" }\n");
         let spec = spec.unwrap().spec().unwrap();
-        assert_eq!(spec.type_url, OCI_SPEC);
+        assert_eq!(spec.type_url, Any::OCI_SPEC_URL);
         assert_eq!(
             spec.value,
             br#"{"ociVersion":"1.0.2","hostname":"<web>"}"#[..]

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use bayplan::{Any, Container, ContainerHeader, FieldMask, Labels, Record, RecordHeader, Result};
+use bayplan::{Any, Container, FieldMask, Labels, Record, Result};
 use bayplan::{Revision, Runtime, Store, Stored};
 use chrono::{DateTime, Utc};
 
@@ -66,9 +66,6 @@ pub trait Subject: Stored<Header: Debug + PartialEq> + Debug + PartialEq {
     #[must_use]
     fn stamped(self, times: (DateTime<Utc>, DateTime<Utc>), revision: Revision) -> Self;
 
-    /// The id of a header.
-    fn header_id(header: &Self::Header) -> &str;
-
     /// The mask of its value alone.
     fn value_mask() -> FieldMask {
         FieldMask::deferred([Self::VALUE])
@@ -77,7 +74,7 @@ pub trait Subject: Stored<Header: Debug + PartialEq> + Debug + PartialEq {
 
 /// The methods that read the fields which containers and records have by the same name.
 macro_rules! fields_of_both {
-    ($header:ty) => {
+    () => {
         fn its_labels(&self) -> &Labels {
             &self.labels
         }
@@ -90,10 +87,6 @@ macro_rules! fields_of_both {
             (self.created_at, self.updated_at) = times;
             self.revision = revision;
             self
-        }
-
-        fn header_id(header: &$header) -> &str {
-            &header.id
         }
     };
 }
@@ -159,7 +152,7 @@ impl Subject for Container {
         self.spec(value)
     }
 
-    fields_of_both!(ContainerHeader);
+    fields_of_both!();
 }
 
 impl Subject for Record {
@@ -207,5 +200,5 @@ impl Subject for Record {
         self
     }
 
-    fields_of_both!(RecordHeader);
+    fields_of_both!();
 }

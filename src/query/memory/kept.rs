@@ -177,7 +177,7 @@ impl Content {
     fn of(rows: &Sealed<'_>, kind: &Kind, value: Bytes) -> Result<Self> {
         let own = rows.own()?;
         let labels = rows.content(kind, Part::Labels)?;
-        let labels_count = labels.map_or(Ok(Vec::new()), parts::labels)?.len();
+        let decoded = labels.map_or(Ok(Vec::new()), parts::labels)?;
         let labels = labels.unwrap_or_default();
         let extensions = rows.content(kind, Part::Extensions)?.unwrap_or_default();
         let row = OwnRow::decode(kind, own)?;
@@ -186,7 +186,7 @@ impl Content {
             labels_at: own.len(),
             extensions_at: own.len() + labels.len(),
             value,
-            terms_count: labels_count + terms::indexed(&row).count(),
+            terms_count: terms::count(kind, rows.id(kind)?, &row, &decoded),
         })
     }
 

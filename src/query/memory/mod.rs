@@ -25,6 +25,7 @@ use crate::model::error::{Error, Result};
 use crate::model::field::Field;
 use crate::model::identifier::NamespaceName;
 use crate::model::kind::{Kind, RecordId};
+use crate::model::pin::Resource;
 use crate::records::keys;
 use crate::redb_file::fault::OrFault;
 
@@ -185,6 +186,22 @@ impl Memory {
             count += of_filter;
             sources.push(source);
         }
+        Some(Candidates { sources })
+    }
+
+    /// Where to look for what says of this that something holds it.
+    pub(crate) fn pinning(
+        &self,
+        namespace: &NamespaceName,
+        kind: &Kind,
+        held: &Resource,
+    ) -> Option<Candidates> {
+        self.terms()?;
+        let prefix = keys::before_ids(namespace, kind);
+        let mut sought = self.hashing.held(&prefix, held.into());
+        // A damaged record might say so, and has to be reported.
+        sought.push(self.hashing.damaged(&prefix));
+        let sources = sought.into_iter().map(CandidateSource::Terms).collect();
         Some(Candidates { sources })
     }
 

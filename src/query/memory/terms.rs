@@ -10,11 +10,14 @@ use std::sync::Arc;
 use super::kept::KeptRecord;
 use super::tree::{Iter, Tree};
 use crate::filter::Required;
-use crate::model::error::Result;
+use crate::model::error::{Error, Result};
 use crate::model::field::Field;
 use crate::model::kind::Kind;
+use crate::model::pin::ResourceRef;
+use crate::query::shape::pins;
 use crate::records::head::OwnRow;
 use crate::records::keys;
+use crate::records::parts::LabelRef;
 
 /// What one term takes, with its share of the tree's nodes.
 pub(super) const TERM_BYTES: usize = 48;
@@ -49,6 +52,8 @@ pub(super) enum Topic<'a> {
     Snapshotter,
     SandboxId,
     Type,
+    /// What is held, as the record says; but not by the field `image`, which has terms of its own.
+    Held,
     /// None of its own: whatever is asked for, a damaged record might match.
     Damaged,
 }
@@ -110,6 +115,21 @@ impl Hashing {
         }
     }
 
+    /// What to look for to find the records, of those whose keys begin with `prefix`, that say that this is held.
+    pub(super) fn held(&self, prefix: &[u8], held: ResourceRef<'_>) -> Vec<Sought> {
+        let mut sought = vec![Sought {
+            topic: self.topic(prefix, &Topic::Held),
+            value: Some(self.0.hash_one(held)),
+        }];
+        if let ResourceRef::Image(name) = held {
+            sought.push(Sought {
+                topic: self.topic(prefix, &Topic::Image),
+                value: Some(self.0.hash_one(name.as_bytes())),
+            });
+        }
+        sought
+    }
+
     /// The terms of a record, in order.
     pub(super) fn terms(&self, kept: &KeptRecord) -> Result<Vec<Term>> {
         let key = kept.key();
@@ -120,10 +140,19 @@ impl Hashing {
             return Ok(vec![Term { topic, value, key }]);
         }
         let kind = Kind::stored(&String::from_utf8_lossy(keys::kind_of(key)))?;
-        let Some((row, labels)) = kept.fields(&kind)? else {
+        let Some((row, all_labels)) = kept.fields(&kind)? else {
             return Ok(Vec::new());
         };
-        let labels = labels
+        let id = str::from_utf8(keys::id_of(key))
+            .map_err(|error| Error::corrupt("the id is not UTF-8").caused_by(error))?;
+        let held = pins(&kind, id, &row, &all_labels)
+            .filter(|pin| !pin.is_of_image_field())
+            .map(|pin| Term {
+                topic: self.topic(prefix, &Topic::Held),
+                value: self.0.hash_one(pin.held),
+                key: Arc::clone(key),
+            });
+        let labels = all_labels
             .iter()
             .map(|(key, value)| (Topic::Label(key.as_bytes()), *value));
         let mut terms: Vec<Term> = labels
@@ -133,8 +162,11 @@ impl Hashing {
                 value: self.0.hash_one(value.as_bytes()),
                 key: Arc::clone(key),
             })
+            .chain(held)
             .collect();
         terms.sort_unstable();
+        // Several labels may name the same.
+        terms.dedup();
         Ok(terms)
     }
 }
@@ -177,10 +209,14 @@ impl Sought {
     }
 }
 
+/// About how many terms a record has: one that several labels name is counted for each.
+pub(super) fn count(kind: &Kind, id: &str, row: &OwnRow<'_>, labels: &[LabelRef<'_>]) -> usize {
+    let held = pins(kind, id, row, labels).filter(|pin| !pin.is_of_image_field());
+    labels.len() + indexed(row).count() + held.count()
+}
+
 /// The single fields of a record for which there are terms, with their values.
-pub(super) fn indexed<'a>(
-    row: &OwnRow<'a>,
-) -> impl Iterator<Item = (Topic<'a>, &'a str)> + use<'a> {
+fn indexed<'a>(row: &OwnRow<'a>) -> impl Iterator<Item = (Topic<'a>, &'a str)> + use<'a> {
     let texts = match row.fields_if_any() {
         Some(fields) => [
             Some((Topic::Image, fields.image)),

@@ -1,0 +1,376 @@
+//! The store, for async code.
+
+use std::path::PathBuf;
+
+use super::collection::{AsyncCollection, AsyncNamespace};
+use super::job::Job;
+use crate::api::collection::Collection;
+use crate::api::db::Db;
+use crate::api::store::{Namespaces, ReadNamespaces};
+use crate::model::error::{Error, Operation, Result};
+use crate::model::identifier::NamespaceName;
+use crate::model::info::StoreInfo;
+use crate::model::labels::Labels;
+use crate::session::txn::{ReadTxn, WriteTxn};
+
+/// A store for async code: a [`Db`] whose operations are awaited. With the feature `tokio`.
+///
+/// A clone is a handle of the same store, which may be used from blocking code at the same time ([`db`](AsyncDb::db)).
+///
+/// # Threads
+///
+/// An operation runs as one task of [`spawn_blocking`](tokio::task::spawn_blocking), so that no async task waits for a disk.
+/// A write that waits for its turn or for the disk takes a thread. Writes that wait together share one commit, so more
+/// threads make more creates a second: the runtime has up to 512
+/// ([`max_blocking_threads`](tokio::runtime::Builder::max_blocking_threads)), which start when they are needed and end when
+/// they are idle. Beyond that, operations wait for a thread. A stream that waits for its reader takes none.
+///
+/// # Cancellation
+///
+/// Dropping the future of an operation cancels it if it has no thread yet; then nothing is done. Once it runs, it runs to
+/// its end, and nobody learns how it ended. A write is done as a whole or not at all in either case. Whoever stops waiting
+/// and has to know looks at what is there, or writes so that doing it again does no harm:
+/// [`put`](AsyncCollection::put), [`update_if`](AsyncCollection::update_if).
+///
+/// A closure given to [`write`](AsyncDb::write), [`read`](AsyncDb::read) or [`run`](AsyncDb::run) that panics does so in
+/// the task that awaits it; its transaction is rolled back. If nobody awaits it any more, only the panic hook tells.
+///
+/// # Errors
+///
+/// Those of the same operation of a [`Db`], and of all of them:
+///
+/// - [`Cancelled`](crate::ErrorKind::Cancelled): the runtime was shut down before the operation began. Nothing was done.
+/// - [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition): the future was polled outside of a tokio runtime.
+///
+/// # Examples
+///
+/// ```
+/// use bayplan::{Any, AsyncDb, Container, Filters, Runtime};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> bayplan::Result<()> {
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let path = directory.path().join("meta.redb");
+/// let db = AsyncDb::create(path).await?;
+/// let k8s = db.namespace("k8s.io")?;
+/// let web = Container::new("web", Runtime::new("runc"), Any::new("spec", b"{}"));
+/// k8s.create(web.label("app", "nginx")).await?;
+/// assert_eq!(k8s.list(&Filters::parse(["labels.app==nginx"])?).await?.len(), 1);
+///
+/// db.write(|txn| {
+///     let web = txn.namespace("k8s.io")?.get("web")?;
+///     txn.namespace("archive")?.create(web)?;
+///     txn.namespace("k8s.io")?.delete("web")
+/// })
+/// .await?;
+/// drop(k8s);
+/// db.close().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct AsyncDb {
+    db: Db,
+}
+
+impl From<Db> for AsyncDb {
+    fn from(db: Db) -> Self {
+        Self { db }
+    }
+}
+
+impl AsyncDb {
+    /// Creates a store in a new file; see [`Builder::create`](crate::Builder::create).
+    ///
+    /// # Errors
+    ///
+    /// As there; see [`AsyncDb`].
+    pub async fn create(path: impl Into<PathBuf>) -> Result<Self> {
+        let path = path.into();
+        Self::open_by(move || Db::create(path)).await
+    }
+
+    /// Opens the store in an existing file; see [`Builder::open`](crate::Builder::open).
+    ///
+    /// # Errors
+    ///
+    /// As there; see [`AsyncDb`].
+    pub async fn open(path: impl Into<PathBuf>) -> Result<Self> {
+        let path = path.into();
+        Self::open_by(move || Db::open(path)).await
+    }
+
+    /// Opens or creates a store with options.
+    ///
+    /// If the future is dropped while `open` runs, the store is opened and closed again.
+    ///
+    /// # Errors
+    ///
+    /// Those of `open`; see [`AsyncDb`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bayplan::{AsyncDb, Db};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> bayplan::Result<()> {
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("meta.redb");
+    /// let db = AsyncDb::open_by(|| Db::builder().create_if_missing(true).open(path)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn open_by(open: impl FnOnce() -> Result<Db> + Send + 'static) -> Result<Self> {
+        let opened = Job::start(|error| error.during(Operation::OpenStore), open)?;
+        opened.await?.map(Self::from)
+    }
+
+    /// The same store, for blocking code.
+    #[must_use]
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+
+    /// Information about the store.
+    #[must_use]
+    pub fn info(&self) -> StoreInfo {
+        self.db.info()
+    }
+
+    /// The containers of one namespace, which need not exist. Each operation on it is its own transaction, durable when it
+    /// is ready.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if `name` is not a valid name.
+    pub fn namespace(&self, name: &str) -> Result<AsyncNamespace> {
+        self.db.namespace(name).map(AsyncCollection::new)
+    }
+
+    /// Takes a snapshot of the store, whose operations are awaited.
+    ///
+    /// # Errors
+    ///
+    /// As [`Db::read`]; see [`AsyncDb`].
+    pub async fn snapshot(&self) -> Result<AsyncSnapshot> {
+        let txn = self.in_a_job(Operation::BeginRead, Db::read).await?;
+        Ok(AsyncSnapshot { txn })
+    }
+
+    /// Runs `work` on one snapshot, on one thread for blocking work.
+    ///
+    /// # Errors
+    ///
+    /// Those of `work` and of [`Db::read`]; see [`AsyncDb`].
+    pub async fn read<T, E>(
+        &self,
+        work: impl FnOnce(&ReadTxn) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.in_a_job(Operation::BeginRead, |db| work(&db.read()?))
+            .await
+    }
+
+    /// Runs a write transaction, on one thread for blocking work. It is committed if `work` returns `Ok`, and rolled back
+    /// otherwise; see [`Db::write`].
+    ///
+    /// Other writers wait while `work` runs. It must not wait for an async task that writes, which would wait for it.
+    ///
+    /// # Errors
+    ///
+    /// Those of `work` and of [`WriteTxn::commit`]; see [`AsyncDb`].
+    pub async fn write<T, E>(
+        &self,
+        work: impl FnOnce(&WriteTxn) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.in_a_job(Operation::BeginWrite, |db| db.write(work))
+            .await
+    }
+
+    /// Runs anything else that a store can do, on a thread for blocking work.
+    ///
+    /// # Errors
+    ///
+    /// Those of `work`; see [`AsyncDb`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bayplan::{AsyncDb, Db};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> bayplan::Result<()> {
+    /// let db = AsyncDb::from(Db::in_memory()?);
+    /// let report = db.run(|db| db.check()).await?;
+    /// assert!(report.is_healthy());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn run<T, E>(
+        &self,
+        work: impl FnOnce(&Db) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.in_a_job(Operation::Run, work).await
+    }
+
+    /// Makes the next opening fast; see [`Db::checkpoint`].
+    ///
+    /// # Errors
+    ///
+    /// As there; see [`AsyncDb`].
+    pub async fn checkpoint(&self) -> Result<()> {
+        self.in_a_job(Operation::Checkpoint, Db::checkpoint).await
+    }
+
+    /// Closes the store, and reports a failure of that; see [`Db::close`]. `self` must be its last handle.
+    ///
+    /// Operations whose futures were dropped hold a handle until they have ended. A store whose last handle is dropped
+    /// instead is closed on that thread, which takes a sync of the disk.
+    ///
+    /// # Errors
+    ///
+    /// As there; see [`AsyncDb`].
+    pub async fn close(self) -> Result<()> {
+        let db = self.db;
+        let closed = Job::start(
+            |error| error.during(Operation::CloseStore),
+            move || db.close(),
+        )?;
+        closed.await?
+    }
+
+    async fn in_a_job<T, E>(
+        &self,
+        operation: Operation,
+        work: impl FnOnce(&Db) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let db = self.db.clone();
+        let in_context = |error: Error| error.during(operation).at(self.db.path());
+        Job::start(in_context, move || work(&db))?.await?
+    }
+
+    /// The same for an operation on a namespace.
+    async fn in_namespace<T: Send + 'static>(
+        &self,
+        operation: Operation,
+        name: &str,
+        work: impl FnOnce(&Db, &str) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (db, owned) = (self.db.clone(), name.to_owned());
+        let in_context = |error: Error| error.during(operation).in_namespace(name);
+        Job::start(in_context, move || work(&db, &owned))?.await?
+    }
+
+    /// Returns the names of all namespaces, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`Corrupt`](crate::ErrorKind::Corrupt), [`Io`](crate::ErrorKind::Io); see [`AsyncDb`].
+    pub async fn list_namespaces(&self) -> Result<Vec<NamespaceName>> {
+        self.in_a_job(Operation::ListNamespaces, Db::list_namespaces)
+            .await
+    }
+
+    /// Returns the labels of a namespace; none if there is no such namespace.
+    ///
+    /// # Errors
+    ///
+    /// [`Corrupt`](crate::ErrorKind::Corrupt), [`Io`](crate::ErrorKind::Io); see [`AsyncDb`].
+    pub async fn namespace_labels(&self, name: &str) -> Result<Labels> {
+        self.in_namespace(Operation::NamespaceLabels, name, |db, name| {
+            ReadNamespaces::namespace_labels(db, name)
+        })
+        .await
+    }
+
+    /// Returns the kinds of records that a namespace holds.
+    ///
+    /// # Errors
+    ///
+    /// [`Corrupt`](crate::ErrorKind::Corrupt), [`Io`](crate::ErrorKind::Io); see [`AsyncDb`].
+    pub async fn record_kinds(&self, name: &str) -> Result<Vec<String>> {
+        self.in_namespace(Operation::List, name, |db, name| {
+            ReadNamespaces::record_kinds(db, name)
+        })
+        .await
+    }
+
+    /// Creates a namespace; see [`Namespaces::create_namespace`].
+    ///
+    /// # Errors
+    ///
+    /// As there; see [`AsyncDb`].
+    pub async fn create_namespace(&self, name: &str, labels: Labels) -> Result<()> {
+        self.in_namespace(Operation::CreateNamespace, name, |db, name| {
+            Namespaces::create_namespace(db, name, labels)
+        })
+        .await
+    }
+
+    /// Sets or removes a label of a namespace; see [`Namespaces::set_namespace_label`].
+    ///
+    /// # Errors
+    ///
+    /// As there; see [`AsyncDb`].
+    pub async fn set_namespace_label(&self, name: &str, key: &str, value: &str) -> Result<()> {
+        let [key, value] = [key, value].map(str::to_owned);
+        self.in_namespace(Operation::SetNamespaceLabel, name, move |db, name| {
+            Namespaces::set_namespace_label(db, name, &key, &value)
+        })
+        .await
+    }
+
+    /// Deletes an empty namespace; see [`Namespaces::delete_namespace`].
+    ///
+    /// # Errors
+    ///
+    /// As there; see [`AsyncDb`].
+    pub async fn delete_namespace(&self, name: &str) -> Result<()> {
+        self.in_namespace(Operation::DeleteNamespace, name, |db, name| {
+            Namespaces::delete_namespace(db, name)
+        })
+        .await
+    }
+}
+
+/// One snapshot of a store, whose operations are awaited; made by [`AsyncDb::snapshot`].
+///
+/// All that is read from it, streams as well, is what was committed when it was taken. While it lives, or a namespace or
+/// stream of it, the file cannot reuse the space of what is deleted or overwritten.
+#[derive(Clone, Debug)]
+pub struct AsyncSnapshot {
+    txn: ReadTxn,
+}
+
+impl AsyncSnapshot {
+    /// The containers of one namespace, which need not exist.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if `name` is not a valid name.
+    pub fn namespace(&self, name: &str) -> Result<AsyncCollection<ReadTxn>> {
+        Collection::containers(self.txn.clone(), name).map(AsyncCollection::new)
+    }
+
+    /// The same snapshot, for blocking code.
+    #[must_use]
+    pub fn txn(&self) -> &ReadTxn {
+        &self.txn
+    }
+}
