@@ -31,6 +31,8 @@
 //! - Transactions across namespaces ([`Db::write`]), and snapshots that block nobody ([`Db::read`]).
 //! - containerd's [filters](Filters) and [field paths](FieldMask), with errors that show the position, and
 //!   builders that quote.
+//! - One process has a store to itself, or others may read it, or any number of them read and write it
+//!   ([`Builder::share`]).
 //! - [Revisions](Revision), to update something only if it has not changed since it was read.
 //! - Checksums of every value and its key, verified whenever a value is read from the file. Damage is an error that names the
 //!   container, never a panic and never wrong data. (redb may panic on unverified pages. The panic is
@@ -39,7 +41,6 @@
 //! # What it does not do
 //!
 //! - Run, watch or clean up containers; store image layers, snapshots or content.
-//! - Serve several writing processes: only one process can write to a file.
 //! - Replicate, or span several hosts.
 //! - Interpret specs, options and extensions, which are bytes to it.
 //!

@@ -210,7 +210,7 @@ fn beside(path: &Path) -> Result<Box<dyn LogPlace>> {
 
 /// The store in an existing file that will not be written, whatever happens.
 ///
-/// A file that another process has open with live readers allowed is read as it grows. One that
+/// A file that another process writes is read as it grows, if it is shared. One that
 /// was not closed cleanly is repaired in memory.
 pub(crate) fn inspect(path: &Path, settings: &Settings) -> Result<Shared> {
     let open = || existing(path, OpenOptions::new().read(true));
