@@ -367,6 +367,13 @@ fn read_beside_a_writer(backend: impl StorageBackend, settings: &Settings) -> Re
     let Some(db) = opened else {
         return Ok(None);
     };
+    if settings.check_integrity {
+        match file.verify_beside_others(Extent::AllPages) {
+            // Whoever commits all the time has verified them.
+            Err(error) if error.is_unavailable() => {}
+            verified => verified?,
+        }
+    }
     // What is in a log is applied in memory, which cannot be followed.
     let snapshot = contained(|| db.begin_read().or_fault())?;
     let is_log_in_use = match check_identity(&snapshot, settings, FORMAT_VERSION) {
