@@ -32,6 +32,7 @@
 //! - containerd's [filters](Filters) and [field paths](FieldMask), with errors that show the position, and
 //!   builders that quote.
 //! - [Revisions](Revision), to update something only if it has not changed since it was read.
+//! - A [change feed](Db::subscribe): what was created, updated and deleted after a revision, and then live.
 //! - Checksums of every value and its key, verified whenever a value is read from the file. Damage is an error that names the
 //!   container, never a panic and never wrong data. (redb may panic on unverified pages. The panic is
 //!   caught after the panic hook has run, except in a program built with `panic = "abort"`.)
@@ -65,6 +66,7 @@ mod tests;
 mod update;
 
 pub use api::builder::Builder;
+pub use api::changes::{Change, Changes, Event, Subject, Subscription};
 pub use api::collection::{
     Collection, Namespace, ReadNamespace, ReadRecords, Records, WriteNamespace, WriteRecords,
 };

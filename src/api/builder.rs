@@ -25,6 +25,12 @@ const CACHE_DEFAULT_BYTES: usize = 32 * 1024 * 1024;
 /// How much memory kept records may take by default.
 const MEMORY_DEFAULT_BYTES: usize = 256 * 1024 * 1024;
 
+/// How many deletions are remembered by default.
+const TOMBSTONES_DEFAULT_COUNT: u64 = 10_000;
+
+/// How often a store that another process writes is looked at by default.
+const POLL_DEFAULT: Duration = Duration::from_millis(50);
+
 /// How long to wait before a locked file is tried again.
 const LOCK_RETRY: Duration = Duration::from_millis(10);
 
@@ -70,6 +76,8 @@ impl Default for Builder {
                 keep_empty_labels: false,
                 check_integrity: true,
                 memory_bytes: MEMORY_DEFAULT_BYTES,
+                tombstones_max_count: TOMBSTONES_DEFAULT_COUNT,
+                poll_interval: POLL_DEFAULT,
                 live_readers: false,
                 commit_log: false,
                 log_bytes: LOG_BYTES,
@@ -170,6 +178,23 @@ impl Builder {
     /// open; false by default. Each commit then takes two syncs instead of one.
     pub fn live_readers(mut self, allow: bool) -> Self {
         self.settings.live_readers = allow;
+        self
+    }
+
+    /// How many deletions the store remembers for [`Db::changes_since`]; 10,000 by default.
+    ///
+    /// If there are more, each deletion forgets the oldest ones. Who has not seen these is told that it
+    /// [lags](crate::ErrorKind::Lagged). A deletion takes about 70 bytes in the file. With 0 none is remembered.
+    pub fn tombstones_max_count(mut self, count: u64) -> Self {
+        self.settings.tombstones_max_count = count;
+        self
+    }
+
+    /// How often a [`Subscription`](crate::Subscription) looks for commits of another process; every 50 ms by
+    /// default. It concerns only a store that is opened with [`Builder::open_read_only`] beside its writer: the
+    /// commits of the same process wake it at once.
+    pub fn poll_interval(mut self, interval: Duration) -> Self {
+        self.settings.poll_interval = interval;
         self
     }
 

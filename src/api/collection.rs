@@ -182,6 +182,7 @@ impl<S: Source, T: Element> Collection<S, T> {
             kind: self.kind.clone(),
             filters: selection.filters.clone(),
             extensions: extensions.to_vec(),
+            changed_after: None,
             plan: Plan::All,
         }
     }

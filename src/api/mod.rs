@@ -4,6 +4,7 @@
 //! operations.
 
 pub(crate) mod builder;
+pub(crate) mod changes;
 pub(crate) mod collection;
 pub(crate) mod db;
 mod namespaces;

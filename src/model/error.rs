@@ -8,6 +8,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::model::revision::Revision;
+
 /// Shorthand for a result with the store's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -45,6 +47,7 @@ struct Inner {
     id: Option<String>,
     path: Option<PathBuf>,
     is_immutable_field: bool,
+    follow_from: Option<Revision>,
     message: String,
     source: Option<Source>,
 }
@@ -86,6 +89,9 @@ pub enum ErrorKind {
     /// The file of the open store is no longer at its path: it was removed, renamed or replaced. The write
     /// is not there. Reading still works, and so does [`Db::backup`](crate::Db::backup).
     Gone,
+    /// A follower of changes cannot go on from its position: deletions after it are forgotten, or it is of
+    /// another history of the store. [`Error::follow_from`] names the lowest position from which one can.
+    Lagged,
 }
 
 impl ErrorKind {
@@ -104,6 +110,7 @@ impl ErrorKind {
             Self::Unavailable => "unavailable",
             Self::Forked => "forked",
             Self::Gone => "gone",
+            Self::Lagged => "lagged",
         }
     }
 }
@@ -138,6 +145,7 @@ pub(crate) enum Operation {
     Commit,
     Abort,
     Checkpoint,
+    Follow,
     Check,
     Measure,
     Dump,
@@ -178,6 +186,7 @@ impl Operation {
             Self::Commit => "commit",
             Self::Abort => "abort",
             Self::Checkpoint => "checkpoint store",
+            Self::Follow => "read the changes of store",
             Self::Check => "check store",
             Self::Measure => "measure store",
             Self::Dump => "dump store",
@@ -216,7 +225,8 @@ impl Operation {
     fn is_about_a_store(self) -> bool {
         matches!(
             self,
-            Self::Check
+            Self::Follow
+                | Self::Check
                 | Self::Measure
                 | Self::Dump
                 | Self::Load
@@ -354,6 +364,19 @@ impl Error {
         self.kind() == ErrorKind::Gone
     }
 
+    /// Whether this is [`ErrorKind::Lagged`].
+    #[must_use]
+    pub fn is_lagged(&self) -> bool {
+        self.kind() == ErrorKind::Lagged
+    }
+
+    /// The lowest position from which a follower that [lagged](ErrorKind::Lagged) can go on, once it has listed
+    /// everything; `None` for any other error.
+    #[must_use]
+    pub fn follow_from(&self) -> Option<Revision> {
+        self.0.follow_from
+    }
+
     /// Whether the disk, or the caller's share of it, is full.
     #[must_use]
     pub fn is_storage_full(&self) -> bool {
@@ -411,6 +434,7 @@ impl Error {
             id: None,
             path: None,
             is_immutable_field: false,
+            follow_from: None,
             message: message.into(),
             source: None,
         }))
@@ -430,6 +454,13 @@ impl Error {
 
     pub(crate) fn precondition(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::FailedPrecondition, message)
+    }
+
+    /// A follower cannot go on, but could from this revision.
+    pub(crate) fn lagged(follow_from: Revision, message: impl Into<String>) -> Self {
+        let mut error = Self::new(ErrorKind::Lagged, message);
+        error.0.follow_from = Some(follow_from);
+        error
     }
 
     pub(crate) fn corrupt(message: impl Into<String>) -> Self {

@@ -12,6 +12,7 @@ use crate::filter::Filters;
 use crate::model::error::{Error, Result};
 use crate::model::identifier::NamespaceName;
 use crate::model::kind::{Kind, RecordId};
+use crate::model::revision::Revision;
 use crate::records::keys::{self, RecordKey};
 
 /// Most records, and about how many bytes of them, that one batch holds: few enough that the next
@@ -46,6 +47,8 @@ pub(crate) struct Scope {
     pub(crate) filters: Filters,
     /// Extensions that a header is to have.
     pub(crate) extensions: Vec<String>,
+    /// Only records of higher revisions, if one is named.
+    pub(crate) changed_after: Option<Revision>,
     /// Where to look for what matches.
     pub(crate) plan: Plan,
 }
@@ -58,6 +61,7 @@ impl Scope {
             kind: kind.clone(),
             filters: Filters::all(),
             extensions: Vec::new(),
+            changed_after: None,
             plan: Plan::All,
         }
     }
@@ -67,6 +71,7 @@ impl Scope {
             kind: &self.kind,
             filters: &self.filters,
             extensions: &self.extensions,
+            changed_after: self.changed_after,
         }
     }
 }

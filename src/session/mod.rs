@@ -5,6 +5,7 @@
 
 pub(crate) mod commit;
 pub(crate) mod entity;
+pub(crate) mod feed;
 pub(crate) mod file;
 pub(crate) mod holder;
 pub(crate) mod log;
@@ -20,5 +21,6 @@ pub(crate) mod rows;
 pub(crate) mod settings;
 pub(crate) mod shared;
 pub(crate) mod snapshot;
+pub(crate) mod tombstones;
 pub(crate) mod turn;
 pub(crate) mod txn;

@@ -213,6 +213,11 @@ impl Followed {
         Self { db, file }
     }
 
+    /// The commit that the header names; unknown at the moment at which it is changed.
+    pub(crate) fn last_commit(&self) -> Result<Option<Commit>> {
+        self.file.last_commit()
+    }
+
     /// Takes a snapshot and verifies its pages, which nobody writes over while it lives; the second is
     /// false where other processes commit so often that nobody can tell which commit it shows.
     pub(crate) fn verified<T>(&self, take: impl Fn() -> Result<T>) -> Result<(T, bool)> {

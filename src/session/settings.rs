@@ -1,6 +1,7 @@
 //! The options by which a store is opened or created.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
@@ -25,7 +26,11 @@ pub(crate) struct Settings {
     pub(crate) check_integrity: bool,
     /// How much memory the records that are kept may take; none are with 0.
     pub(crate) memory_bytes: usize,
+    /// How many deletions are remembered at most.
+    pub(crate) tombstones_max_count: u64,
     pub(crate) live_readers: bool,
+    /// How often a store that another process writes is looked at by who waits for changes.
+    pub(crate) poll_interval: Duration,
     /// Whether commits go through a log.
     pub(crate) commit_log: bool,
     /// How long a new log is.

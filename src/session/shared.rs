@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use redb::WriteTransaction;
@@ -11,6 +12,7 @@ use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::policy::Policy;
 use crate::records::meta::Identity;
 use crate::redb_file::fault::{OrFault, contained};
+use crate::session::feed::news::{Announcer, CommitMark, News};
 use crate::session::log::Log;
 use crate::session::log::recover::Recovered;
 use crate::session::memory::{Draft, Keeper};
@@ -38,7 +40,14 @@ pub(crate) struct Shared {
     keeper: Keeper,
     clock: Clock,
     pub(crate) identity: Identity,
+    /// Which history its revisions belong to.
+    pub(crate) history: u64,
     pub(crate) revisions: Revisions,
+    /// How many deletions are remembered at most.
+    pub(crate) tombstones_max_count: u64,
+    pub(crate) poll_interval: Duration,
+    /// Wakes who waits for commits. Dropped with the store, it ends them.
+    news: Announcer,
     turn: WriteTurn,
 }
 
@@ -68,7 +77,11 @@ impl Shared {
             keeper: Keeper::new(memory_bytes),
             clock: settings.clock.clone(),
             identity,
+            history: 0,
             revisions: Revisions::new(reserved),
+            tombstones_max_count: settings.tombstones_max_count,
+            poll_interval: settings.poll_interval,
+            news: Announcer::default(),
             turn: WriteTurn::default(),
         }
     }
@@ -76,6 +89,12 @@ impl Shared {
     /// The same, where the file is at this place.
     pub(crate) fn at(mut self, place: Place) -> Self {
         self.place = Some(place);
+        self
+    }
+
+    /// The same, with revisions of this history.
+    pub(crate) fn with_history(mut self, history: u64) -> Self {
+        self.history = history;
         self
     }
 
@@ -176,6 +195,7 @@ impl Shared {
         let (before, after) = (latest.as_ref(), new.as_ref());
         loading.publish(draft, before.map(|own| &***own), after.map(|own| &***own));
         let old = self.latest.replace(new);
+        self.news.committed();
         drop(loading);
         drop(old); // Not while others wait for the locks.
     }
@@ -189,6 +209,34 @@ impl Shared {
     pub(crate) fn new_draft(&self) -> Draft {
         let latest = self.latest_snapshot();
         self.keeper.new_draft(latest.as_ref().map(|own| &***own))
+    }
+
+    /// Which commit is the last one that a snapshot shows which is taken from now on.
+    ///
+    /// Who asks before taking a snapshot, and later is told the same mark again, has seen everything by it. A mark
+    /// that differs says that there may be more; so does an unknown one. It is cheap: no page is read but the header
+    /// of a file that another process writes.
+    pub(crate) fn last_commit(&self) -> Result<CommitMark> {
+        self.process.check_number()?;
+        match &self.file {
+            File::ReadOnly(followed) => followed.last_commit().map(CommitMark::of_header),
+            File::ReadWrite(_) | File::Inspected(_) => Ok(self.news.last_commit()),
+        }
+    }
+
+    /// Wakes who waits for commits of this process.
+    pub(crate) fn news(&self) -> &Arc<News> {
+        self.news.news()
+    }
+
+    /// Why nobody may write any more, if that is so.
+    pub(crate) fn check_unbroken(&self) -> Result<()> {
+        self.turn.check_unbroken()
+    }
+
+    /// Whether other processes commit, which nobody here is told.
+    pub(crate) fn is_followed(&self) -> bool {
+        matches!(self.file, File::ReadOnly(_))
     }
 
     /// What decides about keeping records in memory.
@@ -252,6 +300,7 @@ impl Shared {
     /// No write is accepted from now on, for this reason. The first one stays.
     pub(crate) fn break_writes(&self, cause: &Error) {
         self.turn.break_off(cause);
+        self.news.committed();
         if let Some(log) = self.log() {
             log.give_up();
         }
