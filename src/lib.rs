@@ -34,6 +34,7 @@
 //! - One process has a store to itself, or others may read it, or any number of them read and write it
 //!   ([`Builder::share`]).
 //! - [Revisions](Revision), to update something only if it has not changed since it was read.
+//! - A [change feed](Db::subscribe): what was created, updated and deleted after a revision, and then live.
 //! - Checksums of every value and its key, verified whenever a value is read from the file. Damage is an error that names the
 //!   container, never a panic and never wrong data. (redb may panic on unverified pages. The panic is
 //!   caught after the panic hook has run, except in a program built with `panic = "abort"`.)
@@ -79,6 +80,7 @@ pub use api::asynchronous::{
     AsyncCollection, AsyncDb, AsyncItems, AsyncNamespace, AsyncQuery, AsyncRecords, AsyncSnapshot,
 };
 pub use api::builder::Builder;
+pub use api::changes::{Change, Changes, Event, Subject, Subscription};
 pub use api::collection::{
     Collection, Namespace, ReadNamespace, ReadRecords, Records, WriteNamespace, WriteRecords,
 };

@@ -27,6 +27,12 @@ const CACHE_DEFAULT_BYTES: usize = 32 * 1024 * 1024;
 /// How much memory kept records may take by default.
 const MEMORY_DEFAULT_BYTES: usize = 256 * 1024 * 1024;
 
+/// How many deletions are remembered by default.
+const TOMBSTONES_DEFAULT_COUNT: u64 = 10_000;
+
+/// How often a store that another process writes is looked at by default.
+const POLL_DEFAULT: Duration = Duration::from_millis(50);
+
 /// How long to wait before a locked file is tried again.
 const LOCK_RETRY: Duration = Duration::from_millis(10);
 
@@ -73,6 +79,8 @@ impl Default for Builder {
                 memory_bytes: MEMORY_DEFAULT_BYTES,
                 share: None,
                 lock_timeout: None,
+                tombstones_max_count: TOMBSTONES_DEFAULT_COUNT,
+                poll_interval: POLL_DEFAULT,
                 commit_log: false,
                 log_bytes: LOG_BYTES,
                 on_log_loss: OnLoss::Refuse,
@@ -197,6 +205,23 @@ impl Builder {
     /// ```
     pub fn share(mut self, share: Share) -> Self {
         self.settings.share = Some(share);
+        self
+    }
+
+    /// How many deletions the store remembers for [`Db::changes_since`]; 10,000 by default.
+    ///
+    /// If there are more, each deletion forgets the oldest ones. Who has not seen these is told that it
+    /// [lags](crate::ErrorKind::Lagged). A deletion takes about 70 bytes in the file. With 0 none is remembered.
+    pub fn tombstones_max_count(mut self, count: u64) -> Self {
+        self.settings.tombstones_max_count = count;
+        self
+    }
+
+    /// How often a [`Subscription`](crate::Subscription) looks for commits of another process; every 50 ms by
+    /// default. It concerns only a store that is opened with [`Builder::open_read_only`] beside its writer: the
+    /// commits of the same process wake it at once.
+    pub fn poll_interval(mut self, interval: Duration) -> Self {
+        self.settings.poll_interval = interval;
         self
     }
 

@@ -187,6 +187,7 @@ impl<S: Source, T: Element> Collection<S, T> {
             filters: selection.filters.clone(),
             extensions: extensions.to_vec(),
             pinning: None,
+            changed_after: None,
             plan: Plan::All,
         }
     }

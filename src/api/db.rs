@@ -123,6 +123,7 @@ impl Db {
         let identity = &self.shared.identity;
         StoreInfo {
             id: StoreId::from_bytes(identity.uuid),
+            history: self.shared.history,
             created_at: identity.created_at().unwrap_or_default(),
             format_version: FORMAT_VERSION,
             rules: self.shared.policy.rules,
@@ -193,13 +194,24 @@ impl Db {
         let process = self.shared.process.clone();
         process
             .check()
-            .and_then(|()| Arc::into_inner(self.shared).ok_or_else(|| Error::precondition(in_use)))
+            .and_then(|()| {
+                // Who follows the store is no handle, and lets it go after each look.
+                let news = Arc::clone(self.shared.news());
+                let _closing = news.closing();
+                Arc::into_inner(self.shared).ok_or_else(|| Error::precondition(in_use))
+            })
             .and_then(|shared| shared.into_inner()?.close())
             .map_err(|error| error.during(Operation::CloseStore).at(path.as_deref()))
     }
 
+    pub(crate) fn shared(&self) -> &Arc<Own<Shared>> {
+        &self.shared
+    }
+
     /// redb's database and its path, if this is the last handle of a store that is open for writing.
     pub(crate) fn into_database(self) -> Result<Option<(Database, Option<Place>)>> {
+        let news = Arc::clone(self.shared.news());
+        let _closing = news.closing();
         match Arc::into_inner(self.shared) {
             Some(shared) => shared.into_inner()?.into_database(),
             None => Ok(None),

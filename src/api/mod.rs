@@ -6,6 +6,7 @@
 #[cfg(feature = "tokio")]
 pub(crate) mod asynchronous;
 pub(crate) mod builder;
+pub(crate) mod changes;
 pub(crate) mod collection;
 pub(crate) mod convert;
 pub(crate) mod db;

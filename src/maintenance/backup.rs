@@ -44,7 +44,8 @@ pub struct BackupReport {
 impl Db {
     /// Copies the current state of the store into a new file, while others read and write.
     ///
-    /// The copy has the same id, rules, times and revisions, and every value byte for byte. It is
+    /// The copy has the same id, rules, times and revisions, and every value byte for byte; its
+    /// [`history`](crate::StoreInfo::history) is another. It is
     /// compacted, up to a few pages. Afterwards there is a complete store at `path`, or nothing. Only its
     /// owner can read and write it. Before the file gets its name it is opened with its pages verified,
     /// checked ([`Db::check`]), and compared with what was read, by count, length and checksum.
@@ -144,6 +145,7 @@ pub(crate) fn copy(
         contained(|| batch.insert_into(new.db()))?;
         progress(Progress::new(walk.digest.keys_count, Some(total)));
     }
+    contained(|| new.begin_history())?;
     let copied = walk.digest;
     let finished = new.finish(|snapshot, _| {
         if copy::digest(snapshot)?.is_same(&copied) && copied.keys_count == total {

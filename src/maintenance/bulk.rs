@@ -7,6 +7,7 @@ use crate::model::identifier::NamespaceName;
 use crate::model::kind::Kind;
 use crate::model::labels::Labels;
 use crate::records::keys::RecordKey;
+use crate::records::meta::NamespaceRow;
 use crate::redb_file::fault::OrFault;
 use crate::session::entity::Entity;
 use crate::session::log::changes::{TableCode, Written};
@@ -39,7 +40,8 @@ impl<'d> Bulk<'d> {
     pub(crate) fn namespace(&mut self, name: &NamespaceName, labels: &Labels) -> Result<()> {
         self.write(RECORD_BYTES, |txn| {
             let mut table = Written::open(txn, TableCode::Namespaces, None)?;
-            namespaces::put(&mut table, name, labels)
+            let row = NamespaceRow::without_history(labels.clone());
+            namespaces::put(&mut table, name, &row)
         })
     }
 

@@ -13,13 +13,14 @@ use crate::model::labels;
 use crate::model::policy::Policy;
 use crate::model::record::Record;
 use crate::model::revision::Revision;
-use crate::query::{self, Batch, Damaged, Items, Records, Scope};
-use crate::records::keys;
+use crate::query::{self, Batch, Damaged, Items, Moment, Records, Scope};
+use crate::records::keys::{self, RecordKey};
 use crate::redb_file::fault::{OrFault, check_order, contained};
 use crate::session::entity::Entity;
 use crate::session::file;
 use crate::session::namespaces;
 use crate::session::snapshot::revisions_below;
+use crate::session::tombstones;
 use crate::session::txn::ReadTxn;
 
 type Table = ReadOnlyTable<&'static [u8], &'static [u8]>;
@@ -214,6 +215,7 @@ pub(crate) fn check(
             }
         }
     }
+    check.tombstones(txn)?;
     Ok(check.report)
 }
 
@@ -229,7 +231,7 @@ impl Check {
     /// The namespaces that exist.
     fn namespaces(&mut self, table: &Table) -> Result<BTreeSet<NamespaceName>> {
         let mut named = BTreeSet::new();
-        for (name, labels) in namespaces::all(table)? {
+        for (name, row) in namespaces::all(table)? {
             let text = String::from_utf8_lossy(&name).into_owned();
             let Ok(parsed) = NamespaceName::new(text.as_str()) else {
                 let what = "it is no namespace's name";
@@ -237,7 +239,10 @@ impl Check {
                 continue;
             };
             self.report.namespaces_count += 1;
-            let kept = labels.and_then(|labels| labels::check_stored(labels, self.policy));
+            let kept = row.and_then(|row| {
+                check_below(row.revision, self.revisions_below)?;
+                labels::check_stored(row.labels, self.policy)
+            });
             if let Err(error) = kept {
                 self.report.add(&text, error.into_corrupt());
             }
@@ -251,6 +256,70 @@ impl Check {
         if self.records.get(key).or_fault()?.is_some() {
             let what = "a key of the records ends before the id";
             self.report.add(namespace, Error::corrupt(what));
+        }
+        Ok(())
+    }
+
+    /// Checks the tombstones: that each is of a deletion that is not forgotten, and that what it names is gone or was
+    /// created later.
+    fn tombstones(&mut self, txn: &ReadTransaction) -> Result<()> {
+        let forgotten = match tombstones::forgotten(&txn.open_table(keys::META).or_fault()?) {
+            Ok(revision) => revision,
+            Err(error) if error.is_corrupt() => {
+                self.report.add("", error.prefixed("what is forgotten"));
+                Revision::NONE
+            }
+            Err(error) => return Err(error),
+        };
+        if let Err(error) = check_below(forgotten, self.revisions_below) {
+            self.report.add("", error.prefixed("what is forgotten"));
+        }
+        let names = txn.open_table(keys::NAMESPACES).or_fault()?;
+        for row in tombstones::after(
+            &txn.open_table(keys::TOMBSTONES).or_fault()?,
+            Revision::NONE,
+        )? {
+            let (revision, name) = match row {
+                Ok(row) => row,
+                Err(error) if error.is_corrupt() => {
+                    self.report.add("", error);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let created = match &name.record {
+                // What is damaged was told before.
+                None => namespaces::row(&names, &name.namespace)
+                    .unwrap_or_default()
+                    .map(|row| row.created),
+                Some((kind, id)) => {
+                    let key = RecordKey::new(&name.namespace, kind, id);
+                    Records::of(&self.records)
+                        .whole::<Moment>(&key, kind)
+                        .unwrap_or_default()
+                        .map(|moment| moment.created)
+                }
+            };
+            let what = if created.is_some_and(|created| created < revision) {
+                "it was deleted, and is still there"
+            } else if revision <= forgotten {
+                "it is forgotten, and still there"
+            } else if check_below(revision, self.revisions_below).is_err() {
+                "its revision was never handed out"
+            } else {
+                continue;
+            };
+            let error = Error::corrupt(what);
+            let place = format!("the tombstone of revision {revision}");
+            self.report.damages.push(Damage {
+                namespace: name.namespace.to_string(),
+                kind: name
+                    .record
+                    .as_ref()
+                    .and_then(|(kind, _)| kind.of_collection().map(str::to_owned)),
+                id: name.record.as_ref().map(|(_, id)| id.to_string()),
+                error: error.prefixed(&place),
+            });
         }
         Ok(())
     }
@@ -285,6 +354,16 @@ impl Check {
             }
         }
         Ok(())
+    }
+}
+
+/// Whether a store whose revisions are all below this one could have handed it out, or there is none.
+fn check_below(revision: Revision, revisions_below: Revision) -> Result<()> {
+    match revision < revisions_below || revision == Revision::NONE {
+        true => Ok(()),
+        false => Err(Error::corrupt(format!(
+            "its revision {revision} was never handed out: they are below {revisions_below}"
+        ))),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Copies the rows of a snapshot unchanged, except the one about its log, and computes their digest.
+//! Copies the rows of a snapshot unchanged, except those about its log and its history, and computes their digest.
 //!
 //! Rows are copied in batches, in the order of their keys, since redb then fills one page after the other.
 //! Sealed values are copied without decoding them.
@@ -14,6 +14,9 @@ use crate::redb_file::fault::{OrFault, check_order};
 /// The most rows of one transaction, and its approximate size in bytes.
 const BATCH_MAX_COUNT: usize = 16 * 1024;
 const BATCH_MAX_BYTES: usize = 8 * 1024 * 1024;
+
+/// The rows of `meta` that are not copied: the copy has no log, and a history of its own.
+const OF_THE_FILE: [&[u8]; 2] = [meta::LOG, meta::HISTORY];
 
 /// A digest of rows.
 #[derive(Clone, Debug, Default)]
@@ -104,8 +107,8 @@ impl<'t> Walk<'t> {
         let mut bytes = 0;
         for row in range.or_fault()? {
             let (key, value) = row.or_fault()?;
-            if key.value() == meta::LOG && definition.name() == keys::META.name() {
-                continue; // The copy has no log.
+            if OF_THE_FILE.contains(&key.value()) && definition.name() == keys::META.name() {
+                continue;
             }
             let row = Row {
                 key: key.value().to_vec(),
@@ -142,9 +145,11 @@ pub(crate) fn count(txn: &ReadTransaction) -> Result<u64> {
     for definition in TABLES {
         count += txn.open_table(definition).or_fault()?.len().or_fault()?;
     }
-    let of_log = txn.open_table(keys::META).or_fault()?;
-    let is_any = of_log.get(meta::LOG).or_fault()?.is_some();
-    Ok(count.saturating_sub(u64::from(is_any)))
+    let meta = txn.open_table(keys::META).or_fault()?;
+    for key in OF_THE_FILE {
+        count = count.saturating_sub(u64::from(meta.get(key).or_fault()?.is_some()));
+    }
+    Ok(count)
 }
 
 /// The digest of all rows.

@@ -83,13 +83,25 @@ impl NewStore {
         file::initialize(&self.db, identity, revisions_below)
     }
 
-    /// Raises the bound of revisions.
+    /// Begins a history, where everything else was copied.
+    pub(crate) fn begin_history(&self) -> Result<()> {
+        let txn = self.db.begin_write().or_fault()?;
+        let value = seal(meta::HISTORY, &file::new_history())?;
+        txn.open_table(keys::META)
+            .or_fault()?
+            .insert(meta::HISTORY, value.as_slice())
+            .or_fault()?;
+        txn.commit().or_fault()
+    }
+
+    /// Raises the bound of revisions. Of the deletions below it nothing is known.
     pub(crate) fn set_revisions_below(&self, bound: u64) -> Result<()> {
         let txn = self.db.begin_write().or_fault()?;
         txn.open_table(keys::META)
             .or_fault()?
             .insert(meta::REVISION, seal(meta::REVISION, &bound)?.as_slice())
             .or_fault()?;
+        file::forget_before(&txn, bound)?;
         txn.commit().or_fault()
     }
 

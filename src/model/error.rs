@@ -8,6 +8,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::model::revision::Revision;
+
 /// Shorthand for a result with the store's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -45,6 +47,7 @@ struct Inner {
     id: Option<String>,
     path: Option<PathBuf>,
     is_immutable_field: bool,
+    follow_from: Option<Revision>,
     message: String,
     source: Option<Source>,
 }
@@ -88,11 +91,14 @@ pub enum ErrorKind {
     Gone,
     /// The operation was given up before it began. Nothing was done.
     Cancelled,
+    /// A follower of changes cannot go on from its position: deletions after it are forgotten, or it is of
+    /// another history of the store. [`Error::follow_from`] names the lowest position from which one can.
+    Lagged,
 }
 
 impl ErrorKind {
     #[cfg(feature = "tonic")]
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::NotFound,
         Self::AlreadyExists,
         Self::InvalidArgument,
@@ -107,6 +113,7 @@ impl ErrorKind {
         Self::Forked,
         Self::Gone,
         Self::Cancelled,
+        Self::Lagged,
     ];
 
     /// The kind with this text.
@@ -131,6 +138,7 @@ impl ErrorKind {
             Self::Forked => "forked",
             Self::Gone => "gone",
             Self::Cancelled => "cancelled",
+            Self::Lagged => "lagged",
         }
     }
 }
@@ -169,6 +177,7 @@ pub(crate) enum Operation {
     /// Whatever the caller does.
     #[cfg(feature = "tokio")]
     Run,
+    Follow,
     Check,
     Measure,
     Dump,
@@ -212,6 +221,7 @@ impl Operation {
             Self::Checkpoint => "checkpoint store",
             #[cfg(feature = "tokio")]
             Self::Run => "work with store",
+            Self::Follow => "read the changes of store",
             Self::Check => "check store",
             Self::Measure => "measure store",
             Self::Dump => "dump store",
@@ -251,7 +261,8 @@ impl Operation {
     fn is_about_a_store(self) -> bool {
         matches!(
             self,
-            Self::Check
+            Self::Follow
+                | Self::Check
                 | Self::Measure
                 | Self::Dump
                 | Self::Load
@@ -389,6 +400,19 @@ impl Error {
         self.kind() == ErrorKind::Gone
     }
 
+    /// Whether this is [`ErrorKind::Lagged`].
+    #[must_use]
+    pub fn is_lagged(&self) -> bool {
+        self.kind() == ErrorKind::Lagged
+    }
+
+    /// The lowest position from which a follower that [lagged](ErrorKind::Lagged) can go on, once it has listed
+    /// everything; `None` for any other error.
+    #[must_use]
+    pub fn follow_from(&self) -> Option<Revision> {
+        self.0.follow_from
+    }
+
     /// Whether the disk, or the caller's share of it, is full.
     #[must_use]
     pub fn is_storage_full(&self) -> bool {
@@ -446,6 +470,7 @@ impl Error {
             id: None,
             path: None,
             is_immutable_field: false,
+            follow_from: None,
             message: message.into(),
             source: None,
         }))
@@ -465,6 +490,13 @@ impl Error {
 
     pub(crate) fn precondition(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::FailedPrecondition, message)
+    }
+
+    /// A follower cannot go on, but could from this revision.
+    pub(crate) fn lagged(follow_from: Revision, message: impl Into<String>) -> Self {
+        let mut error = Self::new(ErrorKind::Lagged, message);
+        error.0.follow_from = Some(follow_from);
+        error
     }
 
     pub(crate) fn corrupt(message: impl Into<String>) -> Self {

@@ -77,6 +77,10 @@ fn lossy<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, 
 pub struct StoreInfo {
     /// Which store it is.
     pub id: StoreId,
+    /// Which history the revisions belong to: a random number, drawn anew for each file that is made, by
+    /// creating, backing up, restoring, loading or salvaging a store. It stays over reopening, crashes and
+    /// compaction. A position in the [change feed](crate::Db::changes_since) means something only within it.
+    pub history: u64,
     /// When it was created.
     pub created_at: DateTime<Utc>,
     /// The version of the file's layout.

@@ -2,15 +2,13 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-
-use crate::model::error::{Error, Result};
 
 /// Identifies one state of one container or record in a store.
 ///
 /// Each successful create or update gives the container a revision higher than every earlier revision of
-/// the store, in any namespace, even across crashes and reopenings. Revisions have gaps: compare them,
+/// the store, in any namespace, even across crashes and reopenings. A deletion, and each change of a namespace, has one
+/// as well; see [`Db::changes_since`](crate::Db::changes_since). Revisions have gaps: compare them,
 /// never count with them.
 ///
 /// A container that was not read from a store has [`Revision::NONE`].
@@ -56,21 +54,4 @@ impl fmt::Display for Revision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
-}
-/// Checks that a store whose revisions are all below `revisions_below` could have written this.
-pub(crate) fn check_moment(
-    revision: Revision,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
-    revisions_below: Revision,
-) -> Result<()> {
-    if revision == Revision::NONE || revision >= revisions_below {
-        return Err(Error::invalid(format!(
-            "its revision {revision} was never handed out: they are below {revisions_below}"
-        )));
-    }
-    if updated_at < created_at {
-        return Err(Error::invalid("it was updated before it was created"));
-    }
-    Ok(())
 }

@@ -13,6 +13,7 @@ use crate::model::error::{Error, Result};
 use crate::model::identifier::NamespaceName;
 use crate::model::kind::{Kind, RecordId};
 use crate::model::pin::{Resource, ResourceRef};
+use crate::model::revision::Revision;
 use crate::records::keys::{self, RecordKey};
 
 /// Most records, and about how many bytes of them, that one batch holds: few enough that the next
@@ -49,6 +50,8 @@ pub(crate) struct Scope {
     pub(crate) extensions: Vec<String>,
     /// Only records that say of this that something holds it, if given.
     pub(crate) pinning: Option<Resource>,
+    /// Only records of higher revisions, if one is named.
+    pub(crate) changed_after: Option<Revision>,
     /// Where to look for what matches.
     pub(crate) plan: Plan,
 }
@@ -62,6 +65,7 @@ impl Scope {
             filters: Filters::all(),
             extensions: Vec::new(),
             pinning: None,
+            changed_after: None,
             plan: Plan::All,
         }
     }
@@ -72,6 +76,7 @@ impl Scope {
             filters: &self.filters,
             extensions: &self.extensions,
             pinning: self.pinning.as_ref().map(ResourceRef::from),
+            changed_after: self.changed_after,
         }
     }
 }

@@ -18,7 +18,7 @@ pub(crate) use self::memory::{Memory, NewRows};
 pub(crate) use self::plan::Plan;
 pub(crate) use self::rows::decode;
 use self::shape::Wanted;
-pub(crate) use self::shape::{Shape, WithSeals};
+pub(crate) use self::shape::{Moment, Shape, WithHead};
 pub(crate) use self::table::Table;
 use crate::filter::Filters;
 use crate::model::error::Result;
@@ -44,13 +44,24 @@ impl<'a, T: Table> Records<'a, T> {
 
     /// The record under a key, if there is one.
     pub(crate) fn whole<S: Shape>(&self, key: &RecordKey, kind: &Kind) -> Result<Option<S>> {
-        let all = Wanted {
+        self.with_extensions(key, kind, &[])
+    }
+
+    /// The same; a header has these extensions.
+    pub(crate) fn with_extensions<S: Shape>(
+        &self,
+        key: &RecordKey,
+        kind: &Kind,
+        extensions: &[String],
+    ) -> Result<Option<S>> {
+        let want = Wanted {
             kind,
             filters: &Filters::all(),
-            extensions: &[],
+            extensions,
             pinning: None,
+            changed_after: None,
         };
-        self.get(key, &all)
+        self.get(key, &want)
     }
 
     /// What is wanted of the record under a key, if there is one that matches.

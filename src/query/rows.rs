@@ -39,6 +39,10 @@ pub(super) trait Rows {
 pub(super) fn read<S: Shape>(rows: &impl Rows, want: &Wanted<'_>) -> Result<Option<S>> {
     let id = rows.id(want.kind)?;
     let row = OwnRow::decode(want.kind, rows.own()?)?;
+    let is_older = |after| row.head.revision() <= after;
+    if want.changed_after.is_some_and(is_older) {
+        return Ok(None);
+    }
     let filters = want.filters;
     let (needs_labels, needs_extensions) = (filters.needs_labels(), filters.needs_extensions());
     let is_decided_early = !needs_labels && !needs_extensions;
@@ -111,6 +115,7 @@ pub(crate) fn decode<S: Shape>(
         filters: &Filters::all(),
         extensions: &[],
         pinning: None,
+        changed_after: None,
     };
     let read = read(&rows, &all)?;
     read.ok_or_else(|| Error::corrupt("the record cannot be read"))

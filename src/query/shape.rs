@@ -11,6 +11,7 @@ use crate::model::kind::Kind;
 use crate::model::labels::Labels;
 use crate::model::pin::{self, Pin, PinRef, PinningFields, ResourceRef};
 use crate::model::record::{Record, RecordHeader};
+use crate::model::revision::Revision;
 use crate::records::head::OwnRow;
 use crate::records::parts::{ExtensionRef, LabelRef, Seals, to_extensions, to_labels};
 
@@ -62,6 +63,8 @@ pub(super) struct Wanted<'a> {
     pub(super) extensions: &'a [String],
     /// Only records that say of this that something holds it, if given.
     pub(super) pinning: Option<ResourceRef<'a>>,
+    /// Only records of higher revisions, if one is named.
+    pub(super) changed_after: Option<Revision>,
 }
 
 /// What was read of a record, verified; what the shape does not want is empty.
@@ -196,18 +199,46 @@ fn bytes_of(labels: &Labels, extensions: &Extensions) -> usize {
     labels.sum::<usize>() + extensions.sum::<usize>()
 }
 
-/// A record, and which rows it has.
-pub(crate) struct WithSeals<T> {
+/// A record, and what its own row says beside it.
+pub(crate) struct WithHead<T> {
     pub(crate) item: T,
+    /// The revision that it was created with.
+    pub(crate) created: Revision,
+    /// Which rows it has.
     pub(crate) seals: Seals,
 }
 
-impl<T: Shape> Shape for WithSeals<T> {
+impl<T: Shape> Shape for WithHead<T> {
     const WANT: Want = T::WANT;
 
     fn build(loaded: Loaded<'_>) -> Result<Self> {
-        let seals = loaded.row.head.seals;
-        T::build(loaded).map(|item| Self { item, seals })
+        let (created, seals) = (loaded.row.head.created()?, loaded.row.head.seals);
+        T::build(loaded).map(|item| Self {
+            item,
+            created,
+            seals,
+        })
+    }
+}
+
+/// The id of a record, and its revisions.
+pub(crate) struct Moment {
+    pub(crate) id: String,
+    pub(crate) revision: Revision,
+    /// The revision that it was created with.
+    pub(crate) created: Revision,
+}
+
+impl Shape for Moment {
+    const WANT: Want = Want::NOTHING;
+
+    fn build(loaded: Loaded<'_>) -> Result<Self> {
+        let head = &loaded.row.head;
+        Ok(Self {
+            id: loaded.id.to_owned(),
+            revision: head.revision(),
+            created: head.created()?,
+        })
     }
 }
 

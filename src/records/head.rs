@@ -24,6 +24,8 @@ pub(crate) struct Head<'a> {
     created_at: Stamp,
     updated_at: Stamp,
     revision: u64,
+    /// How many revisions before it the record was created.
+    age: u64,
     /// The type URL of the spec or value.
     pub(crate) type_url: &'a str,
     pub(crate) seals: Seals,
@@ -64,13 +66,15 @@ pub(crate) struct OwnRow<'a> {
 }
 
 impl<'a> OwnRow<'a> {
-    pub(crate) fn of_container(container: &'a Container, seals: Seals) -> Self {
+    /// That of a container which was created at this revision.
+    pub(crate) fn of_container(container: &'a Container, created: Revision, seals: Seals) -> Self {
         let spec = container.spec.as_ref();
         Self {
             head: Head {
                 created_at: Stamp::of(container.created_at),
                 updated_at: Stamp::of(container.updated_at),
                 revision: container.revision.get(),
+                age: age(container.revision, created),
                 type_url: spec.map_or("", |spec| spec.type_url.as_str()),
                 seals,
             },
@@ -85,12 +89,14 @@ impl<'a> OwnRow<'a> {
         }
     }
 
-    pub(crate) fn of_record(record: &'a Record, seals: Seals) -> Self {
+    /// That of a record which was created at this revision.
+    pub(crate) fn of_record(record: &'a Record, created: Revision, seals: Seals) -> Self {
         Self {
             head: Head {
                 created_at: Stamp::of(record.created_at),
                 updated_at: Stamp::of(record.updated_at),
                 revision: record.revision.get(),
+                age: age(record.revision, created),
                 type_url: &record.value.type_url,
                 seals,
             },
@@ -166,6 +172,11 @@ impl Head<'_> {
         Revision::new(self.revision)
     }
 
+    /// The revision that the record was created with.
+    pub(crate) fn created(&self) -> Result<Revision> {
+        created(self.revision, self.age)
+    }
+
     pub(crate) fn created_at(&self) -> Result<DateTime<Utc>> {
         self.created_at.to_time()
     }
@@ -173,6 +184,24 @@ impl Head<'_> {
     pub(crate) fn updated_at(&self) -> Result<DateTime<Utc>> {
         self.updated_at.to_time()
     }
+}
+
+/// How many revisions lie between the creation of something and its latest revision. A small number is short in
+/// the file.
+pub(super) fn age(revision: Revision, created: Revision) -> u64 {
+    revision.get().saturating_sub(created.get())
+}
+
+/// The revision that something was created with.
+///
+/// # Errors
+///
+/// `Corrupt` if there is none.
+pub(super) fn created(revision: u64, age: u64) -> Result<Revision> {
+    let created = revision.checked_sub(age);
+    created
+        .map(Revision::new)
+        .ok_or_else(|| Error::corrupt("it was created before the first revision"))
 }
 
 #[cfg(test)]
@@ -200,11 +229,12 @@ mod tests {
     #[test]
     fn the_row_of_a_container_reads_back_as_it_was_written() {
         let container = container();
-        let sealed = OwnRow::of_container(&container, Seals::default())
+        let sealed = OwnRow::of_container(&container, Revision::new(7), Seals::default())
             .seal(b"key")
             .unwrap();
         let row = OwnRow::decode(&Kind::CONTAINERS, unseal(&b"key"[..], &sealed).unwrap()).unwrap();
         assert_eq!(row.head.type_url, "spec");
+        assert_eq!(row.head.created().unwrap(), Revision::new(7));
         let header = row.to_header("web".into(), container.labels.clone());
         assert_eq!(header.unwrap(), ContainerHeader::from(container));
     }
@@ -213,7 +243,7 @@ mod tests {
     fn the_row_of_a_record_is_not_taken_for_a_containers_nor_the_other_way_round() {
         let images = Kind::new("images").unwrap();
         let record = Record::new("nginx", Any::new("image", b"{}"));
-        let sealed = OwnRow::of_record(&record, Seals::default())
+        let sealed = OwnRow::of_record(&record, record.revision, Seals::default())
             .seal(b"k")
             .unwrap();
         let content = unseal(&b"k"[..], &sealed).unwrap();
@@ -223,7 +253,7 @@ mod tests {
         let taken = OwnRow::decode(&Kind::CONTAINERS, content);
         assert!(taken.unwrap_err().is_corrupt());
         let container = container();
-        let sealed = OwnRow::of_container(&container, Seals::default());
+        let sealed = OwnRow::of_container(&container, Revision::new(7), Seals::default());
         let sealed = sealed.seal(b"k").unwrap();
         let taken = OwnRow::decode(&images, unseal(&b"k"[..], &sealed).unwrap());
         assert!(taken.unwrap_err().is_corrupt());

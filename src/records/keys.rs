@@ -7,12 +7,15 @@
 //!               <namespace> 00 <kind> 00 <id> 00 'l'   all labels, in the order of their keys
 //!               <namespace> 00 <kind> 00 <id> 00 's'   the spec of a container, the value of a record
 //!               <namespace> 00 <kind> 00 <id> 00 'x'   all extensions, in the order of their names
-//! namespaces    <namespace>                            all labels of the namespace
+//! namespaces    <namespace>                            its revisions, and all its labels
 //! meta          "format"                               the version of this layout
 //!               "identity"                             the store's UUID, its creation, its rules
 //!               "revision"                             every revision handed out is below this one
 //!               "log"                                  whether a log is in use, and which (marker.rs)
 //!               "share"                                which processes may open it; absent: one
+//!               "forgotten"                            tombstones up to this revision may be missing
+//!               "history"                              drawn anew for each file: whose revisions these are
+//! tombstones    <revision, big endian>                 what was deleted by it (tombstone.rs)
 //! ```
 //!
 //! The kind of a container is `containers`. Namespaces and kinds are identifiers, and no id has the byte
@@ -41,8 +44,11 @@ pub(crate) const NAMESPACES: Table = Table::new("namespaces");
 /// What must be known about the file before anything else is read from it.
 pub(crate) const META: Table = Table::new("meta");
 
+/// What was deleted, in the order of the revisions of the deletions.
+pub(crate) const TOMBSTONES: Table = Table::new("tombstones");
+
 /// All tables, in the order of their names.
-pub(crate) const TABLES: [Table; 3] = [META, NAMESPACES, RECORDS];
+pub(crate) const TABLES: [Table; 4] = [META, NAMESPACES, RECORDS, TOMBSTONES];
 
 /// The version of the layout that this library writes.
 pub(crate) const FORMAT_VERSION: u32 = 2;
@@ -54,6 +60,8 @@ pub(crate) mod meta {
     pub(crate) const REVISION: &[u8] = b"revision";
     pub(crate) const LOG: &[u8] = b"log";
     pub(crate) const SHARE: &[u8] = b"share";
+    pub(crate) const FORGOTTEN: &[u8] = b"forgotten";
+    pub(crate) const HISTORY: &[u8] = b"history";
 }
 
 const SEPARATOR: u8 = 0;

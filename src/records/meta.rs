@@ -3,14 +3,15 @@
 use bincode::{BorrowDecode, Encode};
 use chrono::{DateTime, Utc};
 
-use super::head::Stamp;
+use super::head::{Stamp, age, created};
 use super::keys::{self, meta};
 use super::parts::{self, encode_labels, to_labels};
-use super::seal::{decode, seal, seal_with, unseal, unseal_number};
+use super::seal::{decode, decode_some, encode_into, seal, seal_with, unseal, unseal_number};
 use crate::model::error::{Error, Result};
 use crate::model::identifier::NamespaceName;
 use crate::model::labels::Labels;
 use crate::model::policy::{Policy, Rules, Share};
+use crate::model::revision::Revision;
 
 /// The identity of a store, and the choices made at its creation.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, BorrowDecode)]
@@ -79,14 +80,42 @@ pub(crate) fn share(row: Option<&[u8]>) -> Result<Share> {
     }
 }
 
-/// The sealed row of a namespace.
-pub(crate) fn seal_namespace(name: &NamespaceName, labels: &Labels) -> Result<Vec<u8>> {
-    seal_with(keys::namespace(name), 64, |out| encode_labels(labels, out))
+/// What is stored of a namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NamespaceRow {
+    /// That of its latest change; none of a namespace that came here with all else, by a load or a salvage.
+    pub(crate) revision: Revision,
+    /// The revision that it was created with.
+    pub(crate) created: Revision,
+    pub(crate) labels: Labels,
 }
 
-/// The labels in the row of a namespace.
-pub(crate) fn namespace_labels(key: &[u8], value: &[u8]) -> Result<Labels> {
-    parts::namespace_labels(unseal(key, value)?).map(|labels| to_labels(&labels))
+impl NamespaceRow {
+    /// That of a namespace without a history.
+    pub(crate) fn without_history(labels: Labels) -> Self {
+        Self {
+            revision: Revision::NONE,
+            created: Revision::NONE,
+            labels,
+        }
+    }
+
+    pub(crate) fn seal(&self, name: &NamespaceName) -> Result<Vec<u8>> {
+        seal_with(keys::namespace(name), 64, |out| {
+            let age = age(self.revision, self.created);
+            encode_into(&(self.revision.get(), age), out)?;
+            encode_labels(&self.labels, out)
+        })
+    }
+
+    pub(crate) fn decode(key: &[u8], value: &[u8]) -> Result<Self> {
+        let ((revision, age), labels): ((u64, u64), _) = decode_some(unseal(key, value)?)?;
+        Ok(Self {
+            revision: Revision::new(revision),
+            created: created(revision, age)?,
+            labels: to_labels(&parts::namespace_labels(labels)?),
+        })
+    }
 }
 
 #[cfg(test)]
@@ -123,10 +152,23 @@ mod tests {
     #[test]
     fn a_namespace_reads_back() {
         let name: NamespaceName = "a.b".parse().unwrap();
-        for kept in [Labels::new(), Labels::from([("k\0".into(), "v".into())])] {
-            let sealed = seal_namespace(&name, &kept).unwrap();
-            assert_eq!(namespace_labels(b"a.b", &sealed).unwrap(), kept);
-            assert!(namespace_labels(b"a.c", &sealed).unwrap_err().is_corrupt());
+        for labels in [Labels::new(), Labels::from([("k\0".into(), "v".into())])] {
+            let row = NamespaceRow {
+                revision: Revision::new(300),
+                created: Revision::new(2),
+                labels,
+            };
+            let sealed = row.seal(&name).unwrap();
+            assert_eq!(NamespaceRow::decode(b"a.b", &sealed).unwrap(), row);
+            let other = NamespaceRow::decode(b"a.c", &sealed);
+            assert!(other.unwrap_err().is_corrupt());
         }
+    }
+
+    #[test]
+    fn what_was_created_before_all_revisions_is_damage() {
+        let sealed = seal(&b"a"[..], &(3_u64, 4_u64, 0_u64)).unwrap();
+        let error = NamespaceRow::decode(b"a", &sealed).unwrap_err();
+        assert!(error.is_corrupt(), "{error}");
     }
 }

@@ -5,7 +5,7 @@
 //! - [`head`]: a record's own row, with its single fields and the seals of its other rows.
 //! - [`parts`]: its other rows: labels, extensions, the spec or value.
 //! - [`value`]: the compression of a spec.
-//! - [`meta`], [`marker`]: the identity, the format, the revision and the log of the file.
+//! - [`meta`], [`marker`], [`tombstone`]: what the file says of itself, of its log, of what was deleted.
 //!
 //! It turns bytes into types of `model` and back, and uses no other room. It never reads or writes a file.
 
@@ -15,4 +15,5 @@ pub(crate) mod marker;
 pub(crate) mod meta;
 pub(crate) mod parts;
 pub(crate) mod seal;
+pub(crate) mod tombstone;
 pub(crate) mod value;

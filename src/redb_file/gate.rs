@@ -110,6 +110,11 @@ impl Gate {
         Ok(trees::header(&*self.0)?.and_then(|header| Commit::published(&header)))
     }
 
+    /// Makes durable what any process has written so far.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.0.inner.sync_data()
+    }
+
     /// Verifies these pages of the last commit, while other processes may commit.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use crate::model::kind::RecordId;
 use crate::model::labels::Labels;
 use crate::model::policy::Policy;
 use crate::model::record::Record;
-use crate::model::revision::{Revision, check_moment};
+use crate::model::revision::Revision;
 use crate::query::Shape;
 use crate::records::head::OwnRow;
 use crate::records::keys::RecordKey;
@@ -51,8 +51,8 @@ pub(crate) trait Entity: Shape + Clone {
         Ok(settled)
     }
 
-    /// Its own row, sealed.
-    fn own_row(&self, key: &RecordKey, seals: Seals) -> Result<Vec<u8>>;
+    /// Its own row, sealed; it was created at this revision.
+    fn own_row(&self, key: &RecordKey, created: Revision, seals: Seals) -> Result<Vec<u8>>;
 
     fn labels(&self) -> &Labels;
 
@@ -91,8 +91,8 @@ impl Entity for Container {
         self.settled(policy)
     }
 
-    fn own_row(&self, key: &RecordKey, seals: Seals) -> Result<Vec<u8>> {
-        OwnRow::of_container(self, seals).seal(key.own())
+    fn own_row(&self, key: &RecordKey, created: Revision, seals: Seals) -> Result<Vec<u8>> {
+        OwnRow::of_container(self, created, seals).seal(key.own())
     }
 
     fn labels(&self) -> &Labels {
@@ -137,8 +137,8 @@ impl Entity for Record {
         self.settled(policy)
     }
 
-    fn own_row(&self, key: &RecordKey, seals: Seals) -> Result<Vec<u8>> {
-        OwnRow::of_record(self, seals).seal(key.own())
+    fn own_row(&self, key: &RecordKey, created: Revision, seals: Seals) -> Result<Vec<u8>> {
+        OwnRow::of_record(self, created, seals).seal(key.own())
     }
 
     fn labels(&self) -> &Labels {
@@ -152,4 +152,22 @@ impl Entity for Record {
     fn value(&self) -> Result<&Any> {
         Ok(&self.value)
     }
+}
+
+/// Checks that a store whose revisions are all below `revisions_below` could have written this.
+fn check_moment(
+    revision: Revision,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    revisions_below: Revision,
+) -> Result<()> {
+    if revision == Revision::NONE || revision >= revisions_below {
+        return Err(Error::invalid(format!(
+            "its revision {revision} was never handed out: they are below {revisions_below}"
+        )));
+    }
+    if updated_at < created_at {
+        return Err(Error::invalid("it was updated before it was created"));
+    }
+    Ok(())
 }

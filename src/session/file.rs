@@ -7,13 +7,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use redb::backends::{FileBackend, InMemoryBackend};
-use redb::{Builder, ConcurrencyMode, Database, ReadTransaction, ReadableDatabase, StorageBackend};
+use redb::{
+    Builder, ConcurrencyMode, Database, ReadTransaction, ReadableDatabase, StorageBackend,
+    WriteTransaction,
+};
 
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::policy::{Policy, Share};
 use crate::records::keys::{self, FORMAT_VERSION, meta};
 use crate::records::meta::{self as stored, Identity};
-use crate::records::seal::seal;
+use crate::records::seal::{seal, unseal_number};
 use crate::redb_file::backend::gated;
 use crate::redb_file::durable::{Durable, FileCache};
 use crate::redb_file::fault::{Closing, OrFault, OrIo, contained};
@@ -277,6 +280,11 @@ pub(crate) fn new_identity(settings: &Settings) -> Identity {
     Identity::new(uuid, (settings.clock)(), policy)
 }
 
+/// Another history than any that there is.
+pub(crate) fn new_history() -> u64 {
+    uuid::Uuid::new_v4().as_u64_pair().1
+}
+
 /// The store in a backend. Nothing is written to it before it is known to be one.
 pub(crate) fn open_backend(
     backend: impl StorageBackend,
@@ -519,11 +527,13 @@ fn not_a_store(what: &str) -> Error {
     Error::new(ErrorKind::NotAStore, format!("not a store: {what}"))
 }
 
-/// Writes what makes an empty file a store.
+/// Writes what makes an empty file a store. If it begins with revisions that were handed out, it knows nothing of
+/// the deletions among them.
 pub(crate) fn initialize(db: &Database, identity: &Identity, revisions_below: u64) -> Result<()> {
     let txn = db.begin_write().or_fault()?;
     txn.open_table(keys::RECORDS).or_fault()?;
     txn.open_table(keys::NAMESPACES).or_fault()?;
+    txn.open_table(keys::TOMBSTONES).or_fault()?;
     {
         let mut table = txn.open_table(keys::META).or_fault()?;
         let values = [
@@ -532,13 +542,27 @@ pub(crate) fn initialize(db: &Database, identity: &Identity, revisions_below: u6
                 seal(meta::FORMAT, &u64::from(FORMAT_VERSION))?,
             ),
             (meta::IDENTITY, seal(meta::IDENTITY, identity)?),
+            (meta::HISTORY, seal(meta::HISTORY, &new_history())?),
             (meta::REVISION, seal(meta::REVISION, &revisions_below)?),
         ];
         for (key, value) in values {
             table.insert(key, value.as_slice()).or_fault()?;
         }
     }
+    forget_before(&txn, revisions_below)?;
     txn.commit().or_fault()
+}
+
+/// Says that nothing is known of deletions with a revision below this one.
+pub(crate) fn forget_before(txn: &WriteTransaction, revisions_below: u64) -> Result<()> {
+    let forgotten = revisions_below.saturating_sub(1);
+    if forgotten > 0 {
+        let value = seal(meta::FORGOTTEN, &forgotten)?;
+        let mut table = txn.open_table(keys::META).or_fault()?;
+        let key = meta::FORGOTTEN;
+        table.insert(key, value.as_slice()).or_fault()?;
+    }
+    Ok(())
 }
 
 /// Whether the file is a store, of a version up to `newest`, and the one that is expected; its
@@ -575,6 +599,15 @@ pub(crate) fn identity(snapshot: &ReadTransaction) -> Result<Identity> {
     match table.get(meta::IDENTITY).or_fault()? {
         Some(value) => Identity::decode(meta::IDENTITY, value.value()),
         None => Err(Error::corrupt("the store's identity is missing")),
+    }
+}
+
+/// Which history the revisions of the file belong to.
+fn history(snapshot: &ReadTransaction) -> Result<u64> {
+    let table = snapshot.open_table(keys::META).or_fault()?;
+    match table.get(meta::HISTORY).or_fault()? {
+        Some(value) => unseal_number(meta::HISTORY, value.value()),
+        None => Err(Error::corrupt("the store's history is missing")),
     }
 }
 
@@ -616,9 +649,10 @@ fn share(
     path: Option<&Path>,
     settings: &Settings,
 ) -> Result<Shared> {
-    let (identity, reserved) = contained(|| {
+    let (identity, history, reserved) = contained(|| {
         let snapshot = file.begin_read()?;
-        Ok((identity(&snapshot)?, revisions_below(&snapshot)?))
+        let identity = identity(&snapshot)?;
+        Ok((identity, history(&snapshot)?, revisions_below(&snapshot)?))
     })?;
     if let File::ReadWrite(opened) = &file {
         let is_held_back = opened.is_held_back();
@@ -633,5 +667,5 @@ fn share(
     let path = path.map(Path::to_owned);
     let process = Process::current()?;
     let shared = Shared::new(file, path, policy, settings, identity, reserved, process);
-    Ok(shared.with_recovered(recovered))
+    Ok(shared.with_history(history).with_recovered(recovered))
 }

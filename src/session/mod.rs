@@ -5,6 +5,7 @@
 
 pub(crate) mod commit;
 pub(crate) mod entity;
+pub(crate) mod feed;
 pub(crate) mod file;
 pub(crate) mod holder;
 pub(crate) mod log;
@@ -21,5 +22,6 @@ pub(crate) mod settings;
 pub(crate) mod shared;
 pub(crate) mod sharing;
 pub(crate) mod snapshot;
+pub(crate) mod tombstones;
 pub(crate) mod turn;
 pub(crate) mod txn;

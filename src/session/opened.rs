@@ -54,6 +54,16 @@ impl File {
         }
     }
 
+    /// The file to which other processes may commit; none if only this one does.
+    pub(crate) fn beside_others(&self) -> Option<&Gate> {
+        match self {
+            Self::ReadWrite(opened) | Self::Inspected(opened) => {
+                opened.others().and(opened.gate.as_ref())
+            }
+            Self::ReadOnly(followed) => Some(&followed.file),
+        }
+    }
+
     pub(crate) fn is_read_only(&self) -> bool {
         !matches!(self, Self::ReadWrite(_))
     }

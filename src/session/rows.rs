@@ -6,7 +6,7 @@ use bytes::Bytes;
 use redb::ReadableTable;
 
 use crate::model::error::Result;
-use crate::query::{Memory, NewRows, WithSeals};
+use crate::query::{Memory, NewRows, WithHead};
 use crate::records::keys::{Part, RecordKey};
 use crate::records::parts::{Seals, seal_extensions, seal_labels, seal_value};
 use crate::records::seal::Seal;
@@ -51,7 +51,7 @@ pub(crate) fn insert<E: Entity>(
             table.put(&key.part(part), &row)?;
         }
     }
-    let own = new.own_row(key, seals)?;
+    let own = new.own_row(key, new.revision(), seals)?;
     table.put(key.own(), &own)?;
     Ok(own)
 }
@@ -60,7 +60,7 @@ pub(crate) fn insert<E: Entity>(
 pub(crate) fn replace<E: Entity>(
     table: &mut Written<'_>,
     key: &RecordKey,
-    old: &WithSeals<E>,
+    old: &WithHead<E>,
     new: &E,
 ) -> Result<Vec<u8>> {
     let mut seals = old.seals;
@@ -75,7 +75,7 @@ pub(crate) fn replace<E: Entity>(
             None => table.remove(&key.part(part))?,
         }
     }
-    let own = new.own_row(key, seals)?;
+    let own = new.own_row(key, old.created, seals)?;
     table.put(key.own(), &own)?;
     Ok(own)
 }

@@ -31,6 +31,10 @@ pub(crate) struct Settings {
     pub(crate) share: Option<Share>,
     /// How long to wait for other processes; what suits the way it is shared if nothing is said here.
     pub(crate) lock_timeout: Option<Duration>,
+    /// How many deletions are remembered at most.
+    pub(crate) tombstones_max_count: u64,
+    /// How often a store that another process writes is looked at by who waits for changes.
+    pub(crate) poll_interval: Duration,
     /// Whether commits go through a log.
     pub(crate) commit_log: bool,
     /// How long a new log is.

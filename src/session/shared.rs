@@ -10,8 +10,11 @@ use redb::WriteTransaction;
 
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::policy::{Policy, Share};
+use crate::model::revision::Revision;
 use crate::records::meta::Identity;
-use crate::redb_file::fault::{OrFault, contained};
+use crate::redb_file::fault::{OrFault, OrIo, contained};
+use crate::session::feed::news::{Announcer, CommitMark, News};
+use crate::session::feed::recent::Changed;
 use crate::session::log::Log;
 use crate::session::log::recover::Recovered;
 use crate::session::memory::{Draft, Keeper};
@@ -42,7 +45,14 @@ pub(crate) struct Shared {
     keeper: Keeper,
     clock: Clock,
     pub(crate) identity: Identity,
+    /// Which history its revisions belong to.
+    pub(crate) history: u64,
     pub(crate) revisions: Revisions,
+    /// How many deletions are remembered at most.
+    pub(crate) tombstones_max_count: u64,
+    pub(crate) poll_interval: Duration,
+    /// Wakes who waits for commits. Dropped with the store, it ends them.
+    news: Announcer,
     turn: WriteTurn,
 }
 
@@ -79,7 +89,11 @@ impl Shared {
             keeper: Keeper::new(memory_bytes),
             clock: settings.clock.clone(),
             identity,
+            history: 0,
             revisions,
+            tombstones_max_count: settings.tombstones_max_count,
+            poll_interval: settings.poll_interval,
+            news: Announcer::default(),
             turn: WriteTurn::default(),
         }
     }
@@ -87,6 +101,12 @@ impl Shared {
     /// The same, where the file is at this place.
     pub(crate) fn at(mut self, place: Place) -> Self {
         self.place = Some(place);
+        self
+    }
+
+    /// The same, with revisions of this history.
+    pub(crate) fn with_history(mut self, history: u64) -> Self {
+        self.history = history;
         self
     }
 
@@ -178,10 +198,12 @@ impl Shared {
     }
 
     /// Shows what was just committed to all who read from now on, in the file and in memory.
-    pub(crate) fn renew_snapshot(&self, draft: Draft) {
+    pub(crate) fn renew_snapshot(&self, draft: Draft, changed: Option<Changed>) {
         if self.file.is_written_by_others() {
+            self.news.committed();
             return; // Whoever reads takes a snapshot.
         }
+        self.news.note(changed);
         let mut loading = self.keeper.loading();
         let latest = self.latest_snapshot();
         // If it cannot be taken, the next reader reports it.
@@ -189,6 +211,7 @@ impl Shared {
         let (before, after) = (latest.as_ref(), new.as_ref());
         loading.publish(draft, before.map(|own| &***own), after.map(|own| &***own));
         let old = self.latest.replace(new);
+        self.news.committed();
         drop(loading);
         drop(old); // Not while others wait for the locks.
     }
@@ -202,6 +225,55 @@ impl Shared {
     pub(crate) fn new_draft(&self) -> Draft {
         let latest = self.latest_snapshot();
         self.keeper.new_draft(latest.as_ref().map(|own| &***own))
+    }
+
+    /// Where a write transaction that begins now is to note what it changes, if anybody wants to know. Where others
+    /// write as well, that would not be all.
+    pub(crate) fn new_changed(&self) -> Option<Changed> {
+        let is_wanted = self.news.is_followed() && !self.file.is_written_by_others();
+        is_wanted.then(Changed::default)
+    }
+
+    /// The keys of all that changed after a revision; none if only the records themselves can tell.
+    pub(crate) fn changed_since(&self, revision: Revision) -> Option<Vec<Box<[u8]>>> {
+        match revision {
+            Revision::NONE => None, // Some may have no revision at all.
+            since => self.news.news().changed_since(since),
+        }
+    }
+
+    /// Sees to it that all that can be read by now survives a power cut. What this process alone writes does.
+    pub(crate) fn make_durable(&self) -> Result<()> {
+        let file = self.file.beside_others();
+        file.map_or(Ok(()), |file| file.sync().or_io())
+    }
+
+    /// Which commit is the last one that a snapshot shows which is taken from now on.
+    ///
+    /// Who asks before taking a snapshot, and later is told the same mark again, has seen everything by it. A mark
+    /// that differs says that there may be more; so does an unknown one. It is cheap: no page is read but the header
+    /// of a file that another process writes.
+    pub(crate) fn last_commit(&self) -> Result<CommitMark> {
+        self.process.check_number()?;
+        match self.file.beside_others() {
+            Some(file) => file.published().map(CommitMark::of_header),
+            None => Ok(self.news.last_commit()),
+        }
+    }
+
+    /// Wakes who waits for commits of this process.
+    pub(crate) fn news(&self) -> &Arc<News> {
+        self.news.news()
+    }
+
+    /// Why nobody may write any more, if that is so.
+    pub(crate) fn check_unbroken(&self) -> Result<()> {
+        self.turn.check_unbroken()
+    }
+
+    /// Whether other processes commit, which nobody here is told.
+    pub(crate) fn is_written_by_others(&self) -> bool {
+        self.file.is_written_by_others()
     }
 
     /// What decides about keeping records in memory.
@@ -285,6 +357,7 @@ impl Shared {
     /// No write is accepted from now on, for this reason. The first one stays.
     pub(crate) fn break_writes(&self, cause: &Error) {
         self.turn.break_off(cause);
+        self.news.committed();
         if let Some(log) = self.log() {
             log.give_up();
         }

@@ -10,12 +10,14 @@
 
 use std::sync::Arc;
 
-use bayplan::{Db, Error, ErrorKind};
+use bayplan::{Db, Error, ErrorKind, Revision};
 
 use super::disk::{Disk, Event, Image, LogEvent};
+use super::sample::plain;
 use super::seed::{Progress, Seed, count_from_env, tell};
 use super::survival::{SURVIVALS, Survival, after_a_power_cut};
 use super::work::{self, Model, settings, with_log};
+use crate::records::keys::TOMBSTONES;
 use crate::session::file::REDB_MAGIC;
 use crate::session::settings::Settings;
 
@@ -47,8 +49,15 @@ impl Mode {
 pub(super) struct Period {
     /// How much of the log there was at its begin.
     begins: usize,
+    allowed: Arc<Allowed>,
+}
+
+/// What a file may hold.
+pub(super) struct Allowed {
     /// What was acknowledged last, and what may be there before the next acknowledgement.
-    allowed: Arc<Vec<Model>>,
+    models: Vec<Model>,
+    /// From where somebody goes on who followed to what was acknowledged.
+    position: Revision,
 }
 
 /// What was done to a disk, and what its file may hold at each moment.
@@ -67,7 +76,7 @@ impl Recording {
         // With little of it, pages of commits in memory reach the disk long before a sync.
         settings.cache_bytes = [0, 1 << 16, 1 << 20][seed.below(3)];
         let db = work::create(&disk, &settings).unwrap();
-        let mut recorder = Recorder::new(Model::default(), disk.log_len());
+        let mut recorder = Recorder::new(Model::default(), Revision::NONE, disk.log_len());
         let mut db = Some(db);
         for number in 0..STEPS {
             recorder.step(db.as_ref().unwrap(), &disk, seed);
@@ -88,7 +97,7 @@ impl Recording {
     }
 
     /// What may be in the file when the log is cut off here; none if nothing need be.
-    fn allowed_at(&self, cut: usize) -> Option<Arc<Vec<Model>>> {
+    fn allowed_at(&self, cut: usize) -> Option<Arc<Allowed>> {
         let period = self.periods.iter().rfind(|period| period.begins <= cut)?;
         Some(Arc::clone(&period.allowed))
     }
@@ -97,14 +106,16 @@ impl Recording {
 /// Notes what may be in the file while a store is worked on.
 struct Recorder {
     now: Model,
+    position: Revision,
     begins: usize,
     periods: Vec<Period>,
 }
 
 impl Recorder {
-    fn new(now: Model, begins: usize) -> Self {
+    fn new(now: Model, position: Revision, begins: usize) -> Self {
         Self {
             now,
+            position,
             begins,
             periods: Vec::new(),
         }
@@ -118,12 +129,16 @@ impl Recorder {
         allowed.extend(done.possible);
         self.end_period(allowed, disk.log_len());
         self.now = done.after;
+        self.position = work::position(db);
     }
 
-    fn end_period(&mut self, allowed: Vec<Model>, next_begins: usize) {
+    fn end_period(&mut self, models: Vec<Model>, next_begins: usize) {
         self.periods.push(Period {
             begins: self.begins,
-            allowed: Arc::new(allowed),
+            allowed: Arc::new(Allowed {
+                models,
+                position: self.position,
+            }),
         });
         self.begins = next_begins;
     }
@@ -153,12 +168,14 @@ struct Tally {
     unborn: usize,
     newer: usize,
     logs: usize,
+    followed: usize,
+    lagged: usize,
 }
 
 /// Opens an image, judges, goes on with it, and cuts that off as well.
 fn survives(
     image: Image,
-    allowed: &Option<Arc<Vec<Model>>>,
+    allowed: &Option<Arc<Allowed>>,
     depth: usize,
     seed: &mut Seed,
     tally: &mut Tally,
@@ -185,18 +202,25 @@ fn survives(
     if seed.one_in(8) {
         let seen = work::inspect(&disk, &settings).and_then(|db| Model::of(&db));
         let seen = seen.map_err(|error| format!("inspect: {error:#}"))?;
-        if !allowed.contains(&seen) || disk.log_len() > 0 {
+        if !allowed.models.contains(&seen) || disk.log_len() > 0 {
             return Err("inspect: other data, or it was written".to_owned());
         }
     }
     let db = work::open(&disk, &settings).map_err(|error| format!("{error:#}"))?;
     let opened_at = disk.log_len();
     let model = Model::of(&db).map_err(|error| format!("{error:#}"))?;
-    let Some(found) = allowed.iter().position(|allowed| *allowed == model) else {
+    let found = allowed.models.iter().position(|allowed| *allowed == model);
+    let Some(found) = found else {
         return Err(format!("other data: {model:#?}"));
     };
     tally.newer += usize::from(found > 0);
-    let mut recorder = Recorder::new(model, opened_at);
+    // Who followed to what was acknowledged comes from there to what is found.
+    match allowed.models[0].followed(&db, allowed.position)? {
+        Some(followed) if followed != model => return Err(format!("followed to: {followed:#?}")),
+        Some(_) => tally.followed += 1,
+        None => tally.lagged += 1,
+    }
+    let mut recorder = Recorder::new(model, work::position(&db), opened_at);
     for _ in 0..seed.below(3) {
         recorder.step(&db, &disk, seed);
     }
@@ -264,9 +288,17 @@ fn a_power_cut_at_any_write_keeps_what_was_acknowledged() {
         round += 1;
     }
     tell(format_args!(
-        "images={} logs={} deep={} newer={} unborn={} rounds={round} lost=0 panics=0 silent=0 seed={first_seed}",
-        tally.images, tally.logs, tally.deep, tally.newer, tally.unborn
+        "images={} logs={} deep={} newer={} unborn={} followed={} lagged={} rounds={round} lost=0 panics=0 silent=0 \
+         seed={first_seed}",
+        tally.images,
+        tally.logs,
+        tally.deep,
+        tally.newer,
+        tally.unborn,
+        tally.followed,
+        tally.lagged
     ));
+    assert!(tally.lagged < tally.followed);
 }
 
 /// A test that cannot fail proves nothing.
@@ -288,6 +320,37 @@ fn a_disk_that_forgets_its_last_sync_is_noticed() {
         }
         assert!(noticed > STEPS / 2, "{mode:?}: {noticed}");
     }
+}
+
+/// As if a deletion left no tombstone.
+#[test]
+fn a_deletion_without_a_tombstone_is_noticed() {
+    let disk = Disk::default();
+    let settings = settings(true, false);
+    let db = work::create(&disk, &settings).unwrap();
+    let home = db.namespace("default").unwrap();
+    home.create(plain("a")).unwrap();
+    let (known, position) = (Model::of(&db).unwrap(), work::position(&db));
+    home.delete("a").unwrap();
+    let followed = known.followed(&db, position).unwrap().unwrap();
+    assert_eq!(followed, Model::of(&db).unwrap());
+    drop((home, db));
+    let plain_redb = redb::Database::builder()
+        .create_with_backend(disk.clone())
+        .unwrap();
+    let txn = plain_redb.begin_write().unwrap();
+    let removed = txn
+        .open_table(TOMBSTONES)
+        .unwrap()
+        .pop_last()
+        .unwrap()
+        .is_some();
+    txn.commit().unwrap();
+    drop(plain_redb);
+    assert!(removed);
+    let db = work::open(&disk, &settings).unwrap();
+    let followed = known.followed(&db, position).unwrap().unwrap();
+    assert_ne!(followed, Model::of(&db).unwrap());
 }
 
 /// As if applying what is in the log forgot the last frame.
@@ -321,7 +384,7 @@ fn is_noticed(
     let allowed = Some(Arc::clone(&period.allowed));
     let judged = survives(image, &allowed, DEPTH_MAX, seed, &mut Tally::default());
     // What comes next may, by chance, undo what was forgotten.
-    let is_allowed = period.allowed.contains(&before.allowed[0]);
+    let is_allowed = period.allowed.models.contains(&before.allowed.models[0]);
     assert_eq!(judged.is_err(), !is_nothing_lost && !is_allowed);
     judged.is_err()
 }

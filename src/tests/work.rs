@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use bayplan::{Container, Db, FieldMask, Labels, Result, Store};
+use bayplan::{Container, Db, Detail, FieldMask, Labels, Result, Revision, Store};
 use chrono::DateTime;
 
 use super::disk::{Beside, Disk};
@@ -20,6 +20,9 @@ use crate::session::settings::Settings;
 
 const NAMESPACES: [&str; 2] = ["default", "k8s.io"];
 const IDS: usize = 9;
+
+/// So few that some are forgotten in each workload.
+const TOMBSTONES_MAX_COUNT: u64 = 4;
 
 /// A log that is full after some ten commits.
 const LOG_BYTES: u64 = 16 * 4096;
@@ -39,12 +42,7 @@ impl Model {
     }
 
     pub(super) fn of_unchecked(db: &Db) -> Result<Self> {
-        let contents = Contents::of(db)?;
-        let bare = |(key, container)| (key, without_stamps(container));
-        Ok(Self {
-            containers: contents.containers.into_iter().map(bare).collect(),
-            namespaces: contents.namespaces,
-        })
+        Contents::of(db).map(Self::without_stamps)
     }
 
     fn apply(&mut self, change: &Change) {
@@ -68,6 +66,32 @@ impl Model {
                 let labels = self.namespaces.entry(name.clone()).or_default();
                 labels.insert("of".into(), value.clone());
             }
+        }
+    }
+
+    /// What somebody comes to who knows this, and goes on from a position; none if that is not possible.
+    pub(super) fn followed(&self, db: &Db, from: Revision) -> Result<Option<Self>, String> {
+        let mut known = Contents {
+            containers: self.containers.clone(),
+            namespaces: self.namespaces.clone(),
+            ..Contents::default()
+        };
+        let changes = match db.changes_since(from, Detail::Whole) {
+            Ok(changes) => changes,
+            Err(error) if error.is_lagged() => return Ok(None),
+            Err(error) => return Err(format!("{error:#}")),
+        };
+        for change in changes {
+            known.apply(change.map_err(|error| format!("{error:#}"))?)?;
+        }
+        Ok(Some(Self::without_stamps(known)))
+    }
+
+    fn without_stamps(contents: Contents) -> Self {
+        let bare = |(key, container)| (key, without_stamps(container));
+        Self {
+            containers: contents.containers.into_iter().map(bare).collect(),
+            namespaces: contents.namespaces,
         }
     }
 
@@ -230,6 +254,13 @@ fn together(db: &Db, before: &Model, seed: &mut Seed) -> Step {
     }
 }
 
+/// From where somebody goes on who has followed to what the store holds.
+pub(super) fn position(db: &Db) -> Revision {
+    let mut changes = db.changes_since(Revision::NONE, Detail::Id).unwrap();
+    (&mut changes).for_each(|change| drop(change.unwrap()));
+    changes.position()
+}
+
 pub(super) fn settings(check_integrity: bool, live_readers: bool) -> Settings {
     Settings {
         keep_empty_labels: false,
@@ -242,6 +273,8 @@ pub(super) fn settings(check_integrity: bool, live_readers: bool) -> Settings {
             false => Share::Nobody,
         }),
         lock_timeout: None,
+        tombstones_max_count: TOMBSTONES_MAX_COUNT,
+        poll_interval: Duration::from_millis(1),
         commit_log: false,
         log_bytes: LOG_BYTES,
         on_log_loss: OnLoss::Refuse,

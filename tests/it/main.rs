@@ -25,6 +25,7 @@ mod damage;
 mod dump;
 #[cfg(target_os = "linux")]
 mod failed_sync;
+mod feed;
 mod foreign;
 #[cfg(target_os = "linux")]
 mod fork;

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use bayplan::{Any, Container, Db, Filters, Labels, Record, Result, Runtime};
+use bayplan::{
+    Any, Change, Container, Db, Event, Filters, Found, Labels, Record, Result, Runtime, Subject,
+};
 
 use super::seed::Seed;
 
@@ -54,7 +56,7 @@ pub(crate) fn without_stamps(mut container: Container) -> Container {
 }
 
 /// Everything that a store holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Contents {
     pub(crate) containers: BTreeMap<(String, String), Container>,
     /// By namespace, kind and id.
@@ -66,11 +68,7 @@ impl Contents {
     /// Reads everything, each container in a listing and by its id.
     pub(crate) fn of(db: &Db) -> Result<Self> {
         let snapshot = db.read()?;
-        let mut contents = Self {
-            containers: BTreeMap::new(),
-            records: BTreeMap::new(),
-            namespaces: BTreeMap::new(),
-        };
+        let mut contents = Self::default();
         for name in snapshot.list_namespaces()? {
             let labels = snapshot.namespace_labels(name.as_str())?;
             let store = snapshot.namespace(name.as_str())?;
@@ -90,6 +88,56 @@ impl Contents {
             contents.namespaces.insert(name.to_string(), labels);
         }
         Ok(contents)
+    }
+}
+
+impl Contents {
+    /// Does what the feed says. Nothing may be created that is known, or updated that is not.
+    pub(crate) fn apply(&mut self, change: Change) -> Result<(), String> {
+        let name = change.namespace.to_string();
+        let told = format!("{change:?}");
+        let is_right = match change.subject {
+            Subject::Namespace(event) => follow(&mut self.namespaces, name, event),
+            Subject::Container { id, event } => {
+                follow(&mut self.containers, (name, id), whole(event))
+            }
+            Subject::Record { kind, id, event } => {
+                follow(&mut self.records, (name, kind, id), whole(event))
+            }
+            #[allow(
+                unreachable_patterns,
+                reason = "the tests inside the crate know all of them"
+            )]
+            _ => false,
+        };
+        match is_right {
+            true => Ok(()),
+            false => Err(format!("it does not follow what was told before: {told}")),
+        }
+    }
+}
+
+fn whole<T: bayplan::Stored>(event: Event<Found<T>>) -> Event<T> {
+    let item = |found| match found {
+        Found::Whole(item) => item,
+        _ => panic!("the whole was asked for"),
+    };
+    match event {
+        Event::Created(found) => Event::Created(item(found)),
+        Event::Updated(found) => Event::Updated(item(found)),
+        _ => Event::Deleted,
+    }
+}
+
+fn follow<K: Ord, T>(known: &mut BTreeMap<K, T>, key: K, event: Event<T>) -> bool {
+    match event {
+        Event::Created(item) => known.insert(key, item).is_none(),
+        Event::Updated(item) => known.insert(key, item).is_some(),
+        // What was created and deleted in between is only told as deleted.
+        _ => {
+            known.remove(&key);
+            true
+        }
     }
 }
 

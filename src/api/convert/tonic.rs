@@ -7,12 +7,16 @@ use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
 
 use crate::model::error::{Error, ErrorKind};
+use crate::model::revision::Revision;
 
 /// The metadata that tells the kind, since several have the same code.
 const KIND: &str = "bayplan-error-kind";
 
 /// The metadata that tells that an immutable field differs.
 const IMMUTABLE_FIELD: &str = "bayplan-immutable-field";
+
+/// The metadata that tells from which revision a follower can go on.
+const FOLLOW_FROM: &str = "bayplan-follow-from";
 
 /// With the feature `tonic`: the status that a server answers with. The four kinds that are containerd's have its codes:
 ///
@@ -25,6 +29,7 @@ const IMMUTABLE_FIELD: &str = "bayplan-immutable-field";
 /// | `CommitUncertain` | `Unknown` |
 /// | `Io` | `ResourceExhausted` if the disk is full, otherwise `Internal` |
 /// | `Forked` | `Internal` |
+/// | `Lagged` | `OutOfRange`, as etcd says it; the metadata `bayplan-follow-from` tells [`Error::follow_from`] |
 ///
 /// The message is the error's with its causes. The metadata `bayplan-error-kind` tells the kind. Inside this process, the
 /// status has the error as its source.
@@ -52,6 +57,9 @@ impl From<Error> for Status {
         if error.is_immutable_field() {
             metadata.insert(IMMUTABLE_FIELD, MetadataValue::from_static("true"));
         }
+        if let Some(revision) = error.follow_from() {
+            metadata.insert(FOLLOW_FROM, MetadataValue::from(revision.get()));
+        }
         status.set_source(Arc::new(error));
         status
     }
@@ -78,7 +86,11 @@ impl TryFrom<Status> for Error {
             return Err(status);
         };
         let is_immutable_field = text(IMMUTABLE_FIELD).is_some();
-        let error = Error::of_kind(kind, status.message());
+        let follow_from = text(FOLLOW_FROM).and_then(|number| number.parse().ok());
+        let error = match (kind, follow_from) {
+            (ErrorKind::Lagged, Some(from)) => Error::lagged(Revision::new(from), status.message()),
+            _ => Error::of_kind(kind, status.message()),
+        };
         Ok(match is_immutable_field {
             true => error.about_immutable_field(),
             false => error,
@@ -100,6 +112,7 @@ fn code_of(error: &Error) -> Code {
         ErrorKind::Io | ErrorKind::Forked => Code::Internal,
         ErrorKind::CommitUncertain => Code::Unknown,
         ErrorKind::Cancelled => Code::Cancelled,
+        ErrorKind::Lagged => Code::OutOfRange,
     }
 }
 
@@ -139,6 +152,9 @@ mod tests {
         let error = Error::of_kind(ErrorKind::InvalidArgument, "no").about_immutable_field();
         let back = Error::try_from(received(&Status::from(error))).unwrap();
         assert!(back.is_immutable_field());
+        let error = Error::lagged(Revision::new(7), "behind");
+        let back = Error::try_from(received(&Status::from(error))).unwrap();
+        assert_eq!(back.follow_from(), Some(Revision::new(7)));
     }
 
     #[test]

@@ -85,11 +85,11 @@ impl Live {
     pub(crate) fn named(&self) -> Result<NamedNamespaces> {
         contained(|| {
             let rows = namespaces::all(&self.snapshot.namespaces()?)?.into_iter();
-            rows.map(|(name, labels)| {
+            rows.map(|(name, row)| {
                 let name = String::from_utf8_lossy(&name).into_owned();
                 Ok((
                     NamespaceName::new(name).map_err(Error::into_corrupt)?,
-                    labels,
+                    row.map(|row| row.labels),
                 ))
             })
             .collect()

@@ -18,7 +18,7 @@ use crate::model::revision::Revision;
 use crate::query;
 use crate::records::head::OwnRow;
 use crate::records::keys::{Part, Row, meta};
-use crate::records::meta::{Identity, namespace_labels};
+use crate::records::meta::{Identity, NamespaceRow};
 use crate::records::parts::Seals;
 use crate::records::seal::{Seal, unseal, unseal_number};
 use crate::redb_file::layout::PAGE_BYTES;
@@ -119,7 +119,7 @@ impl Found {
             self.identity = Identity::decode(key, value).ok();
         } else if key == meta::REVISION && unseal_number(key, value).is_ok() {
             self.revisions_below = self.revisions_below.max(unseal_number(key, value).ok());
-        } else if let Ok(labels) = namespace_labels(key, value) {
+        } else if let Ok(NamespaceRow { labels, .. }) = NamespaceRow::decode(key, value) {
             let name = NamespaceName::new(std::str::from_utf8(key).ok()?).ok()?;
             let all = self.namespaces.entry(name).or_default();
             if !all.contains(&labels) {

@@ -58,7 +58,8 @@ pub(crate) fn apply<'b>(
             (TableCode::Meta, Some(value)) => {
                 tables.meta.insert(row.key, value).or_fault()?;
             }
-            (TableCode::Meta, None) => {}
+            // A salvaged store has a history of its own, in which nothing was deleted.
+            (TableCode::Meta, None) | (TableCode::Tombstones, _) => {}
         }
     }
     let mut left = Vec::new();

@@ -20,16 +20,23 @@ pub(crate) enum TableCode {
     Records = 1,
     Namespaces = 2,
     Meta = 3,
+    Tombstones = 4,
 }
 
 impl TableCode {
-    const ALL: [Self; 3] = [Self::Records, Self::Namespaces, Self::Meta];
+    const ALL: [Self; 4] = [
+        Self::Records,
+        Self::Namespaces,
+        Self::Meta,
+        Self::Tombstones,
+    ];
 
     pub(crate) fn table(self) -> keys::Table {
         match self {
             Self::Records => keys::RECORDS,
             Self::Namespaces => keys::NAMESPACES,
             Self::Meta => keys::META,
+            Self::Tombstones => keys::TOMBSTONES,
         }
     }
 }

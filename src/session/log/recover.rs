@@ -114,12 +114,14 @@ fn apply(db: &Database, scanned: Option<&Scanned<'_>>, done: &Marker) -> Result<
         let mut records = txn.open_table(keys::RECORDS).or_fault()?;
         let mut namespaces = txn.open_table(keys::NAMESPACES).or_fault()?;
         let mut meta = txn.open_table(keys::META).or_fault()?;
+        let mut tombstones = txn.open_table(keys::TOMBSTONES).or_fault()?;
         for row in scanned.rows() {
             let row = row?;
             let table = match row.table {
                 TableCode::Records => &mut records,
                 TableCode::Namespaces => &mut namespaces,
                 TableCode::Meta => &mut meta,
+                TableCode::Tombstones => &mut tombstones,
             };
             match row.value {
                 Some(value) => table.insert(row.key, value).or_fault()?,

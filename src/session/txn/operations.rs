@@ -16,13 +16,17 @@ use crate::model::limits::LABELS_MAX_COUNT;
 use crate::model::policy::Policy;
 use crate::model::record::Record;
 use crate::model::revision::Revision;
-use crate::query::{Batch, Items, Plan, Records, Scope, Shape, Traversed, WithSeals};
-use crate::records::keys::{RecordKey, Writable};
+use crate::query::{Batch, Items, Plan, Records, Scope, Shape, Traversed, WithHead};
+use crate::records::keys::{self, RecordKey, Writable, meta};
+use crate::records::meta::NamespaceRow;
+use crate::records::seal::seal;
+use crate::records::tombstone::Name;
 use crate::redb_file::fault::contained;
 use crate::session::entity::Entity;
 use crate::session::log::changes::{TableCode, Written};
 use crate::session::namespaces;
 use crate::session::rows::{self, Occupant};
+use crate::session::tombstones;
 use crate::update;
 use crate::update::mask::FieldMask;
 
@@ -156,15 +160,22 @@ impl WriteTxn {
             let namespaces = self.open(TableCode::Namespaces)?;
             namespaces::get(&*namespaces, namespace)?.is_none()
         };
+        // Its creation comes first.
+        let created = match is_new_namespace {
+            true => Some(self.next_revision()?),
+            false => None,
+        };
         item.stamp(times, self.next_revision()?);
-        let own = self.writing(|| rows::insert(table, key, &item))?;
-        self.keep(key, &own, None, &item)?;
-        if is_new_namespace {
+        if let Some(created) = created {
             self.writing(|| {
                 let mut table = self.open_while_writing(TableCode::Namespaces)?;
-                namespaces::put(&mut table, namespace, &Labels::new())
+                self.put_namespace(&mut table, namespace, &new_namespace(created))
             })?;
         }
+        self.writing(|| {
+            let own = rows::insert(table, key, &item)?;
+            self.keep(key, &own, None, &item)
+        })?;
         Ok(item)
     }
 
@@ -185,7 +196,7 @@ impl WriteTxn {
         contained(|| {
             let mut table = self.open(TableCode::Records)?;
             let key = RecordKey::new(namespace, kind, &id);
-            let stored: WithSeals<T> = self.stored(&table, &key, kind, expected)?;
+            let stored: WithHead<T> = self.stored(&table, &key, kind, expected)?;
             let updated = T::update(&stored.item, input, mask, policy, now)?;
             self.replace(&mut table, &key, &stored, updated)
         })
@@ -227,10 +238,10 @@ impl WriteTxn {
         key: &RecordKey,
         kind: &Kind,
         expected: Option<Revision>,
-    ) -> Result<WithSeals<T>> {
+    ) -> Result<WithHead<T>> {
         let draft = self.draft.borrow();
         let memory = draft.memory();
-        let stored: Option<WithSeals<T>> = Records {
+        let stored: Option<WithHead<T>> = Records {
             table: &**table,
             memory,
         }
@@ -248,6 +259,7 @@ impl WriteTxn {
         old: Option<&T>,
         new: &T,
     ) -> Result<()> {
+        self.note(new.revision(), key.own());
         let mut draft = self.draft.borrow_mut();
         self.writing(|| draft.change(key.own(), |memory| rows::keep(memory, key, own, old, new)))
     }
@@ -256,7 +268,7 @@ impl WriteTxn {
         &self,
         table: &mut Written<'_>,
         key: &RecordKey,
-        stored: &WithSeals<T>,
+        stored: &WithHead<T>,
         mut updated: T,
     ) -> Result<T> {
         updated.stamp(updated.times(), self.next_revision()?);
@@ -282,9 +294,17 @@ impl WriteTxn {
             } else if rows::occupant(&table, &key)? == Occupant::Nothing {
                 return Err(Error::not_found());
             }
-            self.writing(|| rows::delete(&mut table, &key))?;
-            let mut draft = self.draft.borrow_mut();
-            self.writing(|| draft.change(key.own(), |memory| memory.remove(key.own())))
+            let name = Name {
+                namespace: namespace.clone(),
+                record: Some((kind.clone(), id)),
+            };
+            let revision = self.next_revision()?;
+            self.writing(|| {
+                rows::delete(&mut table, &key)?;
+                self.bury(&name, revision)?;
+                let mut draft = self.draft.borrow_mut();
+                draft.change(key.own(), |memory| memory.remove(key.own()))
+            })
         })
     }
 }
@@ -311,15 +331,32 @@ impl WriteTxn {
             if namespaces::get(&*table, name)?.is_some() {
                 return Err(Error::already_exists());
             }
-            self.writing(|| namespaces::put(&mut table, name, &labels))
+            let mut row = new_namespace(self.next_revision()?);
+            row.labels = labels;
+            self.writing(|| self.put_namespace(&mut table, name, &row))
         })
+    }
+
+    /// Stores a namespace with its new revision.
+    fn put_namespace(
+        &self,
+        table: &mut Written<'_>,
+        name: &NamespaceName,
+        row: &NamespaceRow,
+    ) -> Result<()> {
+        self.note(row.revision, keys::namespace(name));
+        namespaces::put(table, name, row)
     }
 
     pub(crate) fn set_label_of(&self, name: &NamespaceName, key: &str, value: &str) -> Result<()> {
         labels::check_label(key, value)?;
         contained(|| {
             let mut table = self.open(TableCode::Namespaces)?;
-            let mut labels = namespaces::get(&*table, name)?.unwrap_or_default();
+            let stored = namespaces::row(&*table, name)?;
+            let (created, mut labels) = match stored {
+                Some(row) => (Some(row.created), row.labels),
+                None => (None, Labels::new()),
+            };
             if value.is_empty() {
                 labels.remove(key);
             } else {
@@ -330,7 +367,13 @@ impl WriteTxn {
                     "there are too many labels already: at most {LABELS_MAX_COUNT}"
                 )));
             }
-            self.writing(|| namespaces::put(&mut table, name, &labels))
+            let revision = self.next_revision()?;
+            let row = NamespaceRow {
+                revision,
+                created: created.unwrap_or(revision),
+                labels,
+            };
+            self.writing(|| self.put_namespace(&mut table, name, &row))
         })
     }
 
@@ -346,8 +389,24 @@ impl WriteTxn {
                 Err(error) => return Err(error),
             }
             self.check_empty(name)?;
-            self.writing(|| namespaces::delete(&mut table, name))
+            let revision = self.next_revision()?;
+            self.writing(|| {
+                namespaces::delete(&mut table, name)?;
+                self.bury(&Name::of_namespace(name.clone()), revision)
+            })
         })
+    }
+
+    /// Notes that something was deleted.
+    fn bury(&self, deleted: &Name, revision: Revision) -> Result<()> {
+        let max_count = self.shared.tombstones_max_count;
+        let mut table = self.open_while_writing(TableCode::Tombstones)?;
+        if let Some(forgotten) = tombstones::bury(&mut table, revision, deleted, max_count)? {
+            let value = seal(meta::FORGOTTEN, &forgotten.get())?;
+            let mut table = self.open_while_writing(TableCode::Meta)?;
+            table.put(meta::FORGOTTEN, &value)?;
+        }
+        Ok(())
     }
 
     fn check_empty(&self, name: &NamespaceName) -> Result<()> {
@@ -378,6 +437,15 @@ impl WriteTxn {
                 held.join("; ")
             ))),
         }
+    }
+}
+
+/// A namespace without labels that comes into being.
+fn new_namespace(created: Revision) -> NamespaceRow {
+    NamespaceRow {
+        revision: created,
+        created,
+        labels: Labels::new(),
     }
 }
 

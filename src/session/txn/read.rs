@@ -12,6 +12,7 @@ use crate::model::kind::{Kind, RecordId};
 use crate::model::labels::Labels;
 use crate::query::{self, Batch, Items, Plan, Scope, Shape, Traversed};
 use crate::records::keys::RecordKey;
+use crate::records::meta::NamespaceRow;
 use crate::redb_file::fault::{OrFault, contained};
 use crate::session::namespaces;
 use crate::session::process::Own;
@@ -73,12 +74,23 @@ impl ReadTxn {
         kind: &Kind,
         id: &RecordId,
     ) -> Result<Option<T>> {
+        self.look_up_with(namespace, kind, id, &[])
+    }
+
+    /// The same; a header has these extensions.
+    pub(crate) fn look_up_with<T: Shape>(
+        &self,
+        namespace: &NamespaceName,
+        kind: &Kind,
+        id: &RecordId,
+        extensions: &[String],
+    ) -> Result<Option<T>> {
         let key = RecordKey::new(namespace, kind, id);
         let snapshot = self.records()?;
         if snapshot.memory().is_none() {
             self.shared.keeper().count_read(1);
         }
-        contained(|| snapshot.kept().whole(&key, kind))
+        contained(|| snapshot.kept().with_extensions(&key, kind, extensions))
     }
 
     /// The records of a scope, from behind `after`, `limit` of them at most; from memory, if they are kept there.
@@ -134,6 +146,11 @@ impl ReadTxn {
 
     pub(crate) fn labels_of(&self, name: &NamespaceName) -> Result<Option<Labels>> {
         contained(|| namespaces::get(&self.records()?.namespaces()?, name))
+    }
+
+    /// What is stored of a namespace.
+    pub(crate) fn namespace_row(&self, name: &NamespaceName) -> Result<Option<NamespaceRow>> {
+        contained(|| namespaces::row(&self.records()?.namespaces()?, name))
     }
 
     /// The kinds of which there are records in a namespace.

@@ -13,6 +13,7 @@ use crate::model::revision::Revision;
 use crate::records::keys::meta;
 use crate::records::seal::seal;
 use crate::redb_file::fault::{OrFault, contained};
+use crate::session::feed::recent::Changed;
 use crate::session::log::changes::{RowChanges, TableCode, Written};
 use crate::session::log::{Log, Outcome};
 use crate::session::memory::Draft;
@@ -45,6 +46,8 @@ pub struct WriteTxn {
     rows: RefCell<RowChanges>,
     /// The records in memory, as this transaction sees them.
     pub(super) draft: RefCell<Draft>,
+    /// What it changes, if anybody follows.
+    changed: RefCell<Option<Changed>>,
     stays_on_its_thread: PhantomData<*const ()>,
 }
 
@@ -62,6 +65,7 @@ impl WriteTxn {
             is_checkpoint: false,
             rows: RefCell::default(),
             draft: RefCell::new(shared.new_draft()),
+            changed: RefCell::new(shared.new_changed()),
             stays_on_its_thread: PhantomData,
         })
     }
@@ -117,7 +121,7 @@ impl WriteTxn {
         match committed {
             Ok(Outcome::Committed) => {
                 self.shared.revisions.reserve_below(self.reserved.get());
-                self.shared.renew_snapshot(draft);
+                self.shared.renew_snapshot(draft, self.changed.take());
                 // Whatever keeps it from being seen, it is no failure to write.
                 self.shared.check_place().map_err(|error| {
                     error
@@ -199,6 +203,13 @@ impl WriteTxn {
         let result = write();
         self.torn.set(was_torn || result.is_err());
         result
+    }
+
+    /// What has this key in its table is changed by this revision.
+    pub(super) fn note(&self, revision: Revision, key: &[u8]) {
+        if let Some(changed) = &mut *self.changed.borrow_mut() {
+            changed.note(revision, key);
+        }
     }
 
     /// A revision that nothing has, and the bound above it in the file.

@@ -9,7 +9,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bayplan::{Db, FieldMask};
+use bayplan::{Db, Detail, FieldMask, Revision};
 
 use crate::sample::{Contents, marked};
 use crate::seed::{Progress, Seed, count_from_env, tell};
@@ -43,6 +43,8 @@ fn kill_at_any_moment_keeps_every_acknowledged_container() {
     let path = directory.path().join("meta.redb");
     drop(Db::create(&path).unwrap());
     let mut model = Model::default();
+    let mut followed = Contents::default();
+    let mut position = Revision::NONE;
     let mut progress = Progress::new("kills");
     let (mut in_flight, mut readers) = (0, 0);
     for kill in 0..kills {
@@ -64,6 +66,14 @@ fn kill_at_any_moment_keeps_every_acknowledged_container() {
         assert!(report.is_healthy(), "seed {first_seed}: {report:?}");
         let contents = Contents::of(&db).unwrap();
         assert_eq!(reading.unwrap(), contents, "seed {first_seed}");
+        // A follower goes on from the position that it had before the kill.
+        let mut changes = db.changes_since(position, Detail::Whole).unwrap();
+        for change in &mut changes {
+            followed.apply(change.unwrap()).unwrap();
+        }
+        position = changes.position();
+        drop(changes);
+        assert_eq!(followed, contents, "seed {first_seed}");
         if let Err(difference) = model.settle(&contents) {
             panic!("kill {kill}, seed {first_seed}: {difference}");
         }

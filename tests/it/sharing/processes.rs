@@ -1,6 +1,8 @@
 //! Several processes write one store, and are killed at any moment: nothing that one of them acknowledged is lost,
 //! no revision is handed out twice, and nobody waits for the dead.
 //!
+//! A follower in this process is told each change once, in order, and in the end knows what the store holds.
+//!
 //! Children, this binary again, create and delete containers of their own, and count in containers that all of them
 //! share, by compare-and-set. Each reports an operation before and after it. `BAYPLAN_KILLS` sets how many are
 //! killed.
@@ -12,9 +14,12 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use bayplan::{Any, Container, Db, ErrorKind, FieldMask, Result, Runtime, Share};
+use bayplan::{
+    Any, Change, Container, Db, Detail, ErrorKind, Event, FieldMask, Found, Result, Revision,
+    Runtime, Share, Subject, Subscription,
+};
 
 use crate::seed::{Seed, count_from_env, tell};
 
@@ -282,6 +287,70 @@ impl Reports {
     }
 }
 
+/// Follows the store for a while now and then, at times with a new handle.
+#[derive(Default)]
+struct Follower {
+    open: Option<(Db, Subscription)>,
+    position: Revision,
+    known: BTreeMap<String, Revision>,
+    changes: u64,
+}
+
+impl Follower {
+    fn follow(&mut self, path: &Path, time: Duration) {
+        let (_, subscription) = self.open.get_or_insert_with(|| {
+            let builder = Db::builder().check_integrity(false);
+            let builder = builder.lock_timeout(Duration::from_secs(60));
+            let db = builder
+                .poll_interval(Duration::from_millis(1))
+                .open_read_only(path);
+            let db = db.unwrap();
+            let subscription = db.subscribe(self.position, Detail::Header(vec![]));
+            (db, subscription.unwrap())
+        });
+        let begun = Instant::now();
+        while begun.elapsed() < time {
+            let Some(change) = subscription.recv_timeout(time).unwrap() else {
+                break;
+            };
+            let before = self.position;
+            assert!(change.revision > before, "{change:?} after {before}");
+            self.position = change.revision;
+            self.changes += 1;
+            take(&mut self.known, change);
+        }
+    }
+
+    fn settle(&mut self, path: &Path, db: &Db) {
+        self.follow(path, Duration::from_secs(3));
+        assert_eq!(self.known, revisions(db));
+    }
+}
+
+/// Changes what is known by what is told.
+fn take(known: &mut BTreeMap<String, Revision>, change: Change) {
+    let Subject::Container { id, event } = change.subject else {
+        return;
+    };
+    let is_known = known.contains_key(&id);
+    match event {
+        Event::Created(Found::Header(header)) if !is_known => known.insert(id, header.revision),
+        Event::Updated(Found::Header(header)) if is_known => known.insert(id, header.revision),
+        Event::Deleted if is_known => known.remove(&id),
+        // It came and went before anybody looked.
+        Event::Deleted => None,
+        event => panic!("{id}: {event:?}, and known: {is_known}"),
+    };
+}
+
+fn revisions(db: &Db) -> BTreeMap<String, Revision> {
+    let headers = db.namespace("shared").unwrap().query().headers().unwrap();
+    headers
+        .into_iter()
+        .map(|found| (found.id, found.revision))
+        .collect()
+}
+
 #[test]
 fn processes_that_are_killed_lose_nothing_and_stop_nobody() {
     let kills = count_from_env("BAYPLAN_KILLS", 100).div_ceil(2);
@@ -299,6 +368,7 @@ fn processes_that_are_killed_lose_nothing_and_stop_nobody() {
     drop(db);
     let (tells, told) = mpsc::channel();
     let mut reports = Reports::default();
+    let mut follower = Follower::default();
     let started = Cell::new(0);
     let start = |is_reader: bool, seed: &mut Seed| {
         started.set(started.get() + 1);
@@ -318,8 +388,15 @@ fn processes_that_are_killed_lose_nothing_and_stop_nobody() {
         reports.hear_all(&told);
         reports.buried(&name);
         running.push(start(name.starts_with('r'), &mut seed));
+        if seed.one_in(2) {
+            follower.follow(&path, Duration::from_millis(seed.below(30) as u64));
+        }
+        if seed.one_in(5) {
+            follower.open = None;
+        }
         if seed.one_in(10) {
             // A moment at which nobody has it open, after a crash.
+            follower.open = None;
             for dead in running.drain(..) {
                 let name = dead.name.clone();
                 drop(dead);
@@ -329,6 +406,8 @@ fn processes_that_are_killed_lose_nothing_and_stop_nobody() {
             let db = open(&path, &mut seed).unwrap();
             assert!(db.check().unwrap().is_healthy(), "seed {first_seed}");
             reports.settle(&db, started.get());
+            follower.settle(&path, &db);
+            follower.open = None;
             drop(db);
             running.extend((0..=WRITERS).map(|number| start(number == WRITERS, &mut seed)));
         }
@@ -349,9 +428,10 @@ fn processes_that_are_killed_lose_nothing_and_stop_nobody() {
     let db = Db::open(&path).unwrap();
     assert!(db.check().unwrap().is_healthy(), "seed {first_seed}");
     reports.settle(&db, started.get());
+    follower.settle(&path, &db);
     tell(format_args!(
-        "processes-killed={kills} acknowledged={} snapshots={} lost=0 panics=0 silent=0 seed={first_seed}",
-        reports.acknowledged, reports.reads
+        "processes-killed={kills} acknowledged={} snapshots={} followed={} lost=0 panics=0 silent=0 seed={first_seed}",
+        reports.acknowledged, reports.reads, follower.changes
     ));
     assert!(reports.acknowledged > kills as u64 && reports.reads > 0);
 }

@@ -1,0 +1,230 @@
+//! A follower: reads what changed, and waits for more.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use super::list::{Entry, Known, LIST_MAX_COUNT, List, check_position};
+use super::news::{CommitMark, News};
+use crate::model::error::{Error, ErrorKind, Result};
+use crate::model::revision::Revision;
+use crate::session::process::{Own, Process};
+use crate::session::shared::Shared;
+use crate::session::txn::ReadTxn;
+
+/// Most changes that are read at once. What is behind them is read when they are taken, so that a follower that
+/// pauses holds no snapshot.
+const BATCH_MAX_COUNT: usize = 64;
+
+/// How much longer than a look at a store that others write a follower rests after it, at least.
+const REST_FACTOR: u32 = 4;
+
+/// Until when a follower waits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Until {
+    Forever,
+    Then(Instant),
+}
+
+impl Until {
+    /// The end of a time that begins now. One beyond the range of the clock never ends.
+    pub(crate) fn after(timeout: Duration) -> Self {
+        let then = Instant::now().checked_add(timeout);
+        then.map_or(Self::Forever, Self::Then)
+    }
+
+    /// How much time is left; none if there is no end.
+    fn left(self) -> Option<Duration> {
+        match self {
+            Self::Forever => None,
+            Self::Then(then) => Some(then.saturating_duration_since(Instant::now())),
+        }
+    }
+}
+
+/// Follows the changes of a store, each of them read into a `C`. It is no handle: the store can be closed.
+pub(crate) struct Follower<C> {
+    store: Weak<Own<Shared>>,
+    news: Arc<News>,
+    process: Process,
+    /// How often to look for commits, if nobody tells of them.
+    poll_interval: Option<Duration>,
+    /// Everything up to it was taken.
+    position: Revision,
+    /// Deletions up to it concern nothing that was taken.
+    deletions: Revision,
+    /// What was read and is not taken yet.
+    ready: VecDeque<(Revision, C)>,
+    /// What is to be read after that.
+    entries: VecDeque<Entry>,
+    /// The position when all of them are taken.
+    upto: Revision,
+    /// The commit whose changes are all among them, or taken.
+    seen: CommitMark,
+    /// How many commits of this process were made when it last looked.
+    commits: u64,
+    /// Until when it rests after a look at a store that others write.
+    rests_until: Option<Instant>,
+}
+
+impl<C> Follower<C> {
+    /// Follows what changes after a revision.
+    ///
+    /// # Errors
+    ///
+    /// `Lagged`.
+    pub(crate) fn new(store: &Arc<Own<Shared>>, from: Revision) -> Result<Self> {
+        check_position(&ReadTxn::begin(store)?, from)?;
+        Ok(Self {
+            store: Arc::downgrade(store),
+            news: Arc::clone(store.news()),
+            process: store.process.clone(),
+            poll_interval: store.is_written_by_others().then_some(store.poll_interval),
+            position: from,
+            deletions: from,
+            ready: VecDeque::new(),
+            entries: VecDeque::new(),
+            upto: from,
+            seen: CommitMark::Unknown,
+            commits: 0,
+            rests_until: None,
+        })
+    }
+
+    pub(crate) fn position(&self) -> Revision {
+        self.position
+    }
+
+    /// The next change, if there is one in time. `read` makes it of what is stored now; none if that is gone.
+    pub(crate) fn next(
+        &mut self,
+        until: Until,
+        read: &dyn Fn(&ReadTxn, &Entry) -> Result<Option<C>>,
+    ) -> Result<Option<C>> {
+        loop {
+            self.process.check_number()?;
+            if let Some((revision, change)) = self.ready.pop_front() {
+                self.position = revision;
+                self.settle();
+                return Ok(Some(change));
+            }
+            self.settle();
+            self.rest(until);
+            if self.look(read)? {
+                continue;
+            }
+            let left = until.left();
+            if left.is_some_and(|left| left.is_zero()) {
+                return Ok(None);
+            }
+            let timeout = match (left, self.poll_interval) {
+                (Some(left), Some(interval)) => Some(left.min(interval)),
+                (left, interval) => left.or(interval),
+            };
+            self.news.wait(self.commits, timeout);
+        }
+    }
+
+    /// Rests, as far as there is time for it.
+    fn rest(&mut self, until: Until) {
+        let now = Instant::now();
+        let rest = self
+            .rests_until
+            .take()
+            .map(|then| then.saturating_duration_since(now));
+        let Some(rest) = rest.filter(|_| self.entries.is_empty()) else {
+            return;
+        };
+        let rest = until.left().map_or(rest, |left| rest.min(left));
+        if !rest.is_zero() {
+            self.news.rest(rest);
+        }
+    }
+
+    /// If all of a list is taken, the follower is where that led.
+    fn settle(&mut self) {
+        if self.ready.is_empty() && self.entries.is_empty() {
+            self.position = self.position.max(self.upto);
+        }
+    }
+
+    /// Looks for changes, and reads some; false if there are none.
+    fn look(&mut self, read: &dyn Fn(&ReadTxn, &Entry) -> Result<Option<C>>) -> Result<bool> {
+        self.commits = self.news.commits();
+        // Held until the store is let go.
+        let news = Arc::clone(&self.news);
+        let _reading = news.reading();
+        let store = self.store.upgrade().ok_or_else(closed)?;
+        let path = store.path().map(ToOwned::to_owned);
+        self.look_in(&store, read)
+            .map_err(|error| error.at(path.as_deref()))
+    }
+
+    fn look_in(
+        &mut self,
+        store: &Arc<Own<Shared>>,
+        read: &dyn Fn(&ReadTxn, &Entry) -> Result<Option<C>>,
+    ) -> Result<bool> {
+        let is_done = self.entries.is_empty();
+        let last_commit = store.last_commit()?;
+        if is_done && last_commit.is_same(&self.seen) {
+            return store.check_unbroken().map(|()| false);
+        }
+        let txn = ReadTxn::begin(store)?;
+        if is_done {
+            let begun = Instant::now();
+            let known = Known {
+                deletions: self.deletions,
+                ..Known::since(self.position)
+            };
+            let list = List::of(&txn, known, LIST_MAX_COUNT)?;
+            if self.position == Revision::NONE {
+                self.deletions = list.top; // Nothing of what is taken now was deleted by then.
+            }
+            if self.poll_interval.is_some() {
+                let now = Instant::now();
+                self.rests_until = now.checked_add(now.duration_since(begun) * REST_FACTOR);
+            }
+            self.seen = match list.is_cut {
+                true => CommitMark::Unknown,
+                false => last_commit,
+            };
+            self.upto = list.upto;
+            self.entries = list.entries;
+            if self.entries.is_empty() {
+                return store.check_unbroken().map(|()| false);
+            }
+        }
+        let mut changes = VecDeque::new();
+        let mut count = 0;
+        for entry in &self.entries {
+            if changes.len() >= BATCH_MAX_COUNT {
+                break;
+            }
+            match read(&txn, entry) {
+                Ok(change) => changes.extend(change.map(|change| (entry.revision, change))),
+                // It is told when what is before it was taken.
+                Err(_) if !changes.is_empty() => break,
+                Err(error) => return Err(error),
+            }
+            count += 1;
+        }
+        store.make_durable()?;
+        self.entries.drain(..count);
+        self.ready.extend(changes);
+        Ok(true)
+    }
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Unavailable, "the store was closed")
+}
+
+impl<C> fmt::Debug for Follower<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Follower")
+            .field("position", &self.position)
+            .finish_non_exhaustive()
+    }
+}

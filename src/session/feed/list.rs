@@ -1,0 +1,258 @@
+//! What changed after a revision, in order.
+
+use std::collections::{BinaryHeap, VecDeque};
+
+use crate::model::error::{Error, Result};
+use crate::model::revision::Revision;
+use crate::query::{Moment, Scope};
+use crate::records::keys;
+use crate::records::tombstone::Name;
+use crate::redb_file::fault::{OrFault, contained};
+use crate::session::snapshot::revisions_below;
+use crate::session::tombstones;
+use crate::session::txn::ReadTxn;
+
+/// Most changes in one list: about 1 MiB of names, as they usually are.
+pub(crate) const LIST_MAX_COUNT: usize = 16 * 1024;
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum What {
+    Created,
+    /// It was created with this revision.
+    Updated {
+        created: Revision,
+    },
+    Deleted,
+}
+
+/// One change, without what is stored now.
+///
+/// What came into being after the revision that was asked for is told once, as created, with the revision of its
+/// creation: whoever goes on from a revision in between has then been told of it, or will be.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Entry {
+    pub(crate) revision: Revision,
+    pub(crate) name: Name,
+    pub(crate) what: What,
+}
+
+/// What somebody knows who asks for changes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known {
+    /// Everything up to this revision.
+    pub(crate) since: Revision,
+    /// Of the changes after it, those up to this revision.
+    pub(crate) done: Revision,
+    /// Deletions up to this revision concern nothing that is known.
+    pub(crate) deletions: Revision,
+}
+
+impl Known {
+    pub(crate) fn since(since: Revision) -> Self {
+        Self {
+            since,
+            done: since,
+            deletions: since,
+        }
+    }
+
+    fn of_deletions(&self) -> Revision {
+        self.since.max(self.deletions)
+    }
+}
+
+/// The first changes that somebody does not know.
+#[derive(Debug)]
+pub(crate) struct List {
+    pub(crate) entries: VecDeque<Entry>,
+    /// The revision of the last change in the snapshot.
+    pub(crate) top: Revision,
+    /// From which revision to go on when all of them are done.
+    pub(crate) upto: Revision,
+    /// Whether there are more.
+    pub(crate) is_cut: bool,
+}
+
+impl List {
+    /// The changes of a snapshot that are not known, in the order of their revisions: the first `max_count`.
+    ///
+    /// # Errors
+    ///
+    /// `Lagged`; `Corrupt`, naming a record that is damaged so that nobody knows when it changed.
+    pub(crate) fn of(txn: &ReadTxn, known: Known, max_count: usize) -> Result<Self> {
+        let forgotten = check_position(txn, known.of_deletions())?;
+        let mut collected = Collected {
+            known,
+            max_count: max_count.max(1),
+            first: BinaryHeap::new(),
+            without_history: Vec::new(),
+            top: known.done.max(forgotten),
+            is_cut: false,
+        };
+        collected.take_deletions(txn)?;
+        match txn.shared().changed_since(known.since) {
+            Some(keys) => collected.take_changed(txn, &keys)?,
+            None => {
+                for name in txn.namespaces()? {
+                    collected.take_namespace(txn, &Name::of_namespace(name))?;
+                }
+            }
+        }
+        Ok(collected.finish())
+    }
+}
+
+/// Whether everything is known that happened after a revision. Returns up to which revision deletions are forgotten.
+///
+/// # Errors
+///
+/// `Lagged` if not.
+pub(crate) fn check_position(txn: &ReadTxn, since: Revision) -> Result<Revision> {
+    let (below, forgotten) = contained(|| {
+        let snapshot = txn.seen()?;
+        let meta = snapshot.open_table(keys::META).or_fault()?;
+        let below = Revision::new(revisions_below(snapshot)?);
+        Ok((below, tombstones::forgotten(&meta)?))
+    })?;
+    if since == Revision::NONE {
+        return Ok(forgotten); // Who knows nothing misses no deletion.
+    }
+    if since >= below {
+        return Err(Error::lagged(
+            Revision::NONE,
+            format!(
+                "the follower is at revision {since}, which this store has never had: it was restored, or is another \
+                 one. Forget what is known, and read the changes from revision 0"
+            ),
+        ));
+    }
+    if since < forgotten {
+        return Err(Error::lagged(
+            forgotten,
+            format!(
+                "the follower is at revision {since}, but deletions up to {forgotten} are forgotten: list everything, \
+                 then read the changes from revision {forgotten}; or forget what is known, and read them from 0"
+            ),
+        ));
+    }
+    Ok(forgotten)
+}
+
+/// The first changes of those that were found so far.
+struct Collected {
+    known: Known,
+    max_count: usize,
+    /// The last of them is on top.
+    first: BinaryHeap<Entry>,
+    /// Namespaces without revisions. They come before everything else.
+    without_history: Vec<Entry>,
+    top: Revision,
+    is_cut: bool,
+}
+
+impl Collected {
+    fn take_deletions(&mut self, txn: &ReadTxn) -> Result<()> {
+        let known = self.known.of_deletions();
+        if known == Revision::NONE {
+            return Ok(());
+        }
+        contained(|| {
+            let table = txn.seen()?.open_table(keys::TOMBSTONES).or_fault()?;
+            for deletion in tombstones::after(&table, known.max(self.known.done))? {
+                let (revision, name) = deletion?;
+                self.take(revision, revision, name, What::Deleted);
+                if self.is_cut {
+                    break; // They are in order.
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Takes all that has changed, if the keys of that are known. Some may have changed after the snapshot only.
+    fn take_changed(&mut self, txn: &ReadTxn, keys: &[Box<[u8]>]) -> Result<()> {
+        for name in keys.iter().filter_map(|key| Name::parse(key)) {
+            let moment = match &name.record {
+                None => txn
+                    .namespace_row(&name.namespace)
+                    .map(|row| row.map(|row| (row.revision, row.created))),
+                Some((kind, id)) => txn
+                    .look_up::<Moment>(&name.namespace, kind, id)
+                    .map(|found| found.map(|moment| (moment.revision, moment.created))),
+            };
+            if let Some((latest, created)) = moment.map_err(|error| name.told_in(error))? {
+                self.take_change(latest, created, name);
+            }
+        }
+        Ok(())
+    }
+
+    fn take_namespace(&mut self, txn: &ReadTxn, name: &Name) -> Result<()> {
+        let in_namespace = |error: Error| error.in_namespace(&name.namespace);
+        if let Some(row) = txn.namespace_row(&name.namespace).map_err(in_namespace)? {
+            self.take_change(row.revision, row.created, name.clone());
+        }
+        for kind in txn.kinds(&name.namespace).map_err(in_namespace)? {
+            let mut scope = Scope::all(&name.namespace, &kind);
+            scope.changed_after = Some(self.known.since).filter(|since| *since > Revision::NONE);
+            let in_context =
+                |error: Error| in_namespace(error.of_record_kind(kind.of_collection()));
+            for moment in txn.traverse::<Moment>(scope, false, None, usize::MAX) {
+                let moment = moment.map_err(in_context)?;
+                let moment = moment.map_err(|damaged| in_context(damaged.error))?;
+                let id = moment.id.try_into().map_err(in_context)?;
+                let name = Name {
+                    record: Some((kind.clone(), id)),
+                    ..name.clone()
+                };
+                self.take_change(moment.revision, moment.created, name);
+            }
+        }
+        Ok(())
+    }
+
+    fn take_change(&mut self, latest: Revision, created: Revision, name: Name) {
+        let Known { since, done, .. } = self.known;
+        if created > since {
+            self.take(created, latest, name, What::Created);
+        } else if latest > since {
+            self.take(latest, latest, name, What::Updated { created });
+        } else if latest == Revision::NONE && done == Revision::NONE {
+            self.without_history.push(Entry {
+                revision: latest,
+                name,
+                what: What::Created,
+            });
+        }
+    }
+
+    /// Takes a change of this revision of something that has changed last with the revision `latest`.
+    fn take(&mut self, revision: Revision, latest: Revision, name: Name, what: What) {
+        self.top = self.top.max(latest);
+        if revision <= self.known.done {
+            return;
+        }
+        self.first.push(Entry {
+            revision,
+            name,
+            what,
+        });
+        if self.first.len() > self.max_count {
+            self.first.pop();
+            self.is_cut = true;
+        }
+    }
+
+    fn finish(self) -> List {
+        let mut entries = VecDeque::from(self.without_history);
+        entries.extend(self.first.into_sorted_vec());
+        let last = entries.back().map(|entry| entry.revision);
+        List {
+            top: self.top,
+            upto: last.filter(|_| self.is_cut).unwrap_or(self.top),
+            is_cut: self.is_cut,
+            entries,
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Tombstones: one row for each deletion, of a bounded number of the latest.
+//!
+//! When there are too many, the oldest are forgotten in the same transaction, some more than need be: so the bound
+//! under `meta::FORGOTTEN`, which says up to which revision deletions may be missing, is written rarely.
+
+use redb::{ReadableTable, ReadableTableMetadata};
+
+use crate::model::error::{Error, Result};
+use crate::model::revision::Revision;
+use crate::query;
+use crate::records::keys::meta;
+use crate::records::seal::unseal_number;
+use crate::records::tombstone::{self, Name};
+use crate::redb_file::fault::OrFault;
+use crate::session::log::changes::Written;
+
+/// How many more are forgotten at once than need be, at most; and which part of all.
+const FORGOTTEN_AT_ONCE_COUNT: u64 = 1_024;
+const FORGOTTEN_AT_ONCE_PART: u64 = 8;
+
+/// Notes that something was deleted. If older deletions were forgotten for it, returns the revision up to which
+/// they were.
+pub(crate) fn bury(
+    table: &mut Written<'_>,
+    revision: Revision,
+    deleted: &Name,
+    max_count: u64,
+) -> Result<Option<Revision>> {
+    let key = tombstone::key(revision);
+    table.put(&key, &tombstone::seal(&key, deleted)?)?;
+    let count = table.len().or_fault()?;
+    if count <= max_count {
+        return Ok(None);
+    }
+    let spare = (max_count / FORGOTTEN_AT_ONCE_PART).min(FORGOTTEN_AT_ONCE_COUNT);
+    let last = usize::try_from(count - max_count + spare).unwrap_or(usize::MAX) - 1;
+    let forgotten = {
+        let row = table.range::<&[u8]>(..).or_fault()?.nth(last);
+        let row = row.ok_or_else(|| Error::corrupt("a tombstone is missing"))?;
+        tombstone::revision(row.or_fault()?.0.value())?
+    };
+    table.remove_all(&[], &key_behind(forgotten))?;
+    Ok(Some(forgotten))
+}
+
+/// Up to which revision deletions may be missing; 0 if none are.
+///
+/// # Errors
+///
+/// `Corrupt`.
+pub(crate) fn forgotten(meta: &impl query::Table) -> Result<Revision> {
+    match meta.get(meta::FORGOTTEN).or_fault()? {
+        Some(value) => unseal_number(meta::FORGOTTEN, value.value()).map(Revision::new),
+        None => Ok(Revision::NONE),
+    }
+}
+
+/// The deletions after a revision, in order.
+///
+/// # Errors
+///
+/// `Corrupt`, as the items are at a damaged one.
+pub(crate) fn after<T: query::Table>(
+    table: &T,
+    revision: Revision,
+) -> Result<impl Iterator<Item = Result<(Revision, Name)>>> {
+    let rows = table
+        .range::<&[u8]>(key_behind(revision).as_slice()..)
+        .or_fault()?;
+    Ok(rows.map(|row| {
+        let (key, value) = row.or_fault()?;
+        tombstone::read(key.value(), value.value())
+    }))
+}
+
+/// The first key that can follow the tombstone of a revision.
+fn key_behind(revision: Revision) -> [u8; 8] {
+    tombstone::key(Revision::new(revision.get().saturating_add(1)))
+}
