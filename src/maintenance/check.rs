@@ -288,17 +288,19 @@ impl Check {
                 Err(error) => return Err(error),
             };
             let created = match &name.record {
-                // What is damaged was told before.
-                None => namespaces::row(&names, &name.namespace)
-                    .unwrap_or_default()
-                    .map(|row| row.created),
+                None => {
+                    namespaces::row(&names, &name.namespace).map(|row| row.map(|row| row.created))
+                }
                 Some((kind, id)) => {
                     let key = RecordKey::new(&name.namespace, kind, id);
-                    Records::of(&self.records)
-                        .whole::<Moment>(&key, kind)
-                        .unwrap_or_default()
-                        .map(|moment| moment.created)
+                    let moment = Records::of(&self.records).whole::<Moment>(&key, kind);
+                    moment.map(|moment| moment.map(|moment| moment.created))
                 }
+            };
+            let created = match created {
+                // What is damaged was told before.
+                Err(error) if error.is_corrupt() => None,
+                created => created?,
             };
             let what = if created.is_some_and(|created| created < revision) {
                 "it was deleted, and is still there"

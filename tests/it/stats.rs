@@ -48,7 +48,15 @@ fn stats_count_containers_and_records_by_namespace_and_bytes_by_table() {
         .map(|table| (table.name.as_str(), table.keys_count))
         .collect();
     // A row of its own each; labels and a spec of a container; the value of a record.
-    assert_eq!(tables, [("meta", 3), ("namespaces", 3), ("records", 9 + 6)]);
+    assert_eq!(
+        tables,
+        [
+            ("meta", 4),
+            ("namespaces", 3),
+            ("records", 9 + 6),
+            ("tombstones", 0)
+        ]
+    );
     assert!(stats.stored_bytes > 30_000);
     assert_eq!(stats.file_bytes, Some(path.metadata().unwrap().len()));
     assert_eq!(

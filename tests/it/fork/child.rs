@@ -4,7 +4,10 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use bayplan::{Container, Db, ErrorKind, FieldMask, Filters, Labels, Namespace, ReadTxn, WriteTxn};
+use bayplan::{
+    Container, Db, Detail, ErrorKind, FieldMask, Filters, Labels, Namespace, ReadTxn, Revision,
+    Subscription, WriteTxn,
+};
 use fork::Fork;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, waitpid};
 
@@ -78,6 +81,7 @@ pub(super) struct Handles {
     pub(super) db: Db,
     pub(super) store: Namespace,
     pub(super) snapshot: ReadTxn,
+    subscription: Subscription,
 }
 
 impl Handles {
@@ -85,6 +89,7 @@ impl Handles {
         let store = db.namespace(NAMESPACE).unwrap();
         Self {
             snapshot: db.read().unwrap(),
+            subscription: db.subscribe(Revision::NONE, Detail::Whole).unwrap(),
             store,
             db,
         }
@@ -93,6 +98,7 @@ impl Handles {
     /// Tries every way into the store.
     pub(super) fn try_everything(&mut self) -> Result<(), String> {
         self.try_reading()?;
+        self.try_following()?;
         self.try_writing()
     }
 
@@ -130,6 +136,18 @@ impl Handles {
             None => Ok(()),
             Some(_) => Err("an iterator goes on behind its error".to_owned()),
         }
+    }
+
+    fn try_following(&mut self) -> Result<(), String> {
+        let (db, snapshot, from) = (&self.db, &self.snapshot, Revision::NONE);
+        refused("changes_since", db.changes_since(from, Detail::Id))?;
+        refused(
+            "changes_since of a snapshot",
+            snapshot.changes_since(from, Detail::Id),
+        )?;
+        refused("subscribe", db.subscribe(from, Detail::Id))?;
+        refused("try_recv", self.subscription.try_recv())?;
+        refused("recv", self.subscription.recv())
     }
 
     fn try_writing(&self) -> Result<(), String> {

@@ -137,6 +137,7 @@ fn with_a_child(
         db,
         store,
         snapshot,
+        ..
     } = handles;
     if snapshot.namespace(NAMESPACE).unwrap().get("b0").is_ok() || store.get("b0").is_err() {
         return Err("the parent reads something else".to_owned());

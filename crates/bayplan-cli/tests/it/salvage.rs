@@ -25,7 +25,7 @@ fn what_is_lost_is_named_and_the_rest_is_saved() {
         tail,
         [
             "uncertain default/db: a page that it stands in is damaged, or an older one; \
-             it is of revision 1",
+             it is of revision 2",
             "lost default/web: what was stored last is damaged (its spec: a checksum does not \
              match); its spec is damaged or gone",
         ]
