@@ -1,11 +1,16 @@
 //! Work in a new process: this program runs itself.
 
 use std::ffi::OsStr;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::ops::Range;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Instant;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
+use crate::contestant::{Crowd, Samples};
+use crate::peer::nanos_since;
 use crate::{contestants, instructions, memory};
 
 /// The first word of a process that lists a store, and answers with the peak of its memory in bytes.
@@ -14,6 +19,12 @@ const LIST: &str = "--child-list";
 /// The first word of a process that opens a store, creates a container and closes the store, and answers
 /// with how long that took, in nanoseconds.
 const VERB: &str = "--child-verb";
+
+/// The first word of a process that opens a store, says that it is ready, waits for a line, creates containers,
+/// and answers with how long each took, in nanoseconds.
+const CREATE: &str = "--child-create";
+const READY: &str = "ready";
+const DONE: &str = "done";
 
 /// The most memory that a process holds which lists the store of this contestant, in bytes.
 pub(crate) fn list_peak_bytes(name: &str, directory: &Path) -> Result<u64> {
@@ -29,6 +40,84 @@ pub(crate) fn verb_nanos(name: &str, directory: &Path, number: usize) -> Result<
         directory.as_ref(),
         number.as_ref(),
     ])
+}
+
+/// Has processes create containers at the same time.
+pub(crate) fn create(name: &str, directory: &Path, crowd: &Crowd) -> Result<Samples> {
+    let mut children = (0..crowd.threads)
+        .map(|number| Creator::start(name, directory, crowd.of(number)))
+        .collect::<Result<Vec<_>>>()?;
+    for child in &mut children {
+        child.expect(READY)?;
+    }
+    let start = Instant::now();
+    for child in &mut children {
+        writeln!(child.input)?;
+    }
+    // They take turns: who is read first has often not ended first.
+    for child in &mut children {
+        child.expect(DONE)?;
+    }
+    let mut samples = Samples {
+        wall_nanos: nanos_since(start),
+        ..Samples::default()
+    };
+    for mut child in children {
+        for line in child.output.lines() {
+            samples.nanos.push(line?.parse()?);
+        }
+        ensure!(
+            child.process.wait()?.success(),
+            "a process of its own failed"
+        );
+    }
+    samples.found = samples.nanos.len();
+    Ok(samples)
+}
+
+/// A process that creates containers.
+struct Creator {
+    process: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Creator {
+    fn start(name: &str, directory: &Path, numbers: Range<usize>) -> Result<Self> {
+        let mut process = Command::new(std::env::current_exe()?)
+            .args([CREATE, name])
+            .arg(directory)
+            .args([numbers.start.to_string(), numbers.end.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let input = process.stdin.take().context("it has no input")?;
+        let output = process.stdout.take().context("it has no output")?;
+        Ok(Self {
+            process,
+            input,
+            output: BufReader::new(output),
+        })
+    }
+
+    fn expect(&mut self, word: &str) -> Result<()> {
+        let mut line = String::new();
+        self.output.read_line(&mut line)?;
+        ensure!(line.trim() == word, "a process of its own failed");
+        Ok(())
+    }
+}
+
+/// The work of a process that creates containers.
+fn create_here(name: &str, directory: &Path, numbers: Range<usize>) -> Result<()> {
+    let samples = contestants::peer(name)?.create(directory, numbers, &mut || {
+        println!("{READY}");
+        std::io::stdin().read_line(&mut String::new())?;
+        Ok(())
+    })?;
+    println!("{DONE}");
+    samples.nanos.iter().for_each(|nanos| println!("{nanos}"));
+    Ok(())
 }
 
 fn answer(words: &[&OsStr]) -> Result<u64> {
@@ -57,7 +146,10 @@ pub(crate) fn work(words: &[String]) -> Result<bool> {
             let nanos = contestants::peer(name)?.verb(Path::new(directory), number.parse()?)?;
             println!("{nanos}");
         }
-        (LIST | VERB, _) => bail!("{word} takes other words"),
+        (CREATE, [name, directory, start, end]) => {
+            create_here(name, Path::new(directory), start.parse()?..end.parse()?)?;
+        }
+        (LIST | VERB | CREATE, _) => bail!("{word} takes other words"),
         (instructions::CHILD, rest) => instructions::work(rest)?,
         _ => return Ok(false),
     }

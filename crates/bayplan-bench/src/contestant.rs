@@ -76,6 +76,8 @@ pub(crate) enum Work<'a> {
     Verb(&'a [usize]),
     /// Creates these from several threads, each durable.
     Threads(&'a Crowd),
+    /// The same from as many processes, each of which opens the store once.
+    Processes(&'a Crowd),
 }
 
 /// How a store is opened.
@@ -120,7 +122,7 @@ impl Filter {
     }
 }
 
-/// Several threads that create containers.
+/// Several threads, or processes, that create containers.
 #[derive(Clone, Debug)]
 pub(crate) struct Crowd {
     /// How many they are.
@@ -151,7 +153,7 @@ impl Crowd {
 pub(crate) struct Samples {
     /// Each call.
     pub(crate) nanos: Vec<u64>,
-    /// All of them together; of several threads, from the start of the first to the end of the last.
+    /// All of them together; of several threads or processes, from the start of the first to the end of the last.
     pub(crate) wall_nanos: u64,
     /// How many containers a call found, where that means something.
     pub(crate) found: usize,

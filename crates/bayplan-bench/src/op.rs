@@ -27,6 +27,7 @@ pub(crate) enum Op {
     Verb,
     Threads,
     ThreadsApart,
+    Processes,
     DiskLength,
     DiskBlocks,
     Memory,
@@ -37,7 +38,7 @@ pub(crate) enum Op {
 pub(crate) enum Unit {
     /// The time of a call; less is better.
     Time,
-    /// Calls in a second, by all threads; more is better.
+    /// Calls in a second, by all threads or processes; more is better.
     Throughput,
     /// Bytes of each container.
     BytesEach,
@@ -47,7 +48,7 @@ pub(crate) enum Unit {
 
 impl Op {
     /// All, in the order of the table.
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::Create,
         Self::Update,
         Self::Delete,
@@ -67,6 +68,7 @@ impl Op {
         Self::Verb,
         Self::Threads,
         Self::ThreadsApart,
+        Self::Processes,
         Self::DiskLength,
         Self::DiskBlocks,
         Self::Memory,
@@ -93,6 +95,7 @@ impl Op {
             Self::Verb => "verb",
             Self::Threads => "create-threads",
             Self::ThreadsApart => "create-threads-apart",
+            Self::Processes => "create-processes",
             Self::DiskLength => "disk-length",
             Self::DiskBlocks => "disk-blocks",
             Self::Memory => "list-memory",
@@ -101,17 +104,18 @@ impl Op {
 
     pub(crate) fn unit(self) -> Unit {
         match self {
-            Self::Threads | Self::ThreadsApart => Unit::Throughput,
+            Self::Threads | Self::ThreadsApart | Self::Processes => Unit::Throughput,
             Self::DiskLength | Self::DiskBlocks => Unit::BytesEach,
             Self::Memory => Unit::Bytes,
             _ => Unit::Time,
         }
     }
 
-    /// With how many threads it is measured.
+    /// With how many threads, or processes, it is measured.
     pub(crate) fn threads(self) -> &'static [usize] {
         match self {
             Self::Threads | Self::ThreadsApart => &[1, 8, 32],
+            Self::Processes => &[4],
             _ => &[1],
         }
     }

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result};
 
 use crate::child;
 use crate::contestant::{Contestant, Crowd, Filter, Opening, Samples, Work, copy_live};
+use crate::contestants::Start;
 use crate::payload::id;
 
 /// A store, as far as it is measured.
@@ -67,6 +68,11 @@ pub(crate) trait Peer: Sized + Send + Sync {
 
     /// Whether it takes part where reading from the file is measured by itself.
     fn has_file_row() -> bool {
+        false
+    }
+
+    /// Whether several processes can write it at the same time.
+    fn can_be_shared() -> bool {
         false
     }
 }
@@ -146,6 +152,13 @@ impl<P: Peer> Timed<P> {
             found: nanos.len(),
             nanos,
         })
+    }
+
+    fn processes(&self, crowd: &Crowd) -> Result<Option<Samples>> {
+        match P::can_be_shared() {
+            true => child::create(P::NAME, &self.directory, crowd).map(Some),
+            false => Ok(None),
+        }
     }
 
     fn killed(&self, number: usize, opening: Opening) -> Result<Samples> {
@@ -229,6 +242,7 @@ impl<P: Peer> Contestant for Timed<P> {
             },
             Work::Verb(numbers) => self.verbs(numbers).map(Some),
             Work::Threads(crowd) => threads(self.store()?, crowd),
+            Work::Processes(crowd) => self.processes(crowd),
         }
     }
 
@@ -250,6 +264,18 @@ pub(crate) fn verb<P: Peer>(directory: &Path, number: usize) -> Result<u64> {
     store.create(new)?;
     drop(store);
     Ok(nanos_since(start))
+}
+
+/// The work of a process that [`Work::Processes`] starts.
+pub(crate) fn create<P: Peer>(
+    directory: &Path,
+    numbers: Range<usize>,
+    start: &mut Start<'_>,
+) -> Result<Samples> {
+    let new = numbers.map(P::new).collect::<Result<_>>()?;
+    let store = P::open(directory, Opening::Usual)?;
+    start()?;
+    each(new, |new| store.create(new))
 }
 
 fn one(start: Instant) -> Samples {
@@ -349,6 +375,6 @@ fn one_thread<P: Peer>(store: &P, new: Vec<P::New>, apart: bool) -> Result<Optio
     Ok(Some(nanos))
 }
 
-fn nanos_since(start: Instant) -> u64 {
+pub(crate) fn nanos_since(start: Instant) -> u64 {
     u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }

@@ -141,7 +141,9 @@ fn per_second(rate: f64) -> String {
 /// A line for everyone who has points.
 fn lines(results: &Results, points: impl Fn(&'static str, &mut Vec<(f64, f64)>)) -> Vec<Line> {
     let mut lines = Vec::new();
-    for name in results.contestants() {
+    // One who has no style would hide the others.
+    let is_drawn = |name: &&str| STYLES.iter().any(|(styled, _)| styled == name);
+    for name in results.contestants().into_iter().filter(is_drawn) {
         let mut found = Vec::new();
         points(name, &mut found);
         found.sort_by(|a, b| a.0.total_cmp(&b.0));

@@ -192,7 +192,7 @@ impl<'a> Field<'a> {
     }
 
     fn crowds(&mut self, round: usize, count: usize) -> Result<()> {
-        for op in [Op::Threads, Op::ThreadsApart] {
+        for op in [Op::Threads, Op::ThreadsApart, Op::Processes] {
             if !self.wants(op) {
                 continue;
             }
@@ -210,7 +210,10 @@ impl<'a> Field<'a> {
                 };
                 self.next = crowd.all().end;
                 self.measure(round, op, *threads, |contestant| {
-                    let samples = contestant.run(&Work::Threads(&crowd))?;
+                    let samples = contestant.run(&match op {
+                        Op::Processes => Work::Processes(&crowd),
+                        _ => Work::Threads(&crowd),
+                    })?;
                     if samples.is_some() {
                         contestant.run(&Work::Remove(crowd.all()))?;
                     }

@@ -51,6 +51,7 @@ pub(crate) fn table(results: &Results) -> String {
 pub(crate) fn title(op: Op, threads: usize) -> String {
     match op.unit() {
         Unit::Throughput if threads == 1 => format!("{}, 1 thread", op.name()),
+        Unit::Throughput if op == Op::Processes => format!("{}, {threads}", op.name()),
         Unit::Throughput => format!("{}, {threads} threads", op.name()),
         Unit::BytesEach => format!("{}, per container", op.name()),
         Unit::Time | Unit::Bytes => op.name().to_owned(),

@@ -54,7 +54,9 @@ const PEERS: [&str; 4] = ["fjall", "sqlite", "lmdb", "redb-blob"];
 const PLAIN: &str = "bayplan";
 const LOG: &str = "bayplan-log";
 
-const TARGETS: [Target; 37] = [
+const PROCESSES: &str = "bayplan-processes";
+
+const TARGETS: [Target; 38] = [
     by(LOG, Op::Create, AtMost(0.55), Other("containerd")),
     by(LOG, Op::Create, AtMost(1.0), Best),
     by(LOG, Op::Create, AtMost(2.0), Other("log-floor")),
@@ -100,6 +102,10 @@ const TARGETS: [Target; 37] = [
         Units(MILLISECOND_US, "ms"),
     ),
     by(PLAIN, Op::Verb, AtMost(1.0), Other("sqlite")),
+    Target {
+        threads: Some(4),
+        ..by(PROCESSES, Op::Processes, AtLeast(1.0), Other("sqlite"))
+    },
     by(PLAIN, Op::DiskBlocks, AtMost(0.5), Payload),
     Target {
         from_n: 100_000,

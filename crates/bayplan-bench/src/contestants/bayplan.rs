@@ -3,9 +3,10 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Result;
-use bayplan::{Builder, Container, Db, FieldMask, Filters, Namespace};
+use bayplan::{Builder, Container, Db, FieldMask, Filters, Namespace, Share};
 
 use crate::contestant::{CACHE_BYTES, CHANGED, Filter, Opening, SMALL_CACHE_BYTES};
 use crate::payload::{NAMESPACE, container, id};
@@ -14,6 +15,9 @@ use crate::peer::Peer;
 /// How a store is used, where its users have the choice.
 pub(crate) trait Mode: Send + Sync {
     const NAME: &'static str;
+
+    /// Whether several processes can write at the same time.
+    const IS_SHARED: bool = false;
 
     /// Switches on what makes the difference.
     fn set(builder: Builder) -> Builder;
@@ -38,6 +42,31 @@ impl Mode for Log {
 
     fn set(builder: Builder) -> Builder {
         builder.commit_log(true)
+    }
+}
+
+/// Beside other processes that read.
+pub(crate) struct Readers;
+
+impl Mode for Readers {
+    const NAME: &'static str = "bayplan-readers";
+
+    fn set(builder: Builder) -> Builder {
+        builder.share(Share::Readers)
+    }
+}
+
+/// Beside other processes that read and write.
+pub(crate) struct Processes;
+
+impl Mode for Processes {
+    const NAME: &'static str = "bayplan-processes";
+    const IS_SHARED: bool = true;
+
+    fn set(builder: Builder) -> Builder {
+        builder
+            .share(Share::Processes)
+            .lock_timeout(Duration::from_secs(60))
     }
 }
 
@@ -169,5 +198,9 @@ impl<M: Mode> Peer for Bayplan<M> {
 
     fn has_file_row() -> bool {
         true
+    }
+
+    fn can_be_shared() -> bool {
+        M::IS_SHARED
     }
 }

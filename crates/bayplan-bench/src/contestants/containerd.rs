@@ -215,6 +215,7 @@ impl Contestant for Containerd {
             Work::Killed(number) => self.killed(*number),
             Work::Threads(crowd) if !crowd.apart => self.threads(crowd),
             Work::Threads(_)
+            | Work::Processes(_)
             | Work::GetFile(_)
             | Work::Headers(_)
             | Work::Reopen(..)

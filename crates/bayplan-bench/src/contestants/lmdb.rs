@@ -111,6 +111,10 @@ impl Peer for Lmdb {
         Ok(count)
     }
 
+    fn can_be_shared() -> bool {
+        true
+    }
+
     fn filter(&self, filter: &Filter) -> Result<Option<usize>> {
         let matcher = match blob_filter::plan(filter)? {
             Plan::Look(id) => return self.get(&id).map(|()| Some(1)),

@@ -9,14 +9,16 @@ mod log_floor;
 mod redb;
 mod sqlite;
 
+use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
 use crate::contestant::Contestant;
+use crate::contestant::Samples;
 use crate::peer::{self, Peer, Timed};
 
-use self::bayplan::{Bayplan, Log, Plain};
+use self::bayplan::{Bayplan, Log, Plain, Processes, Readers};
 use self::containerd::Containerd;
 use self::fjall::Fjall;
 use self::lmdb::Lmdb;
@@ -25,9 +27,11 @@ use self::redb::{RedbBlob, RedbPut};
 use self::sqlite::Sqlite;
 
 /// The contestants that are stores in this process, in the order of the table.
-const PEERS: [Entry; 7] = [
+const PEERS: [Entry; 9] = [
     Entry::of::<Bayplan<Plain>>(),
     Entry::of::<Bayplan<Log>>(),
+    Entry::of::<Bayplan<Readers>>(),
+    Entry::of::<Bayplan<Processes>>(),
     Entry::of::<RedbPut>(),
     Entry::of::<RedbBlob>(),
     Entry::of::<Sqlite>(),
@@ -35,12 +39,16 @@ const PEERS: [Entry; 7] = [
     Entry::of::<Fjall>(),
 ];
 
+/// Waits until everyone is ready.
+pub(crate) type Start<'a> = dyn FnMut() -> Result<()> + 'a;
+
 /// A store in this process, and what can be asked of it without a contestant.
 pub(crate) struct Entry {
     name: &'static str,
     make: fn(&Path) -> Box<dyn Contestant>,
     list_with_small_cache: fn(&Path) -> Result<usize>,
     verb: fn(&Path, usize) -> Result<u64>,
+    create: fn(&Path, Range<usize>, &mut Start<'_>) -> Result<Samples>,
 }
 
 impl Entry {
@@ -50,6 +58,7 @@ impl Entry {
             make: |directory| Box::new(Timed::<P>::new(directory)),
             list_with_small_cache: peer::list_with_small_cache::<P>,
             verb: peer::verb::<P>,
+            create: peer::create::<P>,
         }
     }
 
@@ -61,6 +70,16 @@ impl Entry {
     /// Opens the store, creates this container and closes the store, and tells the time in nanoseconds.
     pub(crate) fn verb(&self, directory: &Path, number: usize) -> Result<u64> {
         (self.verb)(directory, number)
+    }
+
+    /// Opens the store, waits for the start, and creates these containers one by one.
+    pub(crate) fn create(
+        &self,
+        directory: &Path,
+        numbers: Range<usize>,
+        start: &mut Start<'_>,
+    ) -> Result<Samples> {
+        (self.create)(directory, numbers, start)
     }
 }
 

@@ -4,12 +4,13 @@
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use bayplan::{Any, Container};
 use regex::Regex;
 use rusqlite::functions::FunctionFlags;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Row, TransactionBehavior, params};
 
 use crate::codec::{decode, encode};
 use crate::contestant::{CACHE_BYTES, CHANGED, Filter, Opening, PATTERN, SMALL_CACHE_BYTES};
@@ -56,6 +57,7 @@ impl Peer for Sqlite {
             _ => CACHE_BYTES,
         };
         let connection = Connection::open(directory.join("store.sqlite"))?;
+        connection.busy_timeout(Duration::from_secs(60))?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
@@ -93,7 +95,8 @@ impl Peer for Sqlite {
 
     fn create(&self, new: Container) -> Result<()> {
         let mut connection = self.connection();
-        let txn = connection.transaction()?;
+        // Other processes may write as well.
+        let txn = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         insert(&txn, new)?;
         Ok(txn.commit()?)
     }
@@ -123,6 +126,10 @@ impl Peer for Sqlite {
 
     fn list(&self) -> Result<usize> {
         visit(&self.connection(), "true", &[])
+    }
+
+    fn can_be_shared() -> bool {
+        true
     }
 
     fn filter(&self, filter: &Filter) -> Result<Option<usize>> {
