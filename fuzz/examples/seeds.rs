@@ -170,8 +170,8 @@ const ANY_KEY: u8 = 0x20;
 const OTHER_FORMAT: u8 = 0x40;
 const REMOVED: u8 = 0x80;
 
-/// What every record begins with: two times, two seconds apart, in zigzag encoding; the revision; the type URL.
-const HEAD: &[u8] = b"\xc8\x00\xcc\x00\x09\x04spec";
+/// What every record begins with: two times, two seconds apart, in zigzag encoding; the revision, the age; the type URL.
+const HEAD: &[u8] = b"\xc8\x00\xcc\x00\x09\x02\x04spec";
 /// The further fields of a container.
 const FIELDS: &[u8] = b"\x05image\x04runc\x01\x01o\x02\x00\xff\x09overlayfs\x01k\x03pod";
 const LABELS_OF_IT: &[u8] = b"\x01\x03app\x05nginx";
@@ -327,14 +327,16 @@ fn of_records() -> Vec<Vec<u8>> {
         ];
         rows.concat()
     };
-    let late = b"\xc8\x00\xcc\x00\xfb\xff\xff\x04spec";
-    let before = b"\xcc\x00\xc8\x00\x09\x04spec";
+    let late = b"\xc8\x00\xcc\x00\xfb\xff\xff\x00\x04spec";
+    let before = b"\xcc\x00\xc8\x00\x09\x00\x04spec";
+    let too_old = b"\xc8\x00\xcc\x00\x09\x0a\x04spec";
     vec![
         record(1, PLAIN, HEAD),
         record(2, &packed(80, EIGHTY), HEAD),
         record(3, &packed(81, EIGHTY), HEAD),
         record(1, PLAIN, late),
         record(1, PLAIN, before),
+        record(1, PLAIN, too_old),
         row(RECORD | REMOVED, &[0], b""),
         row(RECORD_VALUE | REMOVED, &[0], b""),
         row(RECORD_LABELS, &[0], LABELS_OF_IT),
@@ -360,10 +362,12 @@ fn of_the_samples() -> Vec<Vec<u8>> {
         row(SPEC | REMOVED, &[1], b""),
         row(SPEC | OTHER_FORMAT, &[0], PLAIN),
         row(NAMESPACE | REMOVED, &[0], b""),
-        row(NAMESPACE, &[0x20], b"\x00"),
+        row(NAMESPACE, &[0x20], b"\x05\x01\x00"),
+        row(NAMESPACE, &[0x20], b"\x05\x06\x00"),
+        row(NAMESPACE, &[0x20], b"\xfb\xff\xff\x00\x00"),
         row(NAMESPACE, &[0x20], b""),
-        row(NAMESPACE, &[0], LABELS_OF_IT),
-        row(NAMESPACE, &[0], b"\x01\x00\x01v"),
+        row(NAMESPACE, &[0], &[b"\x05\x00", LABELS_OF_IT].concat()),
+        row(NAMESPACE, &[0], b"\x05\x00\x01\x00\x01v"),
         row(UNDER_NAMESPACE, &[0, 1, b'k'], b"\x00"),
         row(META_FORMAT, &[0], &[2]),
         row(META_FORMAT, &[0], &[1]),
