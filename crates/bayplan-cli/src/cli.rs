@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::command::{
     backup, check, compact, completions, create, dump, info, init, label, load, ls, man,
-    namespaces, restore, rm, salvage, share, stats, update,
+    namespaces, restore, rm, salvage, share, stats, update, watch,
 };
 
 const AFTER_HELP: &str = "\
@@ -34,6 +34,7 @@ Examples:
   bayplan ls -A --format ndjson | jq -r .image
   bayplan label web tier=front app=
   bayplan rm web
+  bayplan watch -A
   bayplan backup /var/backups/meta.redb
 
 Options may stand before or after the other arguments. An ID may also be written NAMESPACE/ID.
@@ -172,6 +173,7 @@ pub(crate) enum ContainerCommand {
     Update(update::Args),
     #[command(visible_aliases = ["delete", "del", "remove"])]
     Rm(rm::Args),
+    Watch(watch::Args),
 }
 
 /// The commands for a whole store.

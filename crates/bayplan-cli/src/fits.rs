@@ -26,16 +26,24 @@ struct Misfit {
     advice: &'static str,
 }
 
+const TWO_NAMESPACES: Misfit = Misfit {
+    why: "-n names one namespace, and -A means all",
+    advice: "leave one of them out",
+};
+
 fn against_namespace(command: &Command) -> Option<Misfit> {
     let misfit = match command {
         Command::Container(ContainerCommand::Ls(args))
         | Command::Containers(ContainerCommand::Ls(args))
             if args.all_namespaces =>
         {
-            Misfit {
-                why: "-n names one namespace, and -A lists all",
-                advice: "leave one of them out",
-            }
+            TWO_NAMESPACES
+        }
+        Command::Container(ContainerCommand::Watch(args))
+        | Command::Containers(ContainerCommand::Watch(args))
+            if args.all_namespaces =>
+        {
+            TWO_NAMESPACES
         }
         Command::Container(_) | Command::Containers(_) | Command::Tool(ToolCommand::Dump(_)) => {
             return None;

@@ -7,6 +7,7 @@ mod cli;
 mod command;
 mod edited;
 mod failure;
+mod filters;
 mod fits;
 mod input;
 mod json;

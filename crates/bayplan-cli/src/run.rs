@@ -9,7 +9,7 @@ use clap::error::ErrorKind;
 use crate::cli::{Cli, Command, ContainerCommand, Global, ToolCommand};
 use crate::command::{
     backup, check, compact, completions, create, dump, info, init, label, load, ls, man,
-    namespaces, restore, rm, salvage, share, stats, update,
+    namespaces, restore, rm, salvage, share, stats, update, watch,
 };
 use crate::failure::{Exit, Result, say};
 use crate::spool::Spool;
@@ -83,6 +83,7 @@ fn container(command: ContainerCommand, global: &Global, io: &mut Io<'_>) -> Res
         ContainerCommand::Label(args) => label::run(args, global, io),
         ContainerCommand::Update(args) => update::run(args, global, io),
         ContainerCommand::Rm(args) => rm::run(args, global, io),
+        ContainerCommand::Watch(args) => watch::run(args, global, io),
     }
 }
 

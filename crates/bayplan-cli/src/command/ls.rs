@@ -1,19 +1,16 @@
 //! `bayplan ls`
 
-use std::io::Write;
 use std::ops::ControlFlow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bayplan::{
-    ContainerHeader, ContainerId, Detail, Error, Filter, Filters, Found, ReadStore, Selection,
-};
+use bayplan::{ContainerHeader, Detail, Error, Filters, Found, ReadStore, Selection};
 use serde::Serialize;
 
 use crate::cli::{Format, Global};
 use crate::failure::{Exit, Failure, Result, say};
 use crate::run::{Io, kept_back};
 use crate::table::{Table, age};
-use crate::{json, note, text};
+use crate::{filters, json, note, text};
 
 /// List containers
 ///
@@ -75,8 +72,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
-    let filters = parse(&args.filters, args.strict_filters)?;
-    warn(&filters, io.err);
+    let filters = filters::told(&args.filters, args.strict_filters, io.err)?;
     let (namespace, after) = start(&args, global)?;
     kept_back(io, |io| {
         list(&args, global, &filters, &namespace, after, io)
@@ -118,47 +114,6 @@ fn list(
         note::on_empty(&snapshot, namespace, io.err)?;
     }
     Ok(exit)
-}
-
-fn parse(texts: &[String], strict: bool) -> Result<Filters> {
-    // To the library it matches everything. Here it is more likely an unset variable.
-    if texts.iter().any(String::is_empty) {
-        let failure = Failure::new("invalid filter").because("it is empty");
-        return Err(failure.because("to list all containers, give no filter"));
-    }
-    let filters = match texts {
-        // A single filter needs no number in the error.
-        [text] if strict => Filter::parse_strict(text).map(Filters::from),
-        [text] => Filter::parse(text).map(Filters::from),
-        texts if strict => Filters::parse_strict(texts),
-        texts => Filters::parse(texts),
-    };
-    filters.map_err(|error| {
-        let failure = Failure::new("invalid filter").because(error.to_string());
-        match hint(error.filter()) {
-            Some(hint) => failure.because(hint),
-            None => failure,
-        }
-    })
-}
-
-/// Warns of fields that no container can have: for them `==` matches nothing, and `!=` everything.
-fn warn(filters: &Filters, err: &mut dyn Write) {
-    for unknown in filters.unknown_fields() {
-        let warning = Failure::new(format!("warning: {unknown}"));
-        let warning = match hint(unknown.filter()) {
-            Some(hint) => warning.because(hint),
-            None if unknown.field() == "namespace" => warning.because("-n names the namespace"),
-            None => warning,
-        };
-        warning.report(err);
-    }
-}
-
-/// A hint for a filter that looks like an id.
-fn hint(filter: &str) -> Option<String> {
-    let id = ContainerId::new(filter).ok()?;
-    Some(format!("for an id write id=={id}"))
 }
 
 /// The namespace and the id to begin with. "" begins with the first namespace.

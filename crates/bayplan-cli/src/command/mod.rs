@@ -19,3 +19,4 @@ pub(crate) mod salvage;
 pub(crate) mod share;
 pub(crate) mod stats;
 pub(crate) mod update;
+pub(crate) mod watch;

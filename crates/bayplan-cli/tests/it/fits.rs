@@ -29,7 +29,7 @@ fn a_namespace_is_refused_where_it_could_not_be_followed() {
         place.fails(&before, 1, whole);
         place.fails(&behind, 1, whole);
     }
-    let text = "bayplan: -n names one namespace, and -A lists all\n  leave one of them out\n";
+    let text = "bayplan: -n names one namespace, and -A means all\n  leave one of them out\n";
     place.fails(&["ls", "-A", "-n", "k8s.io"], 1, text);
     place.fails(&["c", "ls", "-A", "-n", "k8s.io"], 1, text);
     let text = "bayplan: -n cannot be used here: `namespaces` is about all of them\n  \

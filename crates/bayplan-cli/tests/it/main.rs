@@ -28,3 +28,4 @@ mod stats;
 mod streams;
 mod update;
 mod util;
+mod watch;
