@@ -78,6 +78,7 @@ mod update;
 #[cfg(feature = "tokio")]
 pub use api::asynchronous::{
     AsyncCollection, AsyncDb, AsyncItems, AsyncNamespace, AsyncQuery, AsyncRecords, AsyncSnapshot,
+    AsyncSubscription,
 };
 pub use api::builder::Builder;
 pub use api::changes::{Change, Changes, Event, Subject, Subscription};

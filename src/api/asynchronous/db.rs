@@ -4,13 +4,16 @@ use std::path::PathBuf;
 
 use super::collection::{AsyncCollection, AsyncNamespace};
 use super::job::Job;
+use super::subscription::AsyncSubscription;
 use crate::api::collection::Collection;
 use crate::api::db::Db;
+use crate::api::selection::Detail;
 use crate::api::store::{Namespaces, ReadNamespaces};
 use crate::model::error::{Error, Operation, Result};
 use crate::model::identifier::NamespaceName;
 use crate::model::info::StoreInfo;
 use crate::model::labels::Labels;
+use crate::model::revision::Revision;
 use crate::session::txn::{ReadTxn, WriteTxn};
 
 /// A store for async code: a [`Db`] whose operations are awaited. With the feature `tokio`.
@@ -223,6 +226,37 @@ impl AsyncDb {
         E: From<Error> + Send + 'static,
     {
         self.in_a_job(Operation::Run, work).await
+    }
+
+    /// Follows the store: what changed since a revision, then each commit as it happens; see [`Db::subscribe`].
+    ///
+    /// # Errors
+    ///
+    /// As there; see [`AsyncDb`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bayplan::{Any, AsyncDb, Container, Db, Detail, Revision, Runtime, Subject};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> bayplan::Result<()> {
+    /// let db = AsyncDb::from(Db::in_memory()?);
+    /// let mut changes = db.subscribe(Revision::NONE, Detail::Id).await?;
+    /// let web = Container::new("web", Runtime::new("runc"), Any::new("spec", b"{}"));
+    /// db.namespace("k8s.io")?.create(web).await?;
+    /// while let Some(change) = changes.next().await {
+    ///     if matches!(change?.subject, Subject::Container { id, .. } if id == "web") {
+    ///         break;
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn subscribe(&self, from: Revision, detail: Detail) -> Result<AsyncSubscription> {
+        self.in_a_job(Operation::Follow, move |db| db.subscribe(from, detail))
+            .await
+            .map(AsyncSubscription::new)
     }
 
     /// Makes the next opening fast; see [`Db::checkpoint`].

@@ -10,8 +10,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bayplan::{
-    Any, AsyncDb, AsyncNamespace, Container, Db, Error, ErrorKind, Filters, Resource, Result,
-    Rules, Runtime,
+    Any, AsyncDb, AsyncNamespace, Container, Db, Detail, Error, ErrorKind, Filters, Resource,
+    Result, Revision, Rules, Runtime, Subject,
 };
 use bayplan_conformance as conformance;
 use tokio::runtime::Runtime as Tokio;
@@ -399,4 +399,65 @@ async fn pins_namespaces_and_everything_else_can_be_awaited() {
     db.checkpoint().await.unwrap();
     assert!(db.run(|db| db.check()).await.unwrap().is_healthy());
     assert_eq!(db.info().id, db.db().info().id);
+}
+
+#[test]
+fn changes_are_awaited_and_none_is_lost_when_a_future_is_dropped() {
+    const COUNT: usize = 200;
+    let tokio = tokio_with(8);
+    tokio.block_on(async {
+        let db = AsyncDb::from(Db::in_memory().unwrap());
+        let mut changes = db.subscribe(Revision::NONE, Detail::Id).await.unwrap();
+        let writer = tokio::spawn({
+            let db = db.clone();
+            async move {
+                let store = db.namespace("n").unwrap();
+                for number in 0..COUNT {
+                    store
+                        .create(container(&format!("c{number:03}")))
+                        .await
+                        .unwrap();
+                }
+            }
+        });
+        let mut told = Vec::new();
+        while told.len() < COUNT {
+            // Often too short for a change.
+            let time = Duration::from_micros(told.len() as u64 % 7 * 300);
+            let Ok(change) = tokio::time::timeout(time, changes.next()).await else {
+                continue;
+            };
+            let change = change.unwrap().unwrap();
+            assert_eq!(changes.position(), change.revision);
+            if let Subject::Container { id, .. } = change.subject {
+                told.push(id);
+            }
+        }
+        writer.await.unwrap();
+        assert!(told.is_sorted() && told.len() == COUNT);
+        db.close().await.unwrap();
+        assert!(changes.next().await.unwrap().unwrap_err().is_unavailable());
+        assert!(changes.next().await.is_none());
+    });
+}
+
+#[test]
+fn a_runtime_shuts_down_though_somebody_waits_for_a_change() {
+    let tokio = tokio_with(4);
+    let db = AsyncDb::from(Db::in_memory().unwrap());
+    let mut changes = tokio
+        .block_on(db.subscribe(Revision::NONE, Detail::Id))
+        .unwrap();
+    tokio.block_on(async {
+        let waiting = tokio::time::timeout(Duration::from_millis(20), changes.next());
+        assert!(waiting.await.is_err());
+    });
+    drop(tokio);
+    assert!(
+        db.db()
+            .namespace("n")
+            .unwrap()
+            .create(container("a"))
+            .is_ok()
+    );
 }

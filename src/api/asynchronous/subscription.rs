@@ -1,0 +1,116 @@
+//! Changes as they happen, awaited.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures_core::Stream;
+
+use super::job::Job;
+use crate::api::changes::{Change, Subscription};
+use crate::model::error::{Error, Operation, Result};
+use crate::model::revision::Revision;
+
+/// How long a thread waits for a change at a time. Shutting the runtime down waits that long at most.
+const WAIT: Duration = Duration::from_millis(200);
+
+/// Follows a store; see [`AsyncDb::subscribe`](crate::AsyncDb::subscribe) and [`Subscription`]. A [`Stream`], or use
+/// [`next`](AsyncSubscription::next). It ends after an error.
+///
+/// While it is awaited and there is nothing to tell, it takes one of the runtime's threads for blocking work; while
+/// nobody awaits it, none, and it reads one change ahead at most.
+#[must_use = "it reads nothing until it is asked for a change"]
+pub struct AsyncSubscription {
+    /// There unless it is waiting.
+    subscription: Option<Subscription>,
+    /// Waits for a change.
+    job: Option<Job<Waited>>,
+    position: Revision,
+}
+
+type Waited = (Subscription, Result<Option<Change>>);
+
+impl AsyncSubscription {
+    pub(super) fn new(subscription: Subscription) -> Self {
+        Self {
+            position: subscription.position(),
+            subscription: Some(subscription),
+            job: None,
+        }
+    }
+
+    /// From where to go on, once what was told so far is processed; see [`Subscription::position`].
+    #[must_use]
+    pub fn position(&self) -> Revision {
+        self.position
+    }
+
+    /// Returns the next change, when there is one; `None` after an error.
+    ///
+    /// Dropping the future loses no change.
+    ///
+    /// # Errors
+    ///
+    /// See [`Subscription`] and [`AsyncDb`](crate::AsyncDb).
+    pub async fn next(&mut self) -> Option<Result<Change>> {
+        poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
+    }
+
+    /// What a thread came back with; none if it is to wait on.
+    fn take(&mut self, waited: Result<Waited>) -> Option<Result<Change>> {
+        let (subscription, change) = match waited {
+            Ok(waited) => waited,
+            Err(error) => return Some(Err(error)),
+        };
+        self.position = subscription.position();
+        if change.is_ok() {
+            self.subscription = Some(subscription);
+        }
+        change.transpose()
+    }
+}
+
+/// Nothing in it is pinned.
+impl Unpin for AsyncSubscription {}
+
+impl Stream for AsyncSubscription {
+    type Item = Result<Change>;
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Change>>> {
+        let this = &mut *self;
+        loop {
+            if let Some(job) = &mut this.job {
+                let waited = ready!(Pin::new(job).poll(context));
+                this.job = None;
+                if let Some(change) = this.take(waited) {
+                    return Poll::Ready(Some(change));
+                }
+            }
+            let Some(mut subscription) = this.subscription.take() else {
+                return Poll::Ready(None);
+            };
+            let in_context = |error: Error| error.during(Operation::Follow);
+            let job = Job::start(in_context, move || {
+                let change = subscription.recv_timeout(WAIT);
+                (subscription, change)
+            });
+            match job {
+                Ok(job) => this.job = Some(job),
+                Err(error) => return Poll::Ready(Some(Err(error))),
+            }
+        }
+    }
+}
+
+impl fmt::Debug for AsyncSubscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsyncSubscription")
+            .field("position", &self.position)
+            .finish_non_exhaustive()
+    }
+}
