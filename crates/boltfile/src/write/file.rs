@@ -158,3 +158,34 @@ fn create_beside(target: &Path) -> Result<(PathBuf, File)> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_failed_write_every_further_one_is_refused_and_nothing_is_left() {
+        let directory = tempfile::tempdir().unwrap();
+        let target = directory.path().join("meta.db");
+        let mut file = NewFile::create(&target, false).unwrap();
+        // One that takes no writes.
+        let readable = File::open(&file.temporary).unwrap();
+        file.file = BufWriter::with_capacity(10, readable);
+        file.append(b"buffered").unwrap();
+        let told = file.append(b"too long for the buffer").unwrap_err();
+        assert!(
+            matches!(
+                told,
+                Error::Io {
+                    operation: "write",
+                    ..
+                }
+            ),
+            "{told}"
+        );
+        assert!(matches!(file.append(b"x"), Err(Error::Failed { .. })));
+        assert!(matches!(file.append_zeros(1), Err(Error::Failed { .. })));
+        assert!(matches!(file.finish(), Err(Error::Failed { .. })));
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+}
