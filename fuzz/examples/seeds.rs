@@ -102,6 +102,56 @@ const FILES: [&[u8]; 22] = [
     &[0x05, 1, 0, 9, 0, 1, 0],
 ];
 
+/// Which file of Bolt to take, and what to change in it; see `src/harness/bolt_file.rs`.
+///
+/// A change is its kind, a page, a place in it, and what it takes.
+const BOLTS: [&[u8]; 24] = [
+    &[0x00],
+    &[0x01],
+    &[0x02],
+    // A flip: in either meta page, in the freelist, in headers, in elements.
+    &[0x00, 0, 0, 40, 0, 1],
+    &[0x01, 0, 1, 70, 0, 1],
+    &[0x00, 0, 2, 10, 0, 1],
+    &[0x01, 0, 3, 8, 0, 3],
+    &[0x02, 0, 4, 10, 0, 1],
+    &[0x01, 0, 5, 20, 0, 0x80],
+    &[0x02, 0, 6, 28, 0, 0xff],
+    // Bytes over a count, an overflow, a key.
+    &[0x01, 1, 3, 10, 0, 2, 0xff, 0xff],
+    &[0x01, 1, 4, 12, 0, 4, 0xff, 0xff, 0xff, 0xff],
+    &[0x02, 1, 5, 200, 0, 3, b'n', b'e', b'w'],
+    // A number: the page of an element.
+    &[0x01, 2, 10, 24, 0, 3],
+    &[0x02, 2, 9, 24, 0, 9],
+    // A page over another one, with its id and without.
+    &[0x01, 3, 4, 0, 0, 5, 1],
+    &[0x02, 3, 7, 0, 0, 8, 0],
+    // Zeros, and shorter.
+    &[0x01, 4, 6, 0, 0],
+    &[0x00, 5, 3, 9, 0],
+    // Other fields of the meta pages, with checksums that fit.
+    &[0x01, 6, 0, 2, 0, 4],
+    &[0x01, 6, 0, 4, 0, 0xff],
+    &[0x02, 6, 0, 4, 0, 3],
+    &[0x02, 6, 0, 5, 0, 5],
+    &[0x00, 6, 0, 1, 0, 8],
+];
+
+/// The shortest file that Bolt can have.
+fn shortest_bolt() -> Vec<u8> {
+    let path = std::env::temp_dir().join(format!("bolt-seed-{}", std::process::id()));
+    let mut options = boltfile::WriteOptions::new();
+    let mut writer = options.page_bytes(1024).create(&path).unwrap();
+    writer.open_bucket(b"v1").unwrap();
+    writer.put(b"image", b"nginx").unwrap();
+    writer.close_bucket().unwrap();
+    writer.finish().unwrap();
+    let bytes = fs::read(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    bytes
+}
+
 /// Which log to take, how to read it, and what to change in it; see `src/harness/log.rs`.
 ///
 /// A change is its kind, a block, a place in it, and what it takes. In both logs the frames begin in block 2.
@@ -418,6 +468,8 @@ fn main() {
             .collect::<Vec<_>>()
     });
     write("dump_load", dumps.iter().map(Vec::as_slice));
+    let shortest = shortest_bolt();
+    write("bolt_file", BOLTS.into_iter().chain([&shortest[..]]));
     write("log", LOGS);
     write("open_file", FILES);
     let rows = rows();

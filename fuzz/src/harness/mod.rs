@@ -1,5 +1,6 @@
 //! The laws that hold for every input, one module for each target. A law that is broken panics.
 
+mod bolt_file;
 mod dump_load;
 mod field_mask;
 mod filter;
@@ -21,7 +22,8 @@ pub(crate) enum Canary {
 pub(crate) type Harness = fn(&[u8], Canary);
 
 /// Every target.
-pub(crate) const TARGETS: [(&str, Harness); 7] = [
+pub(crate) const TARGETS: [(&str, Harness); 8] = [
+    ("bolt_file", bolt_file::run),
     ("dump_load", dump_load::run),
     ("field_mask", field_mask::run),
     ("filter", filter::run),
