@@ -54,7 +54,7 @@ impl Broken {
                 make(&store);
             })
         };
-        let mut all = (0..20).map(make);
+        let mut all = (0..80).map(make);
         let is_whole = |it: &Self| {
             let is_there = |bytes: &[u8]| !it.find_any(bytes).is_empty();
             is_there(&noise(filler, 9000)) && is_there(mark(filler).as_bytes())
