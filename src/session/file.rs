@@ -341,7 +341,7 @@ pub(crate) fn inspect_backend<A: StorageBackend, B: StorageBackend>(
 ) -> Result<Shared> {
     let in_memory = || repair_in_memory(alone()?, settings, path).map(File::Inspected);
     let beside_a_writer = || read_beside_a_writer(beside()?, settings);
-    let file = if settings.share() == Share::Nobody {
+    let file = if settings.check_integrity && settings.share() == Share::Nobody {
         in_memory().or_else(|error| match error.kind() {
             ErrorKind::Locked => beside_a_writer()?.map_or_else(in_memory, Ok),
             _ => Err(error),
