@@ -159,17 +159,30 @@ impl Builder {
 
     /// Whether opening verifies the checksum of every page of the file; true by default.
     ///
-    /// This reads the whole file, a few milliseconds per thousand containers if it is cached. Otherwise the
-    /// first write does it, and is [`Corrupt`](crate::ErrorKind::Corrupt) if a page is damaged: nothing is
-    /// written to such a file. Before the first write the file is not changed at all, so a store that is
-    /// opened and closed without a write leaves it as it was. After a crash, the file is repaired in memory
-    /// until then, and again the next time (but at once in a store that is shared).
+    /// This reads the whole file, a few milliseconds per thousand containers if it is cached, and a damaged file is
+    /// not opened. Without it, opening takes the same time for any store, and each page is verified when it is first
+    /// read: before anything in it is used. That suits a process that opens a store for one operation.
     ///
-    /// Reads work meanwhile. Damage to a value is found when it is read. Damage to keys, or to pages that
-    /// refer to others, may hide containers from a listing. [`Db::check`], [`Db::dump`], [`Db::stats`] and
-    /// [`Db::backup`] verify the pages first, whatever is set here. [`Builder::open_read_only`] does not
-    /// verify a file that another process is writing; those four methods verify the snapshot that they
-    /// read.
+    /// Once a read meets a damaged page:
+    ///
+    /// - [`get`](crate::ReadStore::get) still returns a container that is in an intact page. Whatever is not found there,
+    ///   and every listing and count, is [`Corrupt`](crate::ErrorKind::Corrupt): nobody knows what the damaged page
+    ///   hides.
+    /// - [`Query::lenient`](crate::Query::lenient) lists what can be read, with the damage, which has an empty id.
+    /// - Every write is `Corrupt`, and so is the commit of a transaction that has begun: nothing of it is in the file.
+    ///   If a write meets the page only while it changes others, every later read is `Corrupt` too, and the file may
+    ///   not open again: [`Maintenance::salvage`](crate::Maintenance::salvage) saves the rest.
+    ///
+    /// The file is not changed before the first commit, so a store that is opened and closed without one leaves it as
+    /// it was. After a crash, the file is repaired in memory until then, and again the next time (but at once in a
+    /// store that is shared).
+    ///
+    /// [`Db::check`], [`Db::dump`], [`Db::stats`] and [`Db::backup`] verify all pages first, whatever is set here.
+    ///
+    /// This holds for the only process that may write the file. With [`Share::Processes`] and
+    /// [`Builder::open_read_only`], pages are not verified when they are read: without the check at opening, damage to
+    /// keys or to pages that refer to others may hide containers from a listing. The first write then verifies all
+    /// pages, and those four methods verify the snapshot that they read.
     pub fn check_integrity(mut self, check: bool) -> Self {
         self.settings.check_integrity = check;
         self
@@ -519,7 +532,11 @@ mod tests {
             .unwrap();
         assert!(!trusting.info().pages_verified);
         let store = trusting.namespace("hidden").unwrap();
-        assert_eq!(store.query().count().unwrap(), 0);
+        assert_eq!(
+            store.query().count().unwrap(),
+            0,
+            "not verified, as documented"
+        );
         drop((store, trusting));
         assert!(Db::open_read_only(&path).unwrap_err().is_corrupt());
         assert_eq!(fs::read(&path).unwrap(), bytes);

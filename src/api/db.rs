@@ -109,10 +109,10 @@ impl Db {
     /// or if this thread has a write transaction open already;
     /// [`Unavailable`](crate::ErrorKind::Unavailable) after a commit failed;
     /// [`Gone`](crate::ErrorKind::Gone) if the file was removed, renamed or replaced;
-    /// [`Forked`](crate::ErrorKind::Forked) in a child of the process that opened the store. The first one
-    /// after opening without [`Builder::check_integrity`](crate::Builder::check_integrity) verifies all
-    /// pages, which takes time; it and all later ones are [`Corrupt`](crate::ErrorKind::Corrupt) if a page
-    /// is damaged, [`Io`](crate::ErrorKind::Io) if the file cannot be read.
+    /// [`Forked`](crate::ErrorKind::Forked) in a child of the process that opened the store;
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) once a page was found damaged, which can happen after opening without
+    /// [`Builder::check_integrity`](crate::Builder::check_integrity); [`Io`](crate::ErrorKind::Io) if the file cannot
+    /// be read.
     pub fn begin_write(&self) -> Result<WriteTxn> {
         WriteTxn::begin(&self.shared)
     }

@@ -98,7 +98,7 @@ pub struct StoreInfo {
     /// Whether the store is open for reading only.
     pub read_only: bool,
     /// Whether the checksum of every page was verified, at opening or since. False if another process may
-    /// write the file. If opening did not verify them, the first write does, or a check, a dump or the
-    /// like, or a repair after a crash.
+    /// write the file. If opening did not verify them, a check, a dump or the like does, or a repair after a
+    /// crash, or reads that have met every page by now.
     pub pages_verified: bool,
 }

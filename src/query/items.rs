@@ -25,7 +25,7 @@ const BATCH_MAX_BYTES: usize = 64 * 1024;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Damaged {
-    /// Its id, as far as it can be read.
+    /// Its id, as far as it can be read. Empty if a page is damaged, and nobody knows what is missing.
     pub id: String,
     /// What is wrong with it.
     pub error: Error,
@@ -121,6 +121,13 @@ impl<T: Shape> Batch<T> {
             batch.rest_after = None;
         }
         Ok(batch)
+    }
+
+    /// If nothing is behind it, it ends with this: damage that no record can be named for.
+    pub(crate) fn end_with(&mut self, damage: &Error) {
+        if self.rest_after.is_none() {
+            self.items.push(Err(Damaged::new("", damage.clone())));
+        }
     }
 
     /// How many records were read from the file.

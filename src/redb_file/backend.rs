@@ -34,22 +34,11 @@ impl StorageBackend for GatedBackend {
         if offset < PAGE_BYTES {
             return self.0.read(offset, out);
         }
-        self.0.before_page()?;
-        match self.0.read(offset, out) {
-            Err(error) if self.0.is_beyond(&error) => {
-                tracing::warn!(
-                    offset,
-                    bytes = out.len(),
-                    "a page beyond the end of the file"
-                );
-                out.fill(0);
-                Ok(())
-            }
-            read => read,
-        }
+        self.0.read_page(offset, out)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.before_write(len..u64::MAX);
         match self.0.closed() {
             Some(mut overlay) => overlay.set_len(&*self.0.inner, len),
             None => self.0.inner.set_len(len),
@@ -67,6 +56,8 @@ impl StorageBackend for GatedBackend {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0
+            .before_write(offset..offset.saturating_add(data.len() as u64));
         match self.0.closed() {
             Some(mut overlay) => overlay.write(&*self.0.inner, offset, data),
             None => self.0.inner.write(offset, data),

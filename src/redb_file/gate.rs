@@ -3,12 +3,13 @@
 //! redb repairs a file while opening it, before anybody can look at its content, and writes its header and
 //! its free pages whenever it opens and closes it. While the gate is closed, its writes are kept in memory,
 //! on top of the file ([`overlay`](crate::redb_file::overlay)), and read back from there. So a file that turns
-//! out to be foreign, or of a newer version, stays unchanged. So does a file with unverified pages, until the
-//! first write. And a file that must not be written can be inspected, repaired in memory. When the gate opens,
+//! out to be foreign, or of a newer version, stays unchanged. So does a file until the first commit, unless all its
+//! pages are verified at opening. And a file that must not be written can be inspected, repaired in memory. When the gate opens,
 //! the kept writes and syncs go to the file in order.
 //!
-//! The gate also verifies the pages that redb would trust ([`trees`](crate::redb_file::trees)), when redb
-//! reads its first page. By then redb has locked the file.
+//! The gate also verifies the pages that redb would trust: all of them ([`trees`](crate::redb_file::trees)) when redb
+//! reads its first page, since it has locked the file by then; or those of redb's own tables, and each other one when
+//! redb reads it ([`expected`](crate::redb_file::expected)).
 //!
 //! redb refuses all work after one failed read. A page that refers beyond the end of the file must not
 //! cause that. So once the file is open ([`Gate::read_on`]), reads there return zeros as long as nothing is
@@ -16,14 +17,18 @@
 
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use redb::StorageBackend;
 
 use crate::model::error::{Error, ErrorKind, Result};
+use crate::redb_file::expected::{Changing, Damage, Expectation, Expected};
+use crate::redb_file::fault::OrIo;
 use crate::redb_file::layout::Commit;
 use crate::redb_file::overlay::Overlay;
+use crate::redb_file::page::{Page, Widths};
 use crate::redb_file::trees::{self, Extent, ReadAt};
 
 /// How often pages are verified anew while others commit.
@@ -62,6 +67,8 @@ impl Gate {
             extent,
             told: Told(Box::new(told)),
             unseen: OnceLock::new(),
+            expected: Expected::default(),
+            damage: Damage::default(),
         }))
     }
 
@@ -97,12 +104,43 @@ impl Gate {
         self.0.reads_on.store(true, Ordering::Release);
     }
 
-    /// The commit that redb trusted without its pages being verified, if there is one.
-    pub(crate) fn unverified(&self) -> Option<Commit> {
-        match (self.0.extent, self.0.unseen.get()) {
-            (Extent::OwnTables, Some(Ok(Some(commit)))) => Some(*commit),
-            _ => None,
-        }
+    /// Whether every page of the last commit is known to be what was written.
+    pub(crate) fn are_pages_verified(&self) -> bool {
+        !self.0.expected.is_any() && self.damage().is_none()
+    }
+
+    /// redb has verified all pages itself.
+    pub(crate) fn all_are_verified(&self) {
+        self.0.expected.forget(0..u64::MAX);
+    }
+
+    /// Verifies the pages that nobody has read yet, while others read and write.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` if a page is damaged, now or before; `Io`.
+    pub(crate) fn verify_rest(&self) -> Result<()> {
+        self.0.verify_rest()
+    }
+
+    /// The damage that was found first.
+    pub(crate) fn damage(&self) -> Option<&Error> {
+        self.0.damage.noted()
+    }
+
+    /// Whether the row under this key is in a damaged page, or below one: it may be an older one.
+    pub(crate) fn is_doubtful(&self, key: &[u8]) -> bool {
+        self.0.damage.is_doubtful(key)
+    }
+
+    /// Begins a change of redb's trees. Until the result is dropped, a damaged page fails the read, and with it all
+    /// later work of redb.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` if damage was found before.
+    pub(crate) fn begin_change(&self) -> Result<Changing<'_>> {
+        self.0.damage.begin_change()
     }
 
     /// The last commit that another process may read, according to the header now.
@@ -155,7 +193,9 @@ pub(super) struct State {
     extent: Extent,
     told: Told,
     /// The commit that redb trusts; unknown before it reads its first page.
-    unseen: OnceLock<Result<Option<Commit>>>,
+    unseen: OnceLock<Result<()>>,
+    expected: Expected,
+    damage: Damage,
 }
 
 /// Gets the progress of the verification.
@@ -168,17 +208,111 @@ impl fmt::Debug for Told {
 }
 
 impl State {
-    /// Lets no page through before the commit that redb trusts is verified.
+    /// Lets no page through before the commit that redb trusts is verified, or what its pages must hold is known.
     pub(super) fn before_page(&self) -> io::Result<()> {
         if self.access == Access::Follow {
             // A commit can come at any time. Whoever needs verified pages verifies those of a snapshot.
             return Ok(());
         }
-        let verify = || trees::verify_unseen(self, self.extent, &self.told.0);
-        match self.unseen.get_or_init(verify) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(io::Error::other(error.clone())),
+        let verify = || {
+            let commit = trees::verify_unseen(self, self.extent, &self.told.0)?;
+            if let (Some(commit), Extent::OwnTables) = (commit, self.extent) {
+                let roots = trees::roots(self, &commit)?;
+                self.expected.begin(commit.layout, &roots);
+            }
+            Ok(())
+        };
+        let unseen = self.unseen.get_or_init(verify);
+        unseen.clone().map_err(io::Error::other)
+    }
+
+    /// Reads a page for redb, and verifies it if nobody has.
+    pub(super) fn read_page(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.before_page()?;
+        let expected = self.expected.at(offset);
+        match self.read(offset, out) {
+            Err(error) if self.is_beyond(&error, expected.is_some()) => {
+                let bytes = out.len();
+                tracing::warn!(offset, bytes, "a page beyond the end of the file");
+                out.fill(0);
+            }
+            read => read?,
         }
+        match expected {
+            Some(expected) if !self.expected.confirm(offset, &expected, out) => {
+                match self.note_damage(offset, &expected, out) {
+                    (error, true) => Err(io::Error::other(error)),
+                    (_, false) => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn verify_rest(&self) -> Result<()> {
+        if let Some(error) = self.damage.noted() {
+            return Err(error.clone());
+        }
+        let file_bytes = ReadAt::len(self).or_io()?;
+        let mut seen_bytes = 0_u64;
+        while let Some((offset, expected)) = self.expected.next() {
+            seen_bytes = seen_bytes.saturating_add(expected.bytes());
+            // A forged file must not lead in circles, nor take all memory.
+            let is_beyond = offset.saturating_add(expected.bytes()) > file_bytes;
+            let read = match is_beyond || seen_bytes > file_bytes {
+                true => Vec::new(),
+                false => self.bytes(offset, expected.bytes())?,
+            };
+            if !self.expected.confirm(offset, &expected, &read) {
+                return Err(self.note_damage(offset, &expected, &read).0);
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that these bytes are not those of the page at this offset. Returns the error, and whether somebody
+    /// changes the trees at this moment.
+    fn note_damage(&self, offset: u64, expected: &Expectation, read: &[u8]) -> (Error, bool) {
+        let error = trees::damaged_page(offset);
+        let keys = self.keys_below(read, expected.widths);
+        let is_changing = self.damage.note(error.clone(), keys);
+        (error, is_changing)
+    }
+
+    /// The keys in a damaged page, and in those below it, as far as redb could read them.
+    fn keys_below(&self, read: &[u8], widths: Widths) -> Vec<Vec<u8>> {
+        let file_bytes = ReadAt::len(self).unwrap_or(0);
+        let mut left_bytes = file_bytes;
+        let mut keys = Vec::new();
+        let mut next = vec![read.to_vec()];
+        while let Some(read) = next.pop() {
+            let page = Page::new(read, widths);
+            keys.extend(page.pairs().flatten().map(|(key, _)| key.to_vec()));
+            for child in page.children() {
+                let place = self.expected.place(&child);
+                let Some(place) = place.filter(|place| place.end <= file_bytes) else {
+                    continue;
+                };
+                let bytes = place.end - place.start;
+                let Some(left) = left_bytes.checked_sub(bytes) else {
+                    return keys; // It leads in circles.
+                };
+                left_bytes = left;
+                next.extend(self.bytes(place.start, bytes));
+            }
+        }
+        keys
+    }
+
+    fn bytes(&self, offset: u64, bytes: u64) -> Result<Vec<u8>> {
+        let mut read = vec![0; usize::try_from(bytes).unwrap_or(0)];
+        self.read(offset, &mut read).or_io()?;
+        Ok(read)
+    }
+
+    /// This process writes here: it knows what is there from now on.
+    pub(super) fn before_write(&self, range: Range<u64>) {
+        self.expected.forget(range);
     }
 
     fn is_open(&self) -> bool {
@@ -198,12 +332,11 @@ impl State {
         Some(self.overlay()).filter(|_| !self.is_open())
     }
 
-    /// Whether a read failed because it goes beyond the end.
-    pub(super) fn is_beyond(&self, error: &io::Error) -> bool {
+    /// Whether a read failed because it goes beyond the end, and that is damage: another page refers to it.
+    fn is_beyond(&self, error: &io::Error, is_expected: bool) -> bool {
         let is_never_written = !self.is_open() || self.access == Access::Follow;
         error.kind() == io::ErrorKind::UnexpectedEof
-            && is_never_written
-            && self.reads_on.load(Ordering::Acquire)
+            && (is_expected || is_never_written && self.reads_on.load(Ordering::Acquire))
     }
 }
 

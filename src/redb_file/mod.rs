@@ -7,6 +7,7 @@
 
 pub(crate) mod backend;
 pub(crate) mod durable;
+pub(crate) mod expected;
 pub(crate) mod fault;
 pub(crate) mod gate;
 pub(crate) mod layout;

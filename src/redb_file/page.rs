@@ -42,30 +42,35 @@ pub(crate) struct Widths {
 }
 
 /// A page that was read. Nothing in it is trusted; whatever does not fit into it is `None`.
-pub(crate) struct Page {
-    bytes: Vec<u8>,
+pub(crate) struct Page<B = Vec<u8>> {
+    bytes: B,
     widths: Widths,
 }
 
-impl Page {
-    pub(crate) fn new(bytes: Vec<u8>, widths: Widths) -> Self {
+impl<B: AsRef<[u8]>> Page<B> {
+    pub(crate) fn new(bytes: B, widths: Widths) -> Self {
         Self { bytes, widths }
     }
 
+    fn bytes(&self) -> &[u8] {
+        self.bytes.as_ref()
+    }
+
     pub(crate) fn is_leaf(&self) -> bool {
-        self.bytes.first() == Some(&LEAF)
+        self.bytes().first() == Some(&LEAF)
     }
 
     /// The bytes that the page's checksum covers; `None` if this is not a page of a tree, or was not read
     /// that far.
     pub(crate) fn used(&self) -> Option<&[u8]> {
-        self.bytes.get(..usize::try_from(self.used_bytes()?).ok()?)
+        self.bytes()
+            .get(..usize::try_from(self.used_bytes()?).ok()?)
     }
 
     /// How many bytes these are. The ends of all pairs must have been read.
     pub(crate) fn used_bytes(&self) -> Option<u64> {
         let last = self.count()?.checked_sub(1)?;
-        let end = match *self.bytes.first()? {
+        let end = match *self.bytes().first()? {
             LEAF => self.value_end(last)?,
             BRANCH => self.branch_key_end(last)?,
             _ => return None,
@@ -79,11 +84,11 @@ impl Page {
     }
 
     fn branch_children(&self) -> Option<Vec<PageRef>> {
-        let (&BRANCH, _) = self.bytes.split_first()? else {
+        let (&BRANCH, _) = self.bytes().split_first()? else {
             return None;
         };
         let count = self.count()? + 1;
-        let parts = self.bytes.get(BRANCH_HEAD_BYTES..)?;
+        let parts = self.bytes().get(BRANCH_HEAD_BYTES..)?;
         let (checksums, rest) = parts.split_at_checked(CHECKSUM_BYTES * count)?;
         let numbers = rest.get(..NUMBER_BYTES * count)?;
         let pairs = numbers.as_chunks().0.iter().zip(checksums.as_chunks().0);
@@ -98,7 +103,7 @@ impl Page {
     pub(crate) fn pairs(&self) -> impl Iterator<Item = Option<(&[u8], &[u8])>> {
         self.places().map(|place| {
             let (key, value) = place?;
-            Some((self.bytes.get(key)?, self.bytes.get(value)?))
+            Some((self.bytes().get(key)?, self.bytes().get(value)?))
         })
     }
 
@@ -127,12 +132,12 @@ impl Page {
 
     /// How many pairs a leaf has, or keys a branch.
     fn count(&self) -> Option<usize> {
-        let bytes = self.bytes.get(COUNT_AT..)?.first_chunk()?;
+        let bytes = self.bytes().get(COUNT_AT..)?.first_chunk()?;
         Some(u16::from_le_bytes(*bytes).into())
     }
 
     fn end(&self, at: usize) -> Option<usize> {
-        let bytes = self.bytes.get(at..)?.first_chunk()?;
+        let bytes = self.bytes().get(at..)?.first_chunk()?;
         usize::try_from(u32::from_le_bytes(*bytes)).ok()
     }
 

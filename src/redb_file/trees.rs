@@ -4,8 +4,9 @@
 //! closed cleanly records that, and redb trusts it. So it is verified here, before redb reads its first
 //! page, in one walk over all pages; redb's own check takes three.
 //!
-//! If that is switched off, the store's tables are still verified before the first write. redb's own
-//! tables, which it uses when it opens and closes a file, are verified at once. Damage there would spread:
+//! Or only redb's own tables are verified here, which it uses when it opens and closes a file, and the list of the
+//! store's tables; each other page is verified when redb reads it ([`expected`](crate::redb_file::expected)). Nothing
+//! is written to a tree with a damaged page. Otherwise damage would spread:
 //!
 //! - redb would overwrite pages in use if its record of free pages were wrong;
 //! - a page that is damaged, or old because its last write was lost, would be rewritten with valid
@@ -33,8 +34,6 @@ pub(crate) trait ReadAt {
 pub(crate) enum Extent {
     /// The pages of redb's own tables.
     OwnTables,
-    /// The pages of the store's tables.
-    OurTables,
     /// All pages in use.
     AllPages,
 }
@@ -69,13 +68,31 @@ pub(crate) fn verify(
     told: &dyn Fn(f64),
 ) -> Result<()> {
     let mut walk = Walk::new(file, commit.layout, told)?;
-    if extent != Extent::OurTables {
-        walk.all_tables(commit.own_tables)?;
-    }
-    if extent != Extent::OwnTables {
+    walk.all_tables(commit.own_tables)?;
+    if extent == Extent::AllPages {
         walk.all_tables(commit.tables)?;
     }
     Ok(())
+}
+
+/// The roots of the store's tables. The list of these tables is verified.
+///
+/// # Errors
+///
+/// `Corrupt` if it is damaged; `Io`.
+pub(crate) fn roots(file: &impl ReadAt, commit: &Commit) -> Result<Vec<(PageRef, Widths)>> {
+    let mut walk = Walk::new(file, commit.layout, &|_| {})?;
+    let tables = walk.tables(commit.tables)?.into_iter();
+    Ok(tables
+        .filter_map(|table| Some((table.root?, table.widths)))
+        .collect())
+}
+
+/// The error for a page that does not hold what it must.
+pub(crate) fn damaged_page(offset: u64) -> Error {
+    Error::corrupt(format!(
+        "the file is damaged: the page at byte {offset} is not what was written there"
+    ))
 }
 
 /// Shows all pairs of one of the store's tables that are in verified pages, reached through verified pages.
@@ -256,12 +273,7 @@ impl<'f, F: ReadAt> Walk<'f, F> {
     /// Reads only what its head says is in use, and not beyond the end of the file.
     fn verified(&mut self, page: &PageRef, widths: Widths) -> Result<Page> {
         let place = self.place(page)?;
-        let damaged = || {
-            Error::corrupt(format!(
-                "the file is damaged: the page at byte {} is not what was written there",
-                place.start
-            ))
-        };
+        let damaged = || damaged_page(place.start);
         self.count(place.end - place.start).ok_or_else(damaged)?;
         let mut read = Page::new(self.bytes(&place, PAGE_BYTES)?, widths);
         if read.used_bytes().is_none() {
@@ -426,7 +438,7 @@ mod tests {
     /// Whether the commit that redb trusts is refused.
     fn is_refused(file: &Vec<u8>) -> bool {
         let verified = unseen(file).and_then(|commit| match commit {
-            Some(commit) => verify(file, &commit, Extent::OurTables, &|_| {}),
+            Some(commit) => verify(file, &commit, Extent::AllPages, &|_| {}),
             None => Ok(()),
         });
         verified.is_err_and(|error| {
@@ -447,7 +459,7 @@ mod tests {
         ] {
             let (shared, file) = closed(rows, value_bytes);
             let commit = unseen(&file).unwrap().unwrap();
-            verify(&file, &commit, Extent::OurTables, &|_| {}).unwrap();
+            verify(&file, &commit, Extent::AllPages, &|_| {}).unwrap();
             let mut walk = Walk::new(&file, commit.layout, &|_| {}).unwrap();
             walk.all_tables(commit.tables).unwrap();
             let db = Builder::new().create_with_backend(shared).unwrap();

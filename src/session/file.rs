@@ -307,7 +307,7 @@ pub(crate) fn open_and_migrate(
     let snapshot = contained(|| opened.db.begin_read().or_fault())?;
     let version = check_identity(&snapshot, settings, target.version)?;
     drop(snapshot);
-    // Without the check, the first write opens the gate. What a crash left, and redb repaired, must be in
+    // Without the check, the first commit opens the gate. What a crash left, and redb repaired, must be in
     // the file where others read it.
     let is_repair_for_others = settings.share() == Share::Readers && opened.are_pages_verified();
     if settings.check_integrity || is_repair_for_others {
@@ -439,12 +439,11 @@ fn open_behind(
         tell(session.progress());
     });
     let db = contained(|| builder.create_with_backend(backend).or_fault()).map(Closing::new)?;
-    let unverified = match is_repaired.load(Ordering::Relaxed) {
-        true => None,
-        false => gate.unverified(),
-    };
+    if is_repaired.load(Ordering::Relaxed) {
+        gate.all_are_verified();
+    }
     gate.read_on();
-    Ok(Opened::behind(db, gate, unverified))
+    Ok(Opened::behind(db, gate))
 }
 
 /// A file of which redb reads what the disk has.
@@ -618,7 +617,9 @@ fn recover_log(
     log: Option<&dyn LogPlace>,
     settings: &Settings,
 ) -> Result<Recovered> {
+    let change = opened.begin_change()?;
     let recovered = recover::recover(&opened.db, log, Access::Write, settings.on_log_loss)?;
+    drop(change);
     // Others read the file as it is.
     if settings.share() == Share::Readers && recovered.commits.is_some() && opened.is_held_back() {
         opened.verify_pages()?;

@@ -7,10 +7,10 @@ use std::time::Duration;
 pub(crate) use redb::Database;
 use redb::{ReadOnlyDatabase, ReadTransaction, ReadableDatabase};
 
-use crate::model::error::Result;
+use crate::model::error::{Error, Result};
+use crate::redb_file::expected::Changing;
 use crate::redb_file::fault::{Closing, OrFault, OrIo, contained};
 use crate::redb_file::gate::Gate;
-use crate::redb_file::layout::Commit;
 use crate::redb_file::locks::Locks;
 use crate::redb_file::trees::Extent;
 use crate::session::log::Log;
@@ -77,6 +77,30 @@ impl File {
         }
     }
 
+    /// The damage that was found first in a file that no other process writes.
+    pub(crate) fn damage(&self) -> Option<&Error> {
+        self.alone()?.damage()
+    }
+
+    /// Whether the row under this key is in a damaged page, or below one: it may be an older one.
+    pub(crate) fn is_doubtful(&self, key: &[u8]) -> bool {
+        self.alone().is_some_and(|gate| gate.is_doubtful(key))
+    }
+
+    /// Trusts every page: what opening would be without verification.
+    #[cfg(test)]
+    pub(crate) fn trust_all_pages(&self) {
+        self.alone().into_iter().for_each(Gate::all_are_verified);
+    }
+
+    /// The gate before a file that no other process writes.
+    fn alone(&self) -> Option<&Gate> {
+        match self {
+            Self::ReadWrite(opened) | Self::Inspected(opened) => opened.alone(),
+            Self::ReadOnly(_) => None,
+        }
+    }
+
     /// The log of a store that may be written.
     pub(crate) fn log(&self) -> Option<&Log> {
         match self {
@@ -110,15 +134,13 @@ impl File {
     }
 }
 
-/// A database of redb, and what of its pages nobody has verified.
+/// A database of redb, and the gate before its file.
 pub(crate) struct Opened {
     pub(crate) db: Closing<Database>,
     /// What stands before the file; none before a new one.
     gate: Option<Gate>,
-    /// What nobody had verified at opening, but for the pages that redb opens and closes it by.
-    unverified: Option<Commit>,
-    /// Whether the pages are what was written; not set while nobody knows. Readers look here, and
-    /// must not wait for who finds out.
+    /// Where other processes write it: whether the pages were what was written, once somebody has verified them.
+    /// Readers look here, and must not wait for who finds out.
     pages: OnceLock<Result<()>>,
     /// Held by who finds out.
     verifying: Mutex<()>,
@@ -140,24 +162,19 @@ impl Opened {
         Self {
             db,
             gate: None,
-            unverified: None,
-            pages: OnceLock::from(Ok(())),
+            pages: OnceLock::new(),
             verifying: Mutex::default(),
             log: OnceLock::new(),
             among: None,
         }
     }
 
-    /// A database behind a gate, and the commit whose pages nobody has verified, if that is so.
-    pub(crate) fn behind(db: Closing<Database>, gate: Gate, unverified: Option<Commit>) -> Self {
+    /// A database behind a gate.
+    pub(crate) fn behind(db: Closing<Database>, gate: Gate) -> Self {
         Self {
             db,
             gate: Some(gate),
-            pages: match unverified {
-                Some(_) => OnceLock::new(),
-                None => OnceLock::from(Ok(())),
-            },
-            unverified,
+            pages: OnceLock::new(),
             verifying: Mutex::default(),
             log: OnceLock::new(),
             among: None,
@@ -174,7 +191,6 @@ impl Opened {
         Self {
             db,
             gate: Some(gate),
-            unverified: None,
             pages: match is_verified {
                 true => OnceLock::from(Ok(())),
                 false => OnceLock::new(),
@@ -190,12 +206,32 @@ impl Opened {
         self.among.as_ref()
     }
 
-    pub(crate) fn are_pages_verified(&self) -> bool {
-        matches!(self.pages.get(), Some(Ok(())))
+    /// The gate before a file that no other process writes; none before a new one.
+    fn alone(&self) -> Option<&Gate> {
+        match self.among {
+            Some(_) => None,
+            None => self.gate.as_ref(),
+        }
     }
 
-    /// Verifies all pages, if nobody has. What is damaged stays so.
+    pub(crate) fn are_pages_verified(&self) -> bool {
+        match (self.alone(), &self.among) {
+            (Some(gate), _) => gate.are_pages_verified(),
+            (None, Some(_)) => matches!(self.pages.get(), Some(Ok(()))),
+            (None, None) => true,
+        }
+    }
+
+    /// Verifies all pages, as far as nobody has. What is damaged stays so.
     pub(crate) fn verify_pages(&self) -> Result<()> {
+        match (&self.among, &self.gate) {
+            (Some(_), Some(gate)) => self.verify_beside_others(gate),
+            (None, Some(gate)) => gate.verify_rest(),
+            (_, None) => Ok(()),
+        }
+    }
+
+    fn verify_beside_others(&self, gate: &Gate) -> Result<()> {
         if let Some(known) = self.pages.get() {
             return known.clone();
         }
@@ -203,15 +239,8 @@ impl Opened {
         if let Some(known) = self.pages.get() {
             return known.clone();
         }
-        let verified = match (&self.unverified, &self.gate) {
-            (None, Some(gate)) if self.among.is_some() => {
-                let take = || contained(|| self.db.begin_read().or_fault());
-                verified(gate, take).map(drop)
-            }
-            // Nothing was committed since: a write verifies them before.
-            (Some(commit), Some(gate)) => gate.verify(commit, Extent::OurTables),
-            _ => Ok(()),
-        };
+        let take = || contained(|| self.db.begin_read().or_fault());
+        let verified = verified(gate, take).map(drop);
         match &verified {
             // A file that cannot be read may be readable the next time.
             Err(error) if !error.is_corrupt() => verified,
@@ -219,7 +248,16 @@ impl Opened {
         }
     }
 
-    /// Lets writes reach the file. The pages must have been verified.
+    /// Begins a change of the trees of redb, which lasts until the result is dropped.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` if a damaged page was found.
+    pub(crate) fn begin_change(&self) -> Result<Option<Changing<'_>>> {
+        self.alone().map(Gate::begin_change).transpose()
+    }
+
+    /// Lets writes reach the file.
     pub(crate) fn open_gate(&self) -> Result<()> {
         self.gate
             .as_ref()

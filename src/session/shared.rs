@@ -12,6 +12,7 @@ use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::policy::{Policy, Share};
 use crate::model::revision::Revision;
 use crate::records::meta::Identity;
+use crate::redb_file::expected::Changing;
 use crate::redb_file::fault::{OrFault, OrIo, contained};
 use crate::session::feed::news::{Announcer, CommitMark, News};
 use crate::session::feed::recent::Changed;
@@ -317,20 +318,14 @@ impl Shared {
             // The one before may just have failed.
             self.turn.check_unbroken()?;
             self.check_place()?;
-            opened.verify_pages()?;
-            // What the file holds is not known if this fails.
-            opened
-                .open_gate()
-                .inspect_err(|error| self.break_writes(error))?;
-            if let Some(log) = opened.log() {
-                log.gate_is_open();
-            }
             match opened.others() {
                 None => {
+                    self.check_undamaged()?;
                     self.snapshot()?;
                     opened.db.begin_write().or_fault()
                 }
                 Some(among) => {
+                    opened.verify_pages()?;
                     let txn = sharing::begin_write(&opened.db, &among.locks, among.wait)?;
                     self.revisions.resume(revisions_below_in(&txn)?);
                     Ok(txn)
@@ -341,6 +336,60 @@ impl Shared {
             self.end_write();
         }
         begun
+    }
+
+    /// Lets a commit that is about to be made reach the file, and all that was kept from it so far.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` if a damaged page was found; errors of the file, after which nothing more is written.
+    pub(crate) fn let_through(&self) -> Result<()> {
+        let File::ReadWrite(opened) = &self.file else {
+            return Ok(());
+        };
+        self.check_undamaged()?;
+        // What the file holds is not known if this fails.
+        opened
+            .open_gate()
+            .inspect_err(|error| self.break_writes(error))?;
+        if let Some(log) = opened.log() {
+            log.gate_is_open();
+        }
+        Ok(())
+    }
+
+    /// Fails once a damaged page was found.
+    fn check_undamaged(&self) -> Result<()> {
+        self.file.damage().cloned().map_or(Ok(()), Err)
+    }
+
+    /// Begins a change of the trees of redb, which lasts until the result is dropped.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` if a damaged page was found.
+    pub(crate) fn begin_change(&self) -> Result<Option<Changing<'_>>> {
+        match &self.file {
+            File::ReadWrite(opened) => opened.begin_change(),
+            File::ReadOnly(_) | File::Inspected(_) => Ok(None),
+        }
+    }
+
+    /// What was read of the file, if it can be believed. Once a damaged page was found, nobody knows whether what is
+    /// not found is not there; `is_sure` says whether what was read does not depend on that.
+    pub(crate) fn believe<T>(
+        &self,
+        read: Result<T>,
+        is_sure: impl FnOnce(&T) -> bool,
+    ) -> Result<T> {
+        let Some(damage) = self.file.damage() else {
+            return read;
+        };
+        match read {
+            Ok(value) if is_sure(&value) => Ok(value),
+            Err(error) if !is_follow_up(&error) => Err(error),
+            Ok(_) | Err(_) => Err(damage.clone()),
+        }
     }
 
     /// This thread's turn has ended: its transaction, and all that follows it.
@@ -362,6 +411,11 @@ impl Shared {
             log.give_up();
         }
     }
+}
+
+/// Whether damage may be the reason for an error.
+fn is_follow_up(error: &Error) -> bool {
+    error.is_corrupt() || error.is_not_found() || error.is_unavailable()
 }
 
 impl fmt::Debug for Shared {

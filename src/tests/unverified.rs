@@ -1,5 +1,8 @@
-//! Files whose pages are not verified at opening: those that redb opens and closes them by are all the
-//! same, and the others before the first write.
+//! Files of which each page is verified when it is first read: what is told of damage, what is written, and what can
+//! still be read. The pages by which redb opens and closes a file are verified at opening.
+
+use std::sync::mpsc::channel;
+use std::thread;
 
 use bayplan::ErrorKind;
 
@@ -72,11 +75,11 @@ fn damage_to_what_redb_keeps_of_free_pages_is_refused_at_opening_and_the_file_st
 }
 
 #[test]
-fn every_write_is_refused_where_a_branch_is_damaged_and_reading_goes_on() {
-    let disk = Disk::holding(with_a_damaged_branch(closed()));
+fn where_a_branch_is_damaged_nothing_below_it_is_trusted_and_every_write_is_refused() {
+    let bytes = with_a_damaged_branch(closed());
+    let disk = Disk::holding(bytes.clone());
     let db = open(&disk).unwrap();
     let store = db.namespace("ns").unwrap();
-    let before = disk.log_len();
     for _ in 0..2 {
         let error = store.create(plain("new")).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:#}");
@@ -90,9 +93,203 @@ fn every_write_is_refused_where_a_branch_is_damaged_and_reading_goes_on() {
     assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:#}");
     let text = error.to_string();
     assert!(text.starts_with("checkpoint store: "), "{text}");
-    assert_eq!(disk.log_len(), before);
-    // Only a checksum of what a branch leads to was hit, which reading does not look at.
-    assert_eq!(store.query().count().unwrap(), CONTAINERS);
+    for error in [
+        store.get(&id(1)).unwrap_err(),
+        store.get("none").unwrap_err(),
+        store.query().count().unwrap_err(),
+        db.list_namespaces().unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:#}");
+    }
+    // Only a checksum of what the branch leads to was hit.
+    let listing = store.query().lenient().unwrap();
+    assert_eq!(listing.items.len() as u64, CONTAINERS);
+    let [damaged] = listing.damaged.as_slice() else {
+        panic!("{:?}", listing.damaged);
+    };
+    assert_eq!(damaged.id, "");
+    assert!(damaged.error.is_corrupt());
+    drop(store);
+    db.close().unwrap();
+    assert_eq!(disk.log_len(), 0);
+    assert!(disk.bytes() == bytes);
+}
+
+/// The file with a byte changed in each leaf that holds the spec of this container, and nowhere else.
+fn with_a_damaged_leaf(mut bytes: Vec<u8>, id: &str) -> Vec<u8> {
+    let key = format!("ns\0containers\0{id}\0");
+    let mut hit = 0;
+    for page in bytes.chunks_mut(PAGE_BYTES).skip(1) {
+        let has_key = page.windows(key.len()).any(|part| part == key.as_bytes());
+        if page[0] == LEAF && has_key {
+            // The last value ends with the page's last byte in use.
+            let last = page.iter().rposition(|byte| *byte != 0).unwrap();
+            page[last] ^= 0x40;
+            hit += 1;
+        }
+    }
+    assert!(hit > 0);
+    bytes
+}
+
+#[test]
+fn where_a_leaf_is_damaged_what_is_elsewhere_is_read_and_written_until_the_leaf_is() {
+    let disk = Disk::holding(with_a_damaged_leaf(closed(), &id(250)));
+    let db = open(&disk).unwrap();
+    let store = db.namespace("ns").unwrap();
+    let intact = id(10);
+    store.get(&intact).unwrap();
+    assert!(store.get("c100.none").unwrap_err().is_not_found());
+    store.create(plain("c100.new")).unwrap();
+    assert!(!db.info().pages_verified);
+    let error = store.get(&id(250)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:#}");
+    // Now that it is known, nobody says of anything that it is not there.
+    assert!(store.get("c100.none").unwrap_err().is_corrupt());
+    assert!(store.query().ids().unwrap_err().is_corrupt());
+    assert!(store.get(&intact).is_ok() && store.get("c100.new").is_ok());
+    let log_len = disk.log_len();
+    for error in [
+        store.create(plain("c100.none")).unwrap_err(),
+        store.delete(&intact).unwrap_err(),
+        store.delete("none").unwrap_err(),
+        db.begin_write().unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:#}");
+    }
+    assert_eq!(disk.log_len(), log_len);
+    drop(store);
+    db.close().unwrap();
+    // It is closed as it should be: who opens it can read on.
+    let db = open(&disk).unwrap();
+    let store = db.namespace("ns").unwrap();
+    assert!(store.get(&intact).is_ok() && store.get("c100.new").is_ok());
+    assert!(store.get(&id(250)).unwrap_err().is_corrupt());
+}
+
+#[test]
+fn damage_that_a_reader_finds_during_a_write_transaction_keeps_it_from_being_committed() {
+    let disk = Disk::holding(with_a_damaged_leaf(closed(), &id(250)));
+    let db = open(&disk).unwrap();
+    let txn = db.begin_write().unwrap();
+    txn.namespace("ns")
+        .unwrap()
+        .create(plain("c100.new"))
+        .unwrap();
+    thread::scope(|scope| {
+        let reader = scope.spawn(|| db.namespace("ns").unwrap().get(&id(250)).unwrap_err());
+        assert!(reader.join().unwrap().is_corrupt());
+    });
+    let in_txn = txn.namespace("ns").unwrap().get("none").unwrap_err();
+    assert!(in_txn.is_corrupt(), "{in_txn:#}");
+    let error = txn.commit().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:#}");
+    assert_eq!(disk.log_len(), 0);
+    let store = db.namespace("ns").unwrap();
+    assert!(store.get(&id(10)).is_ok());
+    assert!(store.get("c100.new").unwrap_err().is_corrupt());
+}
+
+/// What was wrong without anybody being told, of what is asked of a store with this damage; none if it does not open.
+fn silent(damaged: Vec<u8>, intact: &[crate::Container], trust: bool) -> Option<usize> {
+    let disk = Disk::holding(damaged);
+    let db = open(&disk).ok()?;
+    if trust {
+        db.shared().file.trust_all_pages();
+    }
+    let store = db.namespace("ns").unwrap();
+    let is_wrong = |got: crate::Result<bool>| match got {
+        Ok(is_right) => !is_right,
+        Err(error) => !error.is_corrupt(),
+    };
+    let mut wrong = 0;
+    for container in intact.iter().step_by(7) {
+        let got = store.get(&container.id);
+        wrong += usize::from(is_wrong(got.map(|got| got == *container)));
+    }
+    let listed = store.query().list();
+    wrong += usize::from(is_wrong(listed.map(|all| all == intact)));
+    let counted = store.query().count();
+    wrong += usize::from(is_wrong(counted.map(|count| count == CONTAINERS)));
+    let named = db.list_namespaces();
+    wrong += usize::from(is_wrong(named.map(|names| names.len() == 1)));
+    let created = store.create(plain("new")).map(|_| true);
+    wrong += usize::from(is_wrong(created));
+    Some(wrong)
+}
+
+#[test]
+fn no_flip_hides_anything_silently_and_without_verification_some_do() {
+    let bytes = closed();
+    let intact = {
+        let db = open(&Disk::holding(bytes.clone())).unwrap();
+        db.namespace("ns").unwrap().query().list().unwrap()
+    };
+    let (mut refused, mut asked, mut wrong_if_trusted) = (0, 0, 0);
+    for page in (PAGE_BYTES..bytes.len()).step_by(PAGE_BYTES) {
+        for (nth, at) in [0, 2, 4, 21, 60, 185, 700].into_iter().enumerate() {
+            let mut damaged = bytes.clone();
+            damaged[page + at] ^= 1 << ((nth + page / PAGE_BYTES) % 8);
+            match silent(damaged.clone(), &intact, false) {
+                None => refused += 1,
+                Some(wrong) => {
+                    assert_eq!(wrong, 0, "byte {at} of the page at {page}");
+                    asked += 1;
+                }
+            }
+            if nth == 4 {
+                wrong_if_trusted += silent(damaged, &intact, true).unwrap_or(0);
+            }
+        }
+    }
+    assert!(refused > 4 && asked > 100, "{refused} {asked}");
+    assert!(wrong_if_trusted > 0, "this suite cannot fail");
+}
+
+#[test]
+fn no_false_alarm_is_raised_while_many_read_and_write_and_verify() {
+    let bytes = closed();
+    for _ in 0..4 {
+        let disk = Disk::holding(bytes.clone());
+        // Pages are read again and again.
+        let settings = crate::session::settings::Settings {
+            cache_bytes: 64 << 10,
+            memory_bytes: 0,
+            ..settings(false, false)
+        };
+        let db = work::open(&disk, &settings).unwrap();
+        let (done, is_done) = channel::<()>();
+        thread::scope(|scope| {
+            let db = &db;
+            for reader in 0..2 {
+                scope.spawn(move || {
+                    let store = db.namespace("ns").unwrap();
+                    for number in 0..CONTAINERS {
+                        store.get(&id((number * 7 + reader) % CONTAINERS)).unwrap();
+                    }
+                    store.query().count().unwrap();
+                });
+            }
+            scope.spawn(move || {
+                let store = db.namespace("ns").unwrap();
+                for number in 0..60 {
+                    store
+                        .create(marked(&format!("new{number}"), number, 600))
+                        .unwrap();
+                    store.delete(&format!("new{number}")).unwrap();
+                }
+                drop(done);
+            });
+            scope.spawn(move || {
+                while is_done.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+                    assert!(db.check().unwrap().is_healthy());
+                }
+            });
+        });
+        assert!(db.info().pages_verified);
+        drop(db);
+        assert!(work::open(&disk, &work::settings(true, false)).is_ok());
+    }
 }
 
 /// A file with two containers in one page, put back to when it held the first one only.
@@ -123,40 +320,62 @@ fn with_a_lost_write() -> Vec<u8> {
 }
 
 #[test]
-fn a_page_whose_last_write_was_lost_is_never_written_anew() {
-    let disk = Disk::holding(with_a_lost_write());
-    assert!(work::open(&disk, &settings(true, false)).is_err());
-    let db = open(&disk).unwrap();
-    let store = db.namespace("ns").unwrap();
-    assert_eq!(
-        store.query().count().unwrap(),
-        1,
-        "seen only by who verifies"
-    );
-    assert!(store.create(plain("c")).unwrap_err().is_corrupt());
-    drop((store, db));
-    assert!(
-        work::open(&disk, &settings(true, false)).is_err(),
-        "still told"
-    );
+fn a_page_whose_last_write_was_lost_is_noticed_by_a_read_and_never_written_anew() {
+    let bytes = with_a_lost_write();
+    assert!(work::open(&Disk::holding(bytes.clone()), &settings(true, false)).is_err());
+    for writes_first in [true, false] {
+        let disk = Disk::holding(bytes.clone());
+        let db = open(&disk).unwrap();
+        let store = db.namespace("ns").unwrap();
+        if writes_first {
+            assert!(store.create(plain("c")).unwrap_err().is_corrupt());
+        }
+        // The page holds a sealed container, which may be an old one.
+        for id in ["a", "b", "c"] {
+            let error = store.get(id).unwrap_err();
+            assert!(error.is_corrupt(), "{id}: {error:#}");
+        }
+        assert!(store.query().count().unwrap_err().is_corrupt());
+        assert!(store.create(plain("c")).unwrap_err().is_corrupt());
+        let listing = store.query().lenient().unwrap();
+        assert_eq!((listing.items.len(), listing.damaged.len()), (1, 1));
+        drop((store, db));
+        assert!(disk.bytes() == bytes, "still told");
+    }
 }
 
 #[test]
-fn the_pages_are_verified_once_before_the_first_write_and_not_for_reading() {
-    let disk = Disk::holding(closed());
-    let db = open(&disk).unwrap();
-    assert!(!db.info().pages_verified);
-    let store = db.namespace("ns").unwrap();
-    let read_by = |work: &dyn Fn()| {
-        let before = disk.read_bytes();
-        work();
-        disk.read_bytes() - before
+fn opening_and_one_create_read_a_few_pages_and_check_reads_each_other_one_once() {
+    let disk = Disk::default();
+    let db = work::create(&disk, &settings(true, false)).unwrap();
+    db.write(|txn| {
+        let store = txn.namespace("ns")?;
+        (0..3_000).try_for_each(|number| store.create(marked(&id(number), number, 300)).map(drop))
+    })
+    .unwrap();
+    drop(db);
+    let disk = Disk::holding(disk.bytes());
+    let file_bytes = disk.bytes().len();
+    let settings = crate::session::settings::Settings {
+        cache_bytes: 16 << 20,
+        ..settings(false, false)
     };
-    let get = read_by(&|| drop(store.get("c1").unwrap()));
-    let first = read_by(&|| drop(store.create(plain("first")).unwrap()));
-    let second = read_by(&|| drop(store.create(plain("second")).unwrap()));
-    assert!(first > 200_000, "{first}");
-    assert!(get < first / 4 && second < first / 4, "{get} {second}");
+    let db = work::open(&disk, &settings).unwrap();
+    let store = db.namespace("ns").unwrap();
+    store.create(plain("new")).unwrap();
+    let pages = disk.read_bytes() / PAGE_BYTES;
+    assert!(
+        pages < 60 && file_bytes / PAGE_BYTES > 600,
+        "{pages} of {file_bytes} bytes"
+    );
+    assert!(!db.info().pages_verified);
+    assert!(db.check().unwrap().is_healthy() && db.info().pages_verified);
+    let before = disk.read_bytes();
+    db.check().unwrap();
+    assert!(
+        disk.read_bytes() - before < file_bytes / 10,
+        "verified once"
+    );
 }
 
 #[test]
@@ -172,9 +391,10 @@ fn a_failed_read_while_the_pages_are_verified_is_an_error_once() {
         how: How::Device,
     };
     disk.fail(fault(3));
-    let error = store.create(plain("new")).unwrap_err();
+    let error = db.check().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Io, "{error:#}");
     assert_eq!(disk.failed(), 1);
+    assert!(db.check().unwrap().is_healthy());
     store.create(plain("new")).unwrap();
     drop((store, db));
     // While it is opened as well.

@@ -142,6 +142,7 @@ impl Live {
     /// others.
     pub(crate) fn is_complete(&self) -> bool {
         contained(|| check_rows_of(&self.snapshot.records)).is_ok()
+            && self.shared.file.damage().is_none()
     }
 }
 

@@ -109,12 +109,13 @@ impl List {
 ///
 /// `Lagged` if not.
 pub(crate) fn check_position(txn: &ReadTxn, since: Revision) -> Result<Revision> {
-    let (below, forgotten) = contained(|| {
+    let position = contained(|| {
         let snapshot = txn.seen()?;
         let meta = snapshot.open_table(keys::META).or_fault()?;
         let below = Revision::new(revisions_below(snapshot)?);
         Ok((below, tombstones::forgotten(&meta)?))
-    })?;
+    });
+    let (below, forgotten) = txn.believe(position)?;
     if since == Revision::NONE {
         return Ok(forgotten); // Who knows nothing misses no deletion.
     }
@@ -157,7 +158,7 @@ impl Collected {
         if known == Revision::NONE {
             return Ok(());
         }
-        contained(|| {
+        let taken = contained(|| {
             let table = txn.seen()?.open_table(keys::TOMBSTONES).or_fault()?;
             for deletion in tombstones::after(&table, known.max(self.known.done))? {
                 let (revision, name) = deletion?;
@@ -167,7 +168,8 @@ impl Collected {
                 }
             }
             Ok(())
-        })
+        });
+        txn.believe(taken)
     }
 
     /// Takes all that has changed, if the keys of that are known. Some may have changed after the snapshot only.

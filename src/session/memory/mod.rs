@@ -190,6 +190,7 @@ impl Shared {
         drop(loading);
         let _load = Load { keeper, number };
         let loaded = contained(|| Memory::load(&snapshot.records, keeper.max_bytes));
+        let loaded = self.believe(loaded, |_| false);
         let why = match loaded {
             Ok(Some(memory)) => match self.catch_up(number, memory) {
                 true => return keeper.succeeded(),
@@ -224,6 +225,9 @@ impl Shared {
                 return false;
             };
             memory = now;
+            if self.file.damage().is_some() {
+                return false;
+            }
             if let Some(mut loading) = waiting {
                 latest.keep(memory);
                 loading.end(number);

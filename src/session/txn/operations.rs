@@ -87,7 +87,7 @@ impl WriteTxn {
         id: &RecordId,
     ) -> Result<Option<T>> {
         let key = RecordKey::new(namespace, kind, id);
-        contained(|| self.in_records(|records| records.whole(&key, kind)))
+        self.attempt(|| self.in_records(|records| records.whole(&key, kind)))
     }
 
     /// The records of a scope, from behind `after`, `limit` of them at most. A lenient traversal looks at
@@ -103,7 +103,9 @@ impl WriteTxn {
             scope.plan = Plan::of(&scope, self.draft.borrow().memory(), limit);
         }
         Box::new(Items::new(after, limit, move |after, limit| {
-            contained(|| self.in_records(|records| Batch::read(records, &scope, after, limit)))
+            let read =
+                contained(|| self.in_records(|records| Batch::read(records, &scope, after, limit)));
+            self.shared.believe(read, |_| is_lenient)
         }))
     }
 
@@ -140,7 +142,7 @@ impl WriteTxn {
         }
         let id = T::parsed_id(item.id())?;
         let key = RecordKey::new(namespace, kind, &id);
-        contained(|| {
+        self.attempt(|| {
             let mut table = self.open(TableCode::Records)?;
             check_unoccupied(&table, &key)?;
             self.insert(&mut table, namespace, &key, item, times)
@@ -193,7 +195,7 @@ impl WriteTxn {
         let id = T::parsed_id(input.id()).map_err(|_| Error::not_found())?;
         let policy = self.shared.policy;
         let now = self.shared.now();
-        contained(|| {
+        self.attempt(|| {
             let mut table = self.open(TableCode::Records)?;
             let key = RecordKey::new(namespace, kind, &id);
             let stored: WithHead<T> = self.stored(&table, &key, kind, expected)?;
@@ -214,7 +216,7 @@ impl WriteTxn {
         let id = T::parsed_id(input.id())?;
         let key = RecordKey::new(namespace, kind, &id);
         let now = self.shared.now();
-        contained(|| {
+        self.attempt(|| {
             let mut table = self.open(TableCode::Records)?;
             match self.stored::<T>(&table, &key, kind, expected) {
                 Ok(stored) => {
@@ -287,7 +289,7 @@ impl WriteTxn {
     ) -> Result<()> {
         let id = T::parsed_id(id).map_err(|_| Error::not_found())?;
         let key = RecordKey::new(namespace, kind, &id);
-        contained(|| {
+        self.attempt(|| {
             let mut table = self.open(TableCode::Records)?;
             if expected.is_some() {
                 self.stored::<T>(&table, &key, kind, expected)?;
@@ -312,21 +314,21 @@ impl WriteTxn {
 // Namespaces.
 impl WriteTxn {
     pub(crate) fn namespaces(&self) -> Result<Vec<NamespaceName>> {
-        contained(|| namespaces::list(&*self.open(TableCode::Namespaces)?))
+        self.attempt(|| namespaces::list(&*self.open(TableCode::Namespaces)?))
     }
 
     pub(crate) fn labels_of(&self, name: &NamespaceName) -> Result<Option<Labels>> {
-        contained(|| namespaces::get(&*self.open(TableCode::Namespaces)?, name))
+        self.attempt(|| namespaces::get(&*self.open(TableCode::Namespaces)?, name))
     }
 
     /// The kinds of which there are records in a namespace.
     pub(crate) fn kinds(&self, name: &NamespaceName) -> Result<Vec<Kind>> {
-        contained(|| kinds(&*self.open(TableCode::Records)?, name))
+        self.attempt(|| kinds(&*self.open(TableCode::Records)?, name))
     }
 
     pub(crate) fn create_namespace_of(&self, name: &NamespaceName, labels: Labels) -> Result<()> {
         let labels = labels::settle(labels, self.shared.policy)?;
-        contained(|| {
+        self.attempt(|| {
             let mut table = self.open(TableCode::Namespaces)?;
             if namespaces::get(&*table, name)?.is_some() {
                 return Err(Error::already_exists());
@@ -350,7 +352,7 @@ impl WriteTxn {
 
     pub(crate) fn set_label_of(&self, name: &NamespaceName, key: &str, value: &str) -> Result<()> {
         labels::check_label(key, value)?;
-        contained(|| {
+        self.attempt(|| {
             let mut table = self.open(TableCode::Namespaces)?;
             let stored = namespaces::row(&*table, name)?;
             let (created, mut labels) = match stored {
@@ -378,7 +380,7 @@ impl WriteTxn {
     }
 
     pub(crate) fn delete_namespace_of(&self, name: &NamespaceName) -> Result<()> {
-        contained(|| {
+        self.attempt(|| {
             let mut table = self.open(TableCode::Namespaces)?;
             let is_known = namespaces::get(&*table, name).map(|labels| labels.is_some());
             match is_known {

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use redb::{ReadTransaction, ReadableTableMetadata};
 
-use crate::model::error::{Operation, Result};
+use crate::model::error::{Error, Operation, Result};
 use crate::model::identifier::NamespaceName;
 use crate::model::kind::{Kind, RecordId};
 use crate::model::labels::Labels;
 use crate::query::{self, Batch, Items, Plan, Scope, Shape, Traversed};
-use crate::records::keys::RecordKey;
+use crate::records::keys::{self, RecordKey};
 use crate::records::meta::NamespaceRow;
 use crate::redb_file::fault::{OrFault, contained};
 use crate::session::namespaces;
@@ -90,7 +90,14 @@ impl ReadTxn {
         if snapshot.memory().is_none() {
             self.shared.keeper().count_read(1);
         }
-        contained(|| snapshot.kept().with_extensions(&key, kind, extensions))
+        let found = contained(|| snapshot.kept().with_extensions(&key, kind, extensions));
+        if found.as_ref().is_err_and(Error::is_corrupt) {
+            return found; // It tells what of the record is damaged.
+        }
+        self.shared.believe(found, |found| match found {
+            Some(_) => !self.shared.file.is_doubtful(key.own()),
+            None => snapshot.memory().is_some(),
+        })
     }
 
     /// The records of a scope, from behind `after`, `limit` of them at most; from memory, if they are kept there.
@@ -112,8 +119,13 @@ impl ReadTxn {
         let txn = self.clone();
         Box::new(Items::new(after, limit, move |after, limit| {
             let snapshot = txn.records()?;
-            let batch = contained(|| Batch::read(&snapshot.kept(), &scope, after, limit))?;
+            let read = contained(|| Batch::read(&snapshot.kept(), &scope, after, limit));
+            let is_sure = is_lenient || snapshot.memory().is_some();
+            let mut batch = txn.shared.believe(read, |_| is_sure)?;
             txn.shared.keeper().count_read(batch.read_count());
+            if let (true, Some(damage)) = (is_lenient, txn.shared.file.damage()) {
+                batch.end_with(damage);
+            }
             Ok(batch)
         }))
     }
@@ -141,25 +153,35 @@ impl ReadTxn {
     }
 
     pub(crate) fn namespaces(&self) -> Result<Vec<NamespaceName>> {
-        contained(|| namespaces::list(&self.records()?.namespaces()?))
+        let names = contained(|| namespaces::list(&self.records()?.namespaces()?));
+        self.shared.believe(names, |_| false)
     }
 
     pub(crate) fn labels_of(&self, name: &NamespaceName) -> Result<Option<Labels>> {
-        contained(|| namespaces::get(&self.records()?.namespaces()?, name))
+        Ok(self.namespace_row(name)?.map(|row| row.labels))
     }
 
     /// What is stored of a namespace.
     pub(crate) fn namespace_row(&self, name: &NamespaceName) -> Result<Option<NamespaceRow>> {
-        contained(|| namespaces::row(&self.records()?.namespaces()?, name))
+        let row = contained(|| namespaces::row(&self.records()?.namespaces()?, name));
+        self.shared.believe(row, |row| {
+            row.is_some() && !self.shared.file.is_doubtful(keys::namespace(name))
+        })
     }
 
     /// The kinds of which there are records in a namespace.
     pub(crate) fn kinds(&self, name: &NamespaceName) -> Result<Vec<Kind>> {
-        contained(|| kinds(&self.records()?.records, name))
+        let kinds = contained(|| kinds(&self.records()?.records, name));
+        self.shared.believe(kinds, |_| false)
     }
 
     pub(crate) fn is_verified(&self) -> bool {
         self.is_verified
+    }
+
+    /// What was read of its tables, if no damage can hide anything of that.
+    pub(crate) fn believe<T>(&self, read: Result<T>) -> Result<T> {
+        self.shared.believe(read, |_| false)
     }
 
     /// What it reads; an error in a process that was forked since.

@@ -84,6 +84,8 @@ impl WriteTxn {
     ///   ([`Unavailable`](ErrorKind::Unavailable)) until it is opened again.
     /// - [`FailedPrecondition`](ErrorKind::FailedPrecondition): an operation of this transaction
     ///   had failed in the storage, between its writes. The transaction is rolled back.
+    /// - [`Corrupt`](ErrorKind::Corrupt): a page of the file was found damaged since the transaction began. It is rolled
+    ///   back.
     /// - [`Gone`](ErrorKind::Gone): the file was removed, renamed or replaced meanwhile. The transaction
     ///   is in the file that this process has open, and will be there if that is put back.
     /// - [`Forked`](ErrorKind::Forked): the transaction is that of a process that forked this one, and
@@ -110,6 +112,10 @@ impl WriteTxn {
         }
         if !self.dirty.get() {
             return contained(|| txn.abort().or_fault());
+        }
+        if let Err(error) = self.shared.let_through() {
+            contained(|| txn.abort().or_fault())?;
+            return Err(error);
         }
         let rows = self.rows.take();
         let draft = self.draft.take();
@@ -196,8 +202,14 @@ impl WriteTxn {
         }
     }
 
+    /// Runs an operation. Once a damaged page was found, the transaction is lost: nothing of it can be committed.
+    pub(super) fn attempt<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.shared.believe(contained(work), |_| false)
+    }
+
     /// Runs what writes, after everything was checked. If it fails, the transaction is torn.
     pub(super) fn writing<T>(&self, write: impl FnOnce() -> Result<T>) -> Result<T> {
+        let _change = self.shared.begin_change()?;
         self.dirty.set(true);
         let was_torn = self.torn.replace(true);
         let result = write();
@@ -216,8 +228,10 @@ impl WriteTxn {
     pub(super) fn next_revision(&self) -> Result<Revision> {
         let (revision, bound) = self.shared.revisions.next(self.reserved.get())?;
         if let Some(bound) = bound {
-            let mut table = self.open_while_writing(TableCode::Meta)?;
-            table.put(meta::REVISION, &seal(meta::REVISION, &bound)?)?;
+            self.writing(|| {
+                let mut table = self.open_while_writing(TableCode::Meta)?;
+                table.put(meta::REVISION, &seal(meta::REVISION, &bound)?)
+            })?;
             self.reserved.set(bound);
         }
         Ok(revision)
