@@ -7,6 +7,7 @@ use bayplan::{
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
+use redb::TableDefinition;
 
 const CONTENT: &str = "containerd.io/gc.ref.content";
 
@@ -298,20 +299,20 @@ fn a_damaged_record_ends_the_pins_and_the_holders_with_its_name() {
     let db = Db::create(&path).unwrap();
     let store = db.namespace("n").unwrap();
     store.create(container("a").image("nginx")).unwrap();
-    let marked = Record::new("b", Any::new("t", b"")).label(CONTENT, "the-mark");
+    let marked = Record::new("b", Any::new("t", b"")).label(CONTENT, "sha256:1");
     store.records("images").unwrap().create(marked).unwrap();
     drop((store, db));
-    let mut bytes = std::fs::read(&path).unwrap();
-    let mark = b"the-mark";
-    let places: Vec<usize> = (0..bytes.len() - mark.len())
-        .filter(|at| bytes[*at..].starts_with(mark))
-        .collect();
-    for at in places {
-        bytes[at] = b'T';
-    }
-    std::fs::write(&path, &bytes).unwrap();
+    // A row that does not hold, in a page that does.
+    let plain = redb::Database::open(&path).unwrap();
+    let txn = plain.begin_write().unwrap();
+    let records = TableDefinition::<&[u8], &[u8]>::new("records");
+    let mut table = txn.open_table(records).unwrap();
+    table.insert(&b"n\0images\0b"[..], &b"spoilt"[..]).unwrap();
+    drop(table);
+    txn.commit().unwrap();
+    drop(plain);
 
-    let db = Db::builder().check_integrity(false).open(&path).unwrap();
+    let db = Db::open(&path).unwrap();
     let snapshot = db.read().unwrap();
     let store = snapshot.namespace("n").unwrap();
     let mut pins = store.pins().unwrap();
@@ -328,7 +329,4 @@ fn a_damaged_record_ends_the_pins_and_the_holders_with_its_name() {
     };
     let found: Vec<Result<Pin>> = store.holders_of(&nginx).unwrap().collect();
     assert!(matches!(&found[..], [Ok(_), Err(error)] if error.is_corrupt()));
-    // Of a store, the pages are verified first.
-    let store = db.namespace("n").unwrap();
-    assert!(store.pins().map(drop).unwrap_err().is_corrupt());
 }
