@@ -20,11 +20,10 @@ const LIST: &str = "--child-list";
 /// with how long that took, in nanoseconds.
 const VERB: &str = "--child-verb";
 
-/// The first word of a process that opens a store, says that it is ready, waits for a line, creates containers,
-/// and answers with how long each took, in nanoseconds.
+/// The first word of a process that opens a store, creates containers and closes it, and answers with how
+/// long each took, in nanoseconds. Before it creates and before it closes, it says so and waits for the others.
 const CREATE: &str = "--child-create";
 const READY: &str = "ready";
-const DONE: &str = "done";
 
 /// The most memory that a process holds which lists the store of this contestant, in bytes.
 pub(crate) fn list_peak_bytes(name: &str, directory: &Path) -> Result<u64> {
@@ -47,21 +46,16 @@ pub(crate) fn create(name: &str, directory: &Path, crowd: &Crowd) -> Result<Samp
     let mut children = (0..crowd.threads)
         .map(|number| Creator::start(name, directory, crowd.of(number)))
         .collect::<Result<Vec<_>>>()?;
-    for child in &mut children {
-        child.expect(READY)?;
-    }
+    wait_for_all(&mut children)?;
     let start = Instant::now();
-    for child in &mut children {
-        writeln!(child.input)?;
-    }
-    // They take turns: who is read first has often not ended first.
-    for child in &mut children {
-        child.expect(DONE)?;
-    }
+    let_go(&mut children)?;
+    // Whoever is read first need not be the first to end: the last one counts.
+    wait_for_all(&mut children)?;
     let mut samples = Samples {
         wall_nanos: nanos_since(start),
         ..Samples::default()
     };
+    let_go(&mut children)?;
     for mut child in children {
         for line in child.output.lines() {
             samples.nanos.push(line?.parse()?);
@@ -73,6 +67,17 @@ pub(crate) fn create(name: &str, directory: &Path, crowd: &Crowd) -> Result<Samp
     }
     samples.found = samples.nanos.len();
     Ok(samples)
+}
+
+fn wait_for_all(children: &mut [Creator]) -> Result<()> {
+    children.iter_mut().try_for_each(Creator::wait)
+}
+
+fn let_go(children: &mut [Creator]) -> Result<()> {
+    for child in children {
+        writeln!(child.input)?;
+    }
+    Ok(())
 }
 
 /// A process that creates containers.
@@ -100,10 +105,10 @@ impl Creator {
         })
     }
 
-    fn expect(&mut self, word: &str) -> Result<()> {
+    fn wait(&mut self) -> Result<()> {
         let mut line = String::new();
         self.output.read_line(&mut line)?;
-        ensure!(line.trim() == word, "a process of its own failed");
+        ensure!(line.trim() == READY, "a process of its own failed");
         Ok(())
     }
 }
@@ -112,10 +117,13 @@ impl Creator {
 fn create_here(name: &str, directory: &Path, numbers: Range<usize>) -> Result<()> {
     let samples = contestants::peer(name)?.create(directory, numbers, &mut || {
         println!("{READY}");
-        std::io::stdin().read_line(&mut String::new())?;
+        let length = std::io::stdin().read_line(&mut String::new())?;
+        ensure!(
+            length > 0,
+            "the benchmark that started this process has ended"
+        );
         Ok(())
     })?;
-    println!("{DONE}");
     samples.nanos.iter().for_each(|nanos| println!("{nanos}"));
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Result;
 
@@ -92,6 +93,9 @@ pub(crate) enum Opening {
     /// So that no record is kept in memory, but for the cache of the file.
     FromFile,
 }
+
+/// How long a store waits for its turn to write while other processes write.
+pub(crate) const TURN_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The label that updates set.
 pub(crate) const CHANGED: &str = "tier";

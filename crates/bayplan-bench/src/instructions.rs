@@ -40,12 +40,12 @@ struct Count {
     instructions: f64,
 }
 
-/// Counts for every contestant that works in this process, and prints a table.
+/// Counts for every contestant whose store is in this process and not shared, and prints a table.
 pub(crate) fn run(args: &Args, directory: &Path) -> Result<()> {
     let mut counts = Vec::new();
     for n in &args.sizes {
         let asked = |name: &&str| args.contestants.iter().any(|asked| asked == name);
-        for name in contestants::peer_names().filter(asked) {
+        for name in contestants::unshared_names().filter(asked) {
             let mut contestant = contestants::make(name, directory, None)?;
             fill(contestant.as_mut(), 0..*n, FILL_COUNT)?;
             contestant.close()?;
@@ -130,7 +130,7 @@ pub(crate) fn work(words: &[String]) -> Result<()> {
 }
 
 fn table(counts: &[Count]) -> String {
-    let names: Vec<_> = contestants::peer_names()
+    let names: Vec<_> = contestants::unshared_names()
         .filter(|name| counts.iter().any(|count| count.contestant == *name))
         .collect();
     let mut lines: Vec<(Op, usize)> = Vec::new();

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 
 use crate::child;
 use crate::contestant::{Contestant, Crowd, Filter, Opening, Samples, Work, copy_live};
-use crate::contestants::Start;
+use crate::contestants::Meet;
 use crate::payload::id;
 
 /// A store, as far as it is measured.
@@ -271,12 +271,15 @@ pub(crate) fn verb<P: Peer>(directory: &Path, number: usize) -> Result<u64> {
 pub(crate) fn create<P: Peer>(
     directory: &Path,
     numbers: Range<usize>,
-    start: &mut Start<'_>,
+    meet: &mut Meet<'_>,
 ) -> Result<Samples> {
     let new = numbers.map(P::new).collect::<Result<_>>()?;
     let store = P::open(directory, Opening::Usual)?;
-    start()?;
-    each(new, |new| store.create(new))
+    meet()?;
+    let samples = each(new, |new| store.create(new))?;
+    // Closing is not timed, and does not disturb those that still create.
+    meet()?;
+    Ok(samples)
 }
 
 fn one(start: Instant) -> Samples {

@@ -49,8 +49,8 @@ pub(crate) fn run(args: &Args, directory: &Path, count: usize, machine: &[String
     let mut stages = Vec::new();
     for name in &args.contestants {
         ensure!(
-            contestants::peer_names().any(|peer| peer == name),
-            "--scale measures the memory of stores in this process, and {name} is none"
+            contestants::unshared_names().any(|peer| peer == name),
+            "--scale measures stores that one process has to itself, and {name} is none"
         );
         let mut contestant = contestants::make(name, directory, None)?;
         grow(contestant.as_mut(), count, &mut stages)?;
@@ -195,7 +195,7 @@ fn growth(stages: &[Stage]) -> String {
         "verdict",
     ];
     let mut lines = vec![head.map(str::to_owned).to_vec()];
-    for name in contestants::peer_names() {
+    for name in contestants::unshared_names() {
         let mut own = stages.iter().filter(|stage| stage.contestant == name);
         let Some((first, last)) = own.next().zip(own.next_back()) else {
             continue;

@@ -3,12 +3,11 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::Result;
 use bayplan::{Builder, Container, Db, FieldMask, Filters, Namespace, Share};
 
-use crate::contestant::{CACHE_BYTES, CHANGED, Filter, Opening, SMALL_CACHE_BYTES};
+use crate::contestant::{CACHE_BYTES, CHANGED, Filter, Opening, SMALL_CACHE_BYTES, TURN_TIMEOUT};
 use crate::payload::{NAMESPACE, container, id};
 use crate::peer::Peer;
 
@@ -64,9 +63,7 @@ impl Mode for Processes {
     const IS_SHARED: bool = true;
 
     fn set(builder: Builder) -> Builder {
-        builder
-            .share(Share::Processes)
-            .lock_timeout(Duration::from_secs(60))
+        builder.share(Share::Processes).lock_timeout(TURN_TIMEOUT)
     }
 }
 

@@ -14,8 +14,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-use crate::contestant::Contestant;
-use crate::contestant::Samples;
+use crate::contestant::{Contestant, Samples};
 use crate::peer::{self, Peer, Timed};
 
 use self::bayplan::{Bayplan, Log, Plain, Processes, Readers};
@@ -30,8 +29,8 @@ use self::sqlite::Sqlite;
 const PEERS: [Entry; 9] = [
     Entry::of::<Bayplan<Plain>>(),
     Entry::of::<Bayplan<Log>>(),
-    Entry::of::<Bayplan<Readers>>(),
-    Entry::of::<Bayplan<Processes>>(),
+    Entry::of::<Bayplan<Readers>>().shared(),
+    Entry::of::<Bayplan<Processes>>().shared(),
     Entry::of::<RedbPut>(),
     Entry::of::<RedbBlob>(),
     Entry::of::<Sqlite>(),
@@ -39,8 +38,8 @@ const PEERS: [Entry; 9] = [
     Entry::of::<Fjall>(),
 ];
 
-/// Waits until everyone is ready.
-pub(crate) type Start<'a> = dyn FnMut() -> Result<()> + 'a;
+/// Waits until every process has come this far.
+pub(crate) type Meet<'a> = dyn FnMut() -> Result<()> + 'a;
 
 /// A store in this process, and what can be asked of it without a contestant.
 pub(crate) struct Entry {
@@ -48,7 +47,8 @@ pub(crate) struct Entry {
     make: fn(&Path) -> Box<dyn Contestant>,
     list_with_small_cache: fn(&Path) -> Result<usize>,
     verb: fn(&Path, usize) -> Result<u64>,
-    create: fn(&Path, Range<usize>, &mut Start<'_>) -> Result<Samples>,
+    create: fn(&Path, Range<usize>, &mut Meet<'_>) -> Result<Samples>,
+    is_shared: bool,
 }
 
 impl Entry {
@@ -59,6 +59,15 @@ impl Entry {
             list_with_small_cache: peer::list_with_small_cache::<P>,
             verb: peer::verb::<P>,
             create: peer::create::<P>,
+            is_shared: false,
+        }
+    }
+
+    /// Marks it as shared, which leaves it out of `--instructions` and `--scale`.
+    const fn shared(self) -> Self {
+        Self {
+            is_shared: true,
+            ..self
         }
     }
 
@@ -72,26 +81,28 @@ impl Entry {
         (self.verb)(directory, number)
     }
 
-    /// Opens the store, waits for the start, and creates these containers one by one.
+    /// Opens the store, meets the others, creates these containers one by one, and meets the others again
+    /// before it closes the store.
     pub(crate) fn create(
         &self,
         directory: &Path,
         numbers: Range<usize>,
-        start: &mut Start<'_>,
+        meet: &mut Meet<'_>,
     ) -> Result<Samples> {
-        (self.create)(directory, numbers, start)
+        (self.create)(directory, numbers, meet)
     }
 }
 
 /// All of them, in the order of the table.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     let others = [log_floor::NAME, containerd::NAME];
-    peer_names().chain(others)
+    PEERS.iter().map(|entry| entry.name).chain(others)
 }
 
-/// Those that are stores in this process.
-pub(crate) fn peer_names() -> impl Iterator<Item = &'static str> {
-    PEERS.iter().map(|entry| entry.name)
+/// Those that take part in `--instructions` and `--scale`: stores in this process that are not shared.
+pub(crate) fn unshared_names() -> impl Iterator<Item = &'static str> {
+    let unshared = PEERS.iter().filter(|entry| !entry.is_shared);
+    unshared.map(|entry| entry.name)
 }
 
 /// The store of this name in this process.

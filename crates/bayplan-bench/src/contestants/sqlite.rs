@@ -4,7 +4,6 @@
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use bayplan::{Any, Container};
@@ -13,7 +12,9 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, Row, TransactionBehavior, params};
 
 use crate::codec::{decode, encode};
-use crate::contestant::{CACHE_BYTES, CHANGED, Filter, Opening, PATTERN, SMALL_CACHE_BYTES};
+use crate::contestant::{
+    CACHE_BYTES, CHANGED, Filter, Opening, PATTERN, SMALL_CACHE_BYTES, TURN_TIMEOUT,
+};
 use crate::payload::{self, NAMESPACE, RARE, container, id};
 use crate::peer::Peer;
 
@@ -57,7 +58,7 @@ impl Peer for Sqlite {
             _ => CACHE_BYTES,
         };
         let connection = Connection::open(directory.join("store.sqlite"))?;
-        connection.busy_timeout(Duration::from_secs(60))?;
+        connection.busy_timeout(TURN_TIMEOUT)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
