@@ -1,7 +1,7 @@
 //! The bytes that processes lock in a file that they share.
 //!
 //! They lie behind the end of any file. redb keeps a few there for what it does not know (its design document,
-//! "Locking protocol"); two of them are ours.
+//! "Locking protocol"); three of them are ours.
 
 use std::fs::File;
 use std::ops::Bound;
@@ -28,6 +28,8 @@ pub(crate) enum Byte {
     Opening,
     /// Whoever waits for its turn to write shares it.
     Waiting,
+    /// Whoever opens a file that several processes write holds it until the file is open.
+    Joining,
 }
 
 impl Byte {
@@ -35,6 +37,7 @@ impl Byte {
         range(match self {
             Self::Opening => FREE,
             Self::Waiting => FREE + 1,
+            Self::Joining => FREE + 2,
         })
     }
 }

@@ -127,18 +127,16 @@ fn join(path: &Path, file: OsFile, settings: &Settings) -> Result<Shared> {
         true => Extent::AllPages,
         false => Extent::OwnTables,
     };
-    let opened = if locks.has_writer()? {
-        sharing::Turnstile::pass(&locks)?;
+    sharing::Turnstile::pass(&locks)?;
+    sharing::begin_joining(&locks, settings.wait())?;
+    // Nobody begins to write while this is decided: whoever comes first rewrites pages as the system has them, which
+    // would undo what others write meanwhile.
+    let opened = match locks.has_writer()? {
         // What the other process has written need not be on the disk yet.
-        join_behind(own_file(file)?, extent, settings)
-    } else if locks.take(Byte::Opening)? {
-        let opened = join_behind(durable(file, Access::Write)?, extent, settings);
-        locks.give_up(Byte::Opening)?;
-        opened
-    } else {
-        let what = "another process is opening the file";
-        Err(Error::new(ErrorKind::Locked, what))
+        true => join_behind(own_file(file)?, extent, settings),
+        false => join_behind(durable(file, Access::Write)?, extent, settings),
     };
+    locks.give_up(Byte::Joining)?;
     let (db, gate) = opened?;
     let among = Among {
         locks,

@@ -105,6 +105,25 @@ pub(crate) fn wait(path: &Path) -> Duration {
     }
 }
 
+/// Waits until no other process is opening the file to write it, for `timeout` at most.
+///
+/// # Errors
+///
+/// `Locked` if one still is.
+pub(crate) fn begin_joining(locks: &Locks, timeout: Duration) -> Result<()> {
+    let deadline = Instant::now().checked_add(timeout);
+    let mut pause = TURN_RETRY_MIN;
+    while !locks.take(Byte::Joining)? {
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            let what = "another process is opening the file";
+            return Err(Error::new(ErrorKind::Locked, what));
+        }
+        thread::sleep(pause);
+        pause = (2 * pause).min(TURN_RETRY_MAX);
+    }
+    Ok(())
+}
+
 /// Begins a write transaction among processes that all may write, and waits `timeout` for that.
 ///
 /// The system does not say who has waited longest. So a process that wants to write first lets those try who wait

@@ -1,9 +1,13 @@
 //! Who may open a store is kept in its file.
 
+use std::fs::File;
+use std::ops::Bound;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bayplan::{Any, Container, Db, ErrorKind, FieldMask, Filters, Runtime, Share};
+use redb::StorageBackend;
+use redb::backends::FileBackend;
 
 fn container(id: &str) -> Container {
     Container::new(id, Runtime::new("runc"), Any::new("spec", b"{}"))
@@ -151,6 +155,29 @@ fn readers_that_come_one_after_the_other_let_a_writer_in() {
         }
         ends.store(true, std::sync::atomic::Ordering::Relaxed);
     });
+}
+
+/// Two of them could each take itself for the first, and rewrite pages while the other writes.
+#[test]
+fn one_process_at_a_time_opens_a_store_to_write_it() {
+    /// The byte that an opener holds; see docs/FORMAT.md, "Sharing".
+    const JOINING: u64 = (1 << 62) + 898;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("meta.redb");
+    for is_open in [false, true] {
+        let _ = std::fs::remove_file(&path);
+        let other = Some(create(&path, Share::Processes)).filter(|_| is_open);
+        let file = File::options().read(true).write(true).open(&path).unwrap();
+        let opener = FileBackend::new(file).unwrap();
+        let byte = (Bound::Included(JOINING), Bound::Included(JOINING));
+        assert!(opener.try_lock_range(byte.0, byte.1).unwrap());
+        let brief = Db::builder().lock_timeout(Duration::from_millis(50));
+        let error = brief.open(&path).unwrap_err();
+        assert!(error.is_locked(), "{error:#}");
+        drop(opener);
+        drop(Db::open(&path).unwrap());
+        drop(other);
+    }
 }
 
 #[test]

@@ -51,9 +51,10 @@ fn works_among_others_until_it_is_killed() {
     };
     let name = std::env::var(CHILD_NAME).unwrap();
     let mut seed = Seed::new(std::env::var(CHILD_SEED).unwrap().parse().unwrap());
-    let worked = match name.starts_with('r') {
-        true => read(Path::new(&path), &mut seed),
-        false => write(Path::new(&path), &name, &mut seed),
+    let worked = match name.chars().next() {
+        Some('r') => read(Path::new(&path), &mut seed),
+        Some('v') => create_one(Path::new(&path), &name, &mut seed),
+        _ => write(Path::new(&path), &name, &mut seed),
     };
     if let Err(error) = worked {
         println!("{MARK}failed {error:#}");
@@ -65,6 +66,15 @@ fn open(path: &Path, seed: &mut Seed) -> Result<Db> {
         .check_integrity(!seed.one_in(3))
         .lock_timeout(Duration::from_secs(60))
         .open(path)
+}
+
+/// As a program does that is started for one command.
+fn create_one(path: &Path, name: &str, seed: &mut Seed) -> Result<()> {
+    let db = open(path, seed)?;
+    println!("{MARK}creating {name}");
+    let made = db.namespace("shared")?.create(container(name))?;
+    println!("{MARK}created {name} {}", made.revision);
+    db.close()
 }
 
 fn write(path: &Path, name: &str, seed: &mut Seed) -> Result<()> {
@@ -434,6 +444,61 @@ fn processes_that_are_killed_lose_nothing_and_stop_nobody() {
         reports.acknowledged, reports.reads, follower.changes
     ));
     assert!(reports.acknowledged > kills as u64 && reports.reads > 0);
+}
+
+/// Opening and closing are most of what these processes do: often nobody has the store open, or the one who has is
+/// killed while others open it.
+#[test]
+fn processes_that_are_started_for_one_operation_and_killed_lose_nothing() {
+    const AT_ONCE: usize = 4;
+    let starts = 4 * count_from_env("BAYPLAN_KILLS", 100);
+    let mut seed = Seed::from_env();
+    let first_seed = seed.get();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("meta.redb");
+    let db = Db::builder().share(Share::Processes).create(&path).unwrap();
+    for number in 0..COUNTERS {
+        let counter = container(&counter(number)).label("count", "0");
+        db.namespace("shared").unwrap().create(counter).unwrap();
+    }
+    drop(db);
+    let (tells, told) = mpsc::channel();
+    let mut reports = Reports::default();
+    let mut running: Vec<(Running, Option<Instant>)> = Vec::new();
+    let (mut started, mut killed) = (0, 0);
+    while started < starts || !running.is_empty() {
+        while running.len() < AT_ONCE && started < starts {
+            let child = Running::start(&path, format!("v{started}"), seed.number(), &tells);
+            let ends = Duration::from_micros(seed.below(60_000) as u64);
+            let ends = (started % 2 == 1).then(|| Instant::now() + ends);
+            running.push((child, ends));
+            started += 1;
+        }
+        running.retain_mut(|(child, ends)| {
+            if ends.is_some_and(|ends| Instant::now() >= ends) {
+                *ends = None;
+                killed += u64::from(child.child.kill().is_ok());
+            }
+            let is_over = child.child.try_wait().unwrap().is_some();
+            if is_over {
+                let listening = child.listening.take();
+                listening.into_iter().for_each(|it| it.join().unwrap());
+                reports.hear_all(&told);
+                reports.buried(&child.name);
+            }
+            !is_over
+        });
+        thread::sleep(Duration::from_micros(200));
+    }
+    let db = Db::open(&path).unwrap();
+    let report = db.check().unwrap();
+    assert!(report.is_healthy(), "seed {first_seed}: {report:?}");
+    reports.settle(&db, killed);
+    tell(format_args!(
+        "processes-started={starts} killed={killed} acknowledged={} lost=0 panics=0 silent=0 seed={first_seed}",
+        reports.acknowledged
+    ));
+    assert!(reports.acknowledged >= starts as u64 / 4);
 }
 
 /// A test that cannot fail proves nothing.
