@@ -18,6 +18,9 @@ const BASE: u64 = 1 << 62;
 /// redb's "consistent byte": a process that writes holds it, from when its opening is done until it closes.
 const WRITER_LIVES: u64 = BASE + 4;
 
+/// redb's writer byte: a process holds it during a write transaction, where several write.
+const WRITES: u64 = BASE;
+
 /// The first of redb's bytes that are free for others.
 const FREE: u64 = BASE + 896;
 
@@ -76,6 +79,12 @@ impl Locks {
     /// Whether another has it, or shares it.
     pub(crate) fn is_taken(&self, byte: Byte) -> Result<bool> {
         let (from, to) = byte.range();
+        self.0.query_lock_range(from, to).or_fault()
+    }
+
+    /// Whether another process is in a write transaction, where several write.
+    pub(crate) fn is_writing(&self) -> Result<bool> {
+        let (from, to) = range(WRITES);
         self.0.query_lock_range(from, to).or_fault()
     }
 

@@ -118,8 +118,8 @@ fn open_alone(path: &Path, file: OsFile, settings: &Settings) -> Result<Shared> 
 
 /// The store in a file that other processes may be writing.
 ///
-/// It is known to be one, and verified, before redb opens it: what redb writes then cannot be kept back, since the
-/// others write as well.
+/// If nobody writes it now, it is known to be one, and verified, before redb opens it: what redb writes then cannot be
+/// kept back. Otherwise somebody has done that, and pages are verified as a snapshot has them, which nobody changes.
 fn join(path: &Path, file: OsFile, settings: &Settings) -> Result<Shared> {
     let place = Place::of(path, file.try_clone().or_io()?)?;
     let locks = sharing::locks(path)?;
@@ -131,10 +131,14 @@ fn join(path: &Path, file: OsFile, settings: &Settings) -> Result<Shared> {
     sharing::begin_joining(&locks, settings.wait())?;
     // Nobody begins to write while this is decided: whoever comes first rewrites pages as the system has them, which
     // would undo what others write meanwhile.
-    let opened = match locks.has_writer()? {
-        // What the other process has written need not be on the disk yet.
-        true => join_behind(own_file(file)?, extent, settings),
-        false => join_behind(durable(file, Access::Write)?, extent, settings),
+    let has_writer = locks.has_writer()?;
+    let opened = match has_writer {
+        true => {
+            sharing::await_turn(&locks, settings.wait())?;
+            // What the other process has written need not be on the disk yet.
+            join_behind(own_file(file)?, None, settings)
+        }
+        false => join_behind(durable(file, Access::Write)?, Some(extent), settings),
     };
     locks.give_up(Byte::Joining)?;
     let (db, gate) = opened?;
@@ -142,7 +146,11 @@ fn join(path: &Path, file: OsFile, settings: &Settings) -> Result<Shared> {
         locks,
         wait: settings.wait(),
     };
-    let opened = Opened::among(db, gate, among, extent == Extent::AllPages);
+    let is_verified = !has_writer && settings.check_integrity;
+    let opened = Opened::among(db, gate, among, is_verified);
+    if settings.check_integrity {
+        opened.verify_pages()?;
+    }
     let snapshot = contained(|| opened.db.begin_read().or_fault())?;
     let version = check_identity(&snapshot, settings, FORMAT_VERSION)?;
     drop(snapshot);
@@ -167,11 +175,14 @@ fn join(path: &Path, file: OsFile, settings: &Settings) -> Result<Shared> {
 
 fn join_behind(
     backend: impl StorageBackend,
-    extent: Extent,
+    verified: Option<Extent>,
     settings: &Settings,
 ) -> Result<(Closing<Database>, Gate)> {
+    let extent = verified.unwrap_or(Extent::OwnTables);
     let (backend, gate) = gated(backend, Access::Follow, extent, |_| {});
-    gate.verify_beside_others(extent)?;
+    if verified.is_some() {
+        gate.verify_beside_others(extent)?;
+    }
     let db = contained(|| {
         redb_builder(settings)
             .create_with_backend(backend)

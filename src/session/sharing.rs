@@ -124,6 +124,28 @@ pub(crate) fn begin_joining(locks: &Locks, timeout: Duration) -> Result<()> {
     Ok(())
 }
 
+/// Waits until no process is in a write transaction, for `timeout` at most: redb waits for that while it opens a file,
+/// and has no limit.
+///
+/// # Errors
+///
+/// `Locked` if one goes on writing.
+pub(crate) fn await_turn(locks: &Locks, timeout: Duration) -> Result<()> {
+    let deadline = Instant::now().checked_add(timeout);
+    while locks.is_writing()? {
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Err(others_write(timeout));
+        }
+        thread::sleep(TURN_RETRY_MIN);
+    }
+    Ok(())
+}
+
+fn others_write(timeout: Duration) -> Error {
+    let what = format!("other processes have been writing for {timeout:?}");
+    Error::new(ErrorKind::Locked, what)
+}
+
 /// Begins a write transaction among processes that all may write, and waits `timeout` for that.
 ///
 /// The system does not say who has waited longest. So a process that wants to write first lets those try who wait
@@ -149,12 +171,7 @@ pub(crate) fn begin_write(
             begun => break begun.or_fault(),
         }
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            break Err(Error::new(
-                ErrorKind::Locked,
-                format!(
-                    "another process has been writing for {timeout:?}: its transaction has not ended"
-                ),
-            ));
+            break Err(others_write(timeout));
         }
         if !waits {
             waits = locks.share(Byte::Waiting)?;

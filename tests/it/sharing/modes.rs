@@ -157,6 +157,21 @@ fn readers_that_come_one_after_the_other_let_a_writer_in() {
     });
 }
 
+#[test]
+fn opening_beside_a_long_transaction_ends_in_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("meta.redb");
+    let other = create(&path, Share::Processes);
+    let txn = other.begin_write().unwrap();
+    let begun = Instant::now();
+    let brief = Db::builder().lock_timeout(Duration::from_millis(50));
+    let error = brief.open(&path).unwrap_err();
+    assert!(error.is_locked(), "{error:#}");
+    assert!(begun.elapsed() < Duration::from_secs(20));
+    drop(txn);
+    drop(Db::open(&path).unwrap());
+}
+
 /// Two of them could each take itself for the first, and rewrite pages while the other writes.
 #[test]
 fn one_process_at_a_time_opens_a_store_to_write_it() {
