@@ -120,7 +120,8 @@ impl Db {
     /// From [`Revision::NONE`] on everything that is stored is told, and no deletion. To follow a store, begin there,
     /// and keep the revision of the last change that was processed, together with
     /// [`StoreInfo::history`](crate::StoreInfo::history). That position stays valid when the store is closed, crashes,
-    /// or is compacted. If the history is another one, begin anew: the file was made by
+    /// or is compacted, for as many deletions as are remembered. One in the midst of the first listing may be too old
+    /// already: begin with [`Revision::NONE`] again unless the listing came to its end. If the history is another one, begin anew: the file was made by
     /// [`backup`](Db::backup), [`restore`](crate::Maintenance::restore), [`load`](crate::Maintenance::load) or
     /// [`salvage`](crate::Maintenance::salvage), and hands out revisions of its own.
     ///
@@ -280,12 +281,13 @@ impl fmt::Debug for Changes {
 /// It tells each change once, in the order of revisions, when it is durable. Changes of one container that
 /// happen while it does not look are told as one. It has no queue: after a commit it reads what has changed after its
 /// position. So it takes no memory while it waits, costs the writers nothing but a wake-up, and can fall behind only
-/// if deletions are forgotten that it has not told; then it is [`Lagged`](crate::ErrorKind::Lagged). It holds no
+/// if deletions are forgotten that it has not told, be it that one transaction deletes more than are remembered; then it
+/// is [`Lagged`](crate::ErrorKind::Lagged). It holds no
 /// snapshot between two calls.
 ///
-/// It is no handle: it does not keep the store open. When that is closed, or a commit has failed, everything that was
-/// committed is told while the store can be read, and then every call is
-/// [`Unavailable`](crate::ErrorKind::Unavailable).
+/// It is no handle: it does not keep the store open. When that is closed, what it had read is told, some 64 changes
+/// at most, and then every call is [`Unavailable`](crate::ErrorKind::Unavailable). After a commit has failed, everything
+/// that was committed is told before.
 ///
 /// A store that other processes write ([`Share`](crate::Share)) is looked at every
 /// [`Builder::poll_interval`](crate::Builder::poll_interval), and synced before their changes are told. All its records
