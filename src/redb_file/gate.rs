@@ -4,8 +4,8 @@
 //! its free pages whenever it opens and closes it. While the gate is closed, its writes are kept in memory,
 //! on top of the file ([`overlay`](crate::redb_file::overlay)), and read back from there. So a file that turns
 //! out to be foreign, or of a newer version, stays unchanged. So does a file until the first commit, unless all its
-//! pages are verified at opening. And a file that must not be written can be inspected, repaired in memory. When the gate opens,
-//! the kept writes and syncs go to the file in order.
+//! pages are verified at opening. And a file that must not be written can be inspected, repaired in memory. When the
+//! gate opens, the kept writes and syncs go to the file in order.
 //!
 //! The gate also verifies the pages that redb would trust: all of them ([`trees`](crate::redb_file::trees)) when redb
 //! reads its first page, since it has locked the file by then; or those of redb's own tables, and each other one when

@@ -24,7 +24,7 @@ pub(crate) const WAIT_DEFAULT: Duration = Duration::from_secs(5);
 /// How long an opener that only reads lets one pass that waits to write.
 const PASS_WAIT: Duration = Duration::from_millis(200);
 
-/// How long to wait before it is somebody else's turn is over, at first and at most.
+/// How long to wait before looking again whether others are done, at first and at most.
 const TURN_RETRY_MIN: Duration = Duration::from_micros(100);
 const TURN_RETRY_MAX: Duration = Duration::from_millis(2);
 
@@ -105,21 +105,48 @@ pub(crate) fn wait(path: &Path) -> Duration {
     }
 }
 
+/// Waits for other processes, a little longer each time.
+struct Patience {
+    /// None if it never ends.
+    deadline: Option<Instant>,
+    pause: Duration,
+    longest: Duration,
+}
+
+impl Patience {
+    fn of(timeout: Duration, longest: Duration) -> Self {
+        Self {
+            // A time beyond the range of the clock never ends.
+            deadline: Instant::now().checked_add(timeout),
+            pause: TURN_RETRY_MIN,
+            longest,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    fn wait(&mut self) {
+        thread::sleep(self.pause);
+        self.pause = (2 * self.pause).min(self.longest);
+    }
+}
+
 /// Waits until no other process is opening the file to write it, for `timeout` at most.
 ///
 /// # Errors
 ///
 /// `Locked` if one still is.
 pub(crate) fn begin_joining(locks: &Locks, timeout: Duration) -> Result<()> {
-    let deadline = Instant::now().checked_add(timeout);
-    let mut pause = TURN_RETRY_MIN;
+    let mut patience = Patience::of(timeout, TURN_RETRY_MAX);
     while !locks.take(Byte::Joining)? {
-        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+        if patience.is_over() {
             let what = "another process is opening the file";
             return Err(Error::new(ErrorKind::Locked, what));
         }
-        thread::sleep(pause);
-        pause = (2 * pause).min(TURN_RETRY_MAX);
+        patience.wait();
     }
     Ok(())
 }
@@ -131,12 +158,13 @@ pub(crate) fn begin_joining(locks: &Locks, timeout: Duration) -> Result<()> {
 ///
 /// `Locked` if one goes on writing.
 pub(crate) fn await_turn(locks: &Locks, timeout: Duration) -> Result<()> {
-    let deadline = Instant::now().checked_add(timeout);
+    // Who writes all the time leaves gaps that are short.
+    let mut patience = Patience::of(timeout, TURN_RETRY_MIN);
     while locks.is_writing()? {
-        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+        if patience.is_over() {
             return Err(others_write(timeout));
         }
-        thread::sleep(TURN_RETRY_MIN);
+        patience.wait();
     }
     Ok(())
 }
@@ -159,8 +187,7 @@ pub(crate) fn begin_write(
     locks: &Locks,
     timeout: Duration,
 ) -> Result<WriteTransaction> {
-    let deadline = Instant::now().checked_add(timeout);
-    let mut pause = TURN_RETRY_MIN;
+    let mut patience = Patience::of(timeout, TURN_RETRY_MAX);
     let mut waits = false;
     if locks.is_taken(Byte::Waiting)? {
         thread::sleep(4 * TURN_RETRY_MIN);
@@ -170,14 +197,13 @@ pub(crate) fn begin_write(
             Err(TransactionError::WouldBlock) => {}
             begun => break begun.or_fault(),
         }
-        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+        if patience.is_over() {
             break Err(others_write(timeout));
         }
         if !waits {
             waits = locks.share(Byte::Waiting)?;
         }
-        thread::sleep(pause);
-        pause = (2 * pause).min(TURN_RETRY_MAX);
+        patience.wait();
     };
     if waits {
         locks.give_up(Byte::Waiting)?;

@@ -40,6 +40,16 @@ fn counter(number: usize) -> String {
     format!("counter-{number}")
 }
 
+/// A store that processes share, with counters at 0.
+fn create_with_counters(path: &Path) {
+    let db = Db::builder().share(Share::Processes).create(path).unwrap();
+    let store = db.namespace("shared").unwrap();
+    for number in 0..COUNTERS {
+        let counter = container(&counter(number)).label("count", "0");
+        store.create(counter).unwrap();
+    }
+}
+
 fn count_of(container: &Container) -> u64 {
     container.labels["count"].parse().unwrap()
 }
@@ -368,14 +378,7 @@ fn processes_that_are_killed_lose_nothing_and_stop_nobody() {
     let first_seed = seed.get();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("meta.redb");
-    let db = Db::builder().share(Share::Processes).create(&path).unwrap();
-    for number in 0..COUNTERS {
-        let store = db.namespace("shared").unwrap();
-        store
-            .create(container(&counter(number)).label("count", "0"))
-            .unwrap();
-    }
-    drop(db);
+    create_with_counters(&path);
     let (tells, told) = mpsc::channel();
     let mut reports = Reports::default();
     let mut follower = Follower::default();
@@ -456,12 +459,7 @@ fn processes_that_are_started_for_one_operation_and_killed_lose_nothing() {
     let first_seed = seed.get();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("meta.redb");
-    let db = Db::builder().share(Share::Processes).create(&path).unwrap();
-    for number in 0..COUNTERS {
-        let counter = container(&counter(number)).label("count", "0");
-        db.namespace("shared").unwrap().create(counter).unwrap();
-    }
-    drop(db);
+    create_with_counters(&path);
     let (tells, told) = mpsc::channel();
     let mut reports = Reports::default();
     let mut running: Vec<(Running, Option<Instant>)> = Vec::new();
