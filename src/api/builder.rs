@@ -224,7 +224,8 @@ impl Builder {
     /// How many deletions the store remembers for [`Db::changes_since`]; 10,000 by default.
     ///
     /// If there are more, each deletion forgets the oldest ones. Who has not seen these is told that it
-    /// [lags](crate::ErrorKind::Lagged). A deletion takes about 70 bytes in the file. With 0 none is remembered.
+    /// [lags](crate::ErrorKind::Lagged). Those of the latest transaction are remembered however many they are. A deletion
+    /// takes about 70 bytes in the file. With 0 none is remembered.
     pub fn tombstones_max_count(mut self, count: u64) -> Self {
         self.settings.tombstones_max_count = count;
         self
@@ -387,15 +388,16 @@ impl Builder {
     ///
     /// As [`Builder::open`].
     pub fn open_read_only(&self, path: impl AsRef<Path>) -> Result<Db> {
-        self.opened(path.as_ref(), file::inspect)
+        self.opened(path.as_ref(), Access::Inspect, file::inspect)
     }
 
     pub(crate) fn opened(
         &self,
         path: &Path,
+        access: Access,
         open: fn(&Path, &Settings) -> Result<Shared>,
     ) -> Result<Db> {
-        self.when_unlocked(path, Access::Inspect, || open(path, &self.settings))
+        self.when_unlocked(path, access, || open(path, &self.settings))
             .map(Db::new)
             .map_err(|error| error.during(Operation::OpenStore).at(Some(path)))
     }

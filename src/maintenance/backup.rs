@@ -15,6 +15,7 @@ use crate::model::info::StoreId;
 use crate::model::progress::Progress;
 use crate::model::revision::Revision;
 use crate::redb_file::fault::contained;
+use crate::redb_file::gate::Access;
 use crate::session::file;
 use crate::session::snapshot::revisions_below;
 use crate::session::txn::ReadTxn;
@@ -122,7 +123,9 @@ impl Maintenance {
         progress: impl FnMut(Progress),
     ) -> Result<BackupReport> {
         let to = to.as_ref();
-        let backup = self.builder.opened(from.as_ref(), file::inspect_verified)?;
+        let backup = self
+            .builder
+            .opened(from.as_ref(), Access::Inspect, file::inspect_verified)?;
         let from = backup.read()?;
         NewStore::begin(to, self.settings())
             .and_then(|new| copy(&from, Operation::RestoreFrom, new, progress))

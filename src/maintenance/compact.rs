@@ -8,6 +8,7 @@ use crate::api::db::Db;
 use crate::maintenance::Maintenance;
 use crate::model::error::{Error, Operation, Result};
 use crate::redb_file::fault::{OrFault, contained};
+use crate::redb_file::gate::Access;
 use crate::session::file;
 use crate::session::place::Place;
 
@@ -27,7 +28,8 @@ pub struct CompactReport {
 }
 
 impl Maintenance {
-    /// Returns the free pages of a file to the file system. Nobody may have the file open.
+    /// Returns the free pages of a file to the file system. Nobody may have the file open, also where the store is
+    /// [shared](crate::Builder::share), and nobody can open it meanwhile.
     ///
     /// The store is opened with all its pages verified, checked, compacted in place as far as possible, and
     /// closed. The file keeps its mode and its owner. A crash leaves an intact store, compacted or not; the
@@ -60,7 +62,9 @@ impl Maintenance {
         let path = path.as_ref();
         let in_context = |error: Error| error.within(Operation::Compact).at(Some(path));
         let before_bytes = length(path).map_err(in_context)?;
-        let db = self.builder.check_integrity(true).open(path)?;
+        let db = self
+            .builder
+            .opened(path, Access::Write, file::open_exclusively)?;
         refuse_damaged(&db).map_err(in_context)?;
         compact(db).map_err(in_context)?;
         Ok(CompactReport {

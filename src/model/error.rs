@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::model::revision::Revision;
+use crate::model::position::Position;
 
 /// Shorthand for a result with the store's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -47,7 +47,7 @@ struct Inner {
     id: Option<String>,
     path: Option<PathBuf>,
     is_immutable_field: bool,
-    follow_from: Option<Revision>,
+    follow_from: Option<Position>,
     message: String,
     source: Option<Source>,
 }
@@ -409,7 +409,7 @@ impl Error {
     /// The lowest position from which a follower that [lagged](ErrorKind::Lagged) can go on, once it has listed
     /// everything; `None` for any other error.
     #[must_use]
-    pub fn follow_from(&self) -> Option<Revision> {
+    pub fn follow_from(&self) -> Option<Position> {
         self.0.follow_from
     }
 
@@ -492,8 +492,8 @@ impl Error {
         Self::new(ErrorKind::FailedPrecondition, message)
     }
 
-    /// A follower cannot go on, but could from this revision.
-    pub(crate) fn lagged(follow_from: Revision, message: impl Into<String>) -> Self {
+    /// A follower cannot go on, but could from this position.
+    pub(crate) fn lagged(follow_from: Position, message: impl Into<String>) -> Self {
         let mut error = Self::new(ErrorKind::Lagged, message);
         error.0.follow_from = Some(follow_from);
         error
@@ -513,6 +513,12 @@ impl Error {
         source: impl std::error::Error + Send + Sync + 'static,
     ) -> Self {
         self.0.source = Some(Arc::new(source));
+        self
+    }
+
+    /// The same error, in other words.
+    pub(crate) fn reworded(mut self, message: impl Into<String>) -> Self {
+        self.0.message = message.into();
         self
     }
 

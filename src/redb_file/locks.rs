@@ -18,9 +18,6 @@ const BASE: u64 = 1 << 62;
 /// redb's "consistent byte": a process that writes holds it, from when its opening is done until it closes.
 const WRITER_LIVES: u64 = BASE + 4;
 
-/// redb's writer byte: a process holds it during a write transaction, where several write.
-const WRITES: u64 = BASE;
-
 /// The first of redb's bytes that are free for others.
 const FREE: u64 = BASE + 896;
 
@@ -54,6 +51,9 @@ fn range(at: u64) -> (Bound<u64>, Bound<u64>) {
 pub(crate) struct Locks(FileBackend);
 
 impl Locks {
+    /// redb's writer byte: a process holds it during a write transaction, where several write.
+    pub(crate) const WRITES: u64 = BASE;
+
     /// Of a file that was opened for this: locks belong to an open file.
     pub(crate) fn of(file: File) -> Result<Self> {
         FileBackend::new(file).or_fault().map(Self)
@@ -84,7 +84,7 @@ impl Locks {
 
     /// Whether another process is in a write transaction, where several write.
     pub(crate) fn is_writing(&self) -> Result<bool> {
-        let (from, to) = range(WRITES);
+        let (from, to) = range(Self::WRITES);
         self.0.query_lock_range(from, to).or_fault()
     }
 

@@ -87,7 +87,7 @@ pub(crate) fn create(path: &Path, settings: &Settings) -> Result<Shared> {
 pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Shared> {
     for _ in 0..SHARE_ATTEMPTS {
         let file = existing(path, OpenOptions::new().read(true).write(true))?;
-        let said = sharing::peek(own_file(file.try_clone().or_io()?)?);
+        let said = sharing::peek(own_file(file.try_clone().or_io()?)?)?;
         if let Some(wanted) = settings.share.filter(|wanted| *wanted != said) {
             set_share(path, settings, wanted)?;
             continue;
@@ -134,7 +134,7 @@ fn join(path: &Path, file: OsFile, settings: &Settings) -> Result<Shared> {
     let has_writer = locks.has_writer()?;
     let opened = match has_writer {
         true => {
-            sharing::await_turn(&locks, settings.wait())?;
+            sharing::await_turn(path, &locks, settings.wait())?;
             // What the other process has written need not be on the disk yet.
             join_behind(own_file(file)?, None, settings)
         }
@@ -191,9 +191,8 @@ fn join_behind(
     Ok((Closing::new(db), gate))
 }
 
-/// Says in a file who may open it from now on. Nobody else may have it open.
-fn set_share(path: &Path, settings: &Settings, wanted: Share) -> Result<()> {
-    settings.shared(wanted)?;
+/// The store in an existing file, verified. While it is open nobody else can open it, whoever the file lets in.
+pub(crate) fn open_exclusively(path: &Path, settings: &Settings) -> Result<Shared> {
     let alone = Settings {
         share: Some(Share::Nobody),
         check_integrity: true,
@@ -201,7 +200,13 @@ fn set_share(path: &Path, settings: &Settings, wanted: Share) -> Result<()> {
         ..settings.clone()
     };
     let file = existing(path, OpenOptions::new().read(true).write(true))?;
-    let shared = open_alone(path, file, &alone)?;
+    open_alone(path, file, &alone)
+}
+
+/// Says in a file who may open it from now on. Nobody else may have it open.
+fn set_share(path: &Path, settings: &Settings, wanted: Share) -> Result<()> {
+    settings.shared(wanted)?;
+    let shared = open_exclusively(path, settings)?;
     if let File::ReadWrite(opened) = &shared.file {
         contained(|| sharing::write(&opened.db, wanted))?;
     }
@@ -226,7 +231,7 @@ fn beside(path: &Path) -> Result<Box<dyn LogPlace>> {
 /// was not closed cleanly is repaired in memory.
 pub(crate) fn inspect(path: &Path, settings: &Settings) -> Result<Shared> {
     let open = || existing(path, OpenOptions::new().read(true));
-    let said = sharing::peek(own_file(open()?)?);
+    let said = sharing::peek(own_file(open()?)?)?;
     sharing::Turnstile::pass(&Locks::of(open()?)?)?;
     let settings = &settings.shared(said)?;
     let alone = || durable(open()?, Access::Inspect);

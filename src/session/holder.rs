@@ -7,7 +7,8 @@
 
 use std::path::Path;
 
-use crate::model::error::{Error, ErrorKind};
+use crate::model::error::Error;
+use crate::redb_file::locks::Locks;
 
 /// Adds to an error who has the file locked, where the system tells.
 pub(crate) fn named(error: Error, path: &Path) -> Error {
@@ -15,12 +16,22 @@ pub(crate) fn named(error: Error, path: &Path) -> Error {
         return error;
     }
     match of(path) {
-        Some(pid) => {
-            let message = format!("the file is in use by process {pid}");
-            Error::new(ErrorKind::Locked, message).caused_by(error)
-        }
+        Some(pid) => error.reworded(format!("the file is in use by process {pid}")),
         None => error,
     }
+}
+
+/// The process that is in a write transaction of a file that several write, if the system tells.
+#[cfg(target_os = "linux")]
+pub(crate) fn writer(path: &Path) -> Option<u32> {
+    let file = linux::Locked::new(path)?.at(Locks::WRITES);
+    linux::processes().find(|pid| file.is_held_by(*pid))
+}
+
+/// The system does not tell.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn writer(_path: &Path) -> Option<u32> {
+    None
 }
 
 /// The process that has the file locked, if the system tells. Of several that share the lock, the one
@@ -49,6 +60,8 @@ mod linux {
     pub(super) struct Locked {
         device: u64,
         pub(super) inode: u64,
+        /// Of which byte; none if of any.
+        byte: Option<u64>,
     }
 
     impl Locked {
@@ -57,7 +70,14 @@ mod linux {
             Some(Self {
                 device: metadata.dev(),
                 inode: metadata.ino(),
+                byte: None,
             })
+        }
+
+        /// The same, where this byte is locked.
+        pub(super) fn at(self, byte: u64) -> Self {
+            let byte = Some(byte);
+            Self { byte, ..self }
         }
 
         /// Whether an open file of the process holds a lock on this file.
@@ -70,7 +90,7 @@ mod linux {
             descriptors
                 .filter(|descriptor| {
                     fs::read_to_string(format!("/proc/{pid}/fdinfo/{descriptor}"))
-                        .is_ok_and(|info| shows_lock(&info, self.inode))
+                        .is_ok_and(|info| shows_lock(&info, self.inode, self.byte))
                 })
                 // Asked last: the file may be on a file system that does not answer.
                 .any(|descriptor| {
@@ -85,24 +105,30 @@ mod linux {
     pub(super) fn took(locks: &str, inode: u64) -> Vec<u32> {
         locks
             .lines()
-            .filter_map(|line| taken(line, inode))
+            .filter_map(|line| taken(line, inode, None))
             .filter_map(|pid| pid.parse().ok())
             .collect()
     }
 
     /// Whether the text on an open file shows a lock on a file of this number, as the line
-    /// `lock: 1: FLOCK  ADVISORY  WRITE 812 fe:00:1234 0 EOF`.
-    pub(super) fn shows_lock(info: &str, inode: u64) -> bool {
+    /// `lock: 1: FLOCK  ADVISORY  WRITE 812 fe:00:1234 0 EOF`; of this byte, if one is named.
+    pub(super) fn shows_lock(info: &str, inode: u64, byte: Option<u64>) -> bool {
         let mut locks = info.lines().filter_map(|line| line.strip_prefix("lock:"));
-        locks.any(|line| taken(line, inode).is_some())
+        locks.any(|line| taken(line, inode, byte).is_some())
     }
 
-    /// The process in the line of a lock, if it is on a file of this number.
-    fn taken(line: &str, inode: u64) -> Option<&str> {
+    /// The process in the line of a lock, if it is on a file of this number, and on this byte.
+    fn taken(line: &str, inode: u64, byte: Option<u64>) -> Option<&str> {
         let mut fields = line.split_whitespace().skip(4);
         let pid = fields.next()?;
         let of = fields.next()?.rsplit(':').next()?.parse::<u64>().ok()?;
-        (of == inode).then_some(pid)
+        let from = fields.next()?.parse::<u64>().ok()?;
+        let to = match fields.next()? {
+            "EOF" => u64::MAX,
+            to => to.parse().ok()?,
+        };
+        let is_there = byte.is_none_or(|byte| (from..=to).contains(&byte));
+        (of == inode && is_there).then_some(pid)
     }
 
     /// All processes, from the first.
@@ -135,10 +161,14 @@ mod tests {
     #[test]
     fn an_open_file_shows_the_locks_that_it_holds() {
         let info = "pos:\t0\nflags:\t02100002\nino:\t77\n";
-        assert!(!shows_lock(info, 77));
-        let info = format!("{info}lock:\t1: FLOCK  ADVISORY  WRITE 812 fe:00:77 0 EOF\n");
-        assert!(shows_lock(&info, 77));
-        assert!(!shows_lock(&info, 78));
+        assert!(!shows_lock(info, 77, None));
+        let of_all = format!("{info}lock:\t1: FLOCK  ADVISORY  WRITE 812 fe:00:77 0 EOF\n");
+        assert!(shows_lock(&of_all, 77, None));
+        assert!(shows_lock(&of_all, 77, Some(9)));
+        assert!(!shows_lock(&of_all, 78, None));
+        let of_a_few = format!("{info}lock:\t1: OFDLCK ADVISORY  WRITE -1 fe:00:77 5 6\n");
+        assert!(shows_lock(&of_a_few, 77, Some(6)));
+        assert!(!shows_lock(&of_a_few, 77, Some(7)));
     }
 
     #[test]

@@ -326,7 +326,8 @@ impl Shared {
                 }
                 Some(among) => {
                     opened.verify_pages()?;
-                    let txn = sharing::begin_write(&opened.db, &among.locks, among.wait)?;
+                    let txn =
+                        sharing::begin_write(&opened.db, self.path(), &among.locks, among.wait)?;
                     self.revisions.resume(revisions_below_in(&txn)?);
                     Ok(txn)
                 }

@@ -17,6 +17,7 @@ use crate::redb_file::fault::{OrFault, OrIo};
 use crate::redb_file::layout::Commit;
 use crate::redb_file::locks::{Byte, Locks};
 use crate::redb_file::trees::{self, ReadAt};
+use crate::session::holder;
 
 /// How long to wait for the other processes that share a store, unless the caller says how long.
 pub(crate) const WAIT_DEFAULT: Duration = Duration::from_secs(5);
@@ -45,10 +46,14 @@ impl<B: StorageBackend> ReadAt for Unlocked<B> {
 ///
 /// This takes no lock and reads a few pages, each of which proves itself by its checksum. They may be of the commit
 /// before the last, so whoever opens the store looks again then.
-pub(crate) fn peek(file: impl StorageBackend) -> Share {
+///
+/// # Errors
+///
+/// `Io`.
+pub(crate) fn peek(file: impl StorageBackend) -> Result<Share> {
     let file = Unlocked(file);
-    let Ok(Some(header)) = trees::header(&file) else {
-        return Share::Nobody;
+    let Some(header) = trees::header(&file)? else {
+        return Ok(Share::Nobody);
     };
     let mut found = Share::Nobody;
     for commit in Commit::both(&header) {
@@ -59,11 +64,13 @@ pub(crate) fn peek(file: impl StorageBackend) -> Share {
                 found = stored::share(Some(row)).unwrap_or_default();
             }
         });
-        if visited.is_ok() && is_store {
-            break;
+        match visited {
+            Ok(()) if is_store => break,
+            Err(error) if !error.is_corrupt() => return Err(error),
+            _ => {}
         }
     }
-    found
+    Ok(found)
 }
 
 /// Keeps those who only read from opening the file while this process waits to write it. Readers that come one after
@@ -100,7 +107,7 @@ pub(crate) fn wait(path: &Path) -> Duration {
     let file = File::open(path).ok();
     let backend = file.and_then(|file| FileBackend::new(file).ok());
     match backend.map(peek) {
-        Some(Share::Processes) => WAIT_DEFAULT,
+        Some(Ok(Share::Processes)) => WAIT_DEFAULT,
         _ => Duration::ZERO,
     }
 }
@@ -157,20 +164,24 @@ pub(crate) fn begin_joining(locks: &Locks, timeout: Duration) -> Result<()> {
 /// # Errors
 ///
 /// `Locked` if one goes on writing.
-pub(crate) fn await_turn(locks: &Locks, timeout: Duration) -> Result<()> {
+pub(crate) fn await_turn(path: &Path, locks: &Locks, timeout: Duration) -> Result<()> {
     // Who writes all the time leaves gaps that are short.
     let mut patience = Patience::of(timeout, TURN_RETRY_MIN);
     while locks.is_writing()? {
         if patience.is_over() {
-            return Err(others_write(timeout));
+            return Err(others_write(Some(path), timeout));
         }
         patience.wait();
     }
     Ok(())
 }
 
-fn others_write(timeout: Duration) -> Error {
-    let what = format!("other processes have been writing for {timeout:?}");
+fn others_write(path: Option<&Path>, timeout: Duration) -> Error {
+    let now = match path.and_then(holder::writer) {
+        Some(pid) => format!(", now process {pid}"),
+        None => String::new(),
+    };
+    let what = format!("other processes have been writing for {timeout:?}{now}");
     Error::new(ErrorKind::Locked, what)
 }
 
@@ -184,6 +195,7 @@ fn others_write(timeout: Duration) -> Error {
 /// `Locked` if another process goes on writing.
 pub(crate) fn begin_write(
     db: &Database,
+    path: Option<&Path>,
     locks: &Locks,
     timeout: Duration,
 ) -> Result<WriteTransaction> {
@@ -198,7 +210,7 @@ pub(crate) fn begin_write(
             begun => break begun.or_fault(),
         }
         if patience.is_over() {
-            break Err(others_write(timeout));
+            break Err(others_write(path, timeout));
         }
         if !waits {
             waits = locks.share(Byte::Waiting)?;

@@ -5,7 +5,7 @@ use std::ops::Bound;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use bayplan::{Any, Container, Db, ErrorKind, FieldMask, Filters, Runtime, Share};
+use bayplan::{Any, Container, Db, ErrorKind, FieldMask, Filters, Maintenance, Runtime, Share};
 use redb::StorageBackend;
 use redb::backends::FileBackend;
 
@@ -118,12 +118,44 @@ fn a_write_waits_for_its_turn_for_as_long_as_it_is_told() {
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Locked, "{error:#}");
     assert!(began.elapsed() >= wait);
+    if cfg!(target_os = "linux") {
+        let named = format!("for 50ms, now process {}", std::process::id());
+        assert!(error.to_string().ends_with(&named), "{error:#}");
+    }
     txn.commit().unwrap();
     other
         .namespace("a")
         .unwrap()
         .create(container("late"))
         .unwrap();
+}
+
+/// Whoever compacts moves pages that others know.
+#[test]
+fn who_compacts_a_shared_store_has_it_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    for share in Share::ALL {
+        let path = directory.path().join(share.as_str());
+        let db = create(&path, share);
+        let home = db.namespace("a").unwrap();
+        home.create(container("kept")).unwrap();
+        let reader = (share != Share::Nobody).then(|| Db::open_read_only(&path).unwrap());
+        let refused = || {
+            let tools = Maintenance::new().lock_timeout(Duration::ZERO);
+            let error = tools.compact(&path).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Locked, "{share}: {error:#}");
+        };
+        refused();
+        drop((home, db));
+        if let Some(reader) = reader {
+            refused();
+            drop(reader);
+        }
+        Maintenance::new().compact(&path).unwrap();
+        let db = Db::open(&path).unwrap();
+        assert_eq!(db.info().share, share);
+        assert!(db.namespace("a").unwrap().find("kept").unwrap().is_some());
+    }
 }
 
 /// Readers that overlap would keep a writer out for good.

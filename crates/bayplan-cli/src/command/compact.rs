@@ -8,7 +8,8 @@ use crate::summary::{self, size};
 
 /// Return the free pages of the file to the file system
 ///
-/// No other process may have the file open. It is verified first. A damaged file is left alone, and the
+/// No other process may have the file open, also where the store is shared; until this ends none can open it. It is
+/// verified first. A damaged file is left alone, and the
 /// exit code is 2. A crash leaves an intact store, compacted or not. Pages are moved together but not
 /// merged, so a store restored from a backup can be smaller still.
 #[derive(Debug, clap::Args)]

@@ -102,3 +102,21 @@ fn there_must_be_a_database() {
     }
     assert!(place.files().is_empty());
 }
+
+#[test]
+fn a_shared_store_that_others_have_open_is_not_compacted() {
+    for share in [Share::Readers, Share::Processes] {
+        let place = hollow();
+        let held = Db::builder().share(share).open(place.db()).unwrap();
+        let text = format!(
+            "bayplan: open store DIR/meta.redb: the file is in use by process {}\n  \
+             to wait for it: --timeout SECONDS\n",
+            std::process::id()
+        );
+        place.fails(&["compact", "--timeout", "0"], 3, &text);
+        drop(held);
+        let before = length(&place);
+        place.prints(&["compact"]);
+        assert!(length(&place) < before / 2);
+    }
+}
