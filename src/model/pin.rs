@@ -68,9 +68,11 @@ impl fmt::Display for Resource {
             Self::Container { id } => write!(f, "container {id:?}"),
             Self::Record { kind, id } => write!(f, "record {id:?} of kind {kind:?}"),
             Self::Image { name } => write!(f, "image {name:?}"),
-            Self::Snapshot { snapshotter, key } => write!(f, "snapshot {key:?} of {snapshotter}"),
+            Self::Snapshot { snapshotter, key } => {
+                write!(f, "snapshot {key:?} of {}", snapshotter.escape_debug())
+            }
             Self::Content { digest } => write!(f, "content {digest:?}"),
-            Self::Other { kind, name } => write!(f, "{kind} {name:?}"),
+            Self::Other { kind, name } => write!(f, "{} {name:?}", kind.escape_debug()),
         }
     }
 }
