@@ -111,6 +111,7 @@ pub use model::labels::Labels;
 pub use model::limits;
 pub use model::pin::{Pin, PinSource, Resource};
 pub use model::policy::{Rules, Share};
+pub use model::position::Position;
 pub use model::progress::Progress;
 pub use model::record::{Record, RecordHeader};
 pub use model::revision::Revision;

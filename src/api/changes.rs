@@ -1,4 +1,4 @@
-//! The change feed: what changed after a revision, and a subscription that goes on live.
+//! The change feed: what changed after a position, and a subscription that goes on live.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -12,6 +12,7 @@ use crate::model::error::{Error, Operation, Result};
 use crate::model::identifier::NamespaceName;
 use crate::model::kind::{Kind, RecordId};
 use crate::model::labels::Labels;
+use crate::model::position::{Origin, Position};
 use crate::model::record::Record;
 use crate::model::revision::Revision;
 use crate::query::{Moment, Shape, WithHead};
@@ -23,7 +24,9 @@ use crate::session::txn::ReadTxn;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Change {
-    /// The revision of the change: the position from which to go on when it is processed.
+    /// From where to go on when it is processed.
+    pub position: Position,
+    /// The revision of the change.
     ///
     /// What is stored may have a higher revision: it has changed again meanwhile, which another change may tell.
     pub revision: Revision,
@@ -88,19 +91,21 @@ impl<T> Event<T> {
 }
 
 impl ReadTxn {
-    /// What this snapshot has that a follower at a revision does not know, in the order of revisions; see
+    /// What this snapshot has that a follower at a position does not know, in the order of revisions; see
     /// [`Db::changes_since`].
     ///
     /// # Errors
     ///
     /// As [`Db::changes_since`].
-    pub fn changes_since(&self, revision: Revision, detail: Detail) -> Result<Changes> {
+    pub fn changes_since(&self, position: impl Into<Position>, detail: Detail) -> Result<Changes> {
+        let position = position.into();
         let mut changes = Changes {
             txn: self.clone(),
             detail,
-            known: Known::since(revision),
+            known: Known::since(position),
             entries: VecDeque::new(),
-            upto: revision,
+            origin: Origin::of(position, self.shared().history),
+            end: position.revision(),
             has_more: true,
         };
         changes.refill().map_err(|error| changes.error(error))?;
@@ -109,30 +114,28 @@ impl ReadTxn {
 }
 
 impl Db {
-    /// What changed since a revision, in the order of revisions, from one snapshot.
+    /// What changed since a position, in the order of revisions, from one snapshot.
     ///
     /// Containers, records of all kinds and namespaces that changed are told once each, with what is stored now, as
-    /// much of it as `detail` says. What came into being after `revision` is [`Created`](Event::Created), at its
+    /// much of it as `detail` says. What came into being after the position is [`Created`](Event::Created), at its
     /// place in the order even if it was updated later; everything else that changed is [`Updated`](Event::Updated).
     /// Deletions have revisions of their own. One of something that was created again is told, as well as the
     /// creation.
     ///
-    /// From [`Revision::NONE`] on everything that is stored is told, and no deletion. To follow a store, begin there,
-    /// and keep the revision of the last change that was processed, together with
-    /// [`StoreInfo::history`](crate::StoreInfo::history). That position stays valid when the store is closed, crashes,
-    /// or is compacted, for as many deletions as are remembered. One in the midst of the first listing may be too old
-    /// already: begin with [`Revision::NONE`] again unless the listing came to its end. If the history is another one, begin anew: the file was made by
+    /// From [`Position::START`] on everything that is stored is told, and no deletion. To follow a store, begin there,
+    /// and keep the [`Position`] of the last change that was processed. It stays valid when the store is closed, crashes,
+    /// or is compacted, for as many deletions as are remembered. It is not valid in a file that was made by
     /// [`backup`](Db::backup), [`restore`](crate::Maintenance::restore), [`load`](crate::Maintenance::load) or
-    /// [`salvage`](crate::Maintenance::salvage), and hands out revisions of its own.
+    /// [`salvage`](crate::Maintenance::salvage), which hands out revisions of its own.
     ///
     /// All records are looked at, in memory if they are kept there. Only the names of some 16,000 changes are held at
     /// a time; what they have changed to is read when it is asked for.
     ///
     /// # Errors
     ///
-    /// - [`Lagged`](crate::ErrorKind::Lagged): deletions after `revision` may be forgotten
-    ///   ([`Builder::tombstones_max_count`](crate::Builder::tombstones_max_count)), or this store never had it. Forget
-    ///   what is known and begin with [`Revision::NONE`]; or list everything and go on from [`Error::follow_from`].
+    /// - [`Lagged`](crate::ErrorKind::Lagged): deletions after the position may be forgotten
+    ///   ([`Builder::tombstones_max_count`](crate::Builder::tombstones_max_count)), or it is none of this store. Forget
+    ///   what is known and begin with [`Position::START`]; or list everything and go on from [`Error::follow_from`].
     /// - [`Corrupt`](crate::ErrorKind::Corrupt), naming the container or record: it is damaged, and nobody can say
     ///   whether it changed. The changes end there. Delete it to go on.
     /// - [`Io`](crate::ErrorKind::Io).
@@ -140,16 +143,16 @@ impl Db {
     /// # Examples
     ///
     /// ```
-    /// use bayplan::{Any, Container, Db, Detail, Event, Revision, Runtime, Subject};
+    /// use bayplan::{Any, Container, Db, Detail, Event, Position, Runtime, Subject};
     ///
     /// # fn main() -> bayplan::Result<()> {
     /// let db = Db::in_memory()?;
     /// let store = db.namespace("k8s.io")?;
     /// store.create(Container::new("web", Runtime::new("runc"), Any::new("spec", b"{}")))?;
     ///
-    /// let mut position = Revision::NONE;
+    /// let mut position = Position::START;
     /// for change in db.changes_since(position, Detail::Whole)? {
-    ///     position = change?.revision;
+    ///     position = change?.position;
     /// }
     /// store.delete("web")?;
     /// let last = db.changes_since(position, Detail::Whole)?.next().unwrap()?;
@@ -157,11 +160,11 @@ impl Db {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn changes_since(&self, revision: Revision, detail: Detail) -> Result<Changes> {
-        self.read()?.changes_since(revision, detail)
+    pub fn changes_since(&self, position: impl Into<Position>, detail: Detail) -> Result<Changes> {
+        self.read()?.changes_since(position, detail)
     }
 
-    /// Follows the store: what changed since a revision, as [`Db::changes_since`] tells it, and then each commit as
+    /// Follows the store: what changed since a position, as [`Db::changes_since`] tells it, and then each commit as
     /// it happens; see [`Subscription`].
     ///
     /// # Errors
@@ -173,11 +176,11 @@ impl Db {
     /// ```
     /// use std::time::Duration;
     ///
-    /// use bayplan::{Any, Container, Db, Detail, Event, Revision, Runtime, Subject};
+    /// use bayplan::{Any, Container, Db, Detail, Event, Position, Runtime, Subject};
     ///
     /// # fn main() -> bayplan::Result<()> {
     /// let db = Db::in_memory()?;
-    /// let mut subscription = db.subscribe(Revision::NONE, Detail::Id)?;
+    /// let mut subscription = db.subscribe(Position::START, Detail::Id)?;
     /// assert!(subscription.try_recv()?.is_none());
     ///
     /// let spec = Any::new("spec", b"{}");
@@ -189,9 +192,9 @@ impl Db {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn subscribe(&self, from: Revision, detail: Detail) -> Result<Subscription> {
+    pub fn subscribe(&self, from: impl Into<Position>, detail: Detail) -> Result<Subscription> {
         let shared = self.shared();
-        let follower = Follower::new(shared, from)
+        let follower = Follower::new(shared, from.into())
             .map_err(|error| error.during(Operation::Follow).at(shared.path()))?;
         Ok(Subscription {
             follower,
@@ -201,7 +204,7 @@ impl Db {
     }
 }
 
-/// The changes after a revision; see [`Db::changes_since`]. It holds its snapshot while it lives, as a
+/// The changes after a position; see [`Db::changes_since`]. It holds its snapshot while it lives, as a
 /// [`ReadTxn`] does.
 #[must_use = "changes are read when they are asked for"]
 pub struct Changes {
@@ -209,8 +212,10 @@ pub struct Changes {
     detail: Detail,
     known: Known,
     entries: VecDeque<Entry>,
-    /// The position when all entries are told.
-    upto: Revision,
+    /// What the positions of the entries have in common.
+    origin: Origin,
+    /// Up to which revision everything is known when all entries are told.
+    end: Revision,
     has_more: bool,
 }
 
@@ -218,17 +223,18 @@ impl Changes {
     /// From where to go on, once what was told so far is processed. After the last change that is where the
     /// snapshot ends, which saves telling again what is known.
     #[must_use]
-    pub fn position(&self) -> Revision {
-        match self.entries.is_empty() && !self.has_more {
-            true => self.upto,
-            false => self.known.done,
-        }
+    pub fn position(&self) -> Position {
+        self.origin
+            .at(match self.entries.is_empty() && !self.has_more {
+                true => self.end,
+                false => self.known.done,
+            })
     }
 
     fn refill(&mut self) -> Result<()> {
         let list = List::of(&self.txn, self.known, LIST_MAX_COUNT)?;
         self.entries = list.entries;
-        self.upto = list.upto;
+        (self.origin, self.end) = (list.origin, list.end);
         self.has_more = list.is_cut;
         self.txn.shared().make_durable()
     }
@@ -236,7 +242,8 @@ impl Changes {
     fn advance(&mut self) -> Result<Option<Change>> {
         loop {
             if let Some(entry) = self.entries.pop_front() {
-                let change = read(&self.txn, &self.detail, &entry)?;
+                let position = self.origin.at(entry.revision);
+                let change = read(&self.txn, &self.detail, &entry, position)?;
                 self.known.done = entry.revision;
                 if change.is_some() {
                     return Ok(change);
@@ -261,7 +268,7 @@ impl Iterator for Changes {
         let next = self.advance().map_err(|error| self.error(error));
         if next.is_err() {
             self.entries.clear();
-            self.upto = self.known.done;
+            self.end = self.known.done;
             self.has_more = false;
         }
         next.transpose()
@@ -281,8 +288,7 @@ impl fmt::Debug for Changes {
 /// It tells each change once, in the order of revisions, when it is durable. Changes of one container that
 /// happen while it does not look are told as one. It has no queue: after a commit it reads what has changed after its
 /// position. So it takes no memory while it waits, costs the writers nothing but a wake-up, and can fall behind only
-/// if deletions are forgotten that it has not told, be it that one transaction deletes more than are remembered; then it
-/// is [`Lagged`](crate::ErrorKind::Lagged). It holds no
+/// if deletions are forgotten that it has not told; then it is [`Lagged`](crate::ErrorKind::Lagged). It holds no
 /// snapshot between two calls.
 ///
 /// It is no handle: it does not keep the store open. When that is closed, what it had read is told, some 64 changes
@@ -340,14 +346,16 @@ impl Subscription {
     /// From where to go on, once what was told so far is processed: what to keep for a subscription after a
     /// restart.
     #[must_use]
-    pub fn position(&self) -> Revision {
+    pub fn position(&self) -> Position {
         self.follower.position()
     }
 
     fn next_until(&mut self, until: Until) -> Result<Option<Change>> {
         let detail = &self.detail;
         self.follower
-            .next(until, &|txn, entry| read(txn, detail, entry))
+            .next(until, &|txn, entry, position| {
+                read(txn, detail, entry, position)
+            })
             .map_err(|error| error.within(Operation::Follow))
     }
 }
@@ -374,7 +382,12 @@ impl fmt::Debug for Subscription {
 }
 
 /// Makes a change of what is stored now; none if that is not there any more, which another change tells.
-fn read(txn: &ReadTxn, detail: &Detail, entry: &Entry) -> Result<Option<Change>> {
+fn read(
+    txn: &ReadTxn,
+    detail: &Detail,
+    entry: &Entry,
+    position: Position,
+) -> Result<Option<Change>> {
     let namespace = &entry.name.namespace;
     let subject = match &entry.name.record {
         None => event(entry, || {
@@ -397,6 +410,7 @@ fn read(txn: &ReadTxn, detail: &Detail, entry: &Entry) -> Result<Option<Change>>
     };
     let subject = subject.map_err(|error| entry.name.told_in(error))?;
     Ok(subject.map(|subject| Change {
+        position,
         revision: entry.revision,
         namespace: namespace.clone(),
         subject,

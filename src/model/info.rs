@@ -79,7 +79,7 @@ pub struct StoreInfo {
     pub id: StoreId,
     /// Which history the revisions belong to: a random number, drawn anew for each file that is made, by
     /// creating, backing up, restoring, loading or salvaging a store. It stays over reopening, crashes and
-    /// compaction. A position in the [change feed](crate::Db::changes_since) means something only within it.
+    /// compaction. A [`Position`](crate::Position) in the change feed is valid only within it.
     pub history: u64,
     /// When it was created.
     pub created_at: DateTime<Utc>,

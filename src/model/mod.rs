@@ -14,6 +14,7 @@ pub(crate) mod labels;
 pub mod limits;
 pub(crate) mod pin;
 pub(crate) mod policy;
+pub(crate) mod position;
 pub(crate) mod progress;
 pub(crate) mod record;
 pub(crate) mod revision;

@@ -1,11 +1,12 @@
 //! Tombstones: one row for each deletion, of a bounded number of the latest.
 //!
 //! When there are too many, the oldest are forgotten in the same transaction, some more than need be: so the bound
-//! under `meta::FORGOTTEN`, which says up to which revision deletions may be missing, is written rarely.
+//! under `meta::FORGOTTEN`, which says up to which revision deletions may be missing, is written rarely. Those of the
+//! transaction itself stay, however many they are: who follows, and knew all that was before it, can go on.
 
 use redb::{ReadableTable, ReadableTableMetadata};
 
-use crate::model::error::{Error, Result};
+use crate::model::error::Result;
 use crate::model::revision::Revision;
 use crate::query;
 use crate::records::keys::meta;
@@ -19,11 +20,12 @@ const FORGOTTEN_AT_ONCE_COUNT: u64 = 1_024;
 const FORGOTTEN_AT_ONCE_PART: u64 = 8;
 
 /// Notes that something was deleted. If older deletions were forgotten for it, returns the revision up to which
-/// they were.
+/// they were: of those before `kept_from`, the first deletion of the transaction, unless none is to be remembered.
 pub(crate) fn bury(
     table: &mut Written<'_>,
     revision: Revision,
     deleted: &Name,
+    kept_from: Revision,
     max_count: u64,
 ) -> Result<Option<Revision>> {
     let key = tombstone::key(revision);
@@ -32,15 +34,35 @@ pub(crate) fn bury(
     if count <= max_count {
         return Ok(None);
     }
+    let kept_from = match max_count {
+        0 => Revision::new(u64::MAX),
+        _ => kept_from,
+    };
     let spare = (max_count / FORGOTTEN_AT_ONCE_PART).min(FORGOTTEN_AT_ONCE_COUNT);
     let last = usize::try_from(count - max_count + spare).unwrap_or(usize::MAX) - 1;
-    let forgotten = {
-        let row = table.range::<&[u8]>(..).or_fault()?.nth(last);
-        let row = row.ok_or_else(|| Error::corrupt("a tombstone is missing"))?;
-        tombstone::revision(row.or_fault()?.0.value())?
-    };
-    table.remove_all(&[], &key_behind(forgotten))?;
-    Ok(Some(forgotten))
+    let mut forgotten = None;
+    {
+        let kept_from = tombstone::key(kept_from);
+        let older = table.range(..kept_from.as_slice()).or_fault()?;
+        for row in older.take(last + 1) {
+            forgotten = Some(tombstone::revision(row.or_fault()?.0.value())?);
+        }
+    }
+    if let Some(forgotten) = forgotten {
+        table.remove_all(&[], &key_behind(forgotten))?;
+    }
+    Ok(forgotten)
+}
+
+/// The revision of the last deletion that is remembered.
+///
+/// # Errors
+///
+/// `Corrupt`.
+pub(crate) fn last(table: &impl query::Table) -> Result<Option<Revision>> {
+    let row = table.range::<&[u8]>(..).or_fault()?.next_back();
+    row.map(|row| tombstone::revision(row.or_fault()?.0.value()))
+        .transpose()
 }
 
 /// Up to which revision deletions may be missing; 0 if none are.

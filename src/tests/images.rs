@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use bayplan::{Db, Error, ErrorKind, Revision};
+use bayplan::{Db, Error, ErrorKind, Position};
 
 use super::disk::{Disk, Event, Image, LogEvent};
 use super::sample::plain;
@@ -57,7 +57,7 @@ pub(super) struct Allowed {
     /// What was acknowledged last, and what may be there before the next acknowledgement.
     models: Vec<Model>,
     /// From where somebody goes on who followed to what was acknowledged.
-    position: Revision,
+    position: Position,
 }
 
 /// What was done to a disk, and what its file may hold at each moment.
@@ -76,7 +76,7 @@ impl Recording {
         // With little of it, pages of commits in memory reach the disk long before a sync.
         settings.cache_bytes = [0, 1 << 16, 1 << 20][seed.below(3)];
         let db = work::create(&disk, &settings).unwrap();
-        let mut recorder = Recorder::new(Model::default(), Revision::NONE, disk.log_len());
+        let mut recorder = Recorder::new(Model::default(), Position::START, disk.log_len());
         let mut db = Some(db);
         for number in 0..STEPS {
             recorder.step(db.as_ref().unwrap(), &disk, seed);
@@ -106,13 +106,13 @@ impl Recording {
 /// Notes what may be in the file while a store is worked on.
 struct Recorder {
     now: Model,
-    position: Revision,
+    position: Position,
     begins: usize,
     periods: Vec<Period>,
 }
 
 impl Recorder {
-    fn new(now: Model, position: Revision, begins: usize) -> Self {
+    fn new(now: Model, position: Position, begins: usize) -> Self {
         Self {
             now,
             position,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use bayplan::{Container, Db, Detail, FieldMask, Labels, Result, Revision, Store};
+use bayplan::{Container, Db, Detail, FieldMask, Labels, Position, Result, Store};
 use chrono::DateTime;
 
 use super::disk::{Beside, Disk};
@@ -70,7 +70,7 @@ impl Model {
     }
 
     /// What somebody comes to who knows this, and goes on from a position; none if that is not possible.
-    pub(super) fn followed(&self, db: &Db, from: Revision) -> Result<Option<Self>, String> {
+    pub(super) fn followed(&self, db: &Db, from: Position) -> Result<Option<Self>, String> {
         let mut known = Contents {
             containers: self.containers.clone(),
             namespaces: self.namespaces.clone(),
@@ -255,8 +255,8 @@ fn together(db: &Db, before: &Model, seed: &mut Seed) -> Step {
 }
 
 /// From where somebody goes on who has followed to what the store holds.
-pub(super) fn position(db: &Db) -> Revision {
-    let mut changes = db.changes_since(Revision::NONE, Detail::Id).unwrap();
+pub(super) fn position(db: &Db) -> Position {
+    let mut changes = db.changes_since(Position::START, Detail::Id).unwrap();
     (&mut changes).for_each(|change| drop(change.unwrap()));
     changes.position()
 }

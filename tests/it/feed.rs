@@ -8,8 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bayplan::{
-    Any, Change, Db, Detail, ErrorKind, Event, FieldMask, Found, Labels, Record, Result, Revision,
-    Share, Subject, Subscription, Update,
+    Any, Change, Db, Detail, ErrorKind, Event, FieldMask, Found, Labels, Position, Record, Result,
+    Revision, Share, Subject, Subscription, Update,
 };
 
 use redb::TableDefinition;
@@ -37,9 +37,9 @@ fn short(change: &Change) -> String {
     }
 }
 
-/// All changes since a revision, in short, and where they end.
-fn since(db: &Db, revision: Revision) -> (Vec<String>, Revision) {
-    let mut changes = db.changes_since(revision, Detail::Id).unwrap();
+/// All changes since a position, in short, and where they end.
+fn since(db: &Db, position: impl Into<Position>) -> (Vec<String>, Position) {
+    let mut changes = db.changes_since(position, Detail::Id).unwrap();
     let told = (&mut changes)
         .map(|change| short(&change.unwrap()))
         .collect();
@@ -63,7 +63,7 @@ fn update(db: &Db, id: &str) {
 fn what_changed_is_told_once_and_in_the_order_of_revisions() {
     let db = Db::in_memory().unwrap();
     let home = db.namespace(HOME).unwrap();
-    assert_eq!(since(&db, Revision::NONE), (vec![], Revision::NONE));
+    assert_eq!(since(&db, Position::START), (vec![], Position::START));
     home.create(plain("a")).unwrap();
     home.create(plain("b")).unwrap();
     update(&db, "a");
@@ -71,7 +71,7 @@ fn what_changed_is_told_once_and_in_the_order_of_revisions() {
     images
         .create(Record::new("nginx", Any::new("x", b"")))
         .unwrap();
-    let (told, position) = since(&db, Revision::NONE);
+    let (told, position) = since(&db, Position::START);
     assert_eq!(told, ["+k8s.io/", "+a", "+b", "+images:nginx"]);
     assert_eq!(since(&db, position), (vec![], position));
 
@@ -104,6 +104,8 @@ fn the_revisions_of_changes_rise_and_each_of_them_is_a_place_to_go_on() {
     assert!(changes.is_sorted_by(|one, next| one.revision < next.revision));
     for (number, change) in changes.iter().enumerate() {
         assert_eq!(since(&db, change.revision).0, told[number + 1..]);
+        assert_eq!(since(&db, change.position).0, told[number + 1..]);
+        assert_eq!(change.position.revision(), change.revision);
     }
 }
 
@@ -128,10 +130,11 @@ fn a_creation_is_told_at_its_own_place_whatever_changed_since() {
     assert_eq!(*stored, home.get("new").unwrap());
     assert!(stored.revision > new.revision);
     assert_eq!(since(&db, new.revision).0, ["~old", "~new"]);
-    assert_eq!(changes.position(), new.revision);
+    assert_eq!(changes.position(), new.position);
     assert_eq!(short(&changes.next().unwrap().unwrap()), "~old");
     assert!(changes.next().is_none());
-    assert_eq!(changes.position(), home.get("new").unwrap().revision);
+    let end = changes.position().revision();
+    assert_eq!(end, home.get("new").unwrap().revision);
 }
 
 #[test]
@@ -143,7 +146,7 @@ fn what_is_deleted_and_created_again_is_told_as_both() {
     home.create(plain("a")).unwrap();
     update(&db, "a");
     assert_eq!(since(&db, start).0, ["-a", "+a"]);
-    let (told, _) = since(&db, Revision::NONE);
+    let (told, _) = since(&db, Position::START);
     assert_eq!(told, ["+k8s.io/", "+a"]);
     home.delete("a").unwrap();
     db.delete_namespace(HOME).unwrap();
@@ -163,7 +166,7 @@ fn the_detail_decides_how_much_is_read() {
     }
     let web = home.create(web).unwrap();
     let found = |detail| {
-        let change = db.changes_since(Revision::NONE, detail).unwrap().last();
+        let change = db.changes_since(Position::START, detail).unwrap().last();
         let Subject::Container { event, .. } = change.unwrap().unwrap().subject else {
             panic!("it is a container");
         };
@@ -217,22 +220,86 @@ fn a_follower_that_missed_forgotten_deletions_is_told_and_can_go_on() {
         assert!(error.is_lagged(), "{error}");
         let from = error.follow_from().unwrap();
         let text = format!(
-            "read the changes of store: the follower is at revision {start}, but deletions up to {from} are \
-             forgotten: list everything, then read the changes from revision {from}; or forget what is known, and \
-             read them from 0"
+            "read the changes of store: deletions up to revision {} are forgotten, and at the position {start} they \
+             are not all known: list everything, then read the changes from {from}; or forget what is known, and \
+             read them from the start",
+            from.revision()
         );
         assert_eq!(error.to_string(), text);
         assert_eq!(since(&db, from).0, ["-c1", "-c2", "-c3"]);
-        let before = Revision::new(from.get() - 1);
+        let before = Revision::new(from.revision().get() - 1);
         assert!(
             db.changes_since(before, Detail::Id)
                 .unwrap_err()
                 .is_lagged()
         );
     }
-    let (told, end) = since(&db, Revision::NONE);
+    let (told, end) = since(&db, Position::START);
     assert_eq!(told, ["+k8s.io/", "+kept"]);
-    assert!(since(&db, end).0.len() <= 3);
+    // Of those that were never told, no deletion is.
+    assert_eq!(since(&db, end), (vec![], end));
+}
+
+#[test]
+fn what_is_forgotten_during_the_first_listing_concerns_nobody_who_began_it() {
+    let db = Db::builder().tombstones_max_count(1).in_memory().unwrap();
+    let home = db.namespace(HOME).unwrap();
+    for id in ["a", "b", "gone", "gone2"] {
+        home.create(plain(id)).unwrap();
+    }
+    home.delete("gone").unwrap();
+    home.delete("gone2").unwrap();
+    let mut changes = db.changes_since(Position::START, Detail::Id).unwrap();
+    let first = changes.nth(1).unwrap().unwrap();
+    assert_eq!(short(&first), "+a");
+    drop(changes);
+    // By its revision alone nobody can tell that it knows of nothing that was deleted.
+    let by_revision = db.changes_since(first.revision, Detail::Id);
+    assert!(by_revision.unwrap_err().is_lagged());
+    let kept: Position = first.position.to_string().parse().unwrap();
+    assert_eq!(since(&db, kept).0, ["+b"]);
+    // What is deleted from then on is told, whether it was listed before or not.
+    home.delete("a").unwrap();
+    assert_eq!(since(&db, kept).0, ["+b", "-a"]);
+    home.delete("b").unwrap();
+    assert!(db.changes_since(kept, Detail::Id).unwrap_err().is_lagged());
+}
+
+#[test]
+fn who_keeps_up_never_lags_however_much_one_transaction_deletes() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("meta.redb");
+    for with_log in [false, true] {
+        let options = Db::builder()
+            .tombstones_max_count(3)
+            .create_if_missing(true)
+            .commit_log(with_log);
+        let db = options.open(&path).unwrap();
+        let home = db.namespace(HOME).unwrap();
+        let ids: Vec<String> = (0..10).map(|number| format!("c{number}")).collect();
+        for id in &ids {
+            home.create(plain(id)).unwrap();
+        }
+        home.create(plain("before")).unwrap();
+        home.delete("before").unwrap();
+        let mut follower = db.subscribe(Position::START, Detail::Id).unwrap();
+        assert_eq!(waiting(&mut follower).len(), 1 + ids.len());
+        db.write(|txn| {
+            let home = txn.namespace(HOME)?;
+            ids.iter().try_for_each(|id| home.delete(id))
+        })
+        .unwrap();
+        let expected: Vec<String> = ids.iter().map(|id| format!("-{id}")).collect();
+        assert_eq!(waiting(&mut follower), expected);
+        assert!(db.check().unwrap().is_healthy());
+        // The next transaction forgets them.
+        home.create(plain("next")).unwrap();
+        home.delete("next").unwrap();
+        assert_eq!(waiting(&mut follower), ["-next"]);
+        let (_, end) = since(&db, Position::START);
+        assert_eq!(end, follower.position());
+        assert!(db.check().unwrap().is_healthy());
+    }
 }
 
 #[test]
@@ -257,9 +324,11 @@ fn a_position_that_the_store_never_had_is_told() {
         .subscribe(Revision::new(1 << 40), Detail::Id)
         .unwrap_err();
     assert!(error.is_lagged());
-    assert_eq!(error.follow_from(), Some(Revision::NONE));
+    assert_eq!(error.follow_from(), Some(Position::START));
     assert!(
-        error.to_string().contains("which this store has never had"),
+        error
+            .to_string()
+            .contains("this store has never had the position"),
         "{error}"
     );
 }
@@ -276,16 +345,26 @@ fn a_position_stays_valid_over_reopening_and_compaction_and_a_copy_has_another_h
     let copy = directory.path().join("copy.redb");
     db.backup(&copy, |_| {}).unwrap();
     let history = db.info().history;
+    let (_, kept) = since(&db, Position::START);
     drop(home);
     db.close().unwrap();
     bayplan::Maintenance::new().compact(&path).unwrap();
     for (path, is_original) in [(path, true), (copy, false)] {
         let db = Db::open(path).unwrap();
         assert_eq!(db.info().history == history, is_original);
+        match db.changes_since(kept, Detail::Id) {
+            Ok(changes) => assert!(is_original && changes.count() == 0),
+            Err(error) => {
+                assert!(!is_original && error.is_lagged(), "{error}");
+                assert_eq!(error.follow_from(), Some(Position::START));
+                assert!(error.to_string().contains("of another history"), "{error}");
+            }
+        }
+        // A revision does not say of which history it is.
         let (told, position) = since(&db, start);
         assert_eq!(told, ["+b", "-a"]);
         let next = db.namespace(HOME).unwrap().create(plain("c")).unwrap();
-        assert!(next.revision > position);
+        assert!(next.revision > position.revision());
         assert_eq!(since(&db, position).0, ["+c"]);
     }
 }
@@ -311,7 +390,7 @@ fn a_loaded_or_salvaged_store_knows_no_deletions_and_says_so() {
         let db = Db::open(path).unwrap();
         let error = db.changes_since(start, Detail::Id).unwrap_err();
         assert!(error.is_lagged(), "{error}");
-        let (told, position) = since(&db, Revision::NONE);
+        let (told, position) = since(&db, Position::START);
         assert_eq!(told, ["+empty/", "+k8s.io/", "+b"]);
         assert_eq!(since(&db, position), (vec![], position));
         update(&db, "b");
@@ -323,7 +402,7 @@ fn a_loaded_or_salvaged_store_knows_no_deletions_and_says_so() {
 #[test]
 fn a_subscription_waits_and_is_woken_by_a_commit() {
     let db = Db::in_memory().unwrap();
-    let mut subscription = db.subscribe(Revision::NONE, Detail::Id).unwrap();
+    let mut subscription = db.subscribe(Position::START, Detail::Id).unwrap();
     let short_time = Duration::from_millis(5);
     assert!(subscription.recv_timeout(short_time).unwrap().is_none());
     thread::scope(|scope| {
@@ -334,7 +413,7 @@ fn a_subscription_waits_and_is_woken_by_a_commit() {
         assert_eq!(short(&subscription.recv().unwrap()), "+k8s.io/");
         let second = subscription.recv_timeout(SOON).unwrap().unwrap();
         assert_eq!(short(&second), "+a");
-        assert_eq!(subscription.position(), second.revision);
+        assert_eq!(subscription.position(), second.position);
     });
     assert!(subscription.try_recv().unwrap().is_none());
 }
@@ -365,7 +444,7 @@ fn changes_of_one_container_that_nobody_takes_become_one() {
 fn closing_the_store_ends_who_waits() {
     let db = Db::in_memory().unwrap();
     db.namespace(HOME).unwrap().create(plain("a")).unwrap();
-    let mut waits = db.subscribe(Revision::NONE, Detail::Id).unwrap();
+    let mut waits = db.subscribe(Position::START, Detail::Id).unwrap();
     let begun = AtomicBool::new(false);
     thread::scope(|scope| {
         let waiter = scope.spawn(|| {
@@ -401,8 +480,8 @@ fn a_subscription_does_not_keep_the_store_open_and_can_be_dropped_at_any_time() 
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("meta.redb");
     let db = Db::create(&path).unwrap();
-    let mut early = db.subscribe(Revision::NONE, Detail::Id).unwrap();
-    drop(db.subscribe(Revision::NONE, Detail::Id).unwrap());
+    let mut early = db.subscribe(Position::START, Detail::Id).unwrap();
+    drop(db.subscribe(Position::START, Detail::Id).unwrap());
     db.namespace(HOME).unwrap().create(plain("a")).unwrap();
     assert!(early.try_recv().unwrap().is_some());
     drop(db);
@@ -422,7 +501,7 @@ fn a_reader_beside_the_writer_follows_its_commits() {
     home.create(plain("a")).unwrap();
     let reader = Db::builder().poll_interval(Duration::from_millis(2));
     let reader = reader.open_read_only(&path).unwrap();
-    let mut subscription = reader.subscribe(Revision::NONE, Detail::Id).unwrap();
+    let mut subscription = reader.subscribe(Position::START, Detail::Id).unwrap();
     let mut next = || short(&subscription.recv_timeout(SOON).unwrap().unwrap());
     assert_eq!(next(), "+k8s.io/");
     assert_eq!(next(), "+a");
@@ -464,11 +543,11 @@ fn a_damaged_record_ends_the_changes_by_its_name() {
     drop(db);
     spoil(&path, b"k8s.io\0containers\0web");
     let db = Db::open(&path).unwrap();
-    let error = db.changes_since(Revision::NONE, Detail::Id).unwrap_err();
+    let error = db.changes_since(Position::START, Detail::Id).unwrap_err();
     assert!(error.is_corrupt());
     assert_eq!((error.namespace(), error.id()), (Some(HOME), Some("web")));
     db.namespace(HOME).unwrap().delete("web").unwrap();
-    assert_eq!(since(&db, Revision::NONE).0, ["+k8s.io/"]);
+    assert_eq!(since(&db, Position::START).0, ["+k8s.io/"]);
 }
 
 /// Writes what fits, in ids of its own.
@@ -531,7 +610,7 @@ fn write(db: &Db, writer: usize, steps: usize, seed: &mut Seed) -> Result<()> {
 #[derive(Default)]
 struct Follower {
     known: Contents,
-    position: Revision,
+    position: Position,
     changes: usize,
     lags: usize,
 }
@@ -548,11 +627,11 @@ impl Follower {
     fn take(&mut self, change: Change) {
         // Namespaces of a store that was loaded have no revision.
         assert!(
-            change.revision > self.position,
+            change.revision > self.position.revision(),
             "{change:?} after {}",
             self.position
         );
-        self.position = change.revision;
+        self.position = change.position;
         self.changes += 1;
         if let Err(why) = self.known.apply(change) {
             panic!("{why}");
@@ -595,7 +674,7 @@ impl Follower {
         let mut changes = match db.changes_since(self.position, Detail::Whole) {
             Err(error) if error.is_lagged() => {
                 self.lag();
-                db.changes_since(Revision::NONE, Detail::Whole).unwrap()
+                db.changes_since(Position::START, Detail::Whole).unwrap()
             }
             changes => changes.unwrap(),
         };
@@ -700,7 +779,7 @@ fn a_change_that_is_not_told_is_noticed() {
 #[test]
 fn commits_of_many_threads_are_told_soon_and_in_order() {
     let db = Db::in_memory().unwrap();
-    let mut subscription = db.subscribe(Revision::NONE, Detail::Id).unwrap();
+    let mut subscription = db.subscribe(Position::START, Detail::Id).unwrap();
     let begun = Instant::now();
     thread::scope(|scope| {
         for writer in 0..4 {

@@ -13,7 +13,7 @@ use crate::model::error::{Error, Operation, Result};
 use crate::model::identifier::NamespaceName;
 use crate::model::info::StoreInfo;
 use crate::model::labels::Labels;
-use crate::model::revision::Revision;
+use crate::model::position::Position;
 use crate::session::txn::{ReadTxn, WriteTxn};
 
 /// A store for async code: a [`Db`] whose operations are awaited. With the feature `tokio`.
@@ -237,12 +237,12 @@ impl AsyncDb {
     /// # Examples
     ///
     /// ```
-    /// use bayplan::{Any, AsyncDb, Container, Db, Detail, Revision, Runtime, Subject};
+    /// use bayplan::{Any, AsyncDb, Container, Db, Detail, Position, Runtime, Subject};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> bayplan::Result<()> {
     /// let db = AsyncDb::from(Db::in_memory()?);
-    /// let mut changes = db.subscribe(Revision::NONE, Detail::Id).await?;
+    /// let mut changes = db.subscribe(Position::START, Detail::Id).await?;
     /// let web = Container::new("web", Runtime::new("runc"), Any::new("spec", b"{}"));
     /// db.namespace("k8s.io")?.create(web).await?;
     /// while let Some(change) = changes.next().await {
@@ -253,7 +253,12 @@ impl AsyncDb {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn subscribe(&self, from: Revision, detail: Detail) -> Result<AsyncSubscription> {
+    pub async fn subscribe(
+        &self,
+        from: impl Into<Position>,
+        detail: Detail,
+    ) -> Result<AsyncSubscription> {
+        let from = from.into();
         self.in_a_job(Operation::Follow, move |db| db.subscribe(from, detail))
             .await
             .map(AsyncSubscription::new)

@@ -11,7 +11,7 @@ use futures_core::Stream;
 use super::job::Job;
 use crate::api::changes::{Change, Subscription};
 use crate::model::error::{Error, Operation, Result};
-use crate::model::revision::Revision;
+use crate::model::position::Position;
 
 /// How long a thread waits for a change at a time. Shutting the runtime down waits that long at most.
 const WAIT: Duration = Duration::from_millis(200);
@@ -27,7 +27,7 @@ pub struct AsyncSubscription {
     subscription: Option<Subscription>,
     /// Waits for a change.
     job: Option<Job<Waited>>,
-    position: Revision,
+    position: Position,
 }
 
 type Waited = (Subscription, Result<Option<Change>>);
@@ -43,7 +43,7 @@ impl AsyncSubscription {
 
     /// From where to go on, once what was told so far is processed; see [`Subscription::position`].
     #[must_use]
-    pub fn position(&self) -> Revision {
+    pub fn position(&self) -> Position {
         self.position
     }
 

@@ -7,7 +7,6 @@ use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
 
 use crate::model::error::{Error, ErrorKind};
-use crate::model::revision::Revision;
 
 /// The metadata that tells the kind, since several have the same code.
 const KIND: &str = "bayplan-error-kind";
@@ -57,8 +56,9 @@ impl From<Error> for Status {
         if error.is_immutable_field() {
             metadata.insert(IMMUTABLE_FIELD, MetadataValue::from_static("true"));
         }
-        if let Some(revision) = error.follow_from() {
-            metadata.insert(FOLLOW_FROM, MetadataValue::from(revision.get()));
+        let position = error.follow_from().map(|position| position.to_string());
+        if let Some(Ok(position)) = position.map(MetadataValue::try_from) {
+            metadata.insert(FOLLOW_FROM, position);
         }
         status.set_source(Arc::new(error));
         status
@@ -86,9 +86,9 @@ impl TryFrom<Status> for Error {
             return Err(status);
         };
         let is_immutable_field = text(IMMUTABLE_FIELD).is_some();
-        let follow_from = text(FOLLOW_FROM).and_then(|number| number.parse().ok());
+        let follow_from = text(FOLLOW_FROM).and_then(|position| position.parse().ok());
         let error = match (kind, follow_from) {
-            (ErrorKind::Lagged, Some(from)) => Error::lagged(Revision::new(from), status.message()),
+            (ErrorKind::Lagged, Some(from)) => Error::lagged(from, status.message()),
             _ => Error::of_kind(kind, status.message()),
         };
         Ok(match is_immutable_field {
@@ -132,6 +132,8 @@ mod tests {
     use std::io;
 
     use super::*;
+    use crate::model::position::Position;
+    use crate::model::revision::Revision;
 
     /// What a client gets of a status.
     fn received(status: &Status) -> Status {
@@ -152,9 +154,10 @@ mod tests {
         let error = Error::of_kind(ErrorKind::InvalidArgument, "no").about_immutable_field();
         let back = Error::try_from(received(&Status::from(error))).unwrap();
         assert!(back.is_immutable_field());
-        let error = Error::lagged(Revision::new(7), "behind");
+        let from = Position::new(1 << 63, Revision::new(7), Revision::new(9));
+        let error = Error::lagged(from, "behind");
         let back = Error::try_from(received(&Status::from(error))).unwrap();
-        assert_eq!(back.follow_from(), Some(Revision::new(7)));
+        assert_eq!(back.follow_from(), Some(from));
     }
 
     #[test]

@@ -2,13 +2,14 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::list::{Entry, Known, LIST_MAX_COUNT, List, check_position};
-use super::news::{CommitMark, News};
+use super::news::{CommitMark, Listener};
 use crate::model::error::{Error, ErrorKind, Result};
-use crate::model::revision::Revision;
+use crate::model::position::{Origin, Position};
 use crate::session::process::{Own, Process};
 use crate::session::shared::Shared;
 use crate::session::txn::ReadTxn;
@@ -43,23 +44,27 @@ impl Until {
     }
 }
 
+/// Makes a change of what is stored now; none if that is gone. It is given where one is then.
+type Reads<'r, C> = &'r dyn Fn(&ReadTxn, &Entry, Position) -> Result<Option<C>>;
+
 /// Follows the changes of a store, each of them read into a `C`. It is no handle: the store can be closed.
 pub(crate) struct Follower<C> {
     store: Weak<Own<Shared>>,
-    news: Arc<News>,
+    news: Listener,
     process: Process,
+    path: Option<PathBuf>,
     /// How often to look for commits, if nobody tells of them.
     poll_interval: Option<Duration>,
-    /// Everything up to it was taken.
-    position: Revision,
-    /// Deletions up to it concern nothing that was taken.
-    deletions: Revision,
-    /// What was read and is not taken yet.
-    ready: VecDeque<(Revision, C)>,
+    /// Everything before it was taken.
+    position: Position,
+    /// What was read and is not taken yet, and where one is then.
+    ready: VecDeque<(Position, C)>,
     /// What is to be read after that.
     entries: VecDeque<Entry>,
-    /// The position when all of them are taken.
-    upto: Revision,
+    /// What the positions of both have in common.
+    origin: Origin,
+    /// Where one is when all of them are taken.
+    end: Position,
     /// The commit whose changes are all among them, or taken.
     seen: CommitMark,
     /// How many commits of this process were made when it last looked.
@@ -69,43 +74,40 @@ pub(crate) struct Follower<C> {
 }
 
 impl<C> Follower<C> {
-    /// Follows what changes after a revision.
+    /// Follows what changes after a position.
     ///
     /// # Errors
     ///
     /// `Lagged`.
-    pub(crate) fn new(store: &Arc<Own<Shared>>, from: Revision) -> Result<Self> {
+    pub(crate) fn new(store: &Arc<Own<Shared>>, from: Position) -> Result<Self> {
         check_position(&ReadTxn::begin(store)?, from)?;
         Ok(Self {
             store: Arc::downgrade(store),
-            news: Arc::clone(store.news()),
+            news: Listener::of(store.news()),
             process: store.process.clone(),
+            path: store.path.clone(),
             poll_interval: store.is_written_by_others().then_some(store.poll_interval),
             position: from,
-            deletions: from,
             ready: VecDeque::new(),
             entries: VecDeque::new(),
-            upto: from,
+            origin: Origin::of(from, store.history),
+            end: from,
             seen: CommitMark::Unknown,
             commits: 0,
             rests_until: None,
         })
     }
 
-    pub(crate) fn position(&self) -> Revision {
+    pub(crate) fn position(&self) -> Position {
         self.position
     }
 
-    /// The next change, if there is one in time. `read` makes it of what is stored now; none if that is gone.
-    pub(crate) fn next(
-        &mut self,
-        until: Until,
-        read: &dyn Fn(&ReadTxn, &Entry) -> Result<Option<C>>,
-    ) -> Result<Option<C>> {
+    /// The next change, if there is one in time.
+    pub(crate) fn next(&mut self, until: Until, read: Reads<'_, C>) -> Result<Option<C>> {
         loop {
             self.process.check_number()?;
-            if let Some((revision, change)) = self.ready.pop_front() {
-                self.position = revision;
+            if let Some((position, change)) = self.ready.pop_front() {
+                self.position = position;
                 self.settle();
                 return Ok(Some(change));
             }
@@ -122,7 +124,7 @@ impl<C> Follower<C> {
                 (Some(left), Some(interval)) => Some(left.min(interval)),
                 (left, interval) => left.or(interval),
             };
-            self.news.wait(self.commits, timeout);
+            self.news.news().wait(self.commits, timeout);
         }
     }
 
@@ -138,34 +140,31 @@ impl<C> Follower<C> {
         };
         let rest = until.left().map_or(rest, |left| rest.min(left));
         if !rest.is_zero() {
-            self.news.rest(rest);
+            self.news.news().rest(rest);
         }
     }
 
     /// If all of a list is taken, the follower is where that led.
     fn settle(&mut self) {
         if self.ready.is_empty() && self.entries.is_empty() {
-            self.position = self.position.max(self.upto);
+            self.position = self.end;
         }
     }
 
     /// Looks for changes, and reads some; false if there are none.
-    fn look(&mut self, read: &dyn Fn(&ReadTxn, &Entry) -> Result<Option<C>>) -> Result<bool> {
-        self.commits = self.news.commits();
+    fn look(&mut self, read: Reads<'_, C>) -> Result<bool> {
+        self.commits = self.news.news().commits();
         // Held until the store is let go.
-        let news = Arc::clone(&self.news);
+        let news = Arc::clone(self.news.news());
         let _reading = news.reading();
-        let store = self.store.upgrade().ok_or_else(closed)?;
-        let path = store.path().map(ToOwned::to_owned);
-        self.look_in(&store, read)
-            .map_err(|error| error.at(path.as_deref()))
+        let looked = match self.store.upgrade() {
+            Some(store) => self.look_in(&store, read),
+            None => Err(Error::new(ErrorKind::Unavailable, "the store was closed")),
+        };
+        looked.map_err(|error| error.at(self.path.as_deref()))
     }
 
-    fn look_in(
-        &mut self,
-        store: &Arc<Own<Shared>>,
-        read: &dyn Fn(&ReadTxn, &Entry) -> Result<Option<C>>,
-    ) -> Result<bool> {
+    fn look_in(&mut self, store: &Arc<Own<Shared>>, read: Reads<'_, C>) -> Result<bool> {
         let is_done = self.entries.is_empty();
         let last_commit = store.last_commit()?;
         if is_done && last_commit.is_same(&self.seen) {
@@ -174,14 +173,7 @@ impl<C> Follower<C> {
         let txn = ReadTxn::begin(store)?;
         if is_done {
             let begun = Instant::now();
-            let known = Known {
-                deletions: self.deletions,
-                ..Known::since(self.position)
-            };
-            let list = List::of(&txn, known, LIST_MAX_COUNT)?;
-            if self.position == Revision::NONE {
-                self.deletions = list.top; // Nothing of what is taken now was deleted by then.
-            }
+            let list = List::of(&txn, Known::since(self.position), LIST_MAX_COUNT)?;
             if self.poll_interval.is_some() {
                 let now = Instant::now();
                 self.rests_until = now.checked_add(now.duration_since(begun) * REST_FACTOR);
@@ -190,7 +182,7 @@ impl<C> Follower<C> {
                 true => CommitMark::Unknown,
                 false => last_commit,
             };
-            self.upto = list.upto;
+            (self.origin, self.end) = (list.origin, list.origin.at(list.end));
             self.entries = list.entries;
             if self.entries.is_empty() {
                 return store.check_unbroken().map(|()| false);
@@ -202,8 +194,11 @@ impl<C> Follower<C> {
             if changes.len() >= BATCH_MAX_COUNT {
                 break;
             }
-            match read(&txn, entry) {
-                Ok(change) => changes.extend(change.map(|change| (entry.revision, change))),
+            let position = self.origin.at(entry.revision);
+            match read(&txn, entry, position) {
+                Ok(change) => {
+                    changes.extend(change.map(|change| (position, change)));
+                }
                 // It is told when what is before it was taken.
                 Err(_) if !changes.is_empty() => break,
                 Err(error) => return Err(error),
@@ -215,10 +210,6 @@ impl<C> Follower<C> {
         self.ready.extend(changes);
         Ok(true)
     }
-}
-
-fn closed() -> Error {
-    Error::new(ErrorKind::Unavailable, "the store was closed")
 }
 
 impl<C> fmt::Debug for Follower<C> {

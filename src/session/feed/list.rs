@@ -3,6 +3,7 @@
 use std::collections::{BinaryHeap, VecDeque};
 
 use crate::model::error::{Error, Result};
+use crate::model::position::{Origin, Position};
 use crate::model::revision::Revision;
 use crate::query::{Moment, Scope};
 use crate::records::keys;
@@ -37,28 +38,19 @@ pub(crate) struct Entry {
     pub(crate) what: What,
 }
 
-/// What somebody knows who asks for changes.
+/// What somebody knows who asks for changes of a snapshot.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Known {
-    /// Everything up to this revision.
-    pub(crate) since: Revision,
-    /// Of the changes after it, those up to this revision.
+    /// Where it was before the snapshot was taken.
+    pub(crate) since: Position,
+    /// Of the changes after that, those up to this revision were told from the same snapshot.
     pub(crate) done: Revision,
-    /// Deletions up to this revision concern nothing that is known.
-    pub(crate) deletions: Revision,
 }
 
 impl Known {
-    pub(crate) fn since(since: Revision) -> Self {
-        Self {
-            since,
-            done: since,
-            deletions: since,
-        }
-    }
-
-    fn of_deletions(&self) -> Revision {
-        self.since.max(self.deletions)
+    pub(crate) fn since(since: Position) -> Self {
+        let done = since.revision();
+        Self { since, done }
     }
 }
 
@@ -66,10 +58,9 @@ impl Known {
 #[derive(Debug)]
 pub(crate) struct List {
     pub(crate) entries: VecDeque<Entry>,
-    /// The revision of the last change in the snapshot.
-    pub(crate) top: Revision,
-    /// From which revision to go on when all of them are done.
-    pub(crate) upto: Revision,
+    pub(crate) origin: Origin,
+    /// Up to which revision everything is known when all of them are done.
+    pub(crate) end: Revision,
     /// Whether there are more.
     pub(crate) is_cut: bool,
 }
@@ -81,7 +72,7 @@ impl List {
     ///
     /// `Lagged`; `Corrupt`, naming a record that is damaged so that nobody knows when it changed.
     pub(crate) fn of(txn: &ReadTxn, known: Known, max_count: usize) -> Result<Self> {
-        let forgotten = check_position(txn, known.of_deletions())?;
+        let forgotten = check_position(txn, known.since)?;
         let mut collected = Collected {
             known,
             max_count: max_count.max(1),
@@ -91,7 +82,7 @@ impl List {
             is_cut: false,
         };
         collected.take_deletions(txn)?;
-        match txn.shared().changed_since(known.since) {
+        match txn.shared().changed_since(known.since.revision()) {
             Some(keys) => collected.take_changed(txn, &keys)?,
             None => {
                 for name in txn.namespaces()? {
@@ -99,41 +90,53 @@ impl List {
                 }
             }
         }
-        Ok(collected.finish())
+        Ok(collected.finish(txn.shared().history))
     }
 }
 
-/// Whether everything is known that happened after a revision. Returns up to which revision deletions are forgotten.
+/// Whether everything is known that happened after a position. Returns up to which revision deletions are forgotten.
 ///
 /// # Errors
 ///
 /// `Lagged` if not.
-pub(crate) fn check_position(txn: &ReadTxn, since: Revision) -> Result<Revision> {
-    let position = contained(|| {
+pub(crate) fn check_position(txn: &ReadTxn, since: Position) -> Result<Revision> {
+    let bounds = contained(|| {
         let snapshot = txn.seen()?;
         let meta = snapshot.open_table(keys::META).or_fault()?;
         let below = Revision::new(revisions_below(snapshot)?);
         Ok((below, tombstones::forgotten(&meta)?))
     });
-    let (below, forgotten) = txn.believe(position)?;
-    if since == Revision::NONE {
+    let (below, forgotten) = txn.believe(bounds)?;
+    if since.revision() == Revision::NONE {
         return Ok(forgotten); // Who knows nothing misses no deletion.
     }
-    if since >= below {
+    let history = txn.shared().history;
+    if since.history().is_some_and(|of| of != history) {
         return Err(Error::lagged(
-            Revision::NONE,
+            Position::START,
             format!(
-                "the follower is at revision {since}, which this store has never had: it was restored, or is another \
-                 one. Forget what is known, and read the changes from revision 0"
+                "the position {since} is of another history than the store's, {history:016x}: the store was restored, or \
+                 is another one. Forget what is known, and read the changes from the start"
             ),
         ));
     }
-    if since < forgotten {
+    if since.deletions() >= below {
         return Err(Error::lagged(
-            forgotten,
+            Position::START,
             format!(
-                "the follower is at revision {since}, but deletions up to {forgotten} are forgotten: list everything, \
-                 then read the changes from revision {forgotten}; or forget what is known, and read them from 0"
+                "this store has never had the position {since}: it was restored, or is another one. Forget what is \
+                 known, and read the changes from the start"
+            ),
+        ));
+    }
+    if since.deletions() < forgotten {
+        let from = Position::new(history, forgotten, forgotten);
+        return Err(Error::lagged(
+            from,
+            format!(
+                "deletions up to revision {forgotten} are forgotten, and at the position {since} they are not all known: \
+                 list everything, then read the changes from {from}; or forget what is known, and read them from the \
+                 start"
             ),
         ));
     }
@@ -154,13 +157,15 @@ struct Collected {
 
 impl Collected {
     fn take_deletions(&mut self, txn: &ReadTxn) -> Result<()> {
-        let known = self.known.of_deletions();
-        if known == Revision::NONE {
-            return Ok(());
-        }
+        let Known { since, done } = self.known;
         let taken = contained(|| {
             let table = txn.seen()?.open_table(keys::TOMBSTONES).or_fault()?;
-            for deletion in tombstones::after(&table, known.max(self.known.done))? {
+            if since.revision() == Revision::NONE {
+                // What is deleted already was never known.
+                self.top = self.top.max(tombstones::last(&table)?.unwrap_or_default());
+                return Ok(());
+            }
+            for deletion in tombstones::after(&table, since.deletions().max(done))? {
                 let (revision, name) = deletion?;
                 self.take(revision, revision, name, What::Deleted);
                 if self.is_cut {
@@ -197,7 +202,8 @@ impl Collected {
         }
         for kind in txn.kinds(&name.namespace).map_err(in_namespace)? {
             let mut scope = Scope::all(&name.namespace, &kind);
-            scope.changed_after = Some(self.known.since).filter(|since| *since > Revision::NONE);
+            let since = self.known.since.revision();
+            scope.changed_after = Some(since).filter(|since| *since > Revision::NONE);
             let in_context =
                 |error: Error| in_namespace(error.of_record_kind(kind.of_collection()));
             for moment in txn.traverse::<Moment>(scope, false, None, usize::MAX) {
@@ -215,7 +221,8 @@ impl Collected {
     }
 
     fn take_change(&mut self, latest: Revision, created: Revision, name: Name) {
-        let Known { since, done, .. } = self.known;
+        let Known { since, done } = self.known;
+        let since = since.revision();
         if created > since {
             self.take(created, latest, name, What::Created);
         } else if latest > since {
@@ -246,13 +253,18 @@ impl Collected {
         }
     }
 
-    fn finish(self) -> List {
+    fn finish(self, history: u64) -> List {
         let mut entries = VecDeque::from(self.without_history);
         entries.extend(self.first.into_sorted_vec());
         let last = entries.back().map(|entry| entry.revision);
+        let since = self.known.since;
+        let deletions = match since.revision() {
+            Revision::NONE => self.top, // All that is told now is there.
+            _ => since.deletions(),
+        };
         List {
-            top: self.top,
-            upto: last.filter(|_| self.is_cut).unwrap_or(self.top),
+            origin: Origin { history, deletions },
+            end: last.filter(|_| self.is_cut).unwrap_or(self.top),
             is_cut: self.is_cut,
             entries,
         }

@@ -1,5 +1,6 @@
 //! Who waits for commits, and who wakes them.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{
     Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
 };
@@ -41,6 +42,7 @@ pub(crate) struct News {
     state: Mutex<State>,
     told: Condvar,
     recent: Mutex<Recent>,
+    followers: AtomicUsize,
     /// Held by who reads the store without being a handle of it, and by who closes it.
     reading: RwLock<()>,
 }
@@ -102,6 +104,27 @@ impl News {
     }
 }
 
+/// A follower's end of the news. While there is one, it is noted what changes.
+#[derive(Debug)]
+pub(crate) struct Listener(Arc<News>);
+
+impl Listener {
+    pub(crate) fn of(news: &Arc<News>) -> Self {
+        news.followers.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(news))
+    }
+
+    pub(crate) fn news(&self) -> &Arc<News> {
+        &self.0
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.0.followers.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// The open store's end of the news: once it is dropped, the store is closed.
 #[derive(Debug, Default)]
 pub(crate) struct Announcer(Arc<News>);
@@ -113,7 +136,7 @@ impl Announcer {
 
     /// Whether anybody follows.
     pub(crate) fn is_followed(&self) -> bool {
-        Arc::strong_count(&self.0) > 1
+        self.0.followers.load(Ordering::Relaxed) > 0
     }
 
     /// Before anybody can see them: these are the changes of a commit, if they were noted.

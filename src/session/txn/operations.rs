@@ -402,8 +402,12 @@ impl WriteTxn {
     /// Notes that something was deleted.
     fn bury(&self, deleted: &Name, revision: Revision) -> Result<()> {
         let max_count = self.shared.tombstones_max_count;
+        let kept_from = self.first_deletion.get().unwrap_or(revision);
+        self.first_deletion.set(Some(kept_from));
         let mut table = self.open_while_writing(TableCode::Tombstones)?;
-        if let Some(forgotten) = tombstones::bury(&mut table, revision, deleted, max_count)? {
+        if let Some(forgotten) =
+            tombstones::bury(&mut table, revision, deleted, kept_from, max_count)?
+        {
             let value = seal(meta::FORGOTTEN, &forgotten.get())?;
             let mut table = self.open_while_writing(TableCode::Meta)?;
             table.put(meta::FORGOTTEN, &value)?;

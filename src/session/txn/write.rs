@@ -48,6 +48,8 @@ pub struct WriteTxn {
     pub(super) draft: RefCell<Draft>,
     /// What it changes, if anybody follows.
     changed: RefCell<Option<Changed>>,
+    /// The revision of its first deletion.
+    pub(super) first_deletion: Cell<Option<Revision>>,
     stays_on_its_thread: PhantomData<*const ()>,
 }
 
@@ -66,6 +68,7 @@ impl WriteTxn {
             rows: RefCell::default(),
             draft: RefCell::new(shared.new_draft()),
             changed: RefCell::new(shared.new_changed()),
+            first_deletion: Cell::new(None),
             stays_on_its_thread: PhantomData,
         })
     }

@@ -10,8 +10,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bayplan::{
-    Any, AsyncDb, AsyncNamespace, Container, Db, Detail, Error, ErrorKind, Filters, Resource,
-    Result, Revision, Rules, Runtime, Subject,
+    Any, AsyncDb, AsyncNamespace, Container, Db, Detail, Error, ErrorKind, Filters, Position,
+    Resource, Result, Rules, Runtime, Subject,
 };
 use bayplan_conformance as conformance;
 use tokio::runtime::Runtime as Tokio;
@@ -407,7 +407,7 @@ fn changes_are_awaited_and_none_is_lost_when_a_future_is_dropped() {
     let tokio = tokio_with(8);
     tokio.block_on(async {
         let db = AsyncDb::from(Db::in_memory().unwrap());
-        let mut changes = db.subscribe(Revision::NONE, Detail::Id).await.unwrap();
+        let mut changes = db.subscribe(Position::START, Detail::Id).await.unwrap();
         let writer = tokio::spawn({
             let db = db.clone();
             async move {
@@ -428,7 +428,7 @@ fn changes_are_awaited_and_none_is_lost_when_a_future_is_dropped() {
                 continue;
             };
             let change = change.unwrap().unwrap();
-            assert_eq!(changes.position(), change.revision);
+            assert_eq!(changes.position(), change.position);
             if let Subject::Container { id, .. } = change.subject {
                 told.push(id);
             }
@@ -446,7 +446,7 @@ fn a_runtime_shuts_down_though_somebody_waits_for_a_change() {
     let tokio = tokio_with(4);
     let db = AsyncDb::from(Db::in_memory().unwrap());
     let mut changes = tokio
-        .block_on(db.subscribe(Revision::NONE, Detail::Id))
+        .block_on(db.subscribe(Position::START, Detail::Id))
         .unwrap();
     tokio.block_on(async {
         let waiting = tokio::time::timeout(Duration::from_millis(20), changes.next());

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use bayplan::{
-    Container, Db, Detail, ErrorKind, FieldMask, Filters, Labels, Namespace, ReadTxn, Revision,
+    Container, Db, Detail, ErrorKind, FieldMask, Filters, Labels, Namespace, Position, ReadTxn,
     Subscription, WriteTxn,
 };
 use fork::Fork;
@@ -89,7 +89,7 @@ impl Handles {
         let store = db.namespace(NAMESPACE).unwrap();
         Self {
             snapshot: db.read().unwrap(),
-            subscription: db.subscribe(Revision::NONE, Detail::Whole).unwrap(),
+            subscription: db.subscribe(Position::START, Detail::Whole).unwrap(),
             store,
             db,
         }
@@ -139,7 +139,7 @@ impl Handles {
     }
 
     fn try_following(&mut self) -> Result<(), String> {
-        let (db, snapshot, from) = (&self.db, &self.snapshot, Revision::NONE);
+        let (db, snapshot, from) = (&self.db, &self.snapshot, Position::START);
         refused("changes_since", db.changes_since(from, Detail::Id))?;
         refused(
             "changes_since of a snapshot",

@@ -9,7 +9,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bayplan::{Db, Detail, FieldMask, Revision};
+use bayplan::{Db, Detail, FieldMask, Position};
 
 use crate::sample::{Contents, marked};
 use crate::seed::{Progress, Seed, count_from_env, tell};
@@ -44,7 +44,7 @@ fn kill_at_any_moment_keeps_every_acknowledged_container() {
     drop(Db::create(&path).unwrap());
     let mut model = Model::default();
     let mut followed = Contents::default();
-    let mut position = Revision::NONE;
+    let mut position = Position::START;
     let mut progress = Progress::new("kills");
     let (mut in_flight, mut readers) = (0, 0);
     for kill in 0..kills {

@@ -17,8 +17,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bayplan::{
-    Any, Change, Container, Db, Detail, ErrorKind, Event, FieldMask, Found, Result, Revision,
-    Runtime, Share, Subject, Subscription,
+    Any, Change, Container, Db, Detail, ErrorKind, Event, FieldMask, Found, Position, Result,
+    Revision, Runtime, Share, Subject, Subscription,
 };
 
 use crate::seed::{Seed, count_from_env, tell};
@@ -311,7 +311,7 @@ impl Reports {
 #[derive(Default)]
 struct Follower {
     open: Option<(Db, Subscription)>,
-    position: Revision,
+    position: Position,
     known: BTreeMap<String, Revision>,
     changes: u64,
 }
@@ -334,8 +334,11 @@ impl Follower {
                 break;
             };
             let before = self.position;
-            assert!(change.revision > before, "{change:?} after {before}");
-            self.position = change.revision;
+            assert!(
+                change.revision > before.revision(),
+                "{change:?} after {before}"
+            );
+            self.position = change.position;
             self.changes += 1;
             take(&mut self.known, change);
         }

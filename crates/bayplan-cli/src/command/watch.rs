@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use bayplan::{
-    Change, Container, ContainerHeader, Db, Detail, Event, Filters, Found, Labels, Record,
-    RecordHeader, Revision, Share, Stored, Subject,
+    Change, Container, ContainerHeader, Db, Detail, Event, Filters, Found, Labels, Position,
+    Record, RecordHeader, Revision, Share, Stored, Subject,
 };
 use serde::Serialize;
 
@@ -20,9 +20,9 @@ use crate::{filters, json, text};
 ///
 /// With filters it prints only containers that match. One that no longer does is `unmatched`.
 ///
-/// The revision at the beginning of a line is where to go on: `--since` with that of the last line misses
+/// The position of a line, which --format ndjson prints, is where to go on: `--since` with that of the last line misses
 /// nothing, also after a restart of this command or of the host. The store remembers the last 10,000 deletions; who
-/// missed more is told.
+/// missed more is told. The REVISION of a line does as well, but nobody notices then if the store was replaced by another.
 ///
 /// To watch, the store must be shared, by `bayplan share readers` or `processes`. With --once it need not be.
 #[derive(Debug, clap::Args)]
@@ -47,9 +47,9 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "filters")]
     all_kinds: bool,
 
-    /// Begin with what changed after this revision; with 0 after all that is stored now
-    #[arg(long, value_name = "REVISION")]
-    since: Option<u64>,
+    /// Begin with what changed after this position, or revision; with 0 with all that is stored now
+    #[arg(long, value_name = "POSITION")]
+    since: Option<Position>,
 
     /// Print what has changed so far, and end
     #[arg(long, requires = "since")]
@@ -85,14 +85,15 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
         all_kinds: args.all_kinds,
         filters,
         matched: BTreeSet::new(),
-        is_all_seen: args.since.is_none_or(|since| since == 0),
+        is_all_seen: args.since.is_none_or(|since| since == Position::START),
         format: args.format,
     };
     if args.once {
         return kept_back(io, |io| {
+            let changes = db.changes_since(args.since.unwrap_or_default(), watch.detail());
+            let changes = changes.map_err(missed)?;
             watch.begin(io)?;
-            let changes = db.changes_since(since(&args), watch.detail());
-            for change in changes.map_err(missed)? {
+            for change in changes {
                 watch.tell(change.map_err(missed)?, io)?;
             }
             Ok(Exit::Done)
@@ -106,21 +107,17 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
             "share it by `bayplan share readers`, or print what has changed so far by --once",
         ));
     }
-    watch.begin(io)?;
     let from = match args.since {
-        Some(_) => since(&args),
+        Some(since) => since,
         None => watch.now(&db)?,
     };
     let mut changes = db.subscribe(from, watch.detail()).map_err(missed)?;
+    watch.begin(io)?;
     loop {
         let change = changes.recv().map_err(missed)?;
         watch.tell(change, io)?;
         io.out.flush()?;
     }
-}
-
-fn since(args: &Args) -> Revision {
-    args.since.map_or(Revision::NONE, Revision::new)
 }
 
 /// A failure to follow.
@@ -155,12 +152,12 @@ impl Watch {
     }
 
     /// Where to begin to be told of what happens from now on.
-    fn now(&mut self, db: &Db) -> Result<Revision> {
+    fn now(&mut self, db: &Db) -> Result<Position> {
         let detail = match self.filters.is_all() {
             true => Detail::Id,
             false => self.detail(),
         };
-        let mut changes = db.changes_since(Revision::NONE, detail).map_err(missed)?;
+        let mut changes = db.changes_since(Position::START, detail).map_err(missed)?;
         for change in &mut changes {
             self.event(&change.map_err(missed)?);
         }
@@ -245,6 +242,7 @@ fn name<T>(event: &Event<T>) -> &'static str {
 /// A change, as it is printed.
 #[derive(Serialize)]
 struct Line {
+    position: Position,
     revision: Revision,
     event: &'static str,
     namespace: String,
@@ -263,6 +261,7 @@ struct Line {
 impl Line {
     fn of(event: &'static str, change: Change) -> Self {
         let mut line = Self {
+            position: change.position,
             revision: change.revision,
             event,
             namespace: change.namespace.to_string(),

@@ -110,9 +110,11 @@ fn it_goes_on_where_it_was_and_tells_everything_that_it_is_asked_for() {
         [("created", None), ("created", Some("a")), ("created", None)]
     );
     assert_eq!(lines[1]["container"]["id"], "a");
-    let last = lines[2]["revision"].to_string();
+    let last = lines[2]["position"].as_str().unwrap();
+    let revision = lines[2]["revision"].to_string();
+    assert!(last.ends_with(&format!(":{revision}")), "{last}");
     place.ok(&["rm", "a"], "");
-    let since = place.prints(&[&all[..], &[&last]].concat());
+    let since = place.prints(&[&all[..], &[last]].concat());
     let words: Vec<_> = since
         .lines()
         .nth(1)
@@ -122,6 +124,7 @@ fn it_goes_on_where_it_was_and_tells_everything_that_it_is_asked_for() {
         .collect();
     assert_eq!(words, ["deleted", "default/a", "-"]);
     assert_eq!(since.lines().count(), 2);
+    assert_eq!(place.prints(&[&all[..], &[&revision]].concat()), since);
 }
 
 #[test]
@@ -133,11 +136,23 @@ fn who_cannot_follow_is_told_what_to_do() {
     let run = place.run(&["watch", "--once", "--since", "123456"]);
     assert_eq!(run.code, 1);
     assert!(
-        run.err.contains("which this store has never had"),
+        run.err
+            .contains("this store has never had the position 123456"),
         "{}",
         run.err
     );
     assert!(run.err.contains("--since 0"), "{}", run.err);
+    assert_eq!(run.out, "");
+    let other = "00000000000000ab:1";
+    let run = place.run(&["watch", "--once", "--since", other]);
+    assert_eq!(run.code, 1);
+    assert!(run.err.contains("of another history"), "{}", run.err);
+    let run = place.run(&["watch", "--once", "--since", "yesterday"]);
+    assert!(
+        run.err.contains("\"yesterday\" is no position"),
+        "{}",
+        run.err
+    );
     let run = place.run(&["watch", "-A", "-n", "x"]);
     assert!(run.err.contains("-A means all"), "{}", run.err);
 }
