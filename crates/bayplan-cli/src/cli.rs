@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::command::{
-    backup, check, compact, completions, create, dump, info, init, label, load, ls, man,
-    namespaces, restore, rm, salvage, share, stats, update, watch,
+    backup, check, compact, completions, create, diff, dump, hash, info, init, label, load, ls,
+    man, namespaces, restore, rm, salvage, share, stats, update, watch, why,
 };
 
 const AFTER_HELP: &str = "\
@@ -19,7 +19,7 @@ Environment:
 
 Exit codes:
   0  done
-  1  an error, also in how the command was written
+  1  an error, also in how the command was written; of diff, that something differs
   2  something in the file is damaged, or was not salvaged for certain
   3  the file is locked by another process
   4  the file, or the dump, is of a version that this program does not read
@@ -35,7 +35,9 @@ Examples:
   bayplan label web tier=front app=
   bayplan rm web
   bayplan watch -A
+  bayplan why image docker.io/library/nginx:1.29
   bayplan backup /var/backups/meta.redb
+  bayplan diff /var/backups/meta.redb
 
 Options may stand before or after the other arguments. An ID may also be written NAMESPACE/ID.
 For info, label, update and rm the beginning of an id is enough if only one container's id begins
@@ -174,6 +176,7 @@ pub(crate) enum ContainerCommand {
     #[command(visible_aliases = ["delete", "del", "remove"])]
     Rm(rm::Args),
     Watch(watch::Args),
+    Why(why::Args),
 }
 
 /// The commands for a whole store.
@@ -186,6 +189,8 @@ pub(crate) enum ToolCommand {
     Restore(restore::Args),
     Dump(dump::Args),
     Load(load::Args),
+    Diff(diff::Args),
+    Hash(hash::Args),
     Salvage(salvage::Args),
 }
 

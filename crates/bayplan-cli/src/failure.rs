@@ -55,6 +55,14 @@ impl Failure {
         self
     }
 
+    /// The same failure with another exit code.
+    pub(crate) fn with_exit(mut self, code: Exit) -> Self {
+        if let Self::Told { exit, .. } = &mut self {
+            *exit = code;
+        }
+        self
+    }
+
     /// The same failure, with advice if the file is damaged.
     pub(crate) fn if_damaged(self, advice: &str) -> Self {
         match self.exit() {

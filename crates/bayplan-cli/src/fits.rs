@@ -45,7 +45,15 @@ fn against_namespace(command: &Command) -> Option<Misfit> {
         {
             TWO_NAMESPACES
         }
-        Command::Container(_) | Command::Containers(_) | Command::Tool(ToolCommand::Dump(_)) => {
+        Command::Container(ContainerCommand::Why(args))
+        | Command::Containers(ContainerCommand::Why(args))
+            if args.all_namespaces =>
+        {
+            TWO_NAMESPACES
+        }
+        Command::Container(_)
+        | Command::Containers(_)
+        | Command::Tool(ToolCommand::Diff(_) | ToolCommand::Dump(_) | ToolCommand::Hash(_)) => {
             return None;
         }
         Command::Namespaces(_) => Misfit {

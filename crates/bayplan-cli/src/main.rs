@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 mod cli;
 mod command;
+mod content;
 mod edited;
 mod failure;
 mod filters;

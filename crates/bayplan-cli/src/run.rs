@@ -8,8 +8,8 @@ use clap::error::ErrorKind;
 
 use crate::cli::{Cli, Command, ContainerCommand, Global, ToolCommand};
 use crate::command::{
-    backup, check, compact, completions, create, dump, info, init, label, load, ls, man,
-    namespaces, restore, rm, salvage, share, stats, update, watch,
+    backup, check, compact, completions, create, diff, dump, hash, info, init, label, load, ls,
+    man, namespaces, restore, rm, salvage, share, stats, update, watch, why,
 };
 use crate::failure::{Exit, Result, say};
 use crate::spool::Spool;
@@ -84,6 +84,7 @@ fn container(command: ContainerCommand, global: &Global, io: &mut Io<'_>) -> Res
         ContainerCommand::Update(args) => update::run(args, global, io),
         ContainerCommand::Rm(args) => rm::run(args, global, io),
         ContainerCommand::Watch(args) => watch::run(args, global, io),
+        ContainerCommand::Why(args) => why::run(args, global, io),
     }
 }
 
@@ -96,6 +97,8 @@ fn tool(command: ToolCommand, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
         ToolCommand::Restore(args) => restore::run(args, global, io),
         ToolCommand::Dump(args) => dump::run(args, global, io),
         ToolCommand::Load(args) => load::run(args, global, io),
+        ToolCommand::Diff(args) => diff::run(args, global, io),
+        ToolCommand::Hash(args) => hash::run(args, global, io),
         ToolCommand::Salvage(args) => salvage::run(args, global, io),
     }
 }
