@@ -1,10 +1,11 @@
 //! The command line and its help.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use tempfile::TempDir;
 
 use crate::command::{
     backup, check, compact, completions, create, diff, dump, hash, info, init, label, load, ls,
@@ -78,6 +79,8 @@ pub(crate) struct Global {
     pub(crate) namespace: Option<OsString>,
 
     /// How long to wait for a file that is in use [default: 0, or 5 if processes share it]
+    ///
+    /// Without it, commands that only read look into a copy of a file that a process has to itself.
     #[arg(long, value_name = "SECONDS", global = true)]
     pub(crate) timeout: Option<u64>,
 
@@ -92,9 +95,24 @@ pub(crate) struct Global {
     #[arg(long, global = true)]
     pub(crate) exact: bool,
 
+    /// Read no copy of a store that another process has to itself: fail instead
+    ///
+    /// Commands that only read make a private copy of such a file, and remove it. That process goes on meanwhile. With
+    /// --timeout they wait for the file itself.
+    #[arg(long, global = true)]
+    pub(crate) no_copy: bool,
+
     /// The error of damaged pages, if there are any.
     #[arg(skip)]
     pub(crate) damage: OnceCell<String>,
+
+    /// Why a copy is read, if one is.
+    #[arg(skip)]
+    pub(crate) copied: OnceCell<String>,
+
+    /// Where copies are until the command ends.
+    #[arg(skip)]
+    pub(crate) copies: RefCell<Vec<TempDir>>,
 }
 
 /// The library's rules, with their names on the command line.

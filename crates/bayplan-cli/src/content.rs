@@ -8,7 +8,6 @@ use crate::cli::Global;
 use crate::failure::{Failure, Result};
 use crate::input::is_stream;
 use crate::run::Io;
-use crate::store::ADVICE;
 use bayplan::ReadTxn;
 
 /// How a store begins; a dump does not.
@@ -39,9 +38,7 @@ impl Content {
             .read_to_end(&mut head);
         read.map_err(cannot)?;
         if head == STORE {
-            let db = global.builder().open_read_only(path);
-            let db = db.map_err(|error| Failure::from(error).if_damaged(ADVICE))?;
-            return Self::of_store(db);
+            return Self::of_store(global.open_other_to_copy(path)?);
         }
         Self::load(head.chain(file), global)
     }

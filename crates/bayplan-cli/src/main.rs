@@ -6,6 +6,7 @@ use std::process::ExitCode;
 mod cli;
 mod command;
 mod content;
+mod copy;
 mod edited;
 mod failure;
 mod filters;

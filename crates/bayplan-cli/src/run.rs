@@ -51,22 +51,26 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>, io: &mut Io<'_>) -> 
 
 fn command(cli: Cli, io: &mut Io<'_>) -> Result<Exit> {
     fits::check(&cli)?;
-    if matches!(cli.command, Command::Init(_) | Command::Tool(_)) {
-        unfinished::remove_when_ended();
-    }
+    unfinished::remove_when_ended();
     let global = &cli.global;
+    let is_check = matches!(cli.command, Command::Check(_));
     let exit = match cli.command {
         Command::Init(args) => init::run(args, global),
         Command::Container(command) | Command::Containers(command) => {
             container(command, global, io)
         }
         Command::Namespaces(args) => namespaces::run(args, global, io),
-        Command::Check(args) => return check::run(args, global, io),
+        Command::Check(args) => check::run(args, global, io),
         Command::Tool(command) => tool(command, global, io),
         Command::Completions(args) => completions::run(args, io),
         Command::Man(args) => man::run(args, io),
     };
-    if global.damage.get().is_none() {
+    if let Some(locked) = global.copied.get() {
+        let text = format!("{locked}: this is from a copy of its last commit");
+        say(io.err, &text);
+    }
+    // It reports damage itself.
+    if global.damage.get().is_none() || is_check {
         return exit;
     }
     let text = "pages of the file are damaged, so something may be missing here: `bayplan check` \

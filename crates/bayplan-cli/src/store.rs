@@ -8,6 +8,7 @@ use std::time::Duration;
 use bayplan::{Builder, Db, ErrorKind, Maintenance};
 
 use crate::cli::Global;
+use crate::copy;
 use crate::failure::{Exit, Failure, Result};
 use crate::input::must_be_file;
 
@@ -92,9 +93,12 @@ impl Global {
     }
 
     /// Opens the store for a command that only reads. If pages are damaged, the rest can still be read, and
-    /// the damage is remembered.
+    /// the damage is remembered. Of a store that another process has to itself, a copy is read.
     pub(crate) fn open_to_read(&self) -> Result<Db> {
         match self.with_file(|builder, path| builder.open_read_only(path)) {
+            Err(failure) if failure.exit() == Exit::Locked => {
+                self.open_copy(&self.path()?, failure)
+            }
             Err(failure) if failure.exit() == Exit::Damaged => {
                 let lenient = self
                     .with_file(|builder, path| builder.check_integrity(false).open_read_only(path));
@@ -117,10 +121,41 @@ impl Global {
     }
 
     /// Opens the store for a command that reads everything, and must not silently miss something because of
-    /// damage.
+    /// damage. Of a store that another process has to itself, a copy is read.
     pub(crate) fn open_to_copy(&self) -> Result<Db> {
+        match self.open_itself() {
+            Err(failure) if failure.exit() == Exit::Locked => {
+                self.open_copy(&self.path()?, failure)
+            }
+            opened => opened,
+        }
+    }
+
+    /// Opens another store for such a command.
+    pub(crate) fn open_other_to_copy(&self, path: &Path) -> Result<Db> {
+        let opened = self.builder().open_read_only(path).map_err(Failure::from);
+        match opened {
+            Err(failure) if failure.exit() == Exit::Locked => self.open_copy(path, failure),
+            opened => opened.map_err(|failure| failure.if_damaged(ADVICE)),
+        }
+    }
+
+    /// The same, but never a copy of it.
+    pub(crate) fn open_itself(&self) -> Result<Db> {
         self.with_file(|builder, path| builder.open_read_only(path))
             .map_err(|failure| failure.if_damaged(ADVICE))
+    }
+
+    /// Opens a copy of the store, unless the caller wants to wait for the store itself. That it is a copy is remembered.
+    fn open_copy(&self, path: &Path, locked: Failure) -> Result<Db> {
+        if self.no_copy || self.timeout.is_some() {
+            return Err(locked);
+        }
+        let note = locked.message();
+        let (db, directory) = copy::open(&self.builder(), path, locked)?;
+        self.copies.borrow_mut().push(directory);
+        self.copied.get_or_init(|| note);
+        Ok(db)
     }
 
     /// Does something with the database file, which must exist.

@@ -30,7 +30,7 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
     let advice = "a backup is verified where it is written: name a file; `bayplan dump` writes to \
                   standard output";
     must_be_file(&args.file, "the backup", advice)?;
-    let db = global.open_to_copy()?;
+    let db = global.open_itself()?;
     let mut meter = Meter::new(io.err, io.terminals.err, "backing up", "keys");
     let report = db
         .backup(&args.file, |progress| meter.show(progress))

@@ -32,7 +32,7 @@ pub(crate) fn run(_: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
         false if is_told || is_damaged => "damaged, something may be missing that cannot be named",
         false => "not verified, the file is written all the time",
     };
-    let path = info.path.unwrap_or_default();
+    let path = global.path()?;
     let rules = serde_json::to_value(info.rules).unwrap_or_default();
     let mut rows = vec![
         ("file", path.display().to_string()),

@@ -43,8 +43,8 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
     match args.format {
         Format::Json => writeln!(io.out, "{}", json::pretty(&json::of(&stats)?, 0))?,
         Format::Table => {
-            let path = db.info().path.unwrap_or_default();
-            summary::write(&rows(&stats, path.display().to_string()), io.out)?;
+            let path = global.path()?.display().to_string();
+            summary::write(&rows(&stats, path), io.out)?;
             writeln!(io.out)?;
             namespaces(&stats).write(io.out)?;
             writeln!(io.out)?;

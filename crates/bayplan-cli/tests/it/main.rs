@@ -10,6 +10,7 @@
 mod backup;
 mod check;
 mod compact;
+mod copy;
 mod create;
 mod diff;
 mod docs;

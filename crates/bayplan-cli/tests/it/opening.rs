@@ -136,7 +136,8 @@ fn a_locked_file_names_the_process_and_does_not_hang() {
         std::process::id()
     );
     for args in [&["ls"][..], &["rm", "web"], &["check"], &["info", "web"]] {
-        place.fails(args, 3, &text);
+        place.fails(&[args, &["--no-copy"]].concat(), 3, &text);
+        place.fails(&[args, &["--timeout", "0"]].concat(), 3, &text);
     }
     thread::scope(|scope| {
         let waiting = scope.spawn(|| place.run(&["ls", "-q", "--timeout", "60"]));
