@@ -8,8 +8,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 use tempfile::TempDir;
 
 use crate::command::{
-    backup, check, compact, completions, create, diff, dump, hash, info, init, label, load, ls,
-    man, namespaces, restore, rm, salvage, share, stats, update, watch, why,
+    backup, check, compact, completions, create, diff, dump, edit, hash, info, init, label, load,
+    ls, man, namespaces, restore, rm, salvage, share, stats, update, watch, why,
 };
 
 const AFTER_HELP: &str = "\
@@ -86,7 +86,7 @@ pub(crate) struct Global {
 
     /// What an update may change [default: as the file was created]
     ///
-    /// `init` stores it in the new file. For `update` and `label` it applies to that command only.
+    /// `init` stores it in the new file. For `update`, `edit` and `label` it applies to that command only.
     /// `salvage` uses it if the damaged file has lost its own. Other commands refuse it.
     #[arg(long, value_name = "RULES", global = true)]
     pub(crate) rules: Option<Rules>,
@@ -191,6 +191,7 @@ pub(crate) enum ContainerCommand {
     Info(info::Args),
     Label(label::Args),
     Update(update::Args),
+    Edit(edit::Args),
     #[command(visible_aliases = ["delete", "del", "remove"])]
     Rm(rm::Args),
     Watch(watch::Args),

@@ -86,8 +86,12 @@ fn against_rules(command: &Command) -> Option<Misfit> {
     let misfit = match command {
         // Salvage needs rules if the file has lost its own.
         Command::Init(_)
-        | Command::Container(ContainerCommand::Update(_) | ContainerCommand::Label(_))
-        | Command::Containers(ContainerCommand::Update(_) | ContainerCommand::Label(_))
+        | Command::Container(
+            ContainerCommand::Update(_) | ContainerCommand::Edit(_) | ContainerCommand::Label(_),
+        )
+        | Command::Containers(
+            ContainerCommand::Update(_) | ContainerCommand::Edit(_) | ContainerCommand::Label(_),
+        )
         | Command::Tool(ToolCommand::Salvage(_)) => return None,
         Command::Tool(ToolCommand::Load(_)) => Misfit {
             why: "--rules cannot be used here: the new store has the rules of the one that was \
@@ -108,7 +112,7 @@ fn against_rules(command: &Command) -> Option<Misfit> {
         | Command::Completions(_)
         | Command::Man(_) => Misfit {
             why: "--rules cannot be used here: they say what an update may change",
-            advice: "leave it out; `init`, `update`, `label` and `salvage` take it",
+            advice: "leave it out; `init`, `update`, `edit`, `label` and `salvage` take it",
         },
     };
     Some(misfit)

@@ -8,8 +8,8 @@ use clap::error::ErrorKind;
 
 use crate::cli::{Cli, Command, ContainerCommand, Global, ToolCommand};
 use crate::command::{
-    backup, check, compact, completions, create, diff, dump, hash, info, init, label, load, ls,
-    man, namespaces, restore, rm, salvage, share, stats, update, watch, why,
+    backup, check, compact, completions, create, diff, dump, edit, hash, info, init, label, load,
+    ls, man, namespaces, restore, rm, salvage, share, stats, update, watch, why,
 };
 use crate::failure::{Exit, Result, say};
 use crate::spool::Spool;
@@ -86,6 +86,7 @@ fn container(command: ContainerCommand, global: &Global, io: &mut Io<'_>) -> Res
         ContainerCommand::Info(args) => info::run(args, global, io),
         ContainerCommand::Label(args) => label::run(args, global, io),
         ContainerCommand::Update(args) => update::run(args, global, io),
+        ContainerCommand::Edit(args) => edit::run(args, global, io),
         ContainerCommand::Rm(args) => rm::run(args, global, io),
         ContainerCommand::Watch(args) => watch::run(args, global, io),
         ContainerCommand::Why(args) => why::run(args, global, io),

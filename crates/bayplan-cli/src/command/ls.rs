@@ -1,16 +1,21 @@
 //! `bayplan ls`
 
+use std::cmp::Ordering;
+use std::mem;
 use std::ops::ControlFlow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bayplan::{ContainerHeader, Detail, Error, Filters, Found, ReadStore, Selection};
 use serde::Serialize;
 
-use crate::cli::{Format, Global};
+use crate::cli::Global;
 use crate::failure::{Exit, Failure, Result, say};
 use crate::run::{Io, kept_back};
 use crate::table::{Table, age};
 use crate::{filters, json, note, text};
+
+/// How times are printed: one word, to the second.
+const TIME: &str = "%Y-%m-%dT%H:%M:%SZ";
 
 /// List containers
 ///
@@ -35,6 +40,7 @@ Examples:
   bayplan ls
   bayplan ls 'labels.app==nginx,image~=1.29' 'id~=^db-'
   bayplan ls -A --labels
+  bayplan ls -L app,tier --sort-by created --reverse
   bayplan ls -q --strict-filters 'labels.tier!=prod' | xargs bayplan info --exact
   bayplan ls --limit 100 --after web-41 --format json")]
 pub(crate) struct Args {
@@ -58,6 +64,18 @@ pub(crate) struct Args {
     #[arg(long)]
     labels: bool,
 
+    /// Add a column to the table for the label with this key; may be repeated
+    #[arg(short = 'L', long, value_name = "KEY", value_delimiter = ',')]
+    label_columns: Vec<String>,
+
+    /// Print in this order, the lowest first; by default in that of ids
+    #[arg(long, value_name = "FIELD", conflicts_with_all = ["limit", "after"])]
+    sort_by: Option<Order>,
+
+    /// With --sort-by, the highest first
+    #[arg(long, requires = "sort_by")]
+    reverse: bool,
+
     /// Refuse filters on fields that no container can have, instead of warning
     #[arg(long)]
     strict_filters: bool,
@@ -69,6 +87,38 @@ pub(crate) struct Args {
     /// Begin after this id, which need not exist; with -A after NAMESPACE/ID
     #[arg(long, value_name = "ID")]
     after: Option<String>,
+}
+
+/// How to print the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// Columns for people
+    Table,
+    /// More columns, and times in place of ages
+    Wide,
+    /// One array
+    Json,
+    /// One object per line
+    Ndjson,
+}
+
+impl Format {
+    fn is_table(self) -> bool {
+        matches!(self, Self::Table | Self::Wide)
+    }
+}
+
+/// By what to sort.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Order {
+    /// The id
+    Id,
+    /// The image
+    Image,
+    /// When it was created
+    Created,
+    /// When it was last updated
+    Updated,
 }
 
 pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
@@ -106,7 +156,7 @@ fn list(
         let store = snapshot.namespace(namespace)?;
         let _ = list.visit(&store, after.as_deref(), filters)?;
     }
-    let is_table = matches!(list.printer, Printer::Table(_));
+    let is_table = matches!(list.printer, Printer::Table(..));
     let listed = list.listed;
     let exit = list.finish()?;
     if is_table && listed == 0 && !args.all_namespaces {
@@ -147,7 +197,7 @@ struct Row<'a> {
 
 enum Printer {
     Ids,
-    Table(Table),
+    Table(Vec<Column>, Table),
     Json(json::Array),
     Ndjson,
 }
@@ -157,6 +207,8 @@ struct List<'a, 'io> {
     printer: Printer,
     args: &'a Args,
     io: &'a mut Io<'io>,
+    /// What is to be printed once all is known, if it is to be sorted.
+    kept: Vec<(String, ContainerHeader)>,
     listed: usize,
     last: String,
     has_more: bool,
@@ -166,25 +218,23 @@ struct List<'a, 'io> {
 
 impl<'a, 'io> List<'a, 'io> {
     fn new(args: &'a Args, io: &'a mut Io<'io>) -> Self {
-        let columns = [
-            "NAMESPACE",
-            "CONTAINER",
-            "IMAGE",
-            "RUNTIME",
-            "AGE",
-            "LABELS",
-        ];
-        let shown = shown(args, columns);
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         Self {
             printer: match args.format {
                 _ if args.quiet => Printer::Ids,
-                Format::Table => Printer::Table(Table::new(&shown)),
+                Format::Table | Format::Wide => {
+                    let columns = Column::all(args);
+                    let names: Vec<_> = columns.iter().map(Column::name).collect();
+                    let names: Vec<_> = names.iter().map(String::as_str).collect();
+                    let table = Table::new(&names);
+                    Printer::Table(columns, table)
+                }
                 Format::Json => Printer::Json(json::Array::default()),
                 Format::Ndjson => Printer::Ndjson,
             },
             args,
             io,
+            kept: Vec::new(),
             listed: 0,
             last: String::new(),
             has_more: false,
@@ -215,7 +265,10 @@ impl<'a, 'io> List<'a, 'io> {
                         return Ok(ControlFlow::Break(()));
                     }
                     self.listed += 1;
-                    self.print(&namespace, &header)?;
+                    match self.args.sort_by {
+                        Some(_) => self.kept.push((namespace.clone(), header)),
+                        None => self.print(&namespace, &header)?,
+                    }
                 }
                 Found::Damaged(damaged) => self.report(damaged.error),
                 _ => {}
@@ -230,16 +283,26 @@ impl<'a, 'io> List<'a, 'io> {
         self.exit = self.exit.max(failure.exit());
     }
 
-    fn finish(self) -> Result<Exit> {
+    fn finish(mut self) -> Result<Exit> {
+        let mut kept = mem::take(&mut self.kept);
+        if let Some(order) = self.args.sort_by {
+            kept.sort_by(|(_, one), (_, other)| order.compare(one, other));
+        }
+        if self.args.reverse {
+            kept.reverse();
+        }
+        for (namespace, header) in kept {
+            self.print(&namespace, &header)?;
+        }
         let out = &mut *self.io.out;
         match self.printer {
-            Printer::Table(table) => table.write(out)?,
+            Printer::Table(_, table) => table.write(out)?,
             Printer::Json(array) => array.finish(out)?,
             Printer::Ids | Printer::Ndjson => {}
         }
         // With a limit of 0 there is no id to continue from.
         let has_next = self.has_more && self.listed > 0;
-        if has_next && matches!(self.args.format, Format::Table) && !self.args.quiet {
+        if has_next && self.args.format.is_table() && !self.args.quiet {
             out.flush()?;
             say(
                 self.io.err,
@@ -257,21 +320,12 @@ impl<'a, 'io> List<'a, 'io> {
         let out = &mut *self.io.out;
         match &mut self.printer {
             Printer::Ids => writeln!(out, "{}", self.last)?,
-            Printer::Table(table) => {
-                let age = age(self.now.saturating_sub(header.created_at.timestamp()));
-                let labels = match self.args.labels {
-                    true => text::labels(&header.labels),
-                    false => String::new(),
-                };
-                let cells = [
-                    namespace,
-                    &header.id,
-                    &header.image,
-                    &header.runtime.name,
-                    &age,
-                    &labels,
-                ];
-                table.push(shown(self.args, cells));
+            Printer::Table(columns, table) => {
+                let cells: Vec<String> = columns
+                    .iter()
+                    .map(|column| column.cell(namespace, header, self.now))
+                    .collect();
+                table.push(cells.iter().map(String::as_str));
             }
             Printer::Json(array) => array.push(out, &line(namespace, header)?)?,
             Printer::Ndjson => writeln!(out, "{}", json::line(&line(namespace, header)?))?,
@@ -284,12 +338,92 @@ fn line(namespace: &str, header: &ContainerHeader) -> Result<String> {
     Ok(json::of(&Row { namespace, header })?)
 }
 
-/// The requested columns.
-fn shown<'c>(args: &Args, columns: [&'c str; 6]) -> Vec<&'c str> {
-    let last = columns.len() - 1;
-    let columns = columns.into_iter().enumerate();
-    columns
-        .filter(|(at, _)| (*at > 0 || args.all_namespaces) && (*at < last || args.labels))
-        .map(|(_, column)| column)
-        .collect()
+impl Order {
+    fn compare(self, one: &ContainerHeader, other: &ContainerHeader) -> Ordering {
+        match self {
+            Self::Id => one.id.cmp(&other.id),
+            Self::Image => one.image.cmp(&other.image),
+            Self::Created => one.created_at.cmp(&other.created_at),
+            Self::Updated => one.updated_at.cmp(&other.updated_at),
+        }
+    }
+}
+
+/// A column of the table.
+enum Column {
+    Namespace,
+    Container,
+    Image,
+    Runtime,
+    Age,
+    Snapshot,
+    Sandbox,
+    Created,
+    Updated,
+    Revision,
+    Label(String),
+    Labels,
+}
+
+impl Column {
+    /// Those that are asked for.
+    fn all(args: &Args) -> Vec<Self> {
+        let mut columns = Vec::new();
+        if args.all_namespaces {
+            columns.push(Self::Namespace);
+        }
+        columns.extend([Self::Container, Self::Image, Self::Runtime]);
+        match args.format {
+            Format::Wide => columns.extend([
+                Self::Snapshot,
+                Self::Sandbox,
+                Self::Created,
+                Self::Updated,
+                Self::Revision,
+            ]),
+            _ => columns.push(Self::Age),
+        }
+        columns.extend(args.label_columns.iter().cloned().map(Self::Label));
+        if args.labels {
+            columns.push(Self::Labels);
+        }
+        columns
+    }
+
+    /// Of a label it is the end of its key, as kubectl prints it.
+    fn name(&self) -> String {
+        match self {
+            Self::Namespace => "NAMESPACE",
+            Self::Container => "CONTAINER",
+            Self::Image => "IMAGE",
+            Self::Runtime => "RUNTIME",
+            Self::Age => "AGE",
+            Self::Snapshot => "SNAPSHOT",
+            Self::Sandbox => "SANDBOX",
+            Self::Created => "CREATED",
+            Self::Updated => "UPDATED",
+            Self::Revision => "REVISION",
+            Self::Labels => "LABELS",
+            Self::Label(key) => return key.rsplit('/').next().unwrap_or(key).to_uppercase(),
+        }
+        .to_owned()
+    }
+
+    fn cell(&self, namespace: &str, header: &ContainerHeader, now: i64) -> String {
+        match self {
+            Self::Namespace => namespace.to_owned(),
+            Self::Container => header.id.clone(),
+            Self::Image => header.image.clone(),
+            Self::Runtime => header.runtime.name.clone(),
+            Self::Age => age(now.saturating_sub(header.created_at.timestamp())),
+            Self::Snapshot if header.snapshot_key.is_empty() => header.snapshotter.clone(),
+            Self::Snapshot => format!("{}/{}", header.snapshotter, header.snapshot_key),
+            Self::Sandbox => header.sandbox_id.clone(),
+            Self::Created => header.created_at.format(TIME).to_string(),
+            Self::Updated => header.updated_at.format(TIME).to_string(),
+            Self::Revision => header.revision.to_string(),
+            Self::Label(key) => header.labels.get(key).cloned().unwrap_or_default(),
+            Self::Labels => text::labels(&header.labels),
+        }
+    }
 }

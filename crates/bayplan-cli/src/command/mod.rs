@@ -7,6 +7,7 @@ pub(crate) mod completions;
 pub(crate) mod create;
 pub(crate) mod diff;
 pub(crate) mod dump;
+pub(crate) mod edit;
 pub(crate) mod hash;
 pub(crate) mod info;
 pub(crate) mod init;

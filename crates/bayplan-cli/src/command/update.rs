@@ -115,7 +115,7 @@ enum Change {
 }
 
 /// A whole container, as `info` prints it.
-struct Whole {
+pub(super) struct Whole {
     text: input::Text,
     mask: FieldMask,
     expected: Option<Revision>,
@@ -123,6 +123,16 @@ struct Whole {
 }
 
 impl Whole {
+    /// A container that is to have the revision in its text.
+    pub(super) fn of(text: input::Text) -> Self {
+        Self {
+            text,
+            mask: FieldMask::full(),
+            expected: None,
+            is_any_revision: false,
+        }
+    }
+
     fn read(args: Args, io: &mut Io<'_>) -> Result<Self> {
         let mask = FieldMask::parse(&args.fields)
             .map_err(|error| Failure::new("invalid field path").because(error.to_string()))?;
@@ -135,7 +145,7 @@ impl Whole {
         })
     }
 
-    fn store(self, store: &WriteNamespace<'_>, id: &str) -> Result<()> {
+    pub(super) fn store(self, store: &WriteNamespace<'_>, id: &str) -> Result<()> {
         let name = self.text.name();
         let container = self.text.container(store.get(id).ok().as_ref())?;
         if container.id != id {

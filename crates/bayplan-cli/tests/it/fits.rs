@@ -90,12 +90,12 @@ fn rules_are_refused_where_they_could_not_be_followed() {
         ),
         (
             &["ls"],
-            "they say what an update may change\n  leave it out; `init`, `update`, `label` and \
+            "they say what an update may change\n  leave it out; `init`, `update`, `edit`, `label` and \
              `salvage` take it\n",
         ),
         (
             &["check"],
-            "they say what an update may change\n  leave it out; `init`, `update`, `label` and \
+            "they say what an update may change\n  leave it out; `init`, `update`, `edit`, `label` and \
              `salvage` take it\n",
         ),
     ] {

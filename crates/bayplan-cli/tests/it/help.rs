@@ -12,6 +12,7 @@ fn every_command_explains_itself_with_examples() {
         "info",
         "label",
         "update",
+        "edit",
         "rm",
         "watch",
         "why",

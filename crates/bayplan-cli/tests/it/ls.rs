@@ -276,3 +276,51 @@ fn an_empty_filter_is_refused_since_it_would_list_everything() {
         );
     }
 }
+
+#[test]
+fn labels_are_columns_and_lists_are_sorted() {
+    let place = Place::new();
+    place.container(
+        "b",
+        &["--label", "app=x", "--label", "example.com/tier=front"],
+    );
+    place.container("a", &["--label", "app=y", "--image", "z"]);
+    place.container("c", &["--image", "y"]);
+    let words = |args: &[&str]| -> Vec<Vec<String>> {
+        let out = place.prints(&[&["ls"], args].concat());
+        let line = |line: &str| line.split_whitespace().map(str::to_owned).collect();
+        out.lines().map(line).collect()
+    };
+    let table = words(&["-L", "app,example.com/tier", "-L", "none"]);
+    assert_eq!(table[0][4..], ["APP", "TIER", "NONE"]);
+    assert_eq!(table[1][4..], ["y", "-", "-"]);
+    assert_eq!(table[2][4..], ["x", "front", "-"]);
+    let sorted = |args: &[&str]| {
+        let out = place.prints(&[&["ls", "-q"], args].concat());
+        out.split_whitespace().collect::<String>()
+    };
+    assert_eq!(sorted(&[]), "abc");
+    assert_eq!(sorted(&["--sort-by", "created"]), "bac");
+    assert_eq!(sorted(&["--sort-by", "created", "--reverse"]), "cab");
+    assert_eq!(sorted(&["--sort-by", "image"]), "bca");
+    place.prints(&["label", "b", "app=z"]);
+    assert_eq!(sorted(&["--sort-by", "updated"]), "acb");
+    let run = place.run(&["ls", "--sort-by", "id", "--limit", "1"]);
+    assert_eq!(run.code, 1);
+    let wide = words(&["--format", "wide"]);
+    let names = [
+        "CONTAINER",
+        "IMAGE",
+        "RUNTIME",
+        "SNAPSHOT",
+        "SANDBOX",
+        "CREATED",
+        "UPDATED",
+        "REVISION",
+    ];
+    assert_eq!(wide[0], names);
+    assert!(
+        wide[1][5].ends_with('Z') && wide[1][5].len() == 20,
+        "{wide:?}"
+    );
+}

@@ -15,6 +15,7 @@ mod create;
 mod diff;
 mod docs;
 mod dump;
+mod edit;
 mod fits;
 mod help;
 mod info;
