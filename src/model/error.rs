@@ -34,7 +34,7 @@ type Source = Arc<dyn std::error::Error + Send + Sync + 'static>;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Error(Box<Inner>);
 
 #[derive(Clone, Debug)]
@@ -639,6 +639,16 @@ impl Error {
     }
 }
 
+/// The kind and the text with its causes, for a `main` that returns it and for `unwrap`; `{:#?}` prints all fields.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match f.alternate() {
+            true => self.0.fmt(f),
+            false => write!(f, "{:?}: {self:#}", self.0.kind),
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(operation) = self.0.operation {
@@ -694,6 +704,12 @@ mod tests {
             .during(Operation::OpenStore)
             .at(Some(Path::new("/a/b")));
         assert_eq!(error.to_string(), "open store /a/b: not found");
+        let error = error.caused_by(io::Error::other("why"));
+        assert_eq!(
+            format!("{error:?}"),
+            "NotFound: open store /a/b: not found: why"
+        );
+        assert!(format!("{error:#?}").contains("operation: Some"));
     }
 
     #[test]
