@@ -7,6 +7,8 @@
 //! | `path!=value` | the field's value differs; an absent field has "" |
 //! | `path~=value` | the expression matches somewhere in the value; an absent field has "" |
 
+use std::borrow::Cow;
+
 use crate::model::field::Field;
 
 use super::expr::Filter;
@@ -21,6 +23,37 @@ pub(crate) trait Subject {
 }
 
 impl Filters {
+    /// Whether something matches that is neither a container nor a record, such as an event: one of the filters holds, or
+    /// there are none.
+    ///
+    /// `field` returns the value of a field, by the parts of its path; `None` if it is absent. The key of a label is
+    /// one part, whatever is in it. A path with bytes that are not UTF-8 is absent. It is what containerd calls an adaptor.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::borrow::Cow;
+    ///
+    /// use bayplan::Filters;
+    ///
+    /// # fn main() -> bayplan::Result<()> {
+    /// let filters = Filters::parse(["topic~=^/containers/,event.id==web"])?;
+    /// assert!(filters.matches_with(|path| match path {
+    ///     ["topic"] => Some(Cow::from("/containers/create")),
+    ///     ["event", "id"] => Some(Cow::from("web")),
+    ///     _ => None,
+    /// }));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn matches_with<'v>(&self, mut field: impl FnMut(&[&str]) -> Option<Cow<'v, str>>) -> bool {
+        self.is_all()
+            || self.iter().any(|filter| {
+                let mut selectors = filter.selectors().iter();
+                selectors.all(|selector| selector.matches_with(&mut field))
+            })
+    }
+
     /// Whether a container matches one of the filters, or there are none.
     pub(crate) fn matches(&self, subject: &impl Subject) -> bool {
         self.is_all() || self.iter().any(|filter| filter.matches(subject))
@@ -37,17 +70,32 @@ impl Filter {
 }
 
 impl Selector {
+    fn matches_with<'v>(&self, field: &mut impl FnMut(&[&str]) -> Option<Cow<'v, str>>) -> bool {
+        let parts = self.path.parts();
+        let parts: Option<Vec<&str>> = parts.iter().map(|part| str::from_utf8(part).ok()).collect();
+        let value = parts.and_then(|parts| field(&parts));
+        self.test
+            .holds(value.as_ref().map(|value| value.as_bytes()))
+    }
+
     fn matches(&self, subject: &impl Subject) -> bool {
         let field = self.path.field();
         let may_be_empty = matches!(field, Field::Label(_) | Field::Extension(_));
         let value = subject
             .field(field)
             .filter(|value| may_be_empty || !value.is_empty());
-        match &self.test {
-            Test::Present => value.is_some(),
-            Test::Equals(wanted) => value == Some(wanted.as_slice()),
-            Test::Differs(other) => value.unwrap_or_default() != other.as_slice(),
-            Test::Matches(pattern) => pattern.is_match(value.unwrap_or_default()),
+        self.test.holds(value)
+    }
+}
+
+impl Test {
+    /// Whether it holds of a value; `None` if the field is absent.
+    fn holds(&self, value: Option<&[u8]>) -> bool {
+        match self {
+            Self::Present => value.is_some(),
+            Self::Equals(wanted) => value == Some(wanted.as_slice()),
+            Self::Differs(other) => value.unwrap_or_default() != other.as_slice(),
+            Self::Matches(pattern) => pattern.is_match(value.unwrap_or_default()),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One selector: a field and a condition.
 
-use crate::model::field::Field;
+use crate::model::field::{Field, name};
 
 use super::pattern::Pattern;
 
@@ -47,6 +47,22 @@ impl Path {
     /// The field it names.
     pub(super) fn field(&self) -> &Field {
         &self.field
+    }
+
+    /// Its parts. A key is one of them, and what a path has beyond a known field is not.
+    pub(super) fn parts(&self) -> Vec<&[u8]> {
+        match &self.field {
+            Field::Id => vec![name::ID.as_bytes()],
+            Field::Image => vec![name::IMAGE.as_bytes()],
+            Field::RuntimeName => vec![name::RUNTIME.as_bytes(), name::RUNTIME_NAME.as_bytes()],
+            Field::Snapshotter => vec![name::SNAPSHOTTER.as_bytes()],
+            Field::SnapshotKey => vec![name::SNAPSHOT_KEY.as_bytes()],
+            Field::SandboxId => vec![name::SANDBOX_ID.as_bytes()],
+            Field::Type => vec![name::TYPE.as_bytes()],
+            Field::Label(key) => vec![name::LABELS.as_bytes(), key],
+            Field::Extension(key) => vec![name::EXTENSIONS.as_bytes(), key],
+            Field::Unknown => self.unknown.iter().map(Vec::as_slice).collect(),
+        }
     }
 
     /// The parts of a path to an unknown field; otherwise empty.

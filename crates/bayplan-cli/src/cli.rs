@@ -87,6 +87,7 @@ pub(crate) struct Global {
     /// What an update may change [default: as the file was created]
     ///
     /// `init` stores it in the new file. For `update`, `edit` and `label` it applies to that command only.
+    /// `serve` follows it, by default containerd2.
     /// `salvage` uses it if the damaged file has lost its own. Other commands refuse it.
     #[arg(long, value_name = "RULES", global = true)]
     pub(crate) rules: Option<Rules>,
@@ -211,6 +212,8 @@ pub(crate) enum ToolCommand {
     Diff(diff::Args),
     Hash(hash::Args),
     Salvage(salvage::Args),
+    #[cfg(feature = "serve")]
+    Serve(crate::command::serve::Args),
 }
 
 #[cfg(test)]

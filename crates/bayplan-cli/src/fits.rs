@@ -31,6 +31,11 @@ const TWO_NAMESPACES: Misfit = Misfit {
     advice: "leave one of them out",
 };
 
+const WHOLE_STORE: Misfit = Misfit {
+    why: "-n cannot be used here: the command is about the whole store",
+    advice: "leave it out; `bayplan dump -n NAME` writes one namespace",
+};
+
 fn against_namespace(command: &Command) -> Option<Misfit> {
     let misfit = match command {
         Command::Container(ContainerCommand::Ls(args))
@@ -70,10 +75,9 @@ fn against_namespace(command: &Command) -> Option<Misfit> {
             | ToolCommand::Restore(_)
             | ToolCommand::Load(_)
             | ToolCommand::Salvage(_),
-        ) => Misfit {
-            why: "-n cannot be used here: the command is about the whole store",
-            advice: "leave it out; `bayplan dump -n NAME` writes one namespace",
-        },
+        ) => WHOLE_STORE,
+        #[cfg(feature = "serve")]
+        Command::Tool(ToolCommand::Serve(_)) => WHOLE_STORE,
         Command::Completions(_) | Command::Man(_) => Misfit {
             why: "-n cannot be used here: the command opens no store",
             advice: "leave it out",
@@ -93,6 +97,8 @@ fn against_rules(command: &Command) -> Option<Misfit> {
             ContainerCommand::Update(_) | ContainerCommand::Edit(_) | ContainerCommand::Label(_),
         )
         | Command::Tool(ToolCommand::Salvage(_)) => return None,
+        #[cfg(feature = "serve")]
+        Command::Tool(ToolCommand::Serve(_)) => return None,
         Command::Tool(ToolCommand::Load(_)) => Misfit {
             why: "--rules cannot be used here: the new store has the rules of the one that was \
                   dumped",

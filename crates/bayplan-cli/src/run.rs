@@ -51,7 +51,14 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>, io: &mut Io<'_>) -> 
 
 fn command(cli: Cli, io: &mut Io<'_>) -> Result<Exit> {
     fits::check(&cli)?;
-    unfinished::remove_when_ended();
+    // A server has its own way to end.
+    #[cfg(feature = "serve")]
+    let is_server = matches!(cli.command, Command::Tool(ToolCommand::Serve(_)));
+    #[cfg(not(feature = "serve"))]
+    let is_server = false;
+    if !is_server {
+        unfinished::remove_when_ended();
+    }
     let global = &cli.global;
     let is_check = matches!(cli.command, Command::Check(_));
     let exit = match cli.command {
@@ -105,6 +112,8 @@ fn tool(command: ToolCommand, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
         ToolCommand::Diff(args) => diff::run(args, global, io),
         ToolCommand::Hash(args) => hash::run(args, global, io),
         ToolCommand::Salvage(args) => salvage::run(args, global, io),
+        #[cfg(feature = "serve")]
+        ToolCommand::Serve(args) => crate::command::serve::run(args, global, io),
     }
 }
 

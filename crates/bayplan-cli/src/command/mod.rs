@@ -19,6 +19,8 @@ pub(crate) mod namespaces;
 pub(crate) mod restore;
 pub(crate) mod rm;
 pub(crate) mod salvage;
+#[cfg(feature = "serve")]
+pub(crate) mod serve;
 pub(crate) mod share;
 pub(crate) mod stats;
 pub(crate) mod update;
