@@ -27,6 +27,7 @@ fn every_command_explains_itself_with_examples() {
         "diff",
         "hash",
         "salvage",
+        "serve",
         "completions",
         "man",
     ];

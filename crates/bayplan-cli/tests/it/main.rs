@@ -26,6 +26,7 @@ mod opening;
 mod prefix;
 mod rm;
 mod salvage;
+mod serve;
 mod share;
 mod stats;
 mod streams;
