@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::command::{
-    backup, check, compact, completions, create, dump, info, init, label, load, ls, man,
-    namespaces, restore, rm, salvage, share, stats, update, watch,
+    backup, check, compact, completions, create, dump, export, import, info, init, label, load, ls,
+    man, namespaces, restore, rm, salvage, share, stats, update, watch,
 };
 
 const AFTER_HELP: &str = "\
@@ -81,7 +81,7 @@ pub(crate) struct Global {
 
     /// What an update may change [default: as the file was created]
     ///
-    /// `init` stores it in the new file. For `update` and `label` it applies to that command only.
+    /// `init` and `import` store it in the new file. For `update` and `label` it applies to that command only.
     /// `salvage` uses it if the damaged file has lost its own. Other commands refuse it.
     #[arg(long, value_name = "RULES", global = true)]
     pub(crate) rules: Option<Rules>,
@@ -186,6 +186,8 @@ pub(crate) enum ToolCommand {
     Restore(restore::Args),
     Dump(dump::Args),
     Load(load::Args),
+    Import(import::Args),
+    Export(export::Args),
     Salvage(salvage::Args),
 }
 

@@ -61,6 +61,8 @@ fn against_namespace(command: &Command) -> Option<Misfit> {
             | ToolCommand::Backup(_)
             | ToolCommand::Restore(_)
             | ToolCommand::Load(_)
+            | ToolCommand::Import(_)
+            | ToolCommand::Export(_)
             | ToolCommand::Salvage(_),
         ) => Misfit {
             why: "-n cannot be used here: the command is about the whole store",
@@ -76,11 +78,11 @@ fn against_namespace(command: &Command) -> Option<Misfit> {
 
 fn against_rules(command: &Command) -> Option<Misfit> {
     let misfit = match command {
-        // Salvage needs rules if the file has lost its own.
+        // An import makes a store as init does. Salvage needs rules if the file has lost its own.
         Command::Init(_)
         | Command::Container(ContainerCommand::Update(_) | ContainerCommand::Label(_))
         | Command::Containers(ContainerCommand::Update(_) | ContainerCommand::Label(_))
-        | Command::Tool(ToolCommand::Salvage(_)) => return None,
+        | Command::Tool(ToolCommand::Import(_) | ToolCommand::Salvage(_)) => return None,
         Command::Tool(ToolCommand::Load(_)) => Misfit {
             why: "--rules cannot be used here: the new store has the rules of the one that was \
                   dumped",
@@ -100,7 +102,7 @@ fn against_rules(command: &Command) -> Option<Misfit> {
         | Command::Completions(_)
         | Command::Man(_) => Misfit {
             why: "--rules cannot be used here: they say what an update may change",
-            advice: "leave it out; `init`, `update`, `label` and `salvage` take it",
+            advice: "leave it out; `init`, `import`, `update`, `label` and `salvage` take it",
         },
     };
     Some(misfit)

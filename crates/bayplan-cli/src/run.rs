@@ -8,8 +8,8 @@ use clap::error::ErrorKind;
 
 use crate::cli::{Cli, Command, ContainerCommand, Global, ToolCommand};
 use crate::command::{
-    backup, check, compact, completions, create, dump, info, init, label, load, ls, man,
-    namespaces, restore, rm, salvage, share, stats, update, watch,
+    backup, check, compact, completions, create, dump, export, import, info, init, label, load, ls,
+    man, namespaces, restore, rm, salvage, share, stats, update, watch,
 };
 use crate::failure::{Exit, Result, say};
 use crate::spool::Spool;
@@ -96,6 +96,8 @@ fn tool(command: ToolCommand, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
         ToolCommand::Restore(args) => restore::run(args, global, io),
         ToolCommand::Dump(args) => dump::run(args, global, io),
         ToolCommand::Load(args) => load::run(args, global, io),
+        ToolCommand::Import(args) => import::run(args, global, io),
+        ToolCommand::Export(args) => export::run(args, global, io),
         ToolCommand::Salvage(args) => salvage::run(args, global, io),
     }
 }

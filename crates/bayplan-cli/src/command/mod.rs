@@ -6,6 +6,8 @@ pub(crate) mod compact;
 pub(crate) mod completions;
 pub(crate) mod create;
 pub(crate) mod dump;
+pub(crate) mod export;
+pub(crate) mod import;
 pub(crate) mod info;
 pub(crate) mod init;
 pub(crate) mod label;

@@ -21,6 +21,8 @@ fn every_command_explains_itself_with_examples() {
         "restore",
         "dump",
         "load",
+        "import",
+        "export",
         "salvage",
         "completions",
         "man",
