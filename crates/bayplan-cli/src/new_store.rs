@@ -8,6 +8,7 @@ use bayplan::{Builder, Db};
 use tempfile::TempPath;
 
 use crate::failure::{Failure, Result};
+use crate::unfinished;
 
 /// A store under a hidden name beside its future one. Dropping it removes the file. So does a signal that ends the
 /// program, see `unfinished`.
@@ -35,6 +36,7 @@ impl NewStore {
                 Err(error) => cannot(target, &error),
             })?
             .into_parts();
+        unfinished::register(&hidden);
         Ok(Self {
             db,
             hidden,
