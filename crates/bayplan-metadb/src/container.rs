@@ -22,6 +22,13 @@ const TIME_MAX_BYTES: u64 = 64;
 
 const _: () = assert!(VALUE_MAX_BYTES > (ANY_MAX_BYTES + TEXT_MAX_BYTES) as u64);
 
+/// What a [`Fault::TooMuch`] names.
+const LABELS_MOST: &str = "16384 labels";
+const EXTENSIONS_MOST: &str = "4096 extensions of 64 MiB together";
+
+const _: () = assert!(LABELS_MAX_COUNT == 16_384);
+const _: () = assert!(EXTENSIONS_MAX_COUNT == 4096 && EXTENSIONS_MAX_BYTES == 64 << 20);
+
 /// Why a bucket could not be read, and at which key of it.
 #[derive(Debug)]
 pub(crate) enum Broken {
@@ -123,25 +130,24 @@ fn read_runtime(container: &mut Container, key: &[u8], item: Item<'_>) -> Result
 
 /// Reads the labels of a container or a namespace.
 pub(crate) fn labels(item: Item<'_>) -> Result<Labels, Broken> {
-    entries(item, LABELS_MAX_COUNT, "16384 labels", |key, item| {
+    entries(item, LABELS_MAX_COUNT, LABELS_MOST, |key, item| {
         let limit = LABEL_MAX_BYTES.saturating_sub(key.len());
         utf8(bytes(item, limit as u64)?)
     })
 }
 
 fn extensions(item: Item<'_>) -> Result<bayplan::Extensions, Broken> {
-    const TOO_MUCH: &str = "4096 extensions of 64 MiB together";
     let mut rest_bytes = EXTENSIONS_MAX_BYTES;
-    entries(item, EXTENSIONS_MAX_COUNT, TOO_MUCH, |key, item| {
+    entries(item, EXTENSIONS_MAX_COUNT, EXTENSIONS_MOST, |key, item| {
         if key.len() > EXTENSION_NAME_MAX_BYTES {
             let (length, limit) = (key.len() as u64, EXTENSION_NAME_MAX_BYTES as u64);
             return Err(Fault::TooLong { length, limit }.into());
         }
         let any = read_any(item)?;
         let size = key.len() + any.type_url.len() + any.value.len();
-        rest_bytes = rest_bytes
-            .checked_sub(size)
-            .ok_or(Fault::TooMuch { limit: TOO_MUCH })?;
+        rest_bytes = rest_bytes.checked_sub(size).ok_or(Fault::TooMuch {
+            limit: EXTENSIONS_MOST,
+        })?;
         Ok(any)
     })
 }

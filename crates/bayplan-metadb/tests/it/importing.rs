@@ -162,6 +162,28 @@ fn a_damaged_or_unknown_key_is_named_and_the_other_containers_come() {
 }
 
 #[test]
+fn more_labels_or_extensions_than_a_store_can_hold_are_refused() {
+    let many = |kind: &str, count: usize, value: &[u8]| {
+        let (kind, value) = (kind.to_owned(), value.to_vec());
+        move |image: &mut Image| {
+            for number in 0..count {
+                let key = format!("v1/default/containers/web/{kind}/{number}");
+                image.put(key, &value);
+            }
+        }
+    };
+    let text = "default/web: container \"web\" in namespace \"default\": the key ";
+    refused(
+        many("labels", 16_384, b"v"),
+        &format!("{text}labels: more than 16384 labels"),
+    );
+    refused(
+        many("extensions", 4096, b""),
+        &format!("{text}extensions: more than 4096 extensions of 64 MiB together"),
+    );
+}
+
+#[test]
 fn what_the_rules_of_a_store_refuse_is_told_by_the_store() {
     refused(
         |image| image.remove("v1/default/containers/web/spec"),
