@@ -115,7 +115,7 @@ fn if_something_is_refused_nothing_is_made_unless_it_is_to_be_left_out() {
     assert_eq!((run.err.as_str(), run.code), (nothing, 1));
     assert!(
         run.out
-            .ends_with(&format!("{list}").replacen("refused", "default/a\nrefused", 1))
+            .ends_with(&list.replacen("refused", "default/a\nrefused", 1))
     );
 
     let run = place.run(&["import", "meta.db", "--skip-refused"]);
