@@ -6,10 +6,10 @@ use bayplan::{Container, Db, Labels, WriteTxn};
 use crate::error::{Error, Result};
 use crate::read::{Kept, MetaDb, Space};
 
-/// A transaction takes at most so many containers.
+/// A transaction takes at most so many namespaces and containers together.
 const BATCH_MAX_COUNT: u64 = 512;
 
-/// It ends once its containers have so many bytes together.
+/// It ends once they have so many bytes together.
 const BATCH_MAX_BYTES: usize = 8 * 1024 * 1024;
 
 const _: () = assert!(BATCH_MAX_BYTES > TEXT_MAX_BYTES);
@@ -199,6 +199,7 @@ impl<F: FnMut(Event<'_>)> Import<'_, F> {
             }
         }
         self.tell_empty(name, None, dropped);
+        self.added(size_of_labels(&labels))?;
         Ok(true)
     }
 
@@ -238,6 +239,11 @@ impl<F: FnMut(Event<'_>)> Import<'_, F> {
         if was_back {
             self.tell_change(namespace, Some(&id), Change::UpdatedAt);
         }
+        self.added(bytes)
+    }
+
+    /// A namespace or container with so many bytes is in the transaction, which may be full now.
+    fn added(&mut self, bytes: usize) -> Result<()> {
         if let Some(batch) = &mut self.batch {
             batch.count += 1;
             batch.bytes += bytes;
@@ -326,11 +332,15 @@ impl<F: FnMut(Event<'_>)> Import<'_, F> {
 /// About how many bytes a container takes.
 fn size(container: &Container) -> usize {
     let of_any = |any: &bayplan::Any| any.type_url.len() + any.value.len();
-    let labels = container.labels.iter();
-    let labels: usize = labels.map(|(key, value)| key.len() + value.len()).sum();
+    let labels = size_of_labels(&container.labels);
     let extensions = container.extensions.iter();
     let extensions: usize = extensions.map(|(name, any)| name.len() + of_any(any)).sum();
     let anys = [&container.spec, &container.runtime.options];
     let anys: usize = anys.into_iter().flatten().map(of_any).sum();
     labels + extensions + anys
+}
+
+fn size_of_labels(labels: &Labels) -> usize {
+    let labels = labels.iter();
+    labels.map(|(key, value)| key.len() + value.len()).sum()
 }

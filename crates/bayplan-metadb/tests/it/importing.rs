@@ -297,7 +297,7 @@ fn what_is_there_already_stays_and_a_second_run_brings_the_rest() {
     let file = image.file();
     let meta = MetaDb::open(file.path()).unwrap();
     let db = Db::in_memory().unwrap();
-    // As after a crash behind the first transaction, which has 512 containers.
+    // As after a crash behind a transaction with 512 containers.
     let store = db.namespace("default").unwrap();
     let mut first = image.clone();
     for number in 512..1500 {
