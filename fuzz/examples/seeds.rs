@@ -447,6 +447,46 @@ fn of_keys() -> Vec<Vec<u8>> {
     ]
 }
 
+/// Changes to a healthy file of containerd: which path (see the harness), what to do, perhaps a key below, a value.
+const METAS: [&[u8]; 24] = [
+    b"",
+    // Removed: the version, the spec, the runtime's name, a time.
+    &[0, 0],
+    &[11, 0],
+    &[6, 0],
+    &[2, 0],
+    // Another version.
+    &[0, 2, 1, 8],
+    &[0, 2, 1, 0x0a],
+    &[0, 2, 2, 0x80, 0x80],
+    // Values in place of buckets, and buckets in place of values.
+    &[18, 2, 1, b'x'],
+    &[20, 2, 0],
+    &[4, 1],
+    &[0, 1],
+    // Labels without a value, of a container and of the namespace, and with a key that is not UTF-8.
+    &[5, 2, 0],
+    &[1, 2, 0],
+    &[23, 6, 1, 0xc3, 0x28, 1, b'v'],
+    // A container of a bad name, and a namespace.
+    &[20, 5, 2, b'a', b'_', b'-'],
+    &[17, 5, 0, 0xff],
+    &[
+        31, 5, 9, b'c', b'o', b'n', b't', b'a', b'i', b'n', b'e', b'r', b's',
+    ],
+    // Times: of version 2, of another zone, too short, out of range, updated before it was created.
+    b"\x02\x02\x10\x02\x00\x00\x00\x0e\xe2\x9c\xb1\xa8\x0f;<\xb3\x01\x4a\x1e",
+    b"\x02\x02\x0f\x01\x7f\xff\xff\xff\xff\xff\xff\xff\x0f;<\xb3\xff\xff",
+    b"\x0c\x02\x0f\x01\x00\x00\x00\x0e\xe2\x9c\xb1\xa7\x0f;<\xb3\xff\xff",
+    // An `Any` that is cut short, and one with another field.
+    &[11, 2, 3, 0x0a, 9, b't'],
+    &[3, 2, 2, 0x18, 1],
+    // A key that nobody knows, and objects of other kinds.
+    &[
+        21, 6, 5, b'f', b'u', b't', b'u', b'r', b'e', 0, 27, 6, 0, b's', 0, 29, 5, 0, b'l',
+    ],
+];
+
 fn write<'s>(target: &str, seeds: impl IntoIterator<Item = &'s [u8]>) {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("corpus")
@@ -471,6 +511,7 @@ fn main() {
     let shortest = shortest_bolt();
     write("bolt_file", BOLTS.into_iter().chain([&shortest[..]]));
     write("log", LOGS);
+    write("meta_db", METAS);
     write("open_file", FILES);
     let rows = rows();
     write("record", rows.iter().map(Vec::as_slice));

@@ -8,8 +8,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 use tempfile::TempDir;
 
 use crate::command::{
-    backup, check, compact, completions, create, diff, dump, edit, hash, info, init, label, load,
-    ls, man, namespaces, restore, rm, salvage, share, stats, update, watch, why,
+    backup, check, compact, completions, create, diff, dump, edit, export, hash, import, info,
+    init, label, load, ls, man, namespaces, restore, rm, salvage, share, stats, update, watch, why,
 };
 
 const AFTER_HELP: &str = "\
@@ -86,7 +86,7 @@ pub(crate) struct Global {
 
     /// What an update may change [default: as the file was created]
     ///
-    /// `init` stores it in the new file. For `update`, `edit` and `label` it applies to that command only.
+    /// `init` and `import` store it in the new file. For `update`, `edit` and `label` it applies to that command only.
     /// `serve` follows it, by default containerd2.
     /// `salvage` uses it if the damaged file has lost its own. Other commands refuse it.
     #[arg(long, value_name = "RULES", global = true)]
@@ -211,6 +211,8 @@ pub(crate) enum ToolCommand {
     Load(load::Args),
     Diff(diff::Args),
     Hash(hash::Args),
+    Import(import::Args),
+    Export(export::Args),
     Salvage(salvage::Args),
     #[cfg(feature = "serve")]
     Serve(crate::command::serve::Args),

@@ -1,7 +1,6 @@
 //! Failures: their messages and exit codes.
 
 use std::any::Any;
-use std::error::Error as _;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -130,12 +129,7 @@ impl From<bayplan::Error> for Failure {
             ErrorKind::IncompatibleFormat => Exit::TooNew,
             _ => Exit::Failed,
         };
-        let mut causes = Vec::new();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            causes.push(error.to_string());
-            cause = error.source();
-        }
+        let mut causes = causes(&error);
         if exit == Exit::Locked {
             // The cause says the same, without the process.
             causes = vec!["to wait for it: --timeout SECONDS".to_owned()];
@@ -146,6 +140,37 @@ impl From<bayplan::Error> for Failure {
             exit,
         }
     }
+}
+
+impl From<bayplan_metadb::Error> for Failure {
+    fn from(error: bayplan_metadb::Error) -> Self {
+        use bayplan_metadb::Error;
+        let exit = match &error {
+            Error::Bolt(boltfile::Error::Locked { .. }) => Exit::Locked,
+            Error::Version { .. } => Exit::TooNew,
+            error if error.is_damage() => Exit::Damaged,
+            _ => Exit::Failed,
+        };
+        if let Error::Store(error) = error {
+            return error.into();
+        }
+        Self::Told {
+            message: error.to_string(),
+            causes: causes(&error),
+            exit,
+        }
+    }
+}
+
+/// What lies below an error, one text for each.
+fn causes(error: &dyn std::error::Error) -> Vec<String> {
+    let mut causes = Vec::new();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        causes.push(error.to_string());
+        cause = error.source();
+    }
+    causes
 }
 
 impl From<io::Error> for Failure {

@@ -74,6 +74,8 @@ fn against_namespace(command: &Command) -> Option<Misfit> {
             | ToolCommand::Backup(_)
             | ToolCommand::Restore(_)
             | ToolCommand::Load(_)
+            | ToolCommand::Import(_)
+            | ToolCommand::Export(_)
             | ToolCommand::Salvage(_),
         ) => WHOLE_STORE,
         #[cfg(feature = "serve")]
@@ -88,7 +90,7 @@ fn against_namespace(command: &Command) -> Option<Misfit> {
 
 fn against_rules(command: &Command) -> Option<Misfit> {
     let misfit = match command {
-        // Salvage needs rules if the file has lost its own.
+        // An import makes a store as init does. Salvage needs rules if the file has lost its own.
         Command::Init(_)
         | Command::Container(
             ContainerCommand::Update(_) | ContainerCommand::Edit(_) | ContainerCommand::Label(_),
@@ -96,7 +98,7 @@ fn against_rules(command: &Command) -> Option<Misfit> {
         | Command::Containers(
             ContainerCommand::Update(_) | ContainerCommand::Edit(_) | ContainerCommand::Label(_),
         )
-        | Command::Tool(ToolCommand::Salvage(_)) => return None,
+        | Command::Tool(ToolCommand::Import(_) | ToolCommand::Salvage(_)) => return None,
         #[cfg(feature = "serve")]
         Command::Tool(ToolCommand::Serve(_)) => return None,
         Command::Tool(ToolCommand::Load(_)) => Misfit {
@@ -118,7 +120,7 @@ fn against_rules(command: &Command) -> Option<Misfit> {
         | Command::Completions(_)
         | Command::Man(_) => Misfit {
             why: "--rules cannot be used here: they say what an update may change",
-            advice: "leave it out; `init`, `update`, `edit`, `label` and `salvage` take it",
+            advice: "leave it out; `init`, `import`, `update`, `edit`, `label` and `salvage` take it",
         },
     };
     Some(misfit)

@@ -14,6 +14,7 @@ mod fits;
 mod input;
 mod json;
 mod meter;
+mod new_store;
 mod note;
 mod prefix;
 mod run;

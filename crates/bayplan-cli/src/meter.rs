@@ -35,14 +35,19 @@ impl<'a> Meter<'a> {
     }
 
     pub(crate) fn show(&mut self, progress: Progress) {
+        self.count(progress.done, progress.total);
+    }
+
+    /// So many are done, of a total if it is known.
+    pub(crate) fn count(&mut self, done: u64, total: Option<u64>) {
         let now = Instant::now();
         if now < self.next {
             return;
         }
         self.next = now + PAUSE;
-        let done = match progress.total {
-            Some(total) => format!("{} of {total}", progress.done),
-            None => progress.done.to_string(),
+        let done = match total {
+            Some(total) => format!("{done} of {total}"),
+            None => done.to_string(),
         };
         self.rewrite(&format!("{}: {done} {}", self.doing, self.unit));
     }

@@ -8,8 +8,8 @@ use clap::error::ErrorKind;
 
 use crate::cli::{Cli, Command, ContainerCommand, Global, ToolCommand};
 use crate::command::{
-    backup, check, compact, completions, create, diff, dump, edit, hash, info, init, label, load,
-    ls, man, namespaces, restore, rm, salvage, share, stats, update, watch, why,
+    backup, check, compact, completions, create, diff, dump, edit, export, hash, import, info,
+    init, label, load, ls, man, namespaces, restore, rm, salvage, share, stats, update, watch, why,
 };
 use crate::failure::{Exit, Result, say};
 use crate::spool::Spool;
@@ -111,6 +111,8 @@ fn tool(command: ToolCommand, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
         ToolCommand::Load(args) => load::run(args, global, io),
         ToolCommand::Diff(args) => diff::run(args, global, io),
         ToolCommand::Hash(args) => hash::run(args, global, io),
+        ToolCommand::Import(args) => import::run(args, global, io),
+        ToolCommand::Export(args) => export::run(args, global, io),
         ToolCommand::Salvage(args) => salvage::run(args, global, io),
         #[cfg(feature = "serve")]
         ToolCommand::Serve(args) => crate::command::serve::run(args, global, io),

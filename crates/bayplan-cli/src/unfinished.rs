@@ -2,11 +2,12 @@
 //!
 //! If the file system supports it, a new file has no name until it is complete, and nothing is left
 //! whatever ends the program. Elsewhere (most network file systems) it has a hidden name until then. Such
-//! files are removed here before the signal ends the program as usual.
+//! files are removed here before the signal ends the program as usual. So are those that are named to [`register`].
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::thread;
+use std::sync::{Mutex, PoisonError};
+use std::{process, thread};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -17,6 +18,16 @@ const SIGNALS: [i32; 3] = [SIGHUP, SIGINT, SIGTERM];
 
 /// Where Linux shows what this process has open.
 const HANDLES: &str = "/proc/self/fd";
+
+/// Files that are recognized by nothing else.
+static REGISTERED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Has a file removed as well, if it still has this name then. A file that got its first name when it was open
+/// already is shown without that name.
+pub(crate) fn register(path: &Path) {
+    let mut registered = REGISTERED.lock().unwrap_or_else(PoisonError::into_inner);
+    registered.push(path.to_owned());
+}
 
 /// From now on, removes unfinished files before one of the signals ends the program.
 pub(crate) fn remove_when_ended() {
@@ -31,7 +42,8 @@ pub(crate) fn remove_when_ended() {
     };
     thread::spawn(move || {
         for signal in signals.forever() {
-            for path in unfinished(Path::new(HANDLES)) {
+            let registered = REGISTERED.lock().unwrap_or_else(PoisonError::into_inner);
+            for path in registered.iter().chain(&unfinished(Path::new(HANDLES))) {
                 let _ = fs::remove_file(path);
             }
             let _ = emulate_default_handler(signal);
@@ -53,9 +65,14 @@ fn unfinished(handles: &Path) -> Vec<PathBuf> {
         return Vec::new();
     };
     let targets = handles.filter_map(|handle| fs::read_link(handle.ok()?.path()).ok());
+    // As `boltfile` names them.
+    let of_export = format!(".{}-", process::id());
     let is_unfinished = |path: &PathBuf| {
         let name = path.file_name().and_then(|name| name.to_str());
-        name.is_some_and(|name| name.starts_with(".bayplan-") && name.ends_with(".new"))
+        name.is_some_and(|name| {
+            name.starts_with(".bayplan-") && name.ends_with(".new")
+                || name.starts_with('.') && name.contains(&of_export) && name.ends_with(".tmp")
+        })
     };
     targets.filter(is_unfinished).collect()
 }
@@ -74,6 +91,12 @@ mod tests {
         let expected = fs::canonicalize(path(".bayplan-a.new")).unwrap();
         assert_eq!(unfinished(Path::new(HANDLES)), [expected]);
         drop((own, finished));
+        let writer = boltfile::Writer::create(path("meta.db")).unwrap();
+        let [written] = &unfinished(Path::new(HANDLES))[..] else {
+            panic!("the file of an export is not found");
+        };
+        fs::remove_file(written).unwrap();
+        drop(writer);
         assert!(unfinished(Path::new(HANDLES)).is_empty());
         assert!(unfinished(Path::new("/nowhere")).is_empty());
     }

@@ -62,5 +62,5 @@ mod version;
 )]
 mod proto;
 
-pub use crate::server::Server;
+pub use crate::server::{Error, Server};
 pub use crate::socket::Socket;

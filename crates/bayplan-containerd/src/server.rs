@@ -32,7 +32,22 @@ const FINDS_NOTHING: [&str; 2] = [
 const DESCRIPTORS: &[u8] = include_bytes!("proto/descriptors.bin");
 
 /// Why a server ended.
-type Error = Box<dyn std::error::Error + Send + Sync>;
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The store cannot be followed or closed.
+    #[error(transparent)]
+    Store(#[from] bayplan::Error),
+    /// The socket cannot be listened on.
+    #[error("the socket failed")]
+    Socket(#[from] std::io::Error),
+    /// The server failed.
+    #[error("the server failed")]
+    Transport(#[from] tonic::transport::Error),
+    /// What is served cannot be described to clients.
+    #[error("the descriptors cannot be served")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
 
 /// Answers containerd's clients from a store.
 #[derive(Debug)]

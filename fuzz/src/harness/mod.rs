@@ -7,6 +7,7 @@ mod filter;
 mod input;
 mod json;
 mod log;
+mod meta_db;
 mod open_file;
 mod record;
 mod sample;
@@ -22,13 +23,14 @@ pub(crate) enum Canary {
 pub(crate) type Harness = fn(&[u8], Canary);
 
 /// Every target.
-pub(crate) const TARGETS: [(&str, Harness); 8] = [
+pub(crate) const TARGETS: [(&str, Harness); 9] = [
     ("bolt_file", bolt_file::run),
     ("dump_load", dump_load::run),
     ("field_mask", field_mask::run),
     ("filter", filter::run),
     ("json", json::run),
     ("log", log::run),
+    ("meta_db", meta_db::run),
     ("open_file", open_file::run),
     ("record", record::run),
 ];

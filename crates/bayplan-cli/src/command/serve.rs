@@ -110,9 +110,16 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
         say(io.err, &format!("serving {} at {address}", path.display()));
         let _ = io.err.flush();
         let served = Server::new(db).serve(socket, stop).await;
-        served.map_err(|error| match error.downcast::<bayplan::Error>() {
-            Ok(error) => Failure::from(*error),
-            Err(error) => Failure::new(format!("the server ended: {error}")),
+        served.map_err(|error| match error {
+            bayplan_containerd::Error::Store(error) => Failure::from(error),
+            error => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                let failure = Failure::new(error.to_string());
+                match cause {
+                    Some(cause) => failure.because(cause),
+                    None => failure,
+                }
+            }
         })
     })?;
     say(io.err, "stopped");

@@ -90,13 +90,13 @@ fn rules_are_refused_where_they_could_not_be_followed() {
         ),
         (
             &["ls"],
-            "they say what an update may change\n  leave it out; `init`, `update`, `edit`, `label` and \
-             `salvage` take it\n",
+            "they say what an update may change\n  leave it out; `init`, `import`, `update`, `edit`, \
+             `label` and `salvage` take it\n",
         ),
         (
             &["check"],
-            "they say what an update may change\n  leave it out; `init`, `update`, `edit`, `label` and \
-             `salvage` take it\n",
+            "they say what an update may change\n  leave it out; `init`, `import`, `update`, `edit`, \
+             `label` and `salvage` take it\n",
         ),
     ] {
         let args = [args, &["--rules", "containerd2", "--db", "new"]].concat();

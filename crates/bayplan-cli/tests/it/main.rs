@@ -21,6 +21,7 @@ mod help;
 mod info;
 mod label;
 mod ls;
+mod meta_db;
 mod namespaces;
 mod opening;
 mod prefix;
