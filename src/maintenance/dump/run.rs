@@ -64,7 +64,7 @@ pub struct Dump<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct DumpReport {
-    /// Which store it is.
+    /// The id of the store.
     pub id: StoreId,
     /// How many namespaces were written.
     pub namespaces_count: u64,
@@ -82,7 +82,7 @@ pub struct DumpReport {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LoadReport {
-    /// The id of the store, which is that of the dumped one.
+    /// The id of the new store, which is that of the dumped one.
     pub id: StoreId,
     /// How many namespaces were loaded.
     pub namespaces_count: u64,
@@ -112,11 +112,10 @@ impl Db {
     ///
     /// # Errors
     ///
-    /// [`Corrupt`](crate::ErrorKind::Corrupt), naming the page, container or namespace, if something is
-    /// damaged: a dump is complete, or has no last line ([`Maintenance::salvage`] saves the rest).
+    /// [`Corrupt`](crate::ErrorKind::Corrupt), naming the page, container or namespace, if something is damaged. The
+    /// dump then lacks its last line; [`Maintenance::salvage`] saves the rest.
     /// [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition) if a container needs a line longer than
-    /// [`DUMP_LINE_MAX_BYTES`](crate::limits::DUMP_LINE_MAX_BYTES). [`Io`](crate::ErrorKind::Io) if `out`
-    /// fails.
+    /// [`DUMP_LINE_MAX_BYTES`](crate::limits::DUMP_LINE_MAX_BYTES). [`Io`](crate::ErrorKind::Io) if `out` fails.
     ///
     /// # Examples
     ///
@@ -148,7 +147,7 @@ impl Db {
 }
 
 impl<'a> Dump<'a> {
-    /// A dump of the whole store.
+    /// Creates a dump of the whole store.
     pub fn of(db: &'a Db) -> Self {
         Self {
             db,
@@ -212,7 +211,7 @@ impl<'a> Dump<'a> {
         dump(&snapshot, only, out, progress)
     }
 
-    /// The error, unless it concerns the output.
+    /// Adds the context to an error, unless it concerns the output.
     fn in_context(&self, error: Error) -> Error {
         let path = self.db.info().path;
         match self.namespace {
@@ -314,7 +313,7 @@ fn refuse_strays(snapshot: &ReadTxn, named: &[NamespaceName]) -> Result<()> {
     }
 }
 
-/// Visits all records of a scope; a damaged one is an error.
+/// Visits all records of a scope. Fails at a damaged one.
 fn each<E: Entity + 'static>(
     snapshot: &ReadTxn,
     scope: Scope,
