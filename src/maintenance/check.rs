@@ -53,7 +53,7 @@ impl Db {
                         report.add_of_file(error);
                         Ok(report)
                     }
-                    // The damage is the reason that nothing more can be said.
+                    // Because of the damage, nothing more can be checked.
                     Err(_) => Err(error),
                 }
             }
@@ -297,7 +297,7 @@ impl Check {
                 }
             };
             let created = match created {
-                // What is damaged was told before.
+                // The damage is already reported.
                 Err(error) if error.is_corrupt() => None,
                 created => created?,
             };

@@ -125,7 +125,7 @@ pub(crate) fn compact(db: Db) -> Result<()> {
         return Err(Error::precondition("the store is in use"));
     };
     contained(move || {
-        // It goes on until nothing more can be gained.
+        // redb continues until nothing more can be gained.
         database.compact().or_fault()?;
         database.close().or_fault()
     })?;

@@ -40,7 +40,7 @@ pub(crate) fn measure(txn: &ReadTransaction, pages_verified: bool) -> Result<Mea
             records_counts: BTreeMap::new(),
             name,
         };
-        // What is no kind, the check tells.
+        // The check reports what is not a valid kind.
         for kind in query::known_kinds(&records, &stats.name)? {
             let count = count(&records, &stats.name, &kind)?;
             match kind.of_collection() {
