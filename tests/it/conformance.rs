@@ -49,7 +49,7 @@ impl Kind {
     }
 }
 
-/// A store of its own, checked as a whole when the law is done.
+/// A new store for each law, checked completely when the law is done.
 struct OfDb {
     db: Db,
     _directory: Option<TempDir>,
@@ -411,7 +411,7 @@ fn every_public_function_that_checks_a_fixture_is_listed_as_a_law_once() {
         }
     }
     written.sort();
-    // Those that are tried on records as well are listed once more, behind those of containers.
+    // Laws that are also tried on records are listed again, after those of containers.
     let listed = conformance::laws().filter(|law| !law.name.ends_with(" (records)"));
     let mut listed: Vec<String> = listed.map(|law| law.name.to_owned()).collect();
     listed.sort();

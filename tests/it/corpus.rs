@@ -79,7 +79,7 @@ fn kept_inputs_with_random_changes_keep_the_laws() {
     ));
 }
 
-/// A harness that cannot fail proves nothing.
+/// The canary: the harness must be able to fail.
 #[test]
 fn every_harness_finds_the_fault_that_is_planted_in_it() {
     for (target, harness) in TARGETS {

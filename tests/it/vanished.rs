@@ -19,7 +19,7 @@ use crate::seed::tell;
 
 const NAMESPACE: &str = "default";
 
-/// Where things happen: a store behind a symbolic link, and another store.
+/// The setting: a store behind a symbolic link, and another store.
 struct Place {
     directory: tempfile::TempDir,
 }

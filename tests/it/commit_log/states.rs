@@ -7,7 +7,7 @@ use bayplan::{Any, Container, Db, Error, ErrorKind, FieldMask, Maintenance, Shar
 use super::{BLOCK_BYTES, HEADS_BYTES, Place, assert_says, holding, ids, killed, with_log};
 use crate::sample::plain;
 
-/// Asserts that whoever opens the store is refused, and changes nothing; gives the error.
+/// Asserts that every way to open the store is refused, and changes nothing. Returns the error.
 #[track_caller]
 fn refused(place: &Place) -> Error {
     let before = place.bytes();

@@ -230,7 +230,7 @@ fn place(image: &Image, seed: &mut Seed) -> usize {
     }
 }
 
-/// Healthy files, and who judges what became of them.
+/// Healthy files, and the judge of what became of them.
 struct Suite {
     first_seed: u64,
     seed: Seed,

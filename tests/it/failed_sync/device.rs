@@ -1,10 +1,10 @@
-//! A disk that fails where nothing was written before, as one does that promises more than it has
-//! (thin provisioning).
+//! A disk that fails where nothing was written before, like one that promises more space than it has (thin
+//! provisioning).
 //!
-//! It is an ext4 in an image behind a loop device. The image lies on a tmpfs that is made exactly as
-//! large as what is in it. Where a block of the image is taken back (a hole), the device fails to
-//! write it, and works again when the tmpfs may grow. Only free blocks are taken back, and none of the
-//! journal: so data is lost and the file system goes on, which is the worst case.
+//! It is an ext4 in an image behind a loop device. The image is on a tmpfs that is exactly as large as its content.
+//! Where a block of the image is removed (a hole), the device fails to write it, and works again when the tmpfs may
+//! grow. Only free blocks are removed, and none of the journal. So data is lost and the file system continues, which is
+//! the worst case.
 
 use std::fs::{self, OpenOptions};
 use std::io::Read;

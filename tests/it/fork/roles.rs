@@ -86,7 +86,7 @@ fn hold(path: &Path) -> Result<(), String> {
     hold_on()
 }
 
-/// Tells who this is, and waits for its input to end.
+/// Prints which process this is, and waits for its input to end.
 fn hold_on() -> Result<(), String> {
     tell_at_once(&format!("#holds {}", std::process::id()));
     std::io::copy(&mut std::io::stdin(), &mut std::io::sink())
@@ -255,7 +255,7 @@ fn in_a_backup(path: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// The child has the store's file open, and so holds the lock: until it ends, nobody else can open it.
+/// The child has the store's file open, and so holds the lock: until it ends, no other process can open the file.
 fn ends_first(path: &Path, end_now: impl FnOnce()) -> Result<(), String> {
     let mut handles = Handles::of(open(path));
     let parent = std::process::id();

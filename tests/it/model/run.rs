@@ -232,7 +232,7 @@ impl Run {
         for operation in operations {
             self.both(operation, &txn, &model)?;
         }
-        // Nobody else sees any of it yet.
+        // No other reader sees any of it yet.
         same_content(&self.db().read().unwrap(), &self.model)?;
         match end {
             End::Commit => {
