@@ -105,7 +105,7 @@ pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Shared> {
     }
     Err(Error::new(
         ErrorKind::Locked,
-        "other processes change again and again who may open the store",
+        "other processes keep changing who may open the store",
     ))
 }
 
@@ -159,7 +159,7 @@ fn join(path: &Path, file: OsFile, settings: &Settings) -> Result<Shared> {
         return Err(Error::new(
             ErrorKind::IncompatibleFormat,
             format!(
-                "the file has format version {version}: open it once with nobody else, which brings it up to date"
+                "the file has format version {version}: open it once while no other process has it open, to migrate it"
             ),
         ));
     }
@@ -505,7 +505,7 @@ pub(crate) fn check_length(path: &Path, is_repaired_in_memory: bool) -> Result<(
         Some(least) if bytes >= least => Ok(()),
         _ if is_repaired_in_memory => Ok(()),
         Some(least) => cut_short(format!("it has {bytes} bytes of at least {least}")),
-        None => cut_short("its header tells of more than any file could hold".to_owned()),
+        None => cut_short("its header describes more than any file could hold".to_owned()),
     }
 }
 

@@ -84,12 +84,12 @@ impl Place {
         let path = self.path.display();
         let message = match self.is_log {
             false => format!(
-                "the store's file is not at {path} any more: {what}. Reading goes on: back the store up to \
-                 another place, or put its file back, before this process ends"
+                "the store's file is no longer at {path}: {what}. Reading still works: back the store up to \
+                 another path, or put its file back, before this process ends"
             ),
             true => format!(
-                "the store's log is not at {path} any more: {what}. Reading goes on: close the store, which \
-                 brings all of the log into its file, and open it again"
+                "the store's log is no longer at {path}: {what}. Reading still works: close the store, which \
+                 moves all of the log into its file, and open it again"
             ),
         };
         Error::new(ErrorKind::Gone, message)
