@@ -76,7 +76,7 @@ fn sets<T: Subject>(expected: &mut T, key: &str) {
     labels.insert(key.to_owned(), "other".to_owned());
 }
 
-/// KEY is everything behind the first dot.
+/// KEY is everything after the first dot.
 pub fn the_path_of_a_label_takes_dots_into_the_key<T: Subject>(fixture: &dyn Fixture) -> Verdict {
     let key = "io.kubernetes.pod.name";
     let input = T::other().label(key, "other");
@@ -131,7 +131,7 @@ pub fn the_path_of_an_extension_sets_that_extension_only(fixture: &dyn Fixture) 
     })
 }
 
-/// NAME is everything behind the first dot.
+/// NAME is everything after the first dot.
 pub fn the_path_of_an_extension_takes_dots_into_the_name(fixture: &dyn Fixture) -> Verdict {
     let name = "example.com/second.one";
     let input = other().extension(name, any("other"));

@@ -96,7 +96,7 @@ pub fn apply_of_an_invalid_change_changes_nothing<T: Subject>(fixture: &dyn Fixt
     Ok(())
 }
 
-/// Somebody wrote meanwhile.
+/// Another writer changed it meanwhile.
 pub fn apply_if_the_revision_is_another_fails_and_changes_nothing<T: Subject>(
     fixture: &dyn Fixture,
 ) -> Verdict {
@@ -110,7 +110,7 @@ pub fn apply_if_the_revision_is_another_fails_and_changes_nothing<T: Subject>(
     stored(&*store, &web)
 }
 
-/// The spec as a whole, extensions one by one.
+/// The whole spec, extensions one by one.
 pub fn apply_changes_spec_and_extensions_of_a_container(fixture: &dyn Fixture) -> Verdict {
     let update = Update::<Container>::new("web")
         .spec(any("other"))

@@ -107,7 +107,7 @@ pub fn create_namespace_of_a_known_name_is_already_exists_and_changes_nothing(
     has_labels(fixture, HOME, &labels("owner", "me"))
 }
 
-/// It is there already.
+/// It exists already.
 pub fn create_namespace_of_one_that_a_container_made_is_already_exists(
     fixture: &dyn Fixture,
 ) -> Verdict {

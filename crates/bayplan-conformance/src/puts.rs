@@ -123,7 +123,7 @@ pub fn put_changes_nothing_else<T: Subject>(fixture: &dyn Fixture) -> Verdict {
     stored(&*away, &elsewhere)
 }
 
-/// Nobody else wrote meanwhile.
+/// No other writer changed it meanwhile.
 pub fn put_if_of_the_stored_revision_replaces<T: Subject>(fixture: &dyn Fixture) -> Verdict {
     let store = T::store(fixture, HOME)?;
     let seen = store.create(T::complete("web"))?.revision();
@@ -133,7 +133,7 @@ pub fn put_if_of_the_stored_revision_replaces<T: Subject>(fixture: &dyn Fixture)
     stored(&*store, &web)
 }
 
-/// Somebody else wrote meanwhile. The error names the id, and is not about an immutable field.
+/// Another writer changed it meanwhile. The error names the id, and is not about an immutable field.
 pub fn put_if_of_another_revision_fails_and_changes_nothing<T: Subject>(
     fixture: &dyn Fixture,
 ) -> Verdict {

@@ -93,7 +93,7 @@ fn quoted(text: &str) -> String {
     quoted
 }
 
-/// Also where one begins with another, and behind what an identifier may have.
+/// Also if one id begins with another, and for characters beyond those of an identifier.
 pub fn ids_of_records_are_ordered_bytewise(fixture: &dyn Fixture) -> Verdict {
     let store = Record::store(fixture, HOME)?;
     let ordered = [

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 /// A set of page ids.
 #[derive(Debug, Default)]
 pub(crate) struct PageSet {
-    /// The first page of a range, and the one behind its last. No two ranges touch.
+    /// The first page of each range, and the page after its last. No two ranges touch.
     ranges: BTreeMap<u64, u64>,
     count: u64,
 }

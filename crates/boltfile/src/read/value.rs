@@ -1,4 +1,4 @@
-//! A value: read as a whole, or piece by piece.
+//! A value: read at once, or piece by piece.
 
 use std::io;
 use std::sync::Arc;

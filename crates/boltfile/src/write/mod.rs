@@ -146,14 +146,15 @@ impl Writer {
         around.put_bucket(output, &name, &value)
     }
 
-    /// Writes what is left, syncs the file, gives it its name, and syncs that. A crash at any moment leaves the whole
-    /// file or none of this name (or the one that was there, if it is to be replaced); perhaps also the file with its first name.
+    /// Writes the rest, syncs the file, gives it its name, and syncs the name. A crash at any moment leaves the
+    /// complete file or none of this name (or the old one, if it is to be replaced), and perhaps the file under its
+    /// temporary name.
     ///
     /// # Errors
     ///
     /// [`OpenBuckets`](Error::OpenBuckets). [`Exists`](Error::Exists), or [`Locked`](Error::Locked) if it is to be
-    /// replaced but a process has it open. [`Io`](Error::Io), [`Failed`](Error::Failed). There is no file of this name
-    /// then, or the old one; unless only the removal of the first name or the last sync failed, that of the directory.
+    /// replaced but a process has it open. [`Io`](Error::Io), [`Failed`](Error::Failed). Then there is no file of this
+    /// name, or the old one, unless only the removal of the temporary name or the final sync of the directory failed.
     pub fn finish(mut self) -> Result<()> {
         if !self.open.is_empty() {
             return Err(Error::OpenBuckets {
