@@ -137,10 +137,10 @@ pub enum MetaFault {
         /// What was found.
         found: u32,
     },
-    /// Its checksum does not fit.
+    /// Its checksum is wrong.
     #[error("has the checksum {found:#018x}, expected {expected:#018x}")]
     Checksum {
-        /// The checksum of what was found.
+        /// The checksum of the page's content.
         expected: u64,
         /// What was found.
         found: u64,

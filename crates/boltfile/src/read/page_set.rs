@@ -11,7 +11,7 @@ pub(crate) struct PageSet {
 }
 
 impl PageSet {
-    /// Adds the pages from `start` to below `end`, unless one of them is in it: then that one is the error.
+    /// Adds the pages from `start` to below `end`. If one of them is already in the set, the error is that page.
     pub(crate) fn insert(&mut self, start: u64, end: u64) -> Result<(), u64> {
         if let Some(page) = self.overlap(start, end) {
             return Err(page);

@@ -22,7 +22,7 @@ pub(super) struct NewFile {
     temporary: PathBuf,
     target: PathBuf,
     may_overwrite: bool,
-    /// A write failed: what is in the file is not known.
+    /// A write failed, so the content of the file is unknown.
     has_failed: bool,
 }
 
@@ -48,7 +48,7 @@ impl NewFile {
         self.attempt("write", |file| file.write_all(bytes))
     }
 
-    /// Appends so many zeros.
+    /// Appends this many zeros.
     pub(super) fn append_zeros(&mut self, count: u64) -> Result<()> {
         self.attempt("write", |file| {
             io::copy(&mut io::Read::take(io::repeat(0), count), file).map(drop)

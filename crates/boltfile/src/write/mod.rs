@@ -41,8 +41,8 @@ impl WriteOptions {
         self
     }
 
-    /// Whether a file of this name may be replaced; `false` unless set. It is replaced by [`Writer::finish`], as a
-    /// whole, and unless a process has it open.
+    /// Whether a file of this name may be replaced; `false` unless set. [`Writer::finish`] replaces the complete file,
+    /// unless a process has it open.
     pub fn may_overwrite(&mut self, may_overwrite: bool) -> &mut Self {
         self.may_overwrite = may_overwrite;
         self
@@ -69,9 +69,9 @@ impl WriteOptions {
 
 /// Writes a new file, in one pass: buckets and pairs come in the order of their keys.
 ///
-/// Each call is about the innermost bucket that is open, which is the root bucket at first. In each bucket the keys and
-/// the names of nested buckets rise, as bytes. Pages are written as soon as they are full: in memory there is one page
-/// for each level of each open bucket.
+/// Each call applies to the innermost open bucket, which is the root bucket at first. In each bucket the keys and the
+/// names of nested buckets rise, compared as bytes. Pages are written as soon as they are full: in memory there is one
+/// page for each level of each open bucket.
 ///
 /// An error about a key or a value leaves everything as it was, and the next call may follow. After a failed write
 /// every further one is [`Failed`](Error::Failed).
@@ -95,7 +95,7 @@ impl Writer {
         WriteOptions::new().create(path)
     }
 
-    /// Adds a key with its value. bbolt refuses to put values into the root bucket; it reads them there.
+    /// Adds a key with its value. bbolt does not write values into the root bucket, but reads them there.
     ///
     /// # Errors
     ///
