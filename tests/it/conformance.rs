@@ -1,5 +1,5 @@
-//! The laws of the traits, held against every implementation that there is here, and against
-//! faulty ones, to prove that they can be broken.
+//! The laws of the traits, tried on every implementation in this repository, and on faulty ones, to prove that they can
+//! be broken.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -216,7 +216,7 @@ impl Fixture for OfBTree {
     }
 }
 
-/// A store with nothing but the methods that an implementation cannot do without.
+/// A store with only the methods that an implementation must have.
 struct Bare<S>(S);
 
 impl<T: Stored, S: Store<T>> ReadStore<T> for Bare<S> {

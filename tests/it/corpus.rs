@@ -12,7 +12,7 @@ use harness::{Canary, TARGETS};
 #[path = "../../fuzz/src/harness/mod.rs"]
 pub(crate) mod harness;
 
-/// A kept input is small: it is read by people.
+/// A kept input is small, so that people can read it.
 const INPUT_MAX_BYTES: u64 = 4096;
 
 /// The kept inputs of a target, by name.

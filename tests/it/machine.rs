@@ -14,7 +14,7 @@ use tempfile::TempDir;
 ///
 /// # Panics
 ///
-/// In CI, which is where the variable `CI` is set and not empty.
+/// In CI, that is, if the variable `CI` is set and not empty.
 #[track_caller]
 pub(crate) fn skip(suite: &str, why: impl Display) {
     let ci = std::env::var_os("CI");

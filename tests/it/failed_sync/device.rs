@@ -135,7 +135,7 @@ impl Device {
         .unwrap();
     }
 
-    /// From now on, what goes to a block that holds nothing yet is lost.
+    /// From now on, what is written to an empty block is lost.
     pub(super) fn fail(&self) {
         run(Command::new("sync").arg("-f").arg(&self.mounted.at)).unwrap();
         let image = image(self.directory.path());
@@ -161,7 +161,7 @@ impl Device {
         self.resize(64 << 20);
     }
 
-    /// What a machine finds that is switched off now and on again.
+    /// Returns what a machine finds after it is switched off now and on again.
     pub(super) fn after_a_power_cut(&self) -> AfterPowerCut {
         let directory = tempfile::tempdir().unwrap();
         let copy = image(directory.path());

@@ -252,7 +252,7 @@ fn with_a_failed_sync(device: &Device, mode: Mode, in_a_child: bool, seed: &mut 
     outcome
 }
 
-/// What a machine finds that is switched off now.
+/// Returns what a machine finds after it is switched off now.
 fn after_a_power_cut(device: &Device, outcome: &Outcome) -> Result<BTreeSet<String>, String> {
     let disk = device.after_a_power_cut();
     let text = |error: Error| format!("{error:#}");

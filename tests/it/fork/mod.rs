@@ -37,7 +37,7 @@ struct Played {
     skipped: Option<String>,
 }
 
-/// Plays a role to its end, and that of all children.
+/// Plays a role until it and all its children have ended.
 fn play(role: &str, path: &Path, count: usize) -> Result<Played, String> {
     let mut process = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "fork::roles::is_played", "--nocapture"])
