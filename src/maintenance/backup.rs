@@ -65,8 +65,8 @@ impl Db {
     /// - [`NotFound`](crate::ErrorKind::NotFound): its directory does not exist.
     /// - [`Corrupt`](crate::ErrorKind::Corrupt), naming the page or container: something is damaged;
     ///   [`Maintenance::salvage`] saves the rest.
-    /// - [`Io`](crate::ErrorKind::Io). If only the sync of the name fails, a complete store is there, and
-    ///   the error says so.
+    /// - [`Io`](crate::ErrorKind::Io). If only the sync of the name fails, a complete store is at `path`, and the error
+    ///   says so.
     ///
     /// # Examples
     ///

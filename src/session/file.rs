@@ -542,8 +542,8 @@ fn not_a_store(what: &str) -> Error {
     Error::new(ErrorKind::NotAStore, format!("not a store: {what}"))
 }
 
-/// Writes what makes an empty file a store. If revisions below `revisions_below` were handed out before, the store
-/// knows nothing of the deletions among them.
+/// Writes what makes an empty file a store. If revisions below `revisions_below` were handed out before, the deletions
+/// among them are unknown.
 pub(crate) fn initialize(db: &Database, identity: &Identity, revisions_below: u64) -> Result<()> {
     let txn = db.begin_write().or_fault()?;
     txn.open_table(keys::RECORDS).or_fault()?;

@@ -7,8 +7,9 @@
 //!
 //! A number does not identify a process: a child in a new PID namespace has number 1, as its parent may have; and
 //! numbers are reused. But the kernel never hands a process's lock on a file (`F_SETLK`) to a child. The process that
-//! opens a store takes such a lock, on a file in memory of its own. A process is the one that took the lock if it has
-//! the same number, sees no lock of another process on that file, and the process that took the lock has not ended.
+//! opens a store takes such a lock, on a file in memory of its own. So a process is the one that took the lock if three
+//! things hold: it has the same number, it sees no lock of another process on that file, and the process that took the
+//! lock has not ended.
 
 use std::fmt;
 use std::io;

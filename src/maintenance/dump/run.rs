@@ -182,10 +182,9 @@ impl<'a> Dump<'a> {
     ///
     /// # Errors
     ///
-    /// As [`Dump::write`]; [`AlreadyExists`](crate::ErrorKind::AlreadyExists) if something exists at
-    /// `path`, which is left alone; [`NotFound`](crate::ErrorKind::NotFound) if its directory does not
-    /// exist. Nothing new is left at `path`, unless only the sync of the name fails: then the complete dump
-    /// is there, and the error says so.
+    /// As [`Dump::write`]; [`AlreadyExists`](crate::ErrorKind::AlreadyExists) if something exists at `path`, which is
+    /// left alone; [`NotFound`](crate::ErrorKind::NotFound) if its directory does not exist. Nothing new is left at
+    /// `path`, unless only the sync of the name fails: then the complete dump is at `path`, and the error says so.
     pub fn write_file(
         &self,
         path: impl AsRef<Path>,
@@ -369,8 +368,8 @@ impl Maintenance {
     /// - [`AlreadyExists`](crate::ErrorKind::AlreadyExists): something exists at `path`.
     /// - [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition): it is another store than
     ///   [`Maintenance::expect_id`] says.
-    /// - [`Io`](crate::ErrorKind::Io): `input` or the system failed. If only the sync of the name fails, a
-    ///   complete store is there, and the error says so.
+    /// - [`Io`](crate::ErrorKind::Io): `input` or the system failed. If only the sync of the name fails, a complete
+    ///   store is at `path`, and the error says so.
     pub fn load(
         self,
         path: impl AsRef<Path>,

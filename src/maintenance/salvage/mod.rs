@@ -123,8 +123,8 @@ impl Maintenance {
     /// - [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition): it is another store than
     ///   [`Maintenance::expect_id`] says.
     /// - [`AlreadyExists`](crate::ErrorKind::AlreadyExists): something exists at `to`.
-    /// - [`NotFound`](crate::ErrorKind::NotFound), [`Io`](crate::ErrorKind::Io). If only the sync of the
-    ///   name fails, a complete store is there, and the error says so.
+    /// - [`NotFound`](crate::ErrorKind::NotFound), [`Io`](crate::ErrorKind::Io). If only the sync of the name fails, a
+    ///   complete store is at `to`, and the error says so.
     ///
     /// # Examples
     ///
