@@ -36,9 +36,9 @@
 //! - [Revisions](Revision), to update something only if it has not changed since you read it.
 //! - A [change feed](Db::subscribe): what was created, updated and deleted since a position, and then each change as it
 //!   happens.
-//! - Checksums of every value and its key, verified whenever a value is read from the file. Damage is an error that names the
-//!   container, never a panic and never wrong data. (redb may panic on unverified pages. The panic is
-//!   caught after the panic hook has run, except in a program built with `panic = "abort"`.)
+//! - Checksums of every value and its key, verified whenever a value is read from the file. Damage is an error that
+//!   names the container, never a panic and never wrong data. (redb may panic on unverified pages. The panic is caught
+//!   after the panic hook has run, except in a program built with `panic = "abort"`.)
 //!
 //! # What it does not do
 //!

@@ -220,7 +220,8 @@ const ANY_KEY: u8 = 0x20;
 const OTHER_FORMAT: u8 = 0x40;
 const REMOVED: u8 = 0x80;
 
-/// What every record begins with: two times, two seconds apart, in zigzag encoding; the revision, the age; the type URL.
+/// What every record begins with: two times, two seconds apart, in zigzag encoding; the revision, the age; the type
+/// URL.
 const HEAD: &[u8] = b"\xc8\x00\xcc\x00\x09\x02\x04spec";
 /// The further fields of a container.
 const FIELDS: &[u8] = b"\x05image\x04runc\x01\x01o\x02\x00\xff\x09overlayfs\x01k\x03pod";

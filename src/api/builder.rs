@@ -347,7 +347,8 @@ impl Builder {
     ///   [`Builder::expect_id`] requires.
     /// - [`Corrupt`](crate::ErrorKind::Corrupt): it is damaged, or its log is damaged or missing
     ///   ([`Builder::commit_log`]).
-    /// - [`InvalidArgument`](crate::ErrorKind::InvalidArgument): [`Builder::commit_log`] is set, and the store is shared.
+    /// - [`InvalidArgument`](crate::ErrorKind::InvalidArgument): [`Builder::commit_log`] is set, and the store is
+    ///   shared.
     /// - [`Gone`](crate::ErrorKind::Gone): it was removed or replaced while it was opened.
     /// - [`Io`](crate::ErrorKind::Io): the operating system failed; if it did so while writing,
     ///   the file is as after a crash, and the next opening repairs it.

@@ -80,8 +80,8 @@ impl Maintenance {
     ///
     /// # Errors
     ///
-    /// As [`Builder::open_read_only`](crate::Builder::open_read_only); [`Corrupt`](crate::ErrorKind::Corrupt) if anything is
-    /// damaged.
+    /// As [`Builder::open_read_only`](crate::Builder::open_read_only); [`Corrupt`](crate::ErrorKind::Corrupt) if
+    /// anything is damaged.
     ///
     /// # Examples
     ///

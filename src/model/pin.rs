@@ -1,6 +1,7 @@
 //! Pins: what containers and records hold, so that a host's garbage collector keeps it.
 //!
-//! The labels are containerd's. It reads them of images, content, snapshots, containers and sandboxes, not of namespaces.
+//! The labels are containerd's. It reads them of images, content, snapshots, containers and sandboxes, not of
+//! namespaces.
 
 use std::fmt;
 

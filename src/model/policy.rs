@@ -39,7 +39,8 @@ pub(crate) struct Policy {
     pub(crate) keep_empty_labels: bool,
 }
 
-/// Which processes may have a store open at the same time; kept in its file ([`Builder::share`](crate::Builder::share)).
+/// Which processes may have a store open at the same time; kept in its file
+/// ([`Builder::share`](crate::Builder::share)).
 ///
 /// | | `Nobody` | `Readers` | `Processes` |
 /// |---|---|---|---|

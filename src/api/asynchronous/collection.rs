@@ -211,8 +211,8 @@ impl<T: Element> AsyncCollection<Db, T> {
     /// # Errors
     ///
     /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument),
-    /// [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition) if an immutable field differs, and the errors of any
-    /// write, see [`Store`](crate::Store) and [`AsyncDb`](crate::AsyncDb).
+    /// [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition) if an immutable field differs, and the errors of
+    /// any write, see [`Store`](crate::Store) and [`AsyncDb`](crate::AsyncDb).
     pub async fn put(&self, item: T) -> Result<T> {
         let id = Stored::id(&item).to_owned();
         self.run(Operation::Put, Some(&id), |store| store.put(item))

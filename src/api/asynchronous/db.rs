@@ -43,7 +43,8 @@ use crate::session::txn::{ReadTxn, WriteTxn};
 ///
 /// Those of the same operation of a [`Db`], and for every operation:
 ///
-/// - [`Cancelled`](crate::ErrorKind::Cancelled): the runtime was shut down before the operation began. Nothing was done.
+/// - [`Cancelled`](crate::ErrorKind::Cancelled): the runtime was shut down before the operation began. Nothing was
+///   done.
 /// - [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition): the future was polled outside of a tokio runtime.
 ///
 /// # Examples
@@ -179,8 +180,8 @@ impl AsyncDb {
             .await
     }
 
-    /// Runs a write transaction, on one thread for blocking work. It is committed if `work` returns `Ok`, and rolled back
-    /// otherwise; see [`Db::write`].
+    /// Runs a write transaction, on one thread for blocking work. It is committed if `work` returns `Ok`, and rolled
+    /// back otherwise; see [`Db::write`].
     ///
     /// Other writers wait while `work` runs. `work` must not wait for an async task that writes: that task would wait
     /// for it.

@@ -105,8 +105,8 @@ pub fn to_prost_timestamp(time: DateTime<Utc>) -> Result<prost_types::Timestamp>
 ///
 /// # Errors
 ///
-/// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if its nanoseconds are negative or a second or more, or its year
-/// is outside of 1 to 9999.
+/// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if its nanoseconds are negative or a second or more, or its
+/// year is outside of 1 to 9999.
 pub fn from_prost_timestamp(timestamp: &prost_types::Timestamp) -> Result<DateTime<Utc>> {
     let prost_types::Timestamp { seconds, nanos } = *timestamp;
     u32::try_from(nanos)

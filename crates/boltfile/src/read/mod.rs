@@ -99,8 +99,8 @@ impl Reader {
 
     /// Reads and verifies every page that is in use, and the freelist.
     ///
-    /// It finds what no other operation sees: a page that two pages refer to, or that is in use and on the freelist.
-    /// No other operation loops over such a file either. But a forged one can show the same buckets in ever more places,
+    /// It finds what no other operation sees: a page that two pages refer to, or that is in use and on the freelist. No
+    /// other operation loops over such a file either. But a forged one can show the same buckets in ever more places,
     /// more than could be read in a lifetime. So check a file that you do not trust before you walk over it. A check
     /// reads each page once.
     ///

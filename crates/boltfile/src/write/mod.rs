@@ -48,8 +48,8 @@ impl WriteOptions {
         self
     }
 
-    /// Begins a new file. It has another name, beginning with a dot, until [`Writer::finish`]. Only its owner may read and
-    /// write it (mode 0600).
+    /// Begins a new file. It has another name, beginning with a dot, until [`Writer::finish`]. Only its owner may read
+    /// and write it (mode 0600).
     ///
     /// # Errors
     ///
