@@ -100,8 +100,8 @@ mod linux {
         }
     }
 
-    /// Returns the processes that took a lock on a file with this number, from a text such as `1: FLOCK ADVISORY WRITE
-    /// 812 fe:00:1234 0 EOF`. A lock of an open file names no process (-1).
+    /// Returns the processes that took a lock on a file with this number, from a text such as
+    /// `1: FLOCK  ADVISORY  WRITE 812 fe:00:1234 0 EOF`. A lock of an open file names no process (-1).
     pub(super) fn took(locks: &str, inode: u64) -> Vec<u32> {
         locks
             .lines()
