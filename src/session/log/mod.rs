@@ -295,7 +295,7 @@ impl Log {
     }
 
     /// Returns how many commits are in the log and not in the file, and the damage among them; `None` if no log is in
-    /// use. No commit may happen meanwhile.
+    /// use. No commit happens meanwhile.
     pub(crate) fn verify(&self) -> Result<Option<(u64, Option<Error>)>> {
         let state = self.state();
         let State::InUse(in_use) = &*state else {
