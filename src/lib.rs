@@ -21,29 +21,30 @@
 //! # }
 //! ```
 //!
-//! It is for runtimes in Rust what containerd's `containers.Store` on top of Bolt is for runtimes in Go,
-//! with the same semantics: field paths, filters, namespaces, error classes.
+//! It does for runtimes in Rust what containerd's `containers.Store` on top of Bolt does for runtimes in Go, with the
+//! same semantics: field paths, filters, namespaces, error classes.
 //!
 //! # What it does
 //!
 //! - Every write is atomic, and durable when it returns. A crash at any moment loses nothing that was
 //!   acknowledged. Concurrent writes share one sync of the disk.
-//! - Transactions across namespaces ([`Db::write`]), and snapshots that block nobody ([`Db::read`]).
+//! - Transactions across namespaces ([`Db::write`]), and snapshots that do not block writers ([`Db::read`]).
 //! - containerd's [filters](Filters) and [field paths](FieldMask), with errors that show the position, and
 //!   builders that quote.
-//! - One process has a store to itself, or others may read it, or any number of them read and write it
+//! - A store can belong to one process, or be read by others, or be read and written by any number of processes
 //!   ([`Builder::share`]).
-//! - [Revisions](Revision), to update something only if it has not changed since it was read.
-//! - A [change feed](Db::subscribe): what was created, updated and deleted after a revision, and then live.
-//! - Checksums of every value and its key, verified whenever a value is read from the file. Damage is an error that names the
-//!   container, never a panic and never wrong data. (redb may panic on unverified pages. The panic is
-//!   caught after the panic hook has run, except in a program built with `panic = "abort"`.)
+//! - [Revisions](Revision), to update something only if it has not changed since you read it.
+//! - A [change feed](Db::subscribe): what was created, updated and deleted since a position, and then each change as it
+//!   happens.
+//! - Checksums of every value and its key, verified whenever a value is read from the file. Damage is an error that
+//!   names the container, never a panic and never wrong data. (redb may panic on unverified pages. The panic is caught
+//!   after the panic hook has run, except in a program built with `panic = "abort"`.)
 //!
 //! # What it does not do
 //!
 //! - Run, watch or clean up containers; store image layers, snapshots or content.
 //! - Replicate, or span several hosts.
-//! - Interpret specs, options and extensions, which are bytes to it.
+//! - Interpret specs, options and extensions. They are bytes to it.
 //!
 //! # Features
 //!
@@ -56,8 +57,8 @@
 //!
 //! # Another implementation
 //!
-//! The crate `bayplan-conformance` has the laws of [`Store`] and [`Namespaces`] as tests for any
-//! implementation.
+//! The crate `bayplan-conformance` tests any implementation of [`Store`] and [`Namespaces`] for the laws of these
+//! traits.
 
 // Unit tests share helpers with `tests/it`, which use the crate by its name.
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! What the records take that are kept in memory, as the allocator counts it.
+//! How much memory the kept records take, as the allocator counts it.
 //!
-//! A program of its own: the allocator is that of the whole program.
+//! This is a separate program, since the allocator counts for the whole program.
 
 #![forbid(unsafe_code)]
 #![allow(

@@ -164,7 +164,7 @@ const LOGS: [&[u8]; 26] = [
     &[0x07],
     &[0x08],
     &[0x09],
-    // A flip: in a head, in the head before it, in the first frame, in a later one, behind them.
+    // A flip: in a head, in the head before it, in the first frame, in a later one, after the last one.
     &[0x02, 0, 1, 20, 0, 1],
     &[0x03, 0, 0, 20, 0, 1],
     &[0x04, 0, 2, 40, 0, 1],
@@ -183,7 +183,7 @@ const LOGS: [&[u8]; 26] = [
     &[0x00, 5, 8, 0, 0],
     &[0x0a, 5, 0, 0, 0],
     &[0x02, 6, 1, 0, 0],
-    // The frame behind them all: a row that is none, a new row, one that is longer than the frame.
+    // A frame after all others: an invalid row, a new row, one that is longer than the frame.
     &[0x02, 7, 0, 0, 0, 1, 0, 9],
     &[
         0x02, 7, 0, 0, 0, 12, 0, 2, 1, 0, 0, 0, 2, 0, 0, 0, b'n', 0, 0,
@@ -220,7 +220,8 @@ const ANY_KEY: u8 = 0x20;
 const OTHER_FORMAT: u8 = 0x40;
 const REMOVED: u8 = 0x80;
 
-/// What every record begins with: two times, two seconds apart, in zigzag encoding; the revision, the age; the type URL.
+/// What every record begins with: two times, two seconds apart, in zigzag encoding; the revision, the age; the type
+/// URL.
 const HEAD: &[u8] = b"\xc8\x00\xcc\x00\x09\x02\x04spec";
 /// The further fields of a container.
 const FIELDS: &[u8] = b"\x05image\x04runc\x01\x01o\x02\x00\xff\x09overlayfs\x01k\x03pod";

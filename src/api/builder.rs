@@ -30,10 +30,10 @@ const MEMORY_DEFAULT_BYTES: usize = 256 * 1024 * 1024;
 /// How many deletions are remembered by default.
 const TOMBSTONES_DEFAULT_COUNT: u64 = 10_000;
 
-/// How often a store that another process writes is looked at by default.
+/// How often to look for commits of another process, by default.
 const POLL_DEFAULT: Duration = Duration::from_millis(50);
 
-/// How long to wait before a locked file is tried again.
+/// How long to wait before trying a locked file again.
 const LOCK_RETRY: Duration = Duration::from_millis(10);
 
 /// Options for opening or creating a store; see [`Db::builder`].
@@ -94,47 +94,46 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// How many bytes of the file are cached in memory at most; 32 MiB by default.
+    /// Sets how many bytes of the file are cached in memory at most; 32 MiB by default.
     pub fn cache_bytes(mut self, bytes: usize) -> Self {
         self.settings.cache_bytes = bytes;
         self
     }
 
-    /// How much memory the records may take that are kept there, approximately, in bytes; 256 MiB by default.
-    /// With 0 none are kept.
+    /// Sets how many bytes of memory the store may use to keep records, approximately; 256 MiB by default. With 0 it
+    /// keeps none.
     ///
-    /// Once as many records have been read from the file as it holds, the next listing loads all of them. From
-    /// then on all reads are from memory, and a filter that requires a label, image, runtime, snapshotter, sandbox
-    /// or type looks only at the records that have it. A record takes its size, with the spec unpacked, and about
-    /// 0.4 KB more. If all of them would take more than the limit, they are read from the file, with the same
-    /// results.
+    /// Once as many records have been read from the file as the store holds, the next listing loads all of them. From
+    /// then on all reads are from memory, and a filter that requires a label, image, runtime, snapshotter, sandbox or
+    /// type looks only at the records that have it. A record takes its size, with the spec unpacked, and about 0.4 KB
+    /// more. If the records would exceed the limit, they are read from the file, with the same results.
     ///
-    /// A store opened with [`open_read_only`](Builder::open_read_only) keeps nothing, since another process may
-    /// write it.
+    /// A store opened with [`open_read_only`](Builder::open_read_only) keeps no records, since another process may
+    /// write the file.
     pub fn memory_bytes(mut self, bytes: usize) -> Self {
         self.settings.memory_bytes = bytes;
         self
     }
 
-    /// Which fields an update may change.
+    /// Sets which fields an update may change.
     ///
-    /// A new store remembers them, [`Rules::Strict`] by default. Opening a store applies the remembered
-    /// rules, unless this overrides them for the handle.
+    /// A new store remembers these rules, [`Rules::Strict`] by default. Opening a store applies the remembered rules,
+    /// unless this option overrides them for the handle.
     pub fn rules(mut self, rules: Rules) -> Self {
         self.settings.rules = Some(rules);
         self
     }
 
-    /// Whether a new store keeps labels with an empty value; false by default, as in containerd.
+    /// Sets whether a new store keeps labels with an empty value; false by default, as in containerd.
     ///
-    /// If it does, an empty value is a value like any other, and an update removes only labels that its
-    /// input lacks. The file remembers the choice; opening a store does not change it.
+    /// If it does, an empty value is a value like any other, and an update removes only the labels that are missing
+    /// from its input. The file remembers the choice; opening a store does not change it.
     pub fn keep_empty_labels(mut self, keep: bool) -> Self {
         self.settings.keep_empty_labels = keep;
         self
     }
 
-    /// Whether [`Builder::open`] creates the store if there is no file; false by default.
+    /// Sets whether [`Builder::open`] creates the store if there is no file; false by default.
     ///
     /// Beware: while a disk is not mounted, this creates an empty store in its place.
     /// [`Builder::expect_id`] prevents that.
@@ -157,47 +156,50 @@ impl Builder {
         self
     }
 
-    /// Whether opening verifies the checksum of every page of the file; true by default.
+    /// Sets whether opening verifies the checksum of every page of the file; true by default.
     ///
-    /// This reads the whole file, a few milliseconds per thousand containers if it is cached, and a damaged file is
-    /// not opened. Without it, opening takes the same time for any store, and each page is verified when it is first
-    /// read: before anything in it is used. That suits a process that opens a store for one operation.
+    /// The check reads the whole file, which takes a few milliseconds per thousand containers if the file is cached. A
+    /// damaged file is not opened. Without the check, opening takes the same time for a store of any size. Each page is
+    /// then verified when it is first read, before anything in it is used. That suits a process that opens a store for
+    /// one operation.
     ///
     /// Once a read meets a damaged page:
     ///
-    /// - [`get`](crate::ReadStore::get) still returns a container that is in an intact page. Whatever is not found there,
-    ///   and every listing and count, is [`Corrupt`](crate::ErrorKind::Corrupt): nobody knows what the damaged page
-    ///   hides.
-    /// - [`Query::lenient`](crate::Query::lenient) lists what can be read, with the damage, which has an empty id.
-    /// - Every write is `Corrupt`, and so is the commit of a transaction that has begun: nothing of it is in the file.
-    ///   If a write meets the page only while it changes others, every later read is `Corrupt` too, and the file may
-    ///   not open again: [`Maintenance::salvage`](crate::Maintenance::salvage) saves the rest.
+    /// - [`get`](crate::ReadStore::get) still returns a container that is in an intact page. If it finds nothing, it
+    ///   fails with [`Corrupt`](crate::ErrorKind::Corrupt), and so does every listing and count: the damaged page may
+    ///   hide anything.
+    /// - [`Query::lenient`](crate::Query::lenient) lists what can be read, and reports the damage with an empty id.
+    /// - Every write fails with `Corrupt`, and so does the commit of an open transaction: none of it reaches the file.
+    ///   If the write that meets the page was already changing other pages, every later read is `Corrupt` too, and the
+    ///   file may not open again: [`Maintenance::salvage`](crate::Maintenance::salvage) saves the rest.
     ///
-    /// The file is not changed before the first commit, so a store that is opened and closed without one leaves it as
-    /// it was. After a crash, the file is repaired in memory until then, and again the next time (but at once in a
-    /// store that is shared).
+    /// The file is not changed before the first commit: opening and closing a store without a commit leaves its file as
+    /// it was. After a crash, the file is repaired in memory until the first commit, and each opening before that
+    /// repairs it again. A store that is shared is repaired on disk at once.
     ///
-    /// [`Db::check`], [`Db::dump`], [`Db::stats`] and [`Db::backup`] verify all pages first, whatever is set here.
+    /// [`Db::check`], [`Db::dump`], [`Db::stats`] and [`Db::backup`] always verify all pages first, whatever this
+    /// option says.
     ///
-    /// This holds for the only process that may write the file. With [`Share::Processes`] and
-    /// [`Builder::open_read_only`], pages are not verified when they are read: without the check at opening, damage to
-    /// keys or to pages that refer to others may hide containers from a listing. The first write then verifies all
-    /// pages, and those four methods verify the snapshot that they read.
+    /// All this holds if only this process may write the file. With [`Share::Processes`] and
+    /// [`Builder::open_read_only`], pages are not verified when they are read. Without the check at opening, damage to
+    /// keys, or to pages that refer to others, may then hide containers from a listing. The first write verifies all
+    /// pages, and the four methods above verify the snapshot that they read.
     pub fn check_integrity(mut self, check: bool) -> Self {
         self.settings.check_integrity = check;
         self
     }
 
-    /// Which processes may have the store open at the same time: only this one ([`Share::Nobody`], the default), one
-    /// that writes and others that read, or any number that do both.
+    /// Sets which processes may have the store open at the same time: only this one ([`Share::Nobody`], the default),
+    /// one that writes and others that read, or any number that read and write.
     ///
-    /// The file keeps it, so that every opener, the program `bayplan` included, takes the right way by itself. A
-    /// store is created in this way; opening one that is shared in another way changes it, for which this process must have
-    /// it to itself ([`Locked`](crate::ErrorKind::Locked) otherwise). Without this option it stays as it is.
+    /// The file keeps the choice, and every opener, including the program `bayplan`, follows it. A new store is created
+    /// with it. Opening an existing store changes it if it differs, which fails with
+    /// [`Locked`](crate::ErrorKind::Locked) if another process has the file open. Without this option the file keeps
+    /// its choice.
     ///
-    /// In a store that is shared, each commit takes two syncs instead of one. With [`Share::Processes`], every
-    /// read looks at the file, nothing is kept in memory, and a write waits for its turn, for as long as
-    /// [`Builder::lock_timeout`] says; revisions and times rise across all processes.
+    /// In a shared store, each commit takes two syncs instead of one. With [`Share::Processes`], every read looks at
+    /// the file, nothing is kept in memory, and a write waits for its turn, for as long as [`Builder::lock_timeout`]
+    /// says. Revisions and times rise across all processes.
     ///
     /// # Examples
     ///
@@ -221,36 +223,38 @@ impl Builder {
         self
     }
 
-    /// How many deletions the store remembers for [`Db::changes_since`]; 10,000 by default.
+    /// Sets how many deletions the store remembers for [`Db::changes_since`]; 10,000 by default.
     ///
-    /// If there are more, each deletion forgets the oldest ones. Who has not seen these is told that it
-    /// [lags](crate::ErrorKind::Lagged). Those of the latest transaction are remembered however many they are. A deletion
-    /// takes about 70 bytes in the file. With 0 none is remembered.
+    /// If there are more, each deletion forgets the oldest ones. A follower that has not seen these is
+    /// [`Lagged`](crate::ErrorKind::Lagged). The deletions of the latest transaction are all remembered, however many
+    /// they are. A deletion takes about 70 bytes in the file. With 0 no deletion is remembered.
     pub fn tombstones_max_count(mut self, count: u64) -> Self {
         self.settings.tombstones_max_count = count;
         self
     }
 
-    /// How often a [`Subscription`](crate::Subscription) looks for commits of another process; every 50 ms by
-    /// default. It concerns only a store that is opened with [`Builder::open_read_only`] beside its writer: the
-    /// commits of the same process wake it at once.
+    /// Sets how often a [`Subscription`](crate::Subscription) looks for commits of another process; every 50 ms by
+    /// default. Commits of its own process wake a subscription at once.
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.settings.poll_interval = interval;
         self
     }
 
-    /// Whether commits go through a log, a second file beside the store's with `-log` behind its name; no by default.
+    /// Sets whether commits go through a log, a second file beside the store's, with `-log` appended to its name; false
+    /// by default.
     ///
-    /// A commit is then one piece appended to the log and synced, which takes about 0.6 of the time; redb's pages are
-    /// written at a checkpoint, when the log (1 MiB) is full, by [`Db::checkpoint`], and on closing. What a commit promises is the same.
+    /// A commit then appends one piece to the log and syncs it, which takes about 0.6 of the time. redb's pages are
+    /// written at a checkpoint: when the log (1 MiB) is full, by [`Db::checkpoint`], and on closing. A commit promises
+    /// the same.
     ///
-    /// The log is made by the first write and removed on closing. After a crash both files are needed, by whoever
-    /// opens the store with whatever options: it applies what is in the log. A store whose log is missing or
-    /// damaged is [`Corrupt`](crate::ErrorKind::Corrupt), never silently older; then
-    /// [`Maintenance::salvage`](crate::Maintenance::salvage) makes a new store of all commits up to the last checkpoint, and those that
-    /// the log has up to its damage. To copy a store that is open, use [`Db::backup`]: a copy of one file is not enough.
+    /// The first write creates the log, and closing removes it. After a crash, both files are needed: opening the
+    /// store, with whatever options, applies what is in the log. A store whose log is missing or damaged is
+    /// [`Corrupt`](crate::ErrorKind::Corrupt), never silently older. Then
+    /// [`Maintenance::salvage`](crate::Maintenance::salvage) makes a new store from all commits up to the last
+    /// checkpoint, and those in the log before its damage. To copy an open store, use [`Db::backup`]: a copy of one
+    /// file is not enough.
     ///
-    /// A store that is shared ([`Builder::share`]) cannot have one, nor one in memory.
+    /// A shared store ([`Builder::share`]) cannot have a log, nor can a store in memory.
     ///
     /// # Examples
     ///
@@ -274,37 +278,37 @@ impl Builder {
         self
     }
 
-    /// Opens only the store with this id.
+    /// Requires the store to have this id.
     ///
-    /// Keep the id of [`Db::info`] outside of the file. A disk that is not mounted, or another disk in its
-    /// place, is then an error instead of an empty or wrong store.
+    /// Keep the id of [`Db::info`] outside of the file. If a disk is not mounted, or another disk is in its place,
+    /// opening then fails instead of giving an empty or wrong store.
     pub fn expect_id(mut self, id: StoreId) -> Self {
         self.settings.expected_uuid = Some(id.to_bytes());
         self
     }
 
-    /// How long to wait for a file that is in use, and in a store of several processes ([`Share::Processes`]) for
-    /// the write transaction of another one. By default 5 seconds in such a store, and not at all in others.
+    /// Sets how long to wait for a file that is in use, and, with [`Share::Processes`], for the write transaction of
+    /// another process. By default 5 seconds in such a store, and not at all in others.
     pub fn lock_timeout(mut self, timeout: Duration) -> Self {
         self.settings.lock_timeout = Some(timeout);
         self
     }
 
-    /// Calls `progress` with a number from 0 to 1 while opening verifies or repairs a file. A large file
-    /// takes seconds.
+    /// Calls `progress` with a number from 0 to 1 while opening verifies or repairs a file, which takes seconds for a
+    /// large file.
     ///
-    /// It is called on the thread that opens the store. It is not called if a file was closed cleanly and
-    /// is not verified. If a file is verified and then repaired, the progress restarts. It must not panic:
-    /// the file would be reported as damaged.
+    /// `progress` is called on the thread that opens the store. It is not called if the file was closed cleanly and is
+    /// not verified. If a file is verified and then repaired, the progress restarts. `progress` must not panic: the
+    /// file would be reported as damaged.
     pub fn on_repair(mut self, progress: impl Fn(f64) + Send + Sync + 'static) -> Self {
         self.settings.on_repair = Some(Arc::new(progress));
         self
     }
 
-    /// Takes the time from `clock` instead of the system, for tests and simulations.
+    /// Takes the time from `clock` instead of the system; for tests and simulations.
     ///
-    /// Every create and update calls it while other writers wait, possibly on the thread of another caller.
-    /// It must not wait for any of them.
+    /// Every create and update calls `clock` while other writers wait, possibly on the thread of another caller.
+    /// `clock` must not wait for any of them.
     pub fn clock(mut self, clock: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
         self.settings.clock = Arc::new(clock);
         self
@@ -316,13 +320,12 @@ impl Builder {
 
     /// Creates a store in a new file, readable and writable by its owner only (mode 0600).
     ///
-    /// The directory must exist. After a crash there is a complete store or no file of this name.
+    /// The directory must exist. After a crash there is either a complete store or no file of this name.
     ///
     /// # Errors
     ///
-    /// [`AlreadyExists`](crate::ErrorKind::AlreadyExists) if anything of that name exists, which is left
-    /// alone; [`NotFound`](crate::ErrorKind::NotFound) if there is no such directory;
-    /// [`Io`](crate::ErrorKind::Io).
+    /// [`AlreadyExists`](crate::ErrorKind::AlreadyExists) if anything of that name exists, which is left alone;
+    /// [`NotFound`](crate::ErrorKind::NotFound) if the directory does not exist; [`Io`](crate::ErrorKind::Io).
     pub fn create(&self, path: impl AsRef<Path>) -> Result<Db> {
         let path = path.as_ref();
         file::create(path, &self.settings)
@@ -337,15 +340,15 @@ impl Builder {
     /// In all cases but the last, the file is unchanged:
     ///
     /// - [`NotFound`](crate::ErrorKind::NotFound): there is no such file.
-    /// - [`Locked`](crate::ErrorKind::Locked): it is in use; the error names the process if the system
-    ///   tells.
+    /// - [`Locked`](crate::ErrorKind::Locked): it is in use; the error names the process if the system reports it.
     /// - [`NotAStore`](crate::ErrorKind::NotAStore): it is not a store.
-    /// - [`IncompatibleFormat`](crate::ErrorKind::IncompatibleFormat): it is of a version that
-    ///   this library does not read.
-    /// - [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition): it is another store than
-    ///   [`Builder::expect_id`] says.
-    /// - [`Corrupt`](crate::ErrorKind::Corrupt): it is damaged; or its log is, or is not there ([`Builder::commit_log`]).
-    /// - [`InvalidArgument`](crate::ErrorKind::InvalidArgument): [`Builder::commit_log`] is set, and the store is shared.
+    /// - [`IncompatibleFormat`](crate::ErrorKind::IncompatibleFormat): this library does not read its version.
+    /// - [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition): its id is not the one that
+    ///   [`Builder::expect_id`] requires.
+    /// - [`Corrupt`](crate::ErrorKind::Corrupt): it is damaged, or its log is damaged or missing
+    ///   ([`Builder::commit_log`]).
+    /// - [`InvalidArgument`](crate::ErrorKind::InvalidArgument): [`Builder::commit_log`] is set, and the store is
+    ///   shared.
     /// - [`Gone`](crate::ErrorKind::Gone): it was removed or replaced while it was opened.
     /// - [`Io`](crate::ErrorKind::Io): the operating system failed; if it did so while writing,
     ///   the file is as after a crash, and the next opening repairs it.
@@ -369,20 +372,19 @@ impl Builder {
         }
     }
 
-    /// Whether a missing file is created. If a certain store is expected, a new one is not it.
+    /// Whether a missing file is created. Not if a certain store is expected, since a new one has another id.
     fn may_create(&self) -> bool {
         self.create_if_missing && self.settings.expected_uuid.is_none()
     }
 
     /// Opens the store in an existing file, and never writes to it.
     ///
-    /// This works on read-only media, on a file that another process writes if it is shared ([`Builder::share`]), whose
-    /// commits become visible as they happen, and after a crash, with the file repaired in memory. Writing to the store is
-    /// [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition).
+    /// This works on read-only media, and after a crash, with the file repaired in memory. It also works on a file that
+    /// another process writes, if the store is shared ([`Builder::share`]): that process's commits become visible as
+    /// they happen. Writing to the store is [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition).
     ///
-    /// In a store that is not shared, a reader keeps writers out: until it closes the file, opening it for
-    /// writing is [`Locked`](crate::ErrorKind::Locked). Readers let a writer pass that waits
-    /// ([`Builder::lock_timeout`]).
+    /// In a store that is not shared, a reader keeps writers out: until it closes the file, opening it for writing is
+    /// [`Locked`](crate::ErrorKind::Locked). New readers let a waiting writer go first ([`Builder::lock_timeout`]).
     ///
     /// # Errors
     ///
@@ -429,11 +431,11 @@ impl Builder {
         }
     }
 
-    /// Creates a store in memory. It is lost with its last handle.
+    /// Creates a store in memory. It is lost when its last handle is dropped.
     ///
     /// # Errors
     ///
-    /// None are known.
+    /// No errors are known.
     pub fn in_memory(&self) -> Result<Db> {
         file::in_memory(&self.settings)
             .map(Db::new)
@@ -470,16 +472,16 @@ impl Db {
         Self::builder().open_read_only(path)
     }
 
-    /// Creates a store in memory. It is lost with its last handle.
+    /// Creates a store in memory. It is lost when its last handle is dropped.
     ///
     /// # Errors
     ///
-    /// None are known.
+    /// No errors are known.
     pub fn in_memory() -> Result<Self> {
         Self::builder().in_memory()
     }
 
-    /// Options for opening or creating a store.
+    /// Returns the options for opening or creating a store.
     pub fn builder() -> Builder {
         Builder::default()
     }

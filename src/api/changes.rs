@@ -1,4 +1,4 @@
-//! The change feed: what changed after a position, and a subscription that goes on live.
+//! The change feed: the changes after a position, and a subscription to new ones.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -24,11 +24,11 @@ use crate::session::txn::ReadTxn;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Change {
-    /// From where to go on when it is processed.
+    /// Where to continue once this change is processed.
     pub position: Position,
     /// The revision of the change.
     ///
-    /// What is stored may have a higher revision: it has changed again meanwhile, which another change may tell.
+    /// The stored item may have a higher revision if it has changed again since. A later change then reports that.
     pub revision: Revision,
     /// The namespace that changed, or in which something changed.
     pub namespace: NamespaceName,
@@ -64,16 +64,16 @@ pub enum Subject {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<T> {
-    /// It came into being after the position that was asked for. It may have been updated since.
+    /// It was created after the given position. It may have been updated since.
     Created(T),
     /// It existed, and was updated, once or more.
     Updated(T),
-    /// It was deleted. It may have been created again since, which another change tells.
+    /// It was deleted. If it was created again since, another change reports that.
     Deleted,
 }
 
 impl<T> Event<T> {
-    /// What is stored, unless it was deleted.
+    /// Returns what is stored, or `None` if it was deleted.
     pub fn into_item(self) -> Option<T> {
         match self {
             Self::Created(item) | Self::Updated(item) => Some(item),
@@ -81,7 +81,7 @@ impl<T> Event<T> {
         }
     }
 
-    /// What is stored, unless it was deleted.
+    /// Returns what is stored, or `None` if it was deleted.
     pub fn item(&self) -> Option<&T> {
         match self {
             Self::Created(item) | Self::Updated(item) => Some(item),
@@ -91,7 +91,7 @@ impl<T> Event<T> {
 }
 
 impl ReadTxn {
-    /// What this snapshot has that a follower at a position does not know, in the order of revisions; see
+    /// Returns what has changed in this snapshot since a position, in the order of revisions; see
     /// [`Db::changes_since`].
     ///
     /// # Errors
@@ -114,30 +114,30 @@ impl ReadTxn {
 }
 
 impl Db {
-    /// What changed since a position, in the order of revisions, from one snapshot.
+    /// Returns what has changed since a position, in the order of revisions, from one snapshot.
     ///
-    /// Containers, records of all kinds and namespaces that changed are told once each, with what is stored now, as
-    /// much of it as `detail` says. What came into being after the position is [`Created`](Event::Created), at its
-    /// place in the order even if it was updated later; everything else that changed is [`Updated`](Event::Updated).
-    /// Deletions have revisions of their own. One of something that was created again is told, as well as the
-    /// creation.
+    /// Each container, record and namespace that changed is reported once, with what is stored now; `detail` selects
+    /// how much of that is read. What was created after the position is [`Created`](Event::Created), at the revision of
+    /// its creation even if it was updated later. Everything else that changed is [`Updated`](Event::Updated).
+    /// Deletions have revisions of their own. If something was deleted and created again, both are reported.
     ///
-    /// From [`Position::START`] on everything that is stored is told, and no deletion. To follow a store, begin there,
-    /// and keep the [`Position`] of the last change that was processed. It stays valid when the store is closed, crashes,
-    /// or is compacted, for as many deletions as are remembered. It is not valid in a file that was made by
+    /// From [`Position::START`], everything that is stored is reported, and no deletion. To follow a store, begin there
+    /// and keep the [`Position`] of the last change that was processed. It stays valid when the store is closed,
+    /// crashes or is compacted, as long as the deletions after it are remembered. It is not valid in a file made by
     /// [`backup`](Db::backup), [`restore`](crate::Maintenance::restore), [`load`](crate::Maintenance::load) or
-    /// [`salvage`](crate::Maintenance::salvage), which hands out revisions of its own.
+    /// [`salvage`](crate::Maintenance::salvage), since such a file hands out revisions of its own.
     ///
-    /// All records are looked at, in memory if they are kept there. Only the names of some 16,000 changes are held at
-    /// a time; what they have changed to is read when it is asked for.
+    /// The call looks at every record, in memory if the records are kept there. It holds the names of at most some
+    /// 16,000 changes at a time. The changed items themselves are read when the iterator reaches them.
     ///
     /// # Errors
     ///
     /// - [`Lagged`](crate::ErrorKind::Lagged): deletions after the position may be forgotten
-    ///   ([`Builder::tombstones_max_count`](crate::Builder::tombstones_max_count)), or it is none of this store. Forget
-    ///   what is known and begin with [`Position::START`]; or list everything and go on from [`Error::follow_from`].
-    /// - [`Corrupt`](crate::ErrorKind::Corrupt), naming the container or record: it is damaged, and nobody can say
-    ///   whether it changed. The changes end there. Delete it to go on.
+    ///   ([`Builder::tombstones_max_count`](crate::Builder::tombstones_max_count)), or the position is not of this
+    ///   store. Either discard what you know and begin with [`Position::START`], or list everything and continue from
+    ///   [`Error::follow_from`].
+    /// - [`Corrupt`](crate::ErrorKind::Corrupt), naming the container or record: it is damaged, so whether it changed
+    ///   is unknown. The changes end there. To continue, delete it.
     /// - [`Io`](crate::ErrorKind::Io).
     ///
     /// # Examples
@@ -164,8 +164,8 @@ impl Db {
         self.read()?.changes_since(position, detail)
     }
 
-    /// Follows the store: what changed since a position, as [`Db::changes_since`] tells it, and then each commit as
-    /// it happens; see [`Subscription`].
+    /// Follows the store: returns what has changed since a position, as [`Db::changes_since`] does, and then each
+    /// commit as it happens; see [`Subscription`].
     ///
     /// # Errors
     ///
@@ -204,8 +204,8 @@ impl Db {
     }
 }
 
-/// The changes after a position; see [`Db::changes_since`]. It holds its snapshot while it lives, as a
-/// [`ReadTxn`] does.
+/// The changes after a position; see [`Db::changes_since`]. It holds its snapshot as long as it lives, like a
+/// [`ReadTxn`].
 #[must_use = "changes are read when they are asked for"]
 pub struct Changes {
     txn: ReadTxn,
@@ -214,14 +214,14 @@ pub struct Changes {
     entries: VecDeque<Entry>,
     /// What the positions of the entries have in common.
     origin: Origin,
-    /// Up to which revision everything is known when all entries are told.
+    /// The revision up to which everything is known once all entries are returned.
     end: Revision,
     has_more: bool,
 }
 
 impl Changes {
-    /// From where to go on, once what was told so far is processed. After the last change that is where the
-    /// snapshot ends, which saves telling again what is known.
+    /// Returns where to continue once every change returned so far is processed. After the last change, this is the end
+    /// of the snapshot, so that known changes are not reported again.
     #[must_use]
     pub fn position(&self) -> Position {
         self.origin
@@ -285,26 +285,28 @@ impl fmt::Debug for Changes {
 
 /// Follows a store; see [`Db::subscribe`].
 ///
-/// It tells each change once, in the order of revisions, when it is durable. Changes of one container that
-/// happen while it does not look are told as one. It has no queue: after a commit it reads what has changed after its
-/// position. So it takes no memory while it waits, costs the writers nothing but a wake-up, and can fall behind only
-/// if deletions are forgotten that it has not told; then it is [`Lagged`](crate::ErrorKind::Lagged). It holds no
-/// snapshot between two calls.
+/// A subscription returns each change once, in the order of revisions, when it is durable. Changes of one container
+/// between two looks are reported as one. It has no queue: after a commit it reads what has changed after its position.
+/// So it takes no memory while it waits, and costs the writers nothing but a wake-up. It falls behind only if deletions
+/// that it has not reported are forgotten; then it is [`Lagged`](crate::ErrorKind::Lagged). It holds no snapshot
+/// between two calls.
 ///
-/// It is no handle: it does not keep the store open. When that is closed, what it had read is told, some 64 changes
-/// at most, and then every call is [`Unavailable`](crate::ErrorKind::Unavailable). After a commit has failed, everything
-/// that was committed is told before.
+/// A subscription is not a handle: it does not keep the store open. When the store is closed, the subscription returns
+/// the changes that it had already read (64 at most). Then every call is
+/// [`Unavailable`](crate::ErrorKind::Unavailable). After a failed commit, it first returns everything that was
+/// committed.
 ///
-/// A store that other processes write ([`Share`](crate::Share)) is looked at every
-/// [`Builder::poll_interval`](crate::Builder::poll_interval), and synced before their changes are told. All its records
-/// are looked at after a commit: if that takes long, it is done less often, so that it takes at most a fifth of the time.
+/// If other processes write the store ([`Share`](crate::Share)), the subscription looks for commits every
+/// [`Builder::poll_interval`](crate::Builder::poll_interval), and syncs the file before it reports their changes. After
+/// a commit it looks at all records. If that takes long, it looks less often, so that looking takes at most a fifth of
+/// the time.
 ///
 /// As an iterator, it waits for each change, and ends after the first error.
 ///
 /// # Errors
 ///
-/// Those of [`Db::changes_since`], `Unavailable` as described, and [`Forked`](crate::ErrorKind::Forked). The change
-/// at which reading failed is not lost: the next call tries again.
+/// Those of [`Db::changes_since`], `Unavailable` as described, and [`Forked`](crate::ErrorKind::Forked). If reading a
+/// change fails, the change is not lost: the next call tries again.
 pub struct Subscription {
     follower: Follower<Change>,
     detail: Detail,
@@ -325,7 +327,7 @@ impl Subscription {
         }
     }
 
-    /// Waits for the next change; `None` if there is none in this time.
+    /// Waits for the next change. Returns `None` if there is none within `timeout`.
     ///
     /// # Errors
     ///
@@ -334,7 +336,7 @@ impl Subscription {
         self.next_until(Until::after(timeout))
     }
 
-    /// The next change, if there is one already.
+    /// Returns the next change if there is one, without waiting.
     ///
     /// # Errors
     ///
@@ -343,8 +345,8 @@ impl Subscription {
         self.next_until(Until::Then(Instant::now()))
     }
 
-    /// From where to go on, once what was told so far is processed: what to keep for a subscription after a
-    /// restart.
+    /// Returns where to continue once every change returned so far is processed. Keep this position to subscribe again
+    /// after a restart.
     #[must_use]
     pub fn position(&self) -> Position {
         self.follower.position()
@@ -381,7 +383,7 @@ impl fmt::Debug for Subscription {
     }
 }
 
-/// Makes a change of what is stored now; none if that is not there any more, which another change tells.
+/// Makes a change from what is stored now. `None` if it is no longer stored: another change reports that.
 fn read(
     txn: &ReadTxn,
     detail: &Detail,
@@ -417,8 +419,8 @@ fn read(
     }))
 }
 
-/// The event, with what `stored` returns: the revision of its creation and the item. Another one of the same name is
-/// not it.
+/// Makes the event from what `stored` returns: the item and the revision of its creation. An item of the same name that
+/// was created at another revision does not count.
 fn event<T>(
     entry: &Entry,
     stored: impl FnOnce() -> Result<Option<(Revision, T)>>,
@@ -432,7 +434,7 @@ fn event<T>(
     Ok(stored.map(|(_, item)| make(item)))
 }
 
-/// What is stored of a record, and the revision of its creation.
+/// Returns the stored record and the revision of its creation.
 fn stored<T: Element>(
     txn: &ReadTxn,
     detail: &Detail,

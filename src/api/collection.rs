@@ -21,11 +21,11 @@ use crate::query::{Damaged, Plan, Scope, Shape};
 use crate::session::txn::{ReadTxn, Times, Updatable, WriteTxn};
 use crate::update::mask::FieldMask;
 
-/// The containers of one namespace, or its records of another kind. `S` is a [`Db`], where each call is its
-/// own transaction and its writes are durable when it returns, a [`ReadTxn`], or a [`WriteTxn`].
+/// The containers of one namespace, or its records of another kind, in `S`: a [`Db`], a [`ReadTxn`] or a [`WriteTxn`].
+/// Each call on a collection of a [`Db`] is its own transaction, and its writes are durable when it returns.
 ///
-/// It has the operations of [`Store`] as its own methods; import that trait only to be generic. Concurrent
-/// writes through a [`Db`] share a commit, and so the wait for the disk.
+/// The operations of [`Store`] are methods of this type; import that trait only to be generic. Concurrent writes
+/// through a [`Db`] share a commit, and so the wait for the disk.
 ///
 /// | type | of |
 /// |---|---|
@@ -54,15 +54,15 @@ pub type WriteNamespace<'t> = Collection<&'t WriteTxn>;
 pub type WriteRecords<'t> = Collection<&'t WriteTxn, Record>;
 
 impl<S> Collection<S> {
-    /// The containers of a namespace.
+    /// Returns the containers of a namespace.
     pub(crate) fn containers(source: S, name: &str) -> Result<Self> {
         let name = NamespaceName::new(name)
             .map_err(|error| error.during(Operation::OpenNamespace).in_namespace(name))?;
         Ok(Self::of(source, name, Kind::CONTAINERS))
     }
 
-    /// The records of another kind in the same namespace, such as `sandboxes` or `images`. There need not
-    /// be any yet.
+    /// Returns the records of another kind in the same namespace, such as `sandboxes` or `images`. There need not be
+    /// any yet.
     ///
     /// # Errors
     ///
@@ -104,7 +104,7 @@ impl<S, T> Collection<S, T> {
         }
     }
 
-    /// The namespace.
+    /// Returns the namespace.
     #[must_use]
     pub fn name(&self) -> &NamespaceName {
         &self.name
@@ -114,13 +114,13 @@ impl<S, T> Collection<S, T> {
         &self.source
     }
 
-    /// The kind: `containers`, or that of the records.
+    /// Returns the kind: `containers`, or that of the records.
     #[must_use]
     pub fn kind(&self) -> &str {
         self.kind.as_str()
     }
 
-    /// Adds the context of an error, for the operations of all handles.
+    /// Adds the context to an error, for the operations of all handles.
     pub(crate) fn error(&self, error: Error, operation: Operation, id: Option<&str>) -> Error {
         let error = error
             .during(operation)
@@ -161,7 +161,7 @@ impl<S: Source, T: Element> Collection<S, T> {
     fn found(&self, id: &str) -> Result<Option<T>> {
         match T::parsed_id(id) {
             Ok(id) => self.source.look_up(&self.name, &self.kind, &id),
-            // A text that is not an id finds nothing.
+            // A text that is not a valid id finds nothing.
             Err(_) => Ok(None),
         }
     }
@@ -175,7 +175,7 @@ impl<S: Source, T: Element> Collection<S, T> {
         self.query().filter(filters).list()
     }
 
-    /// Returns a query, for ids, counts, headers, pages, and all other ways to read many; see [`Query`].
+    /// Returns a query, for ids, counts, headers, pages, and all other ways to read many items; see [`Query`].
     pub fn query(&self) -> Query<'_, T> {
         ReadStore::query(self)
     }
@@ -192,7 +192,7 @@ impl<S: Source, T: Element> Collection<S, T> {
         }
     }
 
-    /// The traversal in one shape, each item converted to [`Found`].
+    /// Traverses the items in one shape, each converted to [`Found`].
     fn shaped<'a, I: Shape + 'static>(
         &'a self,
         selection: &Selection,
@@ -311,7 +311,7 @@ impl<S: Sink, T: Element> Collection<S, T> {
         })
     }
 
-    /// Makes the changes that an [`Update`] names; see [`Store::apply`].
+    /// Makes the changes in an [`Update`]; see [`Store::apply`].
     ///
     /// # Errors
     ///
@@ -422,7 +422,7 @@ impl<S: Sink> Collection<S> {
     }
 }
 
-/// What a collection has: containers, or records.
+/// What a collection has: containers or records.
 pub(crate) trait Element: Stored<Header: Shape> + Updatable {}
 
 impl<T: Stored<Header: Shape> + Updatable> Element for T {}

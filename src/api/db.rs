@@ -60,7 +60,7 @@ impl Db {
         }
     }
 
-    /// The containers of one namespace, which need not exist. Each call on it is its own transaction,
+    /// Returns the containers of one namespace, which need not exist. Each call on the handle is its own transaction,
     /// durable when it returns.
     ///
     /// # Errors
@@ -70,7 +70,7 @@ impl Db {
         Namespace::containers(self.clone(), name)
     }
 
-    /// Takes a snapshot of the store. It blocks nobody, and nobody blocks it.
+    /// Takes a snapshot of the store. Readers and writers do not block each other.
     ///
     /// # Errors
     ///
@@ -101,7 +101,7 @@ impl Db {
         Ok(value)
     }
 
-    /// Begins a write transaction, after the one that is open has ended.
+    /// Begins a write transaction once no other is open.
     ///
     /// # Errors
     ///
@@ -117,7 +117,7 @@ impl Db {
         WriteTxn::begin(&self.shared)
     }
 
-    /// Information about the store.
+    /// Returns information about the store.
     #[must_use]
     pub fn info(&self) -> StoreInfo {
         let identity = &self.shared.identity;
@@ -135,13 +135,13 @@ impl Db {
         }
     }
 
-    /// Makes the next opening fast, should this process be killed before its next write. For a host that
-    /// has become idle.
+    /// Makes the next opening fast, in case this process is killed before its next write. Useful for a host that has
+    /// become idle.
     ///
-    /// After a kill, opening normally walks the whole file to find out which of its pages are in
-    /// use. A checkpoint writes that down, in a commit that costs about twice as much as others;
-    /// any later write makes it out of date. It helps most where [`Builder::check_integrity`] is
-    /// switched off; the check walks the whole file, but once instead of three times.
+    /// After a kill, opening normally walks the whole file to find out which of its pages are in use. A checkpoint
+    /// writes that down, in a commit that costs about twice as much as others. The next write makes it out of date. It
+    /// helps most if [`Builder::check_integrity`] is switched off: with the check, opening still walks the whole file,
+    /// but once instead of three times.
     ///
     /// [`Builder::check_integrity`]: crate::Builder::check_integrity
     ///
@@ -154,25 +154,25 @@ impl Db {
             .map_err(|error| error.during(Operation::Checkpoint))
     }
 
-    /// A snapshot with all its pages verified, whatever options the store was opened with.
+    /// Takes a snapshot and verifies all its pages, whatever options the store was opened with.
     pub(crate) fn read_verified(&self, operation: Operation) -> Result<ReadTxn> {
         ReadTxn::begin_verified(&self.shared)
             .map_err(|error| error.during(operation).at(self.shared.path()))
     }
 
-    /// Closes the store, and reports a failure of that. `self` must be its last handle.
+    /// Closes the store and reports any failure. `self` must be its last handle.
     ///
-    /// Dropping the last handle also closes the store, but only logs a failure. No failure loses anything
-    /// that was acknowledged: the next opening repairs the file, which takes longer.
+    /// Dropping the last handle also closes the store, but only logs a failure. No failure loses anything that was
+    /// acknowledged: the next opening repairs the file, which takes longer.
     ///
     /// # Errors
     ///
-    /// - [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition): there are clones of it, namespaces or
-    ///   transactions. The store is closed with the last of them.
+    /// - [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition): there are other handles, namespaces or
+    ///   transactions of the store. It is closed with the last of them.
     /// - [`Io`](crate::ErrorKind::Io): the file reported an error; it is closed anyway.
-    /// - [`Unavailable`](crate::ErrorKind::Unavailable): it reported an error before.
-    /// - [`Gone`](crate::ErrorKind::Gone): it is no longer at its path, and what was acknowledged is not
-    ///   either. It is closed all the same: [`Db::backup`] before closing would have saved it.
+    /// - [`Unavailable`](crate::ErrorKind::Unavailable): the file reported an error before.
+    /// - [`Gone`](crate::ErrorKind::Gone): the file is no longer at its path, so neither are the acknowledged writes.
+    ///   It is closed anyway; only [`Db::backup`] before closing would have saved them.
     ///
     /// # Examples
     ///
@@ -195,7 +195,7 @@ impl Db {
         process
             .check()
             .and_then(|()| {
-                // Who follows the store is no handle, and lets it go after each look.
+                // A follower is not a handle. It lets the store go after each look.
                 let news = Arc::clone(self.shared.news());
                 let _closing = news.closing();
                 Arc::into_inner(self.shared).ok_or_else(|| Error::precondition(in_use))
@@ -208,7 +208,7 @@ impl Db {
         &self.shared
     }
 
-    /// redb's database and its path, if this is the last handle of a store that is open for writing.
+    /// Returns redb's database and its path, if this is the last handle of a store that is open for writing.
     pub(crate) fn into_database(self) -> Result<Option<(Database, Option<Place>)>> {
         let news = Arc::clone(self.shared.news());
         let _closing = news.closing();

@@ -1,6 +1,6 @@
 //! The interface for embedders: traits, handles, options.
 //!
-//! It may use every room but maintenance. It has no rules of its own; `update` and `session` implement the
+//! This room may use every other room but maintenance. It has no rules of its own; `update` and `session` implement the
 //! operations.
 
 #[cfg(feature = "tokio")]

@@ -11,7 +11,7 @@ use crate::model::labels::Labels;
 use crate::session::txn::{ReadTxn, WriteTxn};
 
 impl ReadTxn {
-    /// The containers of one namespace, which need not exist.
+    /// Returns the containers of one namespace, which need not exist.
     ///
     /// # Errors
     ///
@@ -22,7 +22,7 @@ impl ReadTxn {
 }
 
 impl WriteTxn {
-    /// The containers of one namespace, which need not exist.
+    /// Returns the containers of one namespace, which need not exist.
     ///
     /// # Errors
     ///
@@ -85,7 +85,7 @@ impl<S: Sink> Namespaces for S {
     }
 }
 
-/// Gives a handle the methods of the traits as its own, so that callers need not import the traits.
+/// Gives a handle the methods of the traits as its own methods, so that callers need not import the traits.
 macro_rules! own_methods {
     ($handle:ty: $trait:ident { $($(#[$doc:meta])* fn $name:ident($($argument:ident: $type:ty),*) -> $value:ty;)* }) => {
         impl $handle {
@@ -96,19 +96,19 @@ macro_rules! own_methods {
     };
     (reading $handle:ty) => {
         own_methods!($handle: ReadNamespaces {
-            /// The names of all namespaces, in order; see [`ReadNamespaces::list_namespaces`].
+            /// Returns the names of all namespaces, in order; see [`ReadNamespaces::list_namespaces`].
             ///
             /// # Errors
             ///
             /// [`Corrupt`](crate::ErrorKind::Corrupt), [`Io`](crate::ErrorKind::Io).
             fn list_namespaces() -> Vec<NamespaceName>;
-            /// The labels of a namespace; see [`ReadNamespaces::namespace_labels`].
+            /// Returns the labels of a namespace; see [`ReadNamespaces::namespace_labels`].
             ///
             /// # Errors
             ///
             /// [`Corrupt`](crate::ErrorKind::Corrupt), [`Io`](crate::ErrorKind::Io).
             fn namespace_labels(name: &str) -> Labels;
-            /// The kinds of records that a namespace holds; see [`ReadNamespaces::record_kinds`].
+            /// Returns the kinds of records that a namespace holds; see [`ReadNamespaces::record_kinds`].
             ///
             /// # Errors
             ///

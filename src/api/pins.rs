@@ -1,4 +1,4 @@
-//! Who holds what, as the containers and records of a namespace say.
+//! What holds what, according to the containers and records of a namespace.
 
 use crate::api::collection::{Collection, UntilError};
 use crate::api::source::Source;
@@ -18,28 +18,30 @@ impl<S: Source> Collection<S> {
     /// | a label `containerd.io/gc.ref.TYPE` | a [`Resource::Other`] | the container or record |
     /// | a label `containerd.io/gc.bref.` and one of these | the container or record | what its value names |
     ///
-    /// `.` or `/` and anything may follow such a key, to tell several labels apart: `containerd.io/gc.ref.content.0`. After
-    /// a snapshotter, which may have dots, it is `/`. These are containerd's rules; it knows no `gc.ref.container`, and no
-    /// types but those of its plugins. A label with an empty value names nothing.
+    /// A key may continue with `.` or `/` and any text, to distinguish several labels:
+    /// `containerd.io/gc.ref.content.0`. After a snapshotter, whose name may have dots, only `/` does this. These are
+    /// containerd's rules; containerd knows no `gc.ref.container`, and no types but those of its plugins. A label with
+    /// an empty value names nothing.
     ///
-    /// Not pins, but for the host to read: `containerd.io/gc.root`, `gc.expire` and `gc.flat`, and the conditional
-    /// references `gc.cond`, which depend on when a snapshot was used. containerd's collector does not read the labels of
-    /// namespaces.
+    /// These labels are not pins, but the host can read them: `containerd.io/gc.root`, `gc.expire` and `gc.flat`, and
+    /// the conditional references `gc.cond`, which depend on when a snapshot was used. The labels of namespaces are no
+    /// pins either: containerd's collector does not read them.
     ///
-    /// All pins are from one snapshot: that of a [`ReadTxn`](crate::ReadTxn), or a new one of a [`Db`](crate::Db), whose
-    /// pages are verified first if opening has not done it. A [`WriteTxn`](crate::WriteTxn) sees its own changes. The
-    /// order is that of the kinds, then of the ids. A few records at a time are in memory.
+    /// All pins are from one snapshot. It is that of a [`ReadTxn`](crate::ReadTxn), or a new one of a
+    /// [`Db`](crate::Db), whose pages are verified first unless opening has done so. A [`WriteTxn`](crate::WriteTxn)
+    /// sees its own changes. Pins are in the order of the kinds, then of the ids. A few records at a time are in
+    /// memory.
     ///
     /// # Errors
     ///
-    /// The iterator ends after an error, and whoever removes what nobody holds must stop as well:
+    /// The iterator ends after an error. A caller that removes what nothing holds must then stop as well:
     /// [`Corrupt`](crate::ErrorKind::Corrupt), naming the id, at the first damaged container or record;
     /// [`Io`](crate::ErrorKind::Io).
     ///
     /// # Examples
     ///
-    /// What a garbage collector keeps. This host has its images as records. It collects in a write transaction, so that
-    /// nobody begins to hold something that it is about to remove.
+    /// This garbage collector keeps what is held. The host has its images as records. It collects in a write
+    /// transaction, so that no other writer can pin an image that it is about to remove.
     ///
     /// ```
     /// use std::collections::{BTreeMap, BTreeSet};
@@ -86,10 +88,10 @@ impl<S: Source> Collection<S> {
         self.pins_of(None)
     }
 
-    /// Iterates over the pins of one resource: who in the namespace holds it. See [`pins`](Collection::pins).
+    /// Iterates over the pins of one resource: what in the namespace holds it. See [`pins`](Collection::pins).
     ///
-    /// Nothing tells whether the resource exists. Once the records are in memory
-    /// ([`Builder::memory_bytes`](crate::Builder::memory_bytes)), only those are looked at that hold it.
+    /// The call does not say whether the resource exists. Once the records are in memory
+    /// ([`Builder::memory_bytes`](crate::Builder::memory_bytes)), it looks only at those that hold the resource.
     ///
     /// # Errors
     ///
@@ -119,7 +121,7 @@ impl<S: Source> Collection<S> {
         self.pins_of(Some(resource.clone()))
     }
 
-    /// All pins, or those of one resource.
+    /// Iterates over all pins, or those of one resource.
     fn pins_of(
         &self,
         held: Option<Resource>,

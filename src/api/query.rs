@@ -1,4 +1,4 @@
-//! Queries: what to look for, how much of it, and in which form.
+//! Queries: what to look for, how many items, and in which form.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -21,15 +21,15 @@ pub struct Listing<I> {
     pub damaged: Vec<Damaged>,
 }
 
-/// A query to a store: what to look for, how much of it, and in which form. Created by
+/// A query to a store: what to look for, how many items, and in which form. Created by
 /// [`ReadStore::query`](crate::ReadStore::query).
 ///
 /// Everything is read from one snapshot, in the order of the ids.
 ///
 /// # Errors
 ///
-/// Every way to run it can fail with [`Corrupt`](crate::ErrorKind::Corrupt), naming the id, at the first
-/// damaged one (but for [`lenient`](Query::lenient)), and with [`Io`](crate::ErrorKind::Io).
+/// Every method that runs the query can fail with [`Corrupt`](crate::ErrorKind::Corrupt), naming the id, at the first
+/// damaged item (except [`lenient`](Query::lenient)), and with [`Io`](crate::ErrorKind::Io).
 ///
 /// # Examples
 ///
@@ -66,7 +66,7 @@ impl<T: Stored> fmt::Debug for Query<'_, T> {
 }
 
 impl<'s, T: Stored> Query<'s, T> {
-    /// Everything in this namespace.
+    /// Selects everything in this namespace.
     pub(crate) fn new(name: &'s NamespaceName, traverse: Traverse<'s, T>) -> Self {
         Self {
             name,
@@ -75,29 +75,28 @@ impl<'s, T: Stored> Query<'s, T> {
         }
     }
 
-    /// The query for this selection.
+    /// Makes the query for this selection.
     #[cfg(feature = "tokio")]
     pub(crate) fn select(mut self, selection: Selection) -> Self {
         self.selection = selection;
         self
     }
 
-    /// Only what matches any of these filters.
+    /// Selects only what matches any of these filters.
     pub fn filter(mut self, filters: &Filters) -> Self {
         self.selection.filters = filters.clone();
         self
     }
 
-    /// Only ids greater than `id`, which need not exist. The next page begins after the last id of this
-    /// one.
+    /// Selects only ids greater than `id`, which need not exist. For the next page, pass the last id of this one.
     ///
-    /// Pages from different snapshots miss or repeat only what changed in between.
+    /// If the pages are from different snapshots, only items that changed in between are missed or repeated.
     pub fn after(mut self, id: impl Into<String>) -> Self {
         self.selection.after = Some(id.into());
         self
     }
 
-    /// At most `limit` items.
+    /// Selects at most `limit` items.
     pub fn limit(mut self, count: usize) -> Self {
         self.selection.limit = Some(count);
         self
@@ -137,7 +136,7 @@ impl<'s, T: Stored> Query<'s, T> {
         Ok(self.run(Detail::Id)?.map(|found| found?.id()))
     }
 
-    /// Returns how many there are.
+    /// Returns the number of items.
     ///
     /// # Errors
     ///
@@ -229,7 +228,7 @@ impl<'s, T: Stored> Query<'s, T> {
     ///
     /// # Errors
     ///
-    /// Anything that prevents it from reading on, which a damaged item does not.
+    /// Any error but damage of single items, which does not end the query.
     pub fn lenient(mut self) -> Result<Listing<T>> {
         self.selection.is_lenient = true;
         listing(self.run(Detail::Whole)?, Found::whole)
@@ -239,7 +238,7 @@ impl<'s, T: Stored> Query<'s, T> {
     ///
     /// # Errors
     ///
-    /// Anything that prevents it from reading on, which a damaged item does not.
+    /// Any error but damage of single items, which does not end the query.
     pub fn lenient_headers(mut self) -> Result<Listing<T::Header>> {
         self.selection.is_lenient = true;
         let names = self.names();
@@ -249,7 +248,7 @@ impl<'s, T: Stored> Query<'s, T> {
 }
 
 impl Query<'_> {
-    /// Includes the extensions of these names in the headers.
+    /// Includes the extensions with these names in the headers.
     pub fn with_extensions<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         let names = names.into_iter().map(Into::into).collect();
         self.selection.detail = Detail::Header(names);

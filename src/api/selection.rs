@@ -53,7 +53,7 @@ pub enum Found<T: Stored> {
 pub type Traversal<'a, T> = Box<dyn Iterator<Item = Result<Found<T>>> + 'a>;
 
 impl<T: Stored> Found<T> {
-    /// The id, even if the store returned more than was asked for.
+    /// Returns the id, even if the store returned more than requested.
     pub(crate) fn id(self) -> Result<String> {
         match self {
             Self::Id(id) => Ok(id),
@@ -62,7 +62,7 @@ impl<T: Stored> Found<T> {
         }
     }
 
-    /// The header, with the extensions of these names.
+    /// Returns the header, with the extensions of these names.
     pub(crate) fn header(self, names: &[String]) -> Result<T::Header> {
         match self {
             Self::Header(header) => Ok(header),

@@ -22,7 +22,7 @@ impl<S: Reads + Writes> Sink for S {}
 
 /// Reads records and namespaces.
 pub(crate) trait Reads {
-    /// The record `id`, if there is one.
+    /// Returns the record `id`, if there is one.
     fn look_up<T: Shape>(
         &self,
         namespace: &NamespaceName,
@@ -30,7 +30,7 @@ pub(crate) trait Reads {
         id: &RecordId,
     ) -> Result<Option<T>>;
 
-    /// The records of a scope; plans the traversal.
+    /// Plans a traversal of the records of a scope.
     fn traverse<'a, T: Shape + 'static>(
         &'a self,
         scope: Scope,
@@ -41,18 +41,18 @@ pub(crate) trait Reads {
 
     fn namespaces(&self) -> Result<Vec<NamespaceName>>;
 
-    /// The labels of a namespace; `None` if it does not exist.
+    /// Returns the labels of a namespace; `None` if it does not exist.
     fn labels_of(&self, name: &NamespaceName) -> Result<Option<Labels>>;
 
-    /// The kinds of the records in a namespace.
+    /// Returns the kinds of the records in a namespace.
     fn kinds(&self, name: &NamespaceName) -> Result<Vec<Kind>>;
 
-    /// One view of everything, for an operation that reads more than once. Of a store it is a new snapshot with all its
-    /// pages verified.
+    /// Returns one view of everything, for an operation that reads more than once. In a store, it is a new snapshot
+    /// with all its pages verified.
     fn view(&self, operation: Operation) -> Result<View<'_>>;
 }
 
-/// What does not change while it is read, unless by the reader.
+/// A state that changes only if its reader changes it.
 pub(crate) enum View<'a> {
     Snapshot(ReadTxn),
     Transaction(&'a WriteTxn),
@@ -66,7 +66,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// All records of a scope; plans the traversal.
+    /// Plans a traversal of all records of a scope.
     pub(crate) fn traverse<T: Shape + 'static>(&self, scope: Scope) -> Traversed<'a, T> {
         match *self {
             Self::Snapshot(ref txn) => txn.traverse(scope, false, None, usize::MAX),

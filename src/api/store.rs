@@ -1,4 +1,4 @@
-//! The contract of a store, wherever it keeps its containers.
+//! The contract of a store, independent of where it keeps its containers.
 //!
 //! The traits are object-safe, and do not mention files or transactions. The handle that implements them
 //! decides whether an operation is its own transaction (a [`Namespace`](crate::Namespace) of a
@@ -41,7 +41,7 @@ pub trait ReadStore<T: Stored = Container> {
 
     /// Iterates over the selected items in one snapshot of the store, with a few in memory at a time.
     ///
-    /// [`query`](ReadStore::query) is the convenient way to call this.
+    /// Most callers use [`query`](ReadStore::query) instead.
     ///
     /// The iterator ends after an error. A damaged item is [`Corrupt`](crate::ErrorKind::Corrupt), or
     /// [`Found::Damaged`](crate::Found::Damaged) if the selection is lenient.
@@ -78,7 +78,7 @@ pub trait ReadStore<T: Stored = Container> {
         found.map(|found| found?.whole()).collect()
     }
 
-    /// Returns a query, for ids, counts, headers, pages, and all other ways to read many.
+    /// Returns a query, for ids, counts, headers, pages, and all other ways to read many items.
     fn query(&self) -> Query<'_, T> {
         Query::new(self.name(), Box::new(|selection| self.traverse(selection)))
     }
@@ -97,8 +97,8 @@ pub trait ReadStore<T: Stored = Container> {
 pub trait Store<T: Stored = Container>: ReadStore<T> {
     /// Creates `new` and returns it as stored.
     ///
-    /// The store sets the times and the revision; those of the caller are ignored. The namespace is created
-    /// if it does not exist.
+    /// The store sets the times and the revision, and ignores those of the caller. The namespace is created if it does
+    /// not exist.
     ///
     /// # Errors
     ///
@@ -106,16 +106,16 @@ pub trait Store<T: Stored = Container>: ReadStore<T> {
     /// first; [`AlreadyExists`](crate::ErrorKind::AlreadyExists) if the id is taken.
     fn create(&self, new: T) -> Result<T>;
 
-    /// Updates the item with the id of `input`, if it has the expected revision, and returns it as stored:
-    /// [`update`](Store::update) and [`update_if`](Store::update_if) in one.
+    /// Updates the item with the id of `input`, if it has the expected revision (with `None`, any), and returns it as
+    /// stored. [`update`](Store::update) and [`update_if`](Store::update_if) call this.
     ///
     /// # Errors
     ///
     /// As those two.
     fn update_when(&self, expected: Option<Revision>, input: T, mask: &FieldMask) -> Result<T>;
 
-    /// Deletes the item with this id, if it has the expected revision: [`delete`](Store::delete) and
-    /// [`delete_if`](Store::delete_if) in one.
+    /// Deletes the item with this id, if it has the expected revision (with `None`, any). [`delete`](Store::delete) and
+    /// [`delete_if`](Store::delete_if) call this.
     ///
     /// # Errors
     ///
@@ -124,9 +124,9 @@ pub trait Store<T: Stored = Container>: ReadStore<T> {
 
     /// Updates the item with the id of `input`, and returns it as stored.
     ///
-    /// Only the fields that `mask` names are taken from `input`. With [`FieldMask::full`] all mutable
-    /// fields are taken, and the immutable ones must not differ. `created_at` stays, `updated_at` moves
-    /// strictly forward even if nothing else changes.
+    /// Only the fields that `mask` names are taken from `input`. With [`FieldMask::full`] all mutable fields are taken,
+    /// and the immutable ones must not differ. `created_at` is kept. `updated_at` moves strictly forward, even if
+    /// nothing else changes.
     ///
     /// # Errors
     ///
@@ -142,8 +142,8 @@ pub trait Store<T: Stored = Container>: ReadStore<T> {
     ///
     /// # Errors
     ///
-    /// [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition) if it has another one: read it again,
-    /// and decide again. Otherwise as [`Store::update`].
+    /// [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition) if it has another one: read the item again, and
+    /// decide again. Otherwise as [`Store::update`].
     ///
     /// # Examples
     ///
@@ -165,7 +165,7 @@ pub trait Store<T: Stored = Container>: ReadStore<T> {
         self.update_when(Some(revision), input, mask)
     }
 
-    /// Makes the changes that an [`Update`] names.
+    /// Makes the changes in an [`Update`].
     ///
     /// # Errors
     ///
@@ -181,7 +181,7 @@ pub trait Store<T: Stored = Container>: ReadStore<T> {
 
     /// Creates `item`, or replaces the mutable fields of the stored one.
     ///
-    /// An existing item keeps `created_at`, and `updated_at` moves.
+    /// An existing item keeps `created_at`, and `updated_at` moves strictly forward.
     ///
     /// # Errors
     ///
@@ -216,7 +216,7 @@ pub trait Store<T: Stored = Container>: ReadStore<T> {
             .map_err(Error::of_put)
     }
 
-    /// As [`Store::create`], but keeps the times of `item`. For moving from another store.
+    /// Creates an item like [`Store::create`], but keeps its times, to move it from another store.
     ///
     /// # Errors
     ///
@@ -257,7 +257,7 @@ pub trait ReadNamespaces {
     /// [`Corrupt`](crate::ErrorKind::Corrupt) if one is damaged; [`Io`](crate::ErrorKind::Io).
     fn list_namespaces(&self) -> Result<Vec<NamespaceName>>;
 
-    /// Returns the labels of a namespace; none if there is no such namespace.
+    /// Returns the labels of a namespace. The map is empty if there is no such namespace.
     ///
     /// # Errors
     ///
@@ -268,7 +268,7 @@ pub trait ReadNamespaces {
     ///
     /// # Errors
     ///
-    /// [`Corrupt`](crate::ErrorKind::Corrupt) if the file is damaged there; [`Io`](crate::ErrorKind::Io).
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) if the file is damaged at that place; [`Io`](crate::ErrorKind::Io).
     fn record_kinds(&self, name: &str) -> Result<Vec<String>>;
 }
 
@@ -277,7 +277,7 @@ pub trait ReadNamespaces {
 /// A namespace is created explicitly, or implicitly by the first item in it, and exists until it is
 /// deleted, even when it becomes empty.
 pub trait Namespaces: ReadNamespaces {
-    /// Creates a namespace. Labels with an empty value are left out, unless the store keeps them.
+    /// Creates a namespace. Labels with an empty value are dropped, unless the store keeps empty labels.
     ///
     /// # Errors
     ///
@@ -286,8 +286,7 @@ pub trait Namespaces: ReadNamespaces {
     /// [`Store`].
     fn create_namespace(&self, name: &str, labels: Labels) -> Result<()>;
 
-    /// Sets a label, or removes it with an empty value. The namespace is created if it does
-    /// not exist.
+    /// Sets a label, or removes it if `value` is empty. Creates the namespace if it does not exist.
     ///
     /// # Errors
     ///

@@ -14,22 +14,22 @@ pub trait Stored: Clone + Send + 'static + sealed::Sealed {
     /// The item without its large parts.
     type Header: Send + 'static;
 
-    /// An item with only an id, to carry the fields of an update whose mask names them.
+    /// Creates an item with only an id, to carry the fields of an update whose mask names them.
     fn with_id(id: String) -> Self;
 
-    /// Its id.
+    /// Returns its id.
     fn id(&self) -> &str;
 
-    /// The id of a header.
+    /// Returns the id of a header.
     fn header_id(header: &Self::Header) -> &str;
 
-    /// Its revision.
+    /// Returns its revision.
     fn revision(&self) -> Revision;
 
-    /// Its labels, to change them.
+    /// Returns its labels, to change them.
     fn labels_mut(&mut self) -> &mut Labels;
 
-    /// Whether it matches one of the filters, or there are none.
+    /// Whether it matches any of the filters. An item matches if there are no filters.
     ///
     /// # Examples
     ///
@@ -45,16 +45,16 @@ pub trait Stored: Clone + Send + 'static + sealed::Sealed {
     /// ```
     fn matches(&self, filters: &Filters) -> bool;
 
-    /// Checks the paths of a mask: [`FieldMask::deferred`](crate::FieldMask::deferred) accepted them all,
-    /// and none has a filter's quotes around a key that has none. An implementation of an update calls this
-    /// once it has found the stored item. The rules are checked separately.
+    /// Checks the paths of a mask: [`FieldMask::deferred`](crate::FieldMask::deferred) accepted all of them, and no
+    /// path has a filter's quotes around a key that itself has none. An implementation of an update calls this once it
+    /// has found the stored item. The rules are checked separately.
     ///
     /// # Errors
     ///
     /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument), naming the first path that is refused.
     fn check_mask(&self, input: &Self, mask: &FieldMask) -> Result<()>;
 
-    /// Its header, with these extensions if it has them.
+    /// Returns its header, with these extensions if it has them.
     fn into_header(self, extensions: &[String]) -> Self::Header;
 }
 

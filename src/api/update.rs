@@ -8,7 +8,7 @@ use crate::model::record::Record;
 use crate::model::revision::Revision;
 use crate::update::mask::{FieldMask, FieldPath};
 
-/// Changes of one container or record, made in one step by [`Store::apply`](crate::Store::apply).
+/// Changes to one container or record, made in one step by [`Store::apply`](crate::Store::apply).
 ///
 /// It combines a [`FieldMask`](crate::FieldMask) with its input, so that they cannot disagree.
 ///
@@ -61,8 +61,8 @@ impl<T: Stored> Update<T> {
         self
     }
 
-    /// The expected revision, the input and the mask of the corresponding [`update`](crate::Store::update),
-    /// for implementations of [`Store::apply`](crate::Store::apply). An update without changes has the mask
+    /// Returns the expected revision, the input and the mask of the corresponding [`update`](crate::Store::update), for
+    /// implementations of [`Store::apply`](crate::Store::apply). An update without changes has the mask
     /// [`FieldMask::full`], and must be refused.
     #[must_use]
     pub fn into_parts(self) -> (Option<Revision>, T, FieldMask) {
@@ -78,12 +78,12 @@ impl<T: Stored> Update<T> {
 }
 
 impl<T: Stored> Update<T> {
-    /// Changes of the item with this id.
+    /// Creates an empty set of changes to the item with this id.
     pub fn new(id: impl Into<String>) -> Self {
         Self::of(T::with_id(id.into()))
     }
 
-    /// Sets a label. An empty value removes it, unless the store keeps empty labels.
+    /// Sets a label. An empty value removes the label, unless the store keeps empty labels.
     pub fn set_label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         let key = key.into();
         self.input.labels_mut().insert(key.clone(), value.into());
@@ -97,7 +97,7 @@ impl<T: Stored> Update<T> {
         self.path(FieldPath::Label(key))
     }
 
-    /// Sets all labels. Any other label is removed.
+    /// Replaces all labels: any label that is not among these is removed.
     pub fn labels(mut self, labels: Labels) -> Self {
         *self.input.labels_mut() = labels;
         self.path(FieldPath::Labels)

@@ -31,27 +31,27 @@ pub struct FilterField {
 }
 
 impl FilterField {
-    /// The field is present.
+    /// Requires the field to be present.
     #[must_use]
     pub fn present(self) -> Filter {
         self.test(Test::Present)
     }
 
-    /// The field is present and has this value.
+    /// Requires the field to be present and to have this value.
     #[must_use]
     pub fn eq(self, value: impl Into<String>) -> Filter {
         self.test(Test::Equals(value.into().into_bytes()))
     }
 
-    /// The field has another value, or is absent. An absent field has the value "", so `ne("")` requires
-    /// the field to be present.
+    /// Requires the field to have another value, or to be absent. An absent field has the value "", so `ne("")`
+    /// requires the field to be present.
     #[must_use]
     pub fn ne(self, value: impl Into<String>) -> Filter {
         self.test(Test::Differs(value.into().into_bytes()))
     }
 
-    /// A regular expression, in Go's syntax, matches somewhere in the field's value; an absent
-    /// field has the value "".
+    /// Requires a regular expression, in Go's syntax, to match somewhere in the field's value. An absent field has the
+    /// value "".
     ///
     /// # Errors
     ///
@@ -79,52 +79,52 @@ impl From<Field> for FilterField {
 }
 
 impl Filter {
-    /// The container's identifier.
+    /// Selects the container's identifier.
     pub fn id() -> FilterField {
         FilterField::from(Field::Id)
     }
 
-    /// The image.
+    /// Selects the image.
     pub fn image() -> FilterField {
         FilterField::from(Field::Image)
     }
 
-    /// The runtime's name.
+    /// Selects the runtime's name.
     pub fn runtime_name() -> FilterField {
         FilterField::from(Field::RuntimeName)
     }
 
-    /// The snapshotter.
+    /// Selects the snapshotter.
     pub fn snapshotter() -> FilterField {
         FilterField::from(Field::Snapshotter)
     }
 
-    /// The snapshot's key.
+    /// Selects the snapshot's key.
     pub fn snapshot_key() -> FilterField {
         FilterField::from(Field::SnapshotKey)
     }
 
-    /// The sandbox that the container belongs to.
+    /// Selects the sandbox that the container belongs to.
     pub fn sandbox_id() -> FilterField {
         FilterField::from(Field::SandboxId)
     }
 
-    /// The type URL of the value of a [`Record`](crate::Record); a container has none.
+    /// Selects the type URL of the value of a [`Record`](crate::Record); a container has none.
     pub fn value_type() -> FilterField {
         FilterField::from(Field::Type)
     }
 
-    /// The label with this key, whatever characters the key has.
+    /// Selects the label with this key. The key may have any characters.
     pub fn label(key: impl Into<String>) -> FilterField {
         FilterField::from(Field::Label(key.into().into_bytes()))
     }
 
-    /// The extension with this name; its value is the type URL.
+    /// Selects the extension with this name; its value is the type URL.
     pub fn extension(name: impl Into<String>) -> FilterField {
         FilterField::from(Field::Extension(name.into().into_bytes()))
     }
 
-    /// The field at a path, given by its parts. Without parts it is the field with the empty name.
+    /// Selects the field at a path, given by its parts. Without parts it is the field with the empty name.
     ///
     /// Only this builder can name an [unknown field](Filter::unknown_fields).
     ///

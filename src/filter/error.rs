@@ -65,28 +65,27 @@ impl FilterError {
         self
     }
 
-    /// The text that does not parse: the whole filter, or the regular expression that was passed to
-    /// [`FilterField::matches`](crate::FilterField::matches). A filter that is too long is cut to the
-    /// limit.
+    /// Returns the text that does not parse: the whole filter, or the regular expression that was passed to
+    /// [`FilterField::matches`](crate::FilterField::matches). A filter that is too long is cut to the limit.
     #[must_use]
     pub fn filter(&self) -> &str {
         &self.0.filter
     }
 
-    /// The position of the fault: a byte offset into [`filter`](FilterError::filter), or its length if
+    /// Returns the position of the fault: a byte offset into [`filter`](FilterError::filter), or its length if
     /// something is missing at the end.
     #[must_use]
     pub fn position(&self) -> usize {
         self.0.fault.at
     }
 
-    /// What was found and what was expected, on one line.
+    /// Returns what was found and what was expected, on one line.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.0.fault.message
     }
 
-    /// The index of the filter, counted from 0, if [`Filters::parse`] found the fault.
+    /// Returns the index of the filter, counted from 0, if [`Filters::parse`] found the fault.
     ///
     /// [`Filters::parse`]: crate::Filters::parse
     #[must_use]

@@ -17,7 +17,7 @@ use super::set::Filters;
 
 /// What a filter can test.
 pub(crate) trait Subject {
-    /// The value of a field; `None` if it is absent. An empty value counts as absent, except for labels and
+    /// Returns the value of a field; `None` if it is absent. An empty value counts as absent, except for labels and
     /// extensions.
     fn field(&self, field: &Field) -> Option<&[u8]>;
 }
@@ -54,7 +54,7 @@ impl Filters {
             })
     }
 
-    /// Whether a container matches one of the filters, or there are none.
+    /// Whether a container matches any of the filters. It matches if there are no filters.
     pub(crate) fn matches(&self, subject: &impl Subject) -> bool {
         self.is_all() || self.iter().any(|filter| filter.matches(subject))
     }

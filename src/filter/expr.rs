@@ -92,7 +92,7 @@ impl Filter {
         }
     }
 
-    /// The filter that requires everything that this one and another require.
+    /// Returns the filter that requires everything that this filter and another one require.
     #[must_use]
     pub fn and(mut self, other: Filter) -> Filter {
         self.selectors.extend(other.selectors);
@@ -100,10 +100,10 @@ impl Filter {
         self
     }
 
-    /// The fields in it that no container can have, in the order of the text.
+    /// Returns the fields in it that no container can have, in the order of the text.
     ///
-    /// As in containerd they are absent and not an error: `==` matches nothing, `!=` everything. Mostly
-    /// they are mistakes. A path that is too long is among them: `id.x` is read as `id`.
+    /// As in containerd they are absent, and not an error: `==` matches nothing, `!=` everything. Usually they are
+    /// mistakes. They include a path that is too long: `id.x` is read as `id`.
     ///
     /// ```
     /// use bayplan::Filter;
@@ -140,7 +140,7 @@ impl Filter {
         self.selectors.is_empty()
     }
 
-    /// The field, if its presence is all that the filter requires.
+    /// Returns the field, if its presence is all that the filter requires.
     pub(crate) fn lone_field(&self) -> Option<&Field> {
         match self.selectors.as_slice() {
             [Selector { path, test }] if *test == Test::Present => Some(path.field()),
@@ -148,7 +148,7 @@ impl Filter {
         }
     }
 
-    /// The selectors.
+    /// Returns the selectors.
     pub(super) fn selectors(&self) -> &[Selector] {
         &self.selectors
     }

@@ -1,8 +1,8 @@
 //! The filter language: parses filters, prints them, and matches them.
 //!
-//! It uses `model`. It is pure: it never reads a store. Its modules in order, each using only those before it: `chars`,
-//! `error`, `scan`, `unquote`, `pattern`, `selector`, `print`, `unknown`, `parse` (the grammar), `expr`, `build`, `set`,
-//! `eval` (what selectors mean), `subject`, `plan`.
+//! This room uses `model`. It is pure: it never reads a store. Its modules in order, each using only those before it:
+//! `chars`, `error`, `scan`, `unquote`, `pattern`, `selector`, `print`, `unknown`, `parse` (the grammar), `expr`,
+//! `build`, `set`, `eval` (what selectors mean), `subject`, `plan`.
 
 mod build;
 mod chars;

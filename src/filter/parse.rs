@@ -14,9 +14,8 @@
 //! quoted    := "..."   and, after "~=" only, /.../ or |...|
 //! ```
 //!
-//! Quotes hold Go's string escapes: `\a \b \f \n \r \t \v \\`, the quote in use, `\ooo`, `\xhh`,
-//! `\uhhhh` and `\Uhhhhhhhh`. White space may stand before a field, an operator and a value, and
-//! nowhere else.
+//! Quotes hold Go's string escapes: `\a \b \f \n \r \t \v \\`, the quote in use, `\ooo`, `\xhh`, `\uhhhh` and
+//! `\Uhhhhhhhh`. White space is allowed before a field, an operator and a value, and nowhere else.
 
 use std::sync::Arc;
 
@@ -73,7 +72,7 @@ pub(super) fn filter(text: &str, budget: &mut Budget) -> Result<Parsed, Fault> {
     }
 }
 
-/// Checks the text as a whole.
+/// Checks the whole text.
 fn check_text(text: &str) -> Result<(), Fault> {
     if text.len() > FILTER_MAX_BYTES {
         let message = format!(

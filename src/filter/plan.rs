@@ -9,7 +9,7 @@ use super::pattern::Pattern;
 use super::selector::{Selector, Test};
 use super::set::Filters;
 
-/// A necessary condition of a filter, but not a sufficient one: whatever is found by it must still be matched.
+/// A necessary condition of a filter, but not a sufficient one: what it finds must still be matched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Required<'a> {
     /// The field is present and has this value. No container has an [unknown](Field::Unknown)
@@ -22,7 +22,7 @@ pub(crate) enum Required<'a> {
 }
 
 impl<'a> Required<'a> {
-    /// The identifier that is required, if one is.
+    /// Returns the required identifier, if there is one.
     fn id(self) -> Option<&'a [u8]> {
         match self {
             Required::Equals(Field::Id, id) => Some(id),
@@ -32,15 +32,15 @@ impl<'a> Required<'a> {
 }
 
 impl Filter {
-    /// What a container must have to match, in the order of the selectors; nothing for a selector that an
-    /// absent field satisfies.
+    /// Iterates over what a container must have to match, in the order of the selectors. A selector that an absent
+    /// field satisfies adds nothing.
     pub(crate) fn required(&self) -> impl Iterator<Item = Required<'_>> {
         self.selectors().iter().filter_map(Selector::required)
     }
 }
 
 impl Filters {
-    /// The only identifiers that can match, if every filter requires one; `None` if some filter does not. A
+    /// Returns the only identifiers that can match, if every filter requires one; `None` if some filter does not. A
     /// filter that requires two, or an impossible one, adds nothing.
     pub(crate) fn exact_ids(&self) -> Option<BTreeSet<&str>> {
         if self.is_all() {

@@ -1,6 +1,6 @@
 //! A cursor over a text, used to read filters, quotes and regular expressions.
 
-/// A text and a position in it. No step fails; at the end there is nothing to take.
+/// A text and a position in it. No step fails: at the end, a step takes nothing.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scan<'a> {
     text: &'a str,
@@ -24,7 +24,7 @@ impl<'a> Scan<'a> {
         self.rest
     }
 
-    /// The next character, left where it is.
+    /// Returns the next character without taking it.
     pub(super) fn peek(&self) -> Option<char> {
         self.rest.chars().next()
     }
@@ -37,7 +37,7 @@ impl<'a> Scan<'a> {
         c
     }
 
-    /// Takes a prefix, if it is there.
+    /// Takes a prefix, if the rest begins with it.
     pub(super) fn eat(&mut self, prefix: &str) -> bool {
         match self.rest.strip_prefix(prefix) {
             Some(rest) => {
@@ -59,7 +59,7 @@ impl<'a> Scan<'a> {
         taken
     }
 
-    /// Takes everything before `end` and `end` itself; nothing when `end` does not follow.
+    /// Takes everything before `end`, and `end` itself. Takes nothing if `end` does not follow.
     pub(super) fn take_until(&mut self, end: &str) -> Option<&'a str> {
         let (taken, left) = self.rest.split_once(end)?;
         self.rest = left;

@@ -24,13 +24,13 @@ pub struct Filters {
 }
 
 impl Filters {
-    /// No filters: everything matches.
+    /// Creates an empty set of filters: everything matches.
     #[must_use]
     pub fn all() -> Filters {
         Filters::default()
     }
 
-    /// These filters. Without filters, everything matches.
+    /// Creates a set of these filters. Without filters, everything matches.
     pub fn any(filters: impl IntoIterator<Item = Filter>) -> Filters {
         filters.into_iter().collect()
     }
@@ -84,13 +84,13 @@ impl Filters {
         Ok(filters)
     }
 
-    /// The fields in them that no container can have, in the order of the filters; see
+    /// Returns the fields in them that no container can have, in the order of the filters; see
     /// [`Filter::unknown_fields`].
     pub fn unknown_fields(&self) -> impl Iterator<Item = &UnknownField> {
         self.filters.iter().flat_map(Filter::unknown_fields)
     }
 
-    /// The filters, in the given order.
+    /// Returns the filters, in the given order.
     #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Filter> {
         self.filters.iter()

@@ -84,37 +84,37 @@ impl UnknownField {
         self.index = Some(index);
     }
 
-    /// The filter that names it; for a built one, only the field.
+    /// Returns the filter that names it; for a built filter, only the field.
     #[must_use]
     pub fn filter(&self) -> &str {
         &self.text
     }
 
-    /// The field as written.
+    /// Returns the field as written.
     #[must_use]
     pub fn field(&self) -> &str {
         self.text.get(self.place.clone()).unwrap_or_default()
     }
 
-    /// Its position: a byte offset into [`filter`](UnknownField::filter).
+    /// Returns its position: a byte offset into [`filter`](UnknownField::filter).
     #[must_use]
     pub fn position(&self) -> usize {
         self.place.start
     }
 
-    /// The index of the filter, counted from 0, if [`Filters::parse`](crate::Filters::parse) found it.
+    /// Returns the index of the filter, counted from 0, if [`Filters::parse`](crate::Filters::parse) found it.
     #[must_use]
     pub fn index(&self) -> Option<usize> {
         self.index
     }
 
-    /// The nearest known field in the syntax of a filter, if one is near.
+    /// Returns the nearest known field in the syntax of a filter, if one is near.
     #[must_use]
     pub fn suggestion(&self) -> Option<String> {
         nearest(&self.parts).map(|field| Path::from(field).to_string())
     }
 
-    /// What is wrong, on one line.
+    /// Returns what is wrong, on one line.
     #[must_use]
     pub fn message(&self) -> String {
         let written = chars::excerpt(self.field());
@@ -165,7 +165,7 @@ pub(super) fn refuse<'u>(
     unknown.next().map_or(Ok(()), |first| Err(first.into()))
 }
 
-/// The known field that is nearest to a path.
+/// Returns the known field that is nearest to a path.
 fn nearest(parts: &[Vec<u8>]) -> Option<Field> {
     let (first, rest) = parts.split_first()?;
     let key = |placeholder: &str| match rest.join(&b'.') {
@@ -180,7 +180,7 @@ fn nearest(parts: &[Vec<u8>]) -> Option<Field> {
     })
 }
 
-/// The word that was probably meant: the same, by another name, or with one or two typing errors.
+/// Returns the word that was probably meant: the same word, another name for it, or one with one or two typing errors.
 fn nearest_word(written: &str) -> Option<&'static str> {
     let word = plain(written)?;
     if let Some(known) = WORDS.into_iter().find(|known| *known == word) {

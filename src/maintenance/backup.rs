@@ -45,17 +45,17 @@ pub struct BackupReport {
 impl Db {
     /// Copies the current state of the store into a new file, while others read and write.
     ///
-    /// The copy has the same id, rules, times and revisions, and every value byte for byte; its
-    /// [`history`](crate::StoreInfo::history) is another. It is
-    /// compacted, up to a few pages. Afterwards there is a complete store at `path`, or nothing. Only its
-    /// owner can read and write it. Before the file gets its name it is opened with its pages verified,
-    /// checked ([`Db::check`]), and compared with what was read, by count, length and checksum.
+    /// The copy has the same id, rules, times and revisions, and every value byte for byte; it has a new
+    /// [`history`](crate::StoreInfo::history). It is compacted, except for a few pages. Afterwards there is a complete
+    /// store at `path`, or nothing. Only its owner can read and write it. Before the file gets its name it is opened
+    /// with its pages verified, checked ([`Db::check`]), and compared with what was read, by count, length and
+    /// checksum.
     ///
     /// Damage is never copied silently; it is an error that names this store. Unverified pages are verified
     /// first.
     ///
-    /// The pages of the copied snapshot stay in the file until the backup is done. `progress` counts keys;
-    /// nothing waits while it runs.
+    /// The pages of the copied snapshot stay in the file until the backup is done. `progress` counts keys; no other
+    /// operation waits while it runs.
     ///
     /// # Errors
     ///
@@ -65,8 +65,8 @@ impl Db {
     /// - [`NotFound`](crate::ErrorKind::NotFound): its directory does not exist.
     /// - [`Corrupt`](crate::ErrorKind::Corrupt), naming the page or container: something is damaged;
     ///   [`Maintenance::salvage`] saves the rest.
-    /// - [`Io`](crate::ErrorKind::Io). If only the sync of the name fails, a complete store is there, and
-    ///   the error says so.
+    /// - [`Io`](crate::ErrorKind::Io). If only the sync of the name fails, a complete store is at `path`, and the error
+    ///   says so.
     ///
     /// # Examples
     ///
@@ -176,7 +176,7 @@ pub(crate) fn copy(
     })
 }
 
-/// The first damage in a snapshot.
+/// Returns the first damage in a snapshot.
 fn damage_of(from: &ReadTxn) -> Option<Error> {
     check_snapshot(from)
         .and_then(CheckReport::into_result)

@@ -20,7 +20,7 @@ const TXN_MAX_BYTES: usize = 8 * 1024 * 1024;
 /// The approximate size of a record without its large values, in bytes.
 const RECORD_BYTES: usize = 512;
 
-/// Writes to a store that nobody else knows yet. Nothing counts before `finish`.
+/// Writes to a store that has no other user yet. Nothing counts before `finish`.
 pub(crate) struct Bulk<'d> {
     db: &'d Database,
     txn: Option<WriteTransaction>,

@@ -53,7 +53,7 @@ impl Db {
                         report.add_of_file(error);
                         Ok(report)
                     }
-                    // The damage is the reason that nothing more can be said.
+                    // Because of the damage, nothing more can be checked.
                     Err(_) => Err(error),
                 }
             }
@@ -98,12 +98,11 @@ pub struct CheckReport {
     pub containers_count: u64,
     /// How many records of other kinds are not damaged.
     pub records_count: u64,
-    /// Whether the checksum of every page was verified and is right. False if a page is damaged, which is
-    /// among `damages`, or if another process commits so often that the pages to verify cannot be
-    /// determined.
+    /// Whether the checksum of every page was verified and is right. False if a page is damaged, which `damages` then
+    /// reports, or if another process commits so often that the pages to verify cannot be determined.
     pub pages_verified: bool,
-    /// How many commits are in the store's log and not yet in its file, which is no damage: opening the store
-    /// to write, closing it or [`Db::checkpoint`] brings them there. None if no log is in use.
+    /// How many commits are in the store's log and not yet in its file. This is no damage: opening the store for
+    /// writing, closing it or [`Db::checkpoint`] moves them into the file. `None` if no log is in use.
     pub log_commits: Option<u64>,
     /// What is damaged.
     pub damages: Vec<Damage>,
@@ -116,7 +115,7 @@ impl CheckReport {
         self.damages.is_empty()
     }
 
-    /// The report, if nothing is damaged; otherwise the error of the first damage.
+    /// Returns the report, or the error of the first damage.
     pub(crate) fn into_result(self) -> Result<Self> {
         let Some(Damage {
             namespace,
@@ -134,7 +133,7 @@ impl CheckReport {
         })
     }
 
-    /// Adds damage of the file as a whole, before everything else.
+    /// Adds damage of the file itself, before all other damage.
     pub(crate) fn add_of_file(&mut self, error: Error) {
         let damage = Damage {
             namespace: String::new(),
@@ -172,7 +171,7 @@ pub struct Damage {
 
 /// Checks what one snapshot holds.
 ///
-/// If pages were not verified, a damaged key or page may hide others. All rows are then walked and counted.
+/// If pages were not verified, a damaged key or page may hide others. Then all rows are walked and counted.
 pub(crate) fn check(
     txn: &ReadTransaction,
     policy: Policy,
@@ -251,7 +250,7 @@ impl Check {
         Ok(named)
     }
 
-    /// A key that ends before the id belongs to no record, and no listing reaches it.
+    /// Reports a key that ends before the id: it belongs to no record, and no listing reaches it.
     fn nobodys(&mut self, namespace: &str, key: &[u8]) -> Result<()> {
         if self.records.get(key).or_fault()?.is_some() {
             let what = "a key of the records ends before the id";
@@ -260,8 +259,8 @@ impl Check {
         Ok(())
     }
 
-    /// Checks the tombstones: that each is of a deletion that is not forgotten, and that what it names is gone or was
-    /// created later.
+    /// Checks the tombstones: the deletion of each is not forgotten, and what it names does not exist or was created
+    /// later.
     fn tombstones(&mut self, txn: &ReadTransaction) -> Result<()> {
         let forgotten = match tombstones::forgotten(&txn.open_table(keys::META).or_fault()?) {
             Ok(revision) => revision,
@@ -298,7 +297,7 @@ impl Check {
                 }
             };
             let created = match created {
-                // What is damaged was told before.
+                // The damage is already reported.
                 Err(error) if error.is_corrupt() => None,
                 created => created?,
             };
@@ -326,7 +325,7 @@ impl Check {
         Ok(())
     }
 
-    /// Checks all records of a kind: that each can be read, and obeys the rules.
+    /// Checks that all records of a kind can be read, and obey the rules.
     fn kind<E: Entity>(&mut self, namespace: &NamespaceName, kind: &Kind) -> Result<()> {
         let scope = Scope::all(namespace, kind);
         let records = &self.records;
@@ -359,7 +358,8 @@ impl Check {
     }
 }
 
-/// Whether a store whose revisions are all below this one could have handed it out, or there is none.
+/// Checks that a store whose revisions are all below `revisions_below` could have handed out this revision, or that it
+/// is none.
 fn check_below(revision: Revision, revisions_below: Revision) -> Result<()> {
     match revision < revisions_below || revision == Revision::NONE {
         true => Ok(()),
@@ -369,7 +369,7 @@ fn check_below(revision: Revision, revisions_below: Revision) -> Result<()> {
     }
 }
 
-/// Checks that all rows of all tables can be read, in order and in full number.
+/// Checks that all rows of all tables can be read, in order, and that their number is right.
 pub(crate) fn check_rows(txn: &ReadTransaction) -> Result<()> {
     for definition in keys::TABLES {
         check_rows_of(&txn.open_table(definition).or_fault()?)?;
@@ -377,7 +377,7 @@ pub(crate) fn check_rows(txn: &ReadTransaction) -> Result<()> {
     Ok(())
 }
 
-/// The same for one table.
+/// Checks the rows of one table.
 pub(crate) fn check_rows_of(table: &Table) -> Result<()> {
     let (read, counted) = (walk(table)?, table.len().or_fault()?);
     if read == counted {

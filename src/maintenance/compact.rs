@@ -28,15 +28,14 @@ pub struct CompactReport {
 }
 
 impl Maintenance {
-    /// Returns the free pages of a file to the file system. Nobody may have the file open, also where the store is
-    /// [shared](crate::Builder::share), and nobody can open it meanwhile.
+    /// Returns the free pages of a file to the file system. No other handle or process may have the file open, even if
+    /// the store is [shared](crate::Builder::share), and none can open it meanwhile.
     ///
     /// The store is opened with all its pages verified, checked, compacted in place as far as possible, and
     /// closed. The file keeps its mode and its owner. A crash leaves an intact store, compacted or not; the
     /// next opening repairs it, which reads the whole file.
     ///
-    /// Pages are moved together but not merged, so fragmentation inside of pages remains. Restoring a
-    /// backup removes it.
+    /// Pages are moved together but not merged, so fragmentation inside of pages stays. Restoring a backup removes it.
     ///
     /// # Errors
     ///
@@ -76,13 +75,13 @@ impl Maintenance {
 
     /// Estimates the result of [`Maintenance::compact`], and changes nothing.
     ///
-    /// The estimate is computed from [`Db::stats`]: what the tables use, and what redb needs in addition.
-    /// The true length can be larger by some tenths if free pages are scattered.
+    /// The estimate is computed from [`Db::stats`]: the space that the tables use, and what redb needs in addition. The
+    /// true length can be larger by some tenths if free pages are scattered.
     ///
     /// # Errors
     ///
-    /// As [`Builder::open_read_only`](crate::Builder::open_read_only); [`Corrupt`](crate::ErrorKind::Corrupt) if anything is
-    /// damaged.
+    /// As [`Builder::open_read_only`](crate::Builder::open_read_only); [`Corrupt`](crate::ErrorKind::Corrupt) if
+    /// anything is damaged.
     ///
     /// # Examples
     ///
@@ -126,7 +125,7 @@ pub(crate) fn compact(db: Db) -> Result<()> {
         return Err(Error::precondition("the store is in use"));
     };
     contained(move || {
-        // It goes on until nothing more can be gained.
+        // redb continues until nothing more can be gained.
         database.compact().or_fault()?;
         database.close().or_fault()
     })?;

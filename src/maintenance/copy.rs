@@ -22,13 +22,13 @@ const OF_THE_FILE: [&[u8]; 2] = [meta::LOG, meta::HISTORY];
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Digest {
     pub(crate) keys_count: u64,
-    /// Of keys and values.
+    /// The bytes of keys and values.
     pub(crate) stored_bytes: u64,
     checksum: crc32fast::Hasher,
 }
 
 impl Digest {
-    /// Whether both are of the same rows in the same order.
+    /// Whether both are digests of the same rows in the same order.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.keys_count == other.keys_count
             && self.stored_bytes == other.stored_bytes
@@ -92,7 +92,7 @@ impl<'t> Walk<'t> {
         }
     }
 
-    /// The next batch; `None` if there are no more.
+    /// Returns the next batch; `None` if there are no more.
     pub(crate) fn advance(&mut self) -> Result<Option<Rows>> {
         let Some(definition) = TABLES.get(self.table) else {
             return Ok(None);
@@ -139,7 +139,7 @@ impl<'t> Walk<'t> {
     }
 }
 
-/// How many rows there are to copy.
+/// Returns how many rows there are to copy.
 pub(crate) fn count(txn: &ReadTransaction) -> Result<u64> {
     let mut count = 0;
     for definition in TABLES {
@@ -152,7 +152,7 @@ pub(crate) fn count(txn: &ReadTransaction) -> Result<u64> {
     Ok(count)
 }
 
-/// The digest of all rows.
+/// Returns the digest of all rows.
 pub(crate) fn digest(txn: &ReadTransaction) -> Result<Digest> {
     let mut walk = Walk::new(txn);
     while walk.advance()?.is_some() {}

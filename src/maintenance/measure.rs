@@ -25,8 +25,8 @@ pub(crate) struct Measured {
 
 /// Counts and measures one snapshot.
 ///
-/// redb measures a tree by calling itself for each page below another, as deep as it goes: pages that
-/// lead in circles would end the process. Where they were not verified, all rows are walked first.
+/// redb measures a tree by unlimited recursion: pages that lead in circles would end the process. If the pages were not
+/// verified, all rows are walked first.
 pub(crate) fn measure(txn: &ReadTransaction, pages_verified: bool) -> Result<Measured> {
     let records = txn.open_table(keys::RECORDS).or_fault()?;
     let mut measured = Measured {
@@ -40,7 +40,7 @@ pub(crate) fn measure(txn: &ReadTransaction, pages_verified: bool) -> Result<Mea
             records_counts: BTreeMap::new(),
             name,
         };
-        // What is no kind, the check tells.
+        // The check reports what is not a valid kind.
         for kind in query::known_kinds(&records, &stats.name)? {
             let count = count(&records, &stats.name, &kind)?;
             match kind.of_collection() {
@@ -70,7 +70,7 @@ pub(crate) fn measure(txn: &ReadTransaction, pages_verified: bool) -> Result<Mea
     Ok(measured)
 }
 
-/// The namespaces that exist, and those under which there are records all the same.
+/// Returns the namespaces that exist, and those that have records without existing.
 fn all_namespaces(
     txn: &ReadTransaction,
     records: &impl query::Table,

@@ -1,6 +1,6 @@
 //! The tools for a whole store: check, stats, compact, backup, restore, dump, load, salvage.
 //!
-//! It may use every other room. It reads the file, never the records in memory, and never replaces a file.
+//! This room may use every other room. It reads the file, never the records in memory, and never replaces a file.
 
 pub(crate) mod backup;
 pub(crate) mod bulk;
@@ -61,7 +61,7 @@ pub struct Maintenance {
 }
 
 impl Maintenance {
-    /// The tools with default options.
+    /// Creates the tools with default options.
     pub fn new() -> Self {
         Self::default()
     }
@@ -72,13 +72,13 @@ impl Maintenance {
         self
     }
 
-    /// The rules of a salvaged store, if its own are lost.
+    /// Sets the rules of a salvaged store, if its own are lost.
     pub fn rules(mut self, rules: Rules) -> Self {
         self.builder = self.builder.rules(rules);
         self
     }
 
-    /// How long to wait for a file that is in use; by default, not at all.
+    /// Sets how long to wait for a file that is in use; by default, not at all.
     pub fn lock_timeout(mut self, timeout: Duration) -> Self {
         self.builder = self.builder.lock_timeout(timeout);
         self

@@ -20,7 +20,7 @@ use crate::session::process::{Own, Process};
 use crate::session::settings::Settings;
 use crate::session::shared::Shared;
 
-/// The error for a damaged new file, so that nobody looks for the damage in the source.
+/// The error for a damaged new file, which must not be taken for damage of the source.
 pub(crate) fn not_kept(error: Error) -> Error {
     if !error.is_corrupt() {
         return error;
@@ -30,7 +30,7 @@ pub(crate) fn not_kept(error: Error) -> Error {
     Error::new(ErrorKind::Io, what).caused_by(error)
 }
 
-/// See the head of this file.
+/// See the module documentation.
 pub(crate) struct NewStore {
     db: Own<Database>,
     new: NewFile,
@@ -41,12 +41,12 @@ pub(crate) struct NewStore {
 type Reopen = dyn Fn(File, &Settings) -> Result<Shared>;
 
 impl NewStore {
-    /// An empty redb file without tables.
+    /// Creates an empty redb file without tables.
     pub(crate) fn begin(path: &Path, settings: &Settings) -> Result<Self> {
         Self::begin_on(path, settings, file::own_file)
     }
 
-    /// The same, with `backend` in front of the file.
+    /// Creates an empty redb file, with `backend` in front of the file.
     pub(crate) fn begin_on<B: StorageBackend>(
         path: &Path,
         settings: &Settings,
@@ -83,7 +83,7 @@ impl NewStore {
         file::initialize(&self.db, identity, revisions_below)
     }
 
-    /// Begins a history, where everything else was copied.
+    /// Gives the copied store a new history.
     pub(crate) fn begin_history(&self) -> Result<()> {
         let txn = self.db.begin_write().or_fault()?;
         let value = seal(meta::HISTORY, &file::new_history())?;
@@ -94,7 +94,7 @@ impl NewStore {
         txn.commit().or_fault()
     }
 
-    /// Raises the bound of revisions. Of the deletions below it nothing is known.
+    /// Raises the bound of revisions. Deletions below it are unknown.
     pub(crate) fn set_revisions_below(&self, bound: u64) -> Result<()> {
         let txn = self.db.begin_write().or_fault()?;
         txn.open_table(keys::META)
@@ -105,8 +105,8 @@ impl NewStore {
         txn.commit().or_fault()
     }
 
-    /// Compacts and closes the store, verifies it, with `verify` too, and gives it its name. Returns the
-    /// report of the check, and the length of the file.
+    /// Compacts and closes the store, verifies it, also with `verify`, and gives it its name. Returns the report of the
+    /// check, and the length of the file.
     ///
     /// # Errors
     ///

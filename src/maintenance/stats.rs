@@ -11,9 +11,9 @@ use crate::redb_file::fault::{OrIo, contained};
 impl Db {
     /// Counts the containers and the records of other kinds, and measures what takes space in the file.
     ///
-    /// It reads the own row of every record and visits every page of the tables, in one snapshot, while
-    /// others write. Unverified pages are verified first. The file's length is read afterwards, so the free
-    /// bytes can be off by what was written in between.
+    /// It reads each record's own row and visits every page of the tables, in one snapshot, while others write.
+    /// Unverified pages are verified first. The file's length is read afterwards, so the free bytes can be off by what
+    /// was written in between.
     ///
     /// # Errors
     ///

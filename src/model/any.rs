@@ -35,19 +35,18 @@ mod value;
 /// assert_eq!(serde_json::from_str::<Any>(&text).unwrap(), blob);
 /// ```
 ///
-/// JSON that is not in compact form (white space between tokens, unusual escapes or numbers) has
-/// both keys: `json` for people, and `base64` with the bytes themselves. Reading takes either one;
-/// if both are there, they must agree. JSON that nests more than 100 deep is shown as base64 only,
-/// since readers would refuse it.
+/// JSON that is not in compact form (white space between tokens, unusual escapes or numbers) has both keys: `json` for
+/// people, and `base64` with the bytes themselves. Reading takes either one; if both are present, they must agree. JSON
+/// that nests more than 100 deep is shown as base64 only, since readers would refuse it.
 ///
-/// A number in `json` is one of 64 bits, an integer or floating-point, and is rounded if it has more
-/// digits. `base64` is exact.
+/// A number in `json` is a 64-bit integer or floating-point number, and is rounded if it has more digits. `base64` is
+/// exact.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "json::Form", try_from = "json::Form")]
 pub struct Any {
     /// Names the type of the value.
     pub type_url: String,
-    /// The encoded value. A copy shares the bytes.
+    /// The encoded value. A clone shares the bytes.
     pub value: Bytes,
 }
 
@@ -55,13 +54,13 @@ impl Any {
     /// The type URL of a runtime specification of the Open Container Initiative, encoded as JSON.
     pub const OCI_SPEC_URL: &str = "types.containerd.io/opencontainers/runtime-spec/1/Spec";
 
-    /// A value with its type.
+    /// Creates a value with its type.
     #[must_use]
     pub fn new(type_url: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
         Self::shared(type_url, Bytes::from(value.into()))
     }
 
-    /// A value with its type, sharing its bytes with others.
+    /// Creates a value with its type, sharing its bytes with other owners.
     ///
     /// # Examples
     ///

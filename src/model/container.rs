@@ -1,4 +1,4 @@
-//! The container: what the store keeps of it.
+//! The container: what the store keeps about it.
 
 use std::collections::BTreeMap;
 
@@ -56,8 +56,8 @@ pub struct Container {
     /// A stored container always has one. `None` is for the input of an update that leaves the spec alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spec: Option<Any>,
-    /// The name of the snapshotter that holds the root filesystem. Required if `snapshot_key` is
-    /// set, immutable.
+    /// The name of the snapshotter that holds the root filesystem. Required if `snapshot_key` is set, optional
+    /// otherwise. Immutable.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub snapshotter: String,
     /// The key of the root filesystem's snapshot. Optional; immutable under
@@ -67,18 +67,18 @@ pub struct Container {
     /// The sandbox that the container belongs to (containerd 2.x). Optional, immutable.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub sandbox_id: String,
-    /// When the container was created, in UTC to the nanosecond. Set by the store; what the caller passes
-    /// is ignored.
+    /// When the container was created, in UTC to the nanosecond. Set by the store, which ignores what the caller
+    /// passes.
     #[serde(default)]
     pub created_at: DateTime<Utc>,
-    /// When the container was last updated. Every update sets a strictly later time, even if the clock
-    /// stood still or went back. What the caller passes is ignored.
+    /// When the container was last updated. Every update sets a strictly later time, even if the clock stood still or
+    /// went back. Set by the store, which ignores what the caller passes.
     #[serde(default)]
     pub updated_at: DateTime<Utc>,
     /// Client-specified metadata. Optional, mutable.
     #[serde(default, skip_serializing_if = "Extensions::is_empty")]
     pub extensions: Extensions,
-    /// Identifies this state of the container. Set by the store; what the caller passes is ignored. See
+    /// Identifies this state of the container. Set by the store, which ignores what the caller passes. See
     /// [`update_if`](crate::Store::update_if).
     #[serde(default)]
     pub revision: Revision,
@@ -95,8 +95,8 @@ pub struct Runtime {
     pub options: Option<Any>,
 }
 
-/// A container without its spec and its extensions: what a listing needs, without reading the large parts.
-/// The fields have the same meaning as in [`Container`].
+/// A container without its spec and its extensions: what a listing needs, without reading the large parts. The fields
+/// have the same meaning as in [`Container`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ContainerHeader {
@@ -131,7 +131,7 @@ pub struct ContainerHeader {
 }
 
 impl Runtime {
-    /// A runtime without options.
+    /// Creates a runtime without options.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
         Self {
@@ -140,7 +140,7 @@ impl Runtime {
         }
     }
 
-    /// The same runtime with options.
+    /// Sets the options.
     #[must_use]
     pub fn options(mut self, options: Any) -> Self {
         self.options = Some(options);
@@ -149,7 +149,7 @@ impl Runtime {
 }
 
 impl Container {
-    /// A container with the required fields.
+    /// Creates a container with the required fields.
     #[must_use]
     pub fn new(id: impl Into<String>, runtime: Runtime, spec: Any) -> Self {
         Self {
@@ -159,8 +159,8 @@ impl Container {
         }
     }
 
-    /// A container with only an id, to carry the fields of an [`update`](crate::Store::update) whose mask
-    /// names them.
+    /// Creates a container with only an id, to carry the fields of an [`update`](crate::Store::update) whose mask names
+    /// them.
     ///
     /// ```
     /// use bayplan::{Any, Container, Db, FieldMask, Runtime, Store};
@@ -192,14 +192,14 @@ impl Container {
         }
     }
 
-    /// The same container with one more label, or another value for it.
+    /// Adds a label, or replaces its value.
     #[must_use]
     pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.labels.insert(key.into(), value.into());
         self
     }
 
-    /// The same container with more labels, or other values for them.
+    /// Adds labels, or replaces their values.
     #[must_use]
     pub fn labels<K: Into<String>, V: Into<String>>(
         mut self,
@@ -210,21 +210,21 @@ impl Container {
         self
     }
 
-    /// The same container made from an image.
+    /// Sets the image.
     #[must_use]
     pub fn image(mut self, reference: impl Into<String>) -> Self {
         self.image = reference.into();
         self
     }
 
-    /// The same container with another spec.
+    /// Sets the spec.
     #[must_use]
     pub fn spec(mut self, spec: Any) -> Self {
         self.spec = Some(spec);
         self
     }
 
-    /// The same container on a snapshot.
+    /// Sets the snapshot.
     #[must_use]
     pub fn snapshot(mut self, snapshotter: impl Into<String>, key: impl Into<String>) -> Self {
         self.snapshotter = snapshotter.into();
@@ -232,22 +232,22 @@ impl Container {
         self
     }
 
-    /// The same container in a sandbox.
+    /// Sets the sandbox.
     #[must_use]
     pub fn sandbox(mut self, id: impl Into<String>) -> Self {
         self.sandbox_id = id.into();
         self
     }
 
-    /// The same container with one more extension, or another value for it.
+    /// Adds an extension, or replaces its value.
     #[must_use]
     pub fn extension(mut self, name: impl Into<String>, value: Any) -> Self {
         self.extensions.insert(name.into(), value);
         self
     }
 
-    /// The container as the store would keep it, apart from its times and revision: checked against every
-    /// rule for a single container, and without labels that mean "unset".
+    /// Returns the container as the store would keep it, apart from its times and revision: checked against every rule
+    /// for a single container, and without labels that mean "unset".
     pub(crate) fn settled(mut self, policy: Policy) -> Result<Self> {
         ContainerId::new(self.id.as_str())?;
         self.labels = labels::settle(self.labels, policy)?;
@@ -289,7 +289,7 @@ impl Container {
         Ok(self)
     }
 
-    /// A container from its header and the rest.
+    /// Makes a container from its header and the rest.
     pub(crate) fn of_parts(
         header: ContainerHeader,
         spec: Option<Any>,

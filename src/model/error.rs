@@ -1,7 +1,7 @@
 //! The error type: opaque, with kinds to match on and the full context to print.
 //!
-//! A rule that finds a fault creates the error, without knowing the namespace or the operation. The layers
-//! above add these (`Error::during`, `Error::of`, ...), each only if it is not set yet.
+//! A rule that finds a fault creates the error, without knowing the namespace or the operation. The layers above add
+//! these (`Error::during`, `Error::of`, ...), unless they are set already.
 
 use std::fmt;
 use std::io;
@@ -64,8 +64,8 @@ pub enum ErrorKind {
     AlreadyExists,
     /// The input breaks a rule; nothing was changed.
     InvalidArgument,
-    /// The input is valid but the state does not allow it: a namespace that still holds containers, a stale
-    /// revision, a write to a store that was opened for reading. Nothing was changed.
+    /// The input is valid but the state does not allow it: a namespace that still holds containers, a stale revision, a
+    /// write to a store that was opened for reading. Nothing was changed.
     FailedPrecondition,
     /// Bytes in the file are not what was written. Nothing was changed.
     Corrupt,
@@ -78,21 +78,22 @@ pub enum ErrorKind {
     NotAStore,
     /// The operating system refused a read, a write or a sync.
     Io,
-    /// The commit failed after it may have reached the disk: the changes are there completely or not at
-    /// all. Open the store again and look.
+    /// The commit failed after it may have reached the disk: the changes are in the file completely or not at all. Open
+    /// the store again and look.
     CommitUncertain,
     /// An earlier failure left the store read-only. Open it again.
     Unavailable,
-    /// Another process opened the store and then forked this one. Nothing was read or changed. The store
-    /// goes on working in the process that opened it.
+    /// Another process opened the store and then forked this one. Nothing was read or changed. The store still works in
+    /// the process that opened it.
     Forked,
-    /// The file of the open store is no longer at its path: it was removed, renamed or replaced. The write
-    /// is not there. Reading still works, and so does [`Db::backup`](crate::Db::backup).
+    /// The file of the open store is no longer at its path: it was removed, renamed or replaced. The write is not
+    /// acknowledged. Reading still works, and so does [`Db::backup`](crate::Db::backup).
     Gone,
-    /// The operation was given up before it began. Nothing was done.
+    /// The operation was cancelled before it began. Nothing was done.
     Cancelled,
-    /// A follower of changes cannot go on from its position: deletions after it are forgotten, or it is of
-    /// another history of the store. [`Error::follow_from`] names the lowest position from which one can.
+    /// A follower of changes cannot continue from its position: deletions after it are forgotten, or the position is of
+    /// another history of the store. [`Error::follow_from`] returns the lowest position from which a follower can
+    /// continue.
     Lagged,
 }
 
@@ -116,7 +117,7 @@ impl ErrorKind {
         Self::Lagged,
     ];
 
-    /// The kind with this text.
+    /// Returns the kind with this text.
     #[cfg(feature = "tonic")]
     pub(crate) fn named(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
@@ -174,7 +175,7 @@ pub(crate) enum Operation {
     Commit,
     Abort,
     Checkpoint,
-    /// Whatever the caller does.
+    /// Whatever the caller does in `AsyncDb::run`.
     #[cfg(feature = "tokio")]
     Run,
     Follow,
@@ -252,12 +253,12 @@ impl Operation {
         })
     }
 
-    /// Whether this is only a step of a single operation, whose errors name that operation instead.
+    /// Whether this operation is only a step of a larger one, whose errors name the larger one instead.
     fn is_a_step(self) -> bool {
         matches!(self, Self::BeginRead | Self::BeginWrite | Self::Commit)
     }
 
-    /// Whether this is about a whole store. A container or namespace is then only a place in it.
+    /// Whether this operation is about a whole store. A container or namespace is then only a place in it.
     fn is_about_a_store(self) -> bool {
         matches!(
             self,
@@ -275,7 +276,7 @@ impl Operation {
         )
     }
 
-    /// Whether this is about the namespace itself, not something in it.
+    /// Whether this operation is about the namespace itself, not something in it.
     fn is_about_a_namespace(self) -> bool {
         matches!(
             self,
@@ -290,14 +291,14 @@ impl Operation {
 }
 
 impl Error {
-    /// The outcome.
+    /// Returns the outcome.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// The operation, in words such as `create container`; `None` if an input was refused before any
-    /// operation began.
+    /// Returns the operation, in words such as `create container`; `None` if an input was refused before any operation
+    /// began.
     #[must_use]
     pub fn operation(&self) -> Option<&'static str> {
         let is_of_container = self.0.record_kind.is_none();
@@ -308,25 +309,25 @@ impl Error {
         self.0.operation.map(text)
     }
 
-    /// The namespace concerned.
+    /// Returns the namespace concerned.
     #[must_use]
     pub fn namespace(&self) -> Option<&str> {
         self.0.namespace.as_deref()
     }
 
-    /// The kind of the record concerned; `None` for a container.
+    /// Returns the kind of the record concerned; `None` for a container.
     #[must_use]
     pub fn record_kind(&self) -> Option<&str> {
         self.0.record_kind.as_deref()
     }
 
-    /// The id of the container or record concerned.
+    /// Returns the id of the container or record concerned.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         self.0.id.as_deref()
     }
 
-    /// The file concerned.
+    /// Returns the file concerned.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         self.0.path.as_deref()
@@ -380,9 +381,9 @@ impl Error {
         self.kind() == ErrorKind::Unavailable
     }
 
-    /// Whether a field differs that the store's [`Rules`](crate::Rules) do not allow to change. The kind is
-    /// [`ErrorKind::InvalidArgument`] for an update and [`ErrorKind::FailedPrecondition`] for a put; the
-    /// text names the field.
+    /// Whether the cause is a different value in a field that the store's [`Rules`](crate::Rules) do not allow to
+    /// change. The kind is [`ErrorKind::InvalidArgument`] for an update and [`ErrorKind::FailedPrecondition`] for a
+    /// put; the text names the field.
     #[must_use]
     pub fn is_immutable_field(&self) -> bool {
         self.0.is_immutable_field
@@ -406,8 +407,8 @@ impl Error {
         self.kind() == ErrorKind::Lagged
     }
 
-    /// The lowest position from which a follower that [lagged](ErrorKind::Lagged) can go on, once it has listed
-    /// everything; `None` for any other error.
+    /// Returns the lowest position from which a follower that [lagged](ErrorKind::Lagged) can continue, once it has
+    /// listed everything; `None` for any other error.
     #[must_use]
     pub fn follow_from(&self) -> Option<Position> {
         self.0.follow_from
@@ -432,8 +433,7 @@ impl Error {
 
 // For implementations of the traits.
 impl Error {
-    /// An error of another implementation of [`Store`](crate::Store) or
-    /// [`Namespaces`](crate::Namespaces).
+    /// Creates an error for another implementation of [`Store`](crate::Store) or [`Namespaces`](crate::Namespaces).
     ///
     /// Only the message is printed, so it must name the operation, the namespace and the container as well.
     ///
@@ -450,8 +450,7 @@ impl Error {
         Self::new(kind, message)
     }
 
-    /// The same error, marked as caused by an immutable field that differs; see
-    /// [`Error::is_immutable_field`].
+    /// Marks the error as caused by an immutable field that differs; see [`Error::is_immutable_field`].
     #[must_use]
     pub fn about_immutable_field(mut self) -> Self {
         self.0.is_immutable_field = true;
@@ -492,7 +491,7 @@ impl Error {
         Self::new(ErrorKind::FailedPrecondition, message)
     }
 
-    /// A follower cannot go on, but could from this position.
+    /// A follower cannot continue from its position, but could from this one.
     pub(crate) fn lagged(follow_from: Position, message: impl Into<String>) -> Self {
         let mut error = Self::new(ErrorKind::Lagged, message);
         error.0.follow_from = Some(follow_from);
@@ -503,7 +502,7 @@ impl Error {
         Self::new(ErrorKind::Corrupt, message)
     }
 
-    /// Whether it depends on the state of the store, and could be wrong for another state.
+    /// Whether the error depends on the state of the store, so that another state could give another result.
     pub(crate) fn is_about_what_is_stored(&self) -> bool {
         self.is_not_found() || self.is_already_exists() || self.is_failed_precondition()
     }
@@ -516,32 +515,32 @@ impl Error {
         self
     }
 
-    /// The same error, in other words.
+    /// Replaces the message.
     pub(crate) fn reworded(mut self, message: impl Into<String>) -> Self {
         self.0.message = message.into();
         self
     }
 
-    /// The same error, with a prefix that names the place.
+    /// Adds a prefix that names the place.
     pub(crate) fn prefixed(mut self, place: &str) -> Self {
         self.0.message = format!("{place}: {}", self.0.message);
         self
     }
 
-    /// The same fault, found in something that was read from the file.
+    /// Reports the fault as damage, for something that was read from the file.
     pub(crate) fn into_corrupt(mut self) -> Self {
         self.0.kind = ErrorKind::Corrupt;
         self
     }
 
-    /// The same error of a file that may not be at its path.
+    /// Reports the error as `Gone`, for a file that may not be at its path.
     pub(crate) fn into_gone(mut self) -> Self {
         self.0.kind = ErrorKind::Gone;
         self
     }
 
-    /// The same error about the log of the store. What would be mistaken for the state of the store's own file
-    /// (missing, or something else) becomes `Io`.
+    /// Reports the error as one about the log of the store. A kind that would be mistaken for the state of the store's
+    /// own file (missing, or not a store) becomes `Io`.
     pub(crate) fn of_log(mut self, path: &str) -> Self {
         if matches!(
             self.0.kind,
@@ -552,7 +551,7 @@ impl Error {
         self.prefixed(&format!("its log {path}"))
     }
 
-    /// The same error of a put. If an immutable field differs, the stored state is the obstacle, not the
+    /// Reports the error as one of a put. If an immutable field differs, the stored state is the obstacle, not the
     /// input.
     pub(crate) fn of_put(mut self) -> Self {
         if self.is_immutable_field() {
@@ -561,7 +560,7 @@ impl Error {
         self
     }
 
-    /// The same error about a record of this kind; `None` for a container.
+    /// Names the kind of the record concerned; `None` for a container.
     pub(crate) fn of_record_kind(mut self, kind: Option<&str>) -> Self {
         if self.0.record_kind.is_none() {
             self.0.record_kind = kind.map(str::to_owned);
@@ -576,7 +575,7 @@ impl Error {
         self
     }
 
-    /// The same error of an operation of which the failed one is only a part.
+    /// Names the operation of which the failed one is only a part.
     pub(crate) fn within(mut self, operation: Operation) -> Self {
         self.0.operation = Some(operation);
         self

@@ -14,12 +14,12 @@ const EXCERPT_AFTER_COLUMNS: usize = 28;
 /// The part of a text around a place, safe for a terminal, with a caret under the place.
 pub(crate) struct Excerpt {
     line: String,
-    /// The column of the place in the line, from 1.
+    /// The column of the caret in the line, from 1.
     caret: usize,
 }
 
 impl Excerpt {
-    /// The part of `text` around the byte `at`.
+    /// Returns the part of `text` around the byte `at`.
     pub(crate) fn new(text: &str, at: usize) -> Self {
         let (before, after) = text.split_at_checked(at).unwrap_or((text, ""));
         let room = EXCERPT_MAX_COLUMNS - 2; // the marks of what was cut
@@ -58,7 +58,7 @@ struct Visible {
     cut: bool,
 }
 
-/// As many characters, made visible, as fit into `room` columns.
+/// Returns as many characters, made visible, as fit into `room` columns.
 fn visible(chars: impl Iterator<Item = char>, room: usize) -> Visible {
     let mut shown = Visible {
         pieces: Vec::new(),
@@ -79,8 +79,8 @@ fn visible(chars: impl Iterator<Item = char>, room: usize) -> Visible {
     shown
 }
 
-/// Letters, marks, numbers, punctuation and symbols: everything visible. Spaces, controls, format
-/// characters (which may reorder a line), private and unassigned characters are not printable.
+/// Whether a character is visible: a letter, mark, number, punctuation or symbol. Spaces, controls, format characters
+/// (which may reorder a line), private and unassigned characters are not printable.
 pub(crate) fn is_printable(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_graphic();
@@ -111,8 +111,8 @@ static PRINTABLE: LazyLock<Vec<(char, char)>> = LazyLock::new(|| {
     }
 });
 
-/// Appends a character in a form that is safe on a terminal: printable ones and the space as they are, all
-/// others escaped.
+/// Appends a character in a form that is safe on a terminal: printable characters and the space unchanged, all others
+/// escaped.
 pub(crate) fn push_visible(out: &mut String, c: char) {
     if c == ' ' || is_printable(c) {
         out.push(c);

@@ -1,4 +1,4 @@
-//! The fields of a container by name. No other place spells them.
+//! The names of a container's fields. They are spelled here only.
 //!
 //! Field paths of an update and selectors of a filter use the same names. A filter's path resolves to a
 //! [`Field`] here; the container says what a field holds.
@@ -64,7 +64,7 @@ pub(crate) enum Field {
 }
 
 impl Field {
-    /// The field that the parts of a path name.
+    /// Returns the field that the parts of a path name.
     ///
     /// The parts after `labels` and `extensions` are joined by `.` into one key; the parts after a
     /// plain field are ignored, so that `id.anything` is `id`.

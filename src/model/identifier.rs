@@ -13,7 +13,7 @@ use crate::model::limits::IDENTIFIER_MAX_BYTES;
 
 const RULE: &str = "must be runs of ASCII letters and digits joined by single '.', '_' or '-'";
 
-/// Checks that `text` is an identifier; otherwise says what is wrong.
+/// Checks that `text` is an identifier. Otherwise the error says what is wrong.
 pub(crate) fn check(what: &str, text: &str) -> Result<(), Error> {
     if text.is_empty() {
         return Err(Error::invalid(format!(
@@ -35,7 +35,7 @@ pub(crate) fn check(what: &str, text: &str) -> Result<(), Error> {
     }
 }
 
-/// Whether these are runs of letters and digits, joined by single separators.
+/// Whether `text` is runs of letters and digits, joined by single separators.
 fn is_runs(text: &[u8]) -> bool {
     // Most ids are one run. Checked without branches, they cost next to nothing.
     let is_one = |so_far, byte: &u8| so_far & byte.is_ascii_alphanumeric();
@@ -73,7 +73,7 @@ macro_rules! identifier {
                 Ok(Self(text))
             }
 
-            /// The identifier as text.
+            /// Returns the identifier as text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -166,7 +166,7 @@ identifier! {
 }
 
 impl ContainerId {
-    /// Checks that a text from the file is one.
+    /// Checks that a text from the file is a valid one.
     pub(crate) fn check_stored(text: &str) -> Result<(), Error> {
         check("container id", text).map_err(Error::into_corrupt)
     }

@@ -1,4 +1,4 @@
-//! What a store tells about itself.
+//! Information about a store.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -71,17 +71,17 @@ fn lossy<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, 
         .serialize(serializer)
 }
 
-/// What a store tells about itself; see [`Db::info`](crate::Db::info).
+/// Information about a store; see [`Db::info`](crate::Db::info).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct StoreInfo {
-    /// Which store it is.
+    /// The id of the store.
     pub id: StoreId,
-    /// Which history the revisions belong to: a random number, drawn anew for each file that is made, by
-    /// creating, backing up, restoring, loading or salvaging a store. It stays over reopening, crashes and
-    /// compaction. A [`Position`](crate::Position) in the change feed is valid only within it.
+    /// The history that the revisions belong to: a random number, drawn anew for each file that is made by creating,
+    /// backing up, restoring, loading or salvaging a store. It survives reopening, crashes and compaction. A
+    /// [`Position`](crate::Position) in the change feed is valid only within its history.
     pub history: u64,
-    /// When it was created.
+    /// When the store was created.
     pub created_at: DateTime<Utc>,
     /// The version of the file's layout.
     pub format_version: u32,
@@ -90,15 +90,15 @@ pub struct StoreInfo {
     /// Whether labels with an empty value are kept; see
     /// [`Builder::keep_empty_labels`](crate::Builder::keep_empty_labels).
     pub keep_empty_labels: bool,
-    /// Which processes may have it open at the same time.
+    /// Which processes may have the store open at the same time.
     pub share: Share,
-    /// The file; `None` for a store in memory. JSON shows it with anything that is not UTF-8 replaced.
+    /// The path of the file; `None` for a store in memory. JSON shows it with anything that is not UTF-8 replaced.
     #[serde(serialize_with = "lossy")]
     pub path: Option<PathBuf>,
     /// Whether the store is open for reading only.
     pub read_only: bool,
-    /// Whether the checksum of every page was verified, at opening or since. False if another process may
-    /// write the file. If opening did not verify them, a check, a dump or the like does, or a repair after a
-    /// crash, or reads that have met every page by now.
+    /// Whether the checksum of every page was verified, at opening or since. False if another process may write the
+    /// file. If opening did not verify the pages, a check, a dump, a backup or statistics do, as does a repair after a
+    /// crash; and so do reads, once they have met every page.
     pub pages_verified: bool,
 }

@@ -21,7 +21,7 @@ impl Kind {
     /// next to it.
     const RESERVED: [&'static str; 2] = ["containers", "version"];
 
-    /// The kind of a collection of records.
+    /// Creates the kind of a collection of records.
     ///
     /// # Errors
     ///
@@ -36,7 +36,7 @@ impl Kind {
         Ok(Self(Cow::Owned(text.to_owned())))
     }
 
-    /// Any kind that can be in a file: containers or a collection.
+    /// Accepts any kind that can be in a file: containers or a collection.
     pub(crate) fn stored(text: &str) -> Result<Self> {
         if text == Self::CONTAINERS.as_str() {
             return Ok(Self::CONTAINERS);
@@ -52,7 +52,7 @@ impl Kind {
         *self == Self::CONTAINERS
     }
 
-    /// The name of the collection; `None` for containers.
+    /// Returns the name of the collection; `None` for containers.
     pub(crate) fn of_collection(&self) -> Option<&str> {
         (!self.is_containers()).then_some(self.as_str())
     }
@@ -106,7 +106,7 @@ impl RecordId {
         Ok(Self(text))
     }
 
-    /// The id as text.
+    /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

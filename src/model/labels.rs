@@ -27,8 +27,7 @@ pub(crate) fn check_label(key: &str, value: &str) -> Result<()> {
     Ok(())
 }
 
-/// Checks all labels, and drops those with an empty value, which means "no label" unless the store keeps
-/// them.
+/// Checks all labels, and drops those with an empty value, which means "no label" unless the store keeps empty labels.
 pub(crate) fn settle(labels: Labels, policy: Policy) -> Result<Labels> {
     for (key, value) in &labels {
         check_label(key, value)?;

@@ -1,12 +1,11 @@
 //! Every limit of input, in one place, each with its unit in its name.
 //!
-//! A limit is checked before anything is written, and again for what is stored by
-//! [`Db::check`](crate::Db::check).
+//! A limit is checked before anything is written. [`Db::check`](crate::Db::check) checks stored values again.
 
 /// Longest container id or namespace name, in bytes (containerd's `identifiers` package).
 pub const IDENTIFIER_MAX_BYTES: usize = 76;
 
-/// Longest id of a record of another kind than containers, in bytes. Image references fit.
+/// Longest id of a record of a kind other than containers, in bytes. Image references fit.
 pub const RECORD_ID_MAX_BYTES: usize = 512;
 
 /// Largest label: key and value together, in bytes (containerd's `labels` package).

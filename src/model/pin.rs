@@ -1,23 +1,24 @@
 //! Pins: what containers and records hold, so that a host's garbage collector keeps it.
 //!
-//! The labels are containerd's. It reads them of images, content, snapshots, containers and sandboxes, not of namespaces.
+//! The labels are containerd's. It reads them of images, content, snapshots, containers and sandboxes, not of
+//! namespaces.
 
 use std::fmt;
 
 use crate::model::kind::Kind;
 
-/// Before what a label names, if its record holds that.
+/// The beginning of a label's key if the record holds what the label names.
 const REFERENCE: &str = "containerd.io/gc.ref.";
 
-/// Before what a label names, if that holds its record.
+/// The beginning of a label's key if what the label names holds the record.
 const BACK_REFERENCE: &str = "containerd.io/gc.bref.";
 
-/// Something that is kept as long as something else needs it: a node in the graph of a garbage collector.
+/// A node in the graph of a garbage collector: something that is kept as long as something else needs it.
 ///
-/// The store knows containers and records. Everything else is only named in them; it need not exist.
+/// The store knows containers and records. Everything else is only a name in them, and need not exist.
 ///
 /// A record of another kind is always [`Resource::Record`]. A host that keeps its images as records of a kind `images`
-/// has two names for one image, and treats them as one: see the example of [`Collection::pins`].
+/// has two names for one image, and must treat them as one: see the example of [`Collection::pins`].
 ///
 /// [`Collection::pins`]: crate::Collection::pins
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,7 +86,7 @@ pub struct Pin {
     pub held: Resource,
     /// What holds it.
     pub holder: Resource,
-    /// Where this is said: in the holder or, by a back reference, in what is held.
+    /// Which field or label says so: of the holder or, by a back reference, of what is held.
     pub by: PinSource,
 }
 
@@ -113,7 +114,7 @@ pub enum PinSource {
     Label(String),
 }
 
-/// A [`Resource`] whose texts are elsewhere.
+/// A [`Resource`] that borrows its texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum ResourceRef<'a> {
     Container(&'a str),
@@ -124,7 +125,7 @@ pub(crate) enum ResourceRef<'a> {
     Other(&'a str, &'a str),
 }
 
-/// A [`Pin`] whose texts are elsewhere.
+/// A [`Pin`] that borrows its texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PinRef<'a> {
     pub(crate) held: ResourceRef<'a>,
@@ -146,7 +147,7 @@ impl PinRef<'_> {
     }
 }
 
-/// The fields by which a container holds something; empty if it does not.
+/// The fields by which a container holds something. Empty ones hold nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct PinningFields<'a> {
     pub(crate) image: &'a str,
@@ -154,7 +155,7 @@ pub(crate) struct PinningFields<'a> {
     pub(crate) snapshot_key: &'a str,
 }
 
-/// What a container or record says about who holds what: by its fields, then by its labels in their order.
+/// Iterates over the pins of a container or record: first by its fields, then by its labels in their order.
 pub(crate) fn pins<'a>(
     kind: &'a Kind,
     id: &'a str,
@@ -191,8 +192,9 @@ pub(crate) fn pins<'a>(
     image.into_iter().chain(snapshot).chain(labels)
 }
 
-/// What a label names whose key ends in `rest`: a type, then `.` or `/` and anything, to tell several labels apart. A
-/// snapshot's type is followed by `.`, the snapshotter, which may have dots, then perhaps `/` and anything.
+/// Returns what a label names whose key ends in `rest`. `rest` is a type, then perhaps `.` or `/` and any text, which
+/// distinguishes several labels. For a snapshot, the type is followed by `.` and the snapshotter, which may have dots,
+/// then perhaps `/` and any text.
 fn named<'a>(rest: &'a str, value: &'a str) -> Option<ResourceRef<'a>> {
     let (kind, suffix) = match rest.find(['.', '/']) {
         Some(end) => rest.split_at_checked(end)?,

@@ -1,5 +1,5 @@
-//! The choices made when a store is created: which fields may change, what an empty label means, and who may
-//! open it.
+//! The choices made when a store is created: which fields may change, what an empty label means, and which processes
+//! may open it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -39,7 +39,8 @@ pub(crate) struct Policy {
     pub(crate) keep_empty_labels: bool,
 }
 
-/// Which processes may have a store open at the same time; kept in its file ([`Builder::share`](crate::Builder::share)).
+/// Which processes may have a store open at the same time; kept in its file
+/// ([`Builder::share`](crate::Builder::share)).
 ///
 /// | | `Nobody` | `Readers` | `Processes` |
 /// |---|---|---|---|
@@ -52,7 +53,7 @@ pub(crate) struct Policy {
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Share {
-    /// The process that has it open has it to itself. The fastest.
+    /// One process has the store to itself. The fastest.
     #[default]
     Nobody,
     /// One process writes. Others may read what it has committed.
@@ -63,10 +64,10 @@ pub enum Share {
 }
 
 impl Share {
-    /// All of them.
+    /// All values.
     pub const ALL: [Self; 3] = [Self::Nobody, Self::Readers, Self::Processes];
 
-    /// Its name, in lower case.
+    /// Returns its name, in lower case.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -90,7 +91,7 @@ impl FromStr for Share {
         let found = Self::ALL.into_iter().find(|share| share.as_str() == text);
         found.ok_or_else(|| {
             Error::invalid(format!(
-                "{text:?} says not who may open a store: it is nobody, readers or processes"
+                "{text:?} does not say who may open a store: expected nobody, readers or processes"
             ))
         })
     }

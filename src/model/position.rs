@@ -8,17 +8,17 @@ use serde::{Deserialize, Serialize};
 use crate::model::error::Error;
 use crate::model::revision::Revision;
 
-/// A place in the [change feed](crate::Db::changes_since) of a store: what a follower keeps to go on later.
+/// A place in the [change feed](crate::Db::changes_since) of a store. A follower keeps it to continue later.
 ///
-/// It is valid for the history that it comes from ([`StoreInfo::history`](crate::StoreInfo::history)), over restarts,
-/// crashes and compaction, for as many deletions as are remembered. In a store with another history, such as a backup,
-/// it is refused as [`Lagged`](crate::ErrorKind::Lagged).
+/// A position is valid for the history that it comes from ([`StoreInfo::history`](crate::StoreInfo::history)), across
+/// restarts, crashes and compaction, as long as the deletions after it are remembered. In a store with another history,
+/// such as a backup, it is refused as [`Lagged`](crate::ErrorKind::Lagged).
 ///
-/// Keep it as text, or by serde, which writes the text: `HISTORY:REVISION`, the first in 16 hexadecimal digits; in the
-/// midst of the first listing `HISTORY:REVISION:DELETIONS`.
+/// Keep it as text, or by serde, which writes the text: `HISTORY:REVISION`, with the history in 16 hexadecimal digits,
+/// or `HISTORY:REVISION:DELETIONS` before the first listing is complete.
 ///
-/// A [`Revision`] is a position as well. It does not say of which history it is, so nobody can check that; and as one in the
-/// midst of the first listing it says too little, and can have lagged at once where its position has not.
+/// A [`Revision`] can also be used as a position. It does not name its history, so the store cannot check that. Before
+/// the first listing is complete, it also says too little: the revision may be `Lagged` where the position is not.
 ///
 /// # Examples
 ///
@@ -41,11 +41,11 @@ use crate::model::revision::Revision;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Position {
-    /// None if it is not known.
+    /// `None` if unknown.
     history: Option<u64>,
-    /// All changes up to it are known.
+    /// All changes up to this revision are known.
     revision: Revision,
-    /// Deletions up to it concern nothing that is known. Not lower than `revision`.
+    /// Deletions up to this revision concern nothing that is known. Not lower than `revision`.
     deletions: Revision,
 }
 
@@ -53,12 +53,12 @@ pub struct Position {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Origin {
     pub(crate) history: u64,
-    /// Deletions up to it concern nothing that who is told the list knew before.
+    /// Deletions up to this revision concern nothing that the follower knew before the list.
     pub(crate) deletions: Revision,
 }
 
 impl Origin {
-    /// That of a list with nothing in it.
+    /// Returns the origin of an empty list.
     pub(crate) fn of(position: Position, history: u64) -> Self {
         Self {
             history,
@@ -66,7 +66,7 @@ impl Origin {
         }
     }
 
-    /// The place in the list where everything up to a revision is known.
+    /// Returns the position in the list where everything up to a revision is known.
     pub(crate) fn at(self, revision: Revision) -> Position {
         Position::new(self.history, revision, self.deletions)
     }
@@ -91,7 +91,7 @@ impl Position {
         }
     }
 
-    /// Up to which revision all changes are known.
+    /// Returns the revision up to which all changes are known.
     #[must_use]
     pub const fn revision(self) -> Revision {
         self.revision
@@ -106,7 +106,7 @@ impl Position {
     }
 }
 
-/// A place in the history of whatever store is asked.
+/// A place in the history of any store.
 impl From<Revision> for Position {
     fn from(revision: Revision) -> Self {
         Self {

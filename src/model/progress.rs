@@ -1,15 +1,14 @@
 //! The progress of an operation on a whole store.
 
-/// The progress of an operation on a whole store. The callback gets it from time to time, and once at the
-/// end.
+/// The progress of an operation on a whole store. The callback is called from time to time, and once at the end.
 ///
 /// The operation's documentation says what it counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// How many are done.
+    /// How many units are done.
     pub done: u64,
-    /// How many there are, if known in advance.
+    /// How many units there are, if known in advance.
     pub total: Option<u64>,
 }
 

@@ -1,4 +1,4 @@
-//! A record of another kind than containers: an image, a sandbox, a lease, state of the host.
+//! A record of a kind other than containers: an image, a sandbox, a lease, state of the host.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use crate::model::labels::{self, Labels};
 use crate::model::policy::Policy;
 use crate::model::revision::Revision;
 
-/// Something else that a host keeps, in a collection of its own: an image, a sandbox, a lease.
+/// Anything else that a host keeps, in a collection by its kind: an image, a sandbox, a lease.
 ///
 /// A record has an id, labels and a value that the store does not interpret. A container and records of
 /// different kinds may have the same id; they are independent.
@@ -68,7 +68,7 @@ impl From<Record> for RecordHeader {
 }
 
 impl Record {
-    /// A record with the required fields.
+    /// Creates a record with the required fields.
     ///
     /// # Examples
     ///
@@ -91,14 +91,14 @@ impl Record {
         }
     }
 
-    /// The same record with one more label, or another value for it.
+    /// Adds a label, or replaces its value.
     #[must_use]
     pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.labels.insert(key.into(), value.into());
         self
     }
 
-    /// The same record with more labels, or other values for them.
+    /// Adds labels, or replaces their values.
     #[must_use]
     pub fn labels<K: Into<String>, V: Into<String>>(
         mut self,
@@ -109,13 +109,13 @@ impl Record {
         self
     }
 
-    /// A record with only an id, to carry the fields of an update whose mask names them.
+    /// Creates a record with only an id, to carry the fields of an update whose mask names them.
     #[must_use]
     pub fn with_id(id: impl Into<String>) -> Self {
         Self::new(id, Any::default())
     }
 
-    /// The record as the store would keep it, apart from its times and revision.
+    /// Returns the record as the store would keep it, apart from its times and revision.
     pub(crate) fn settled(mut self, policy: Policy) -> Result<Self> {
         RecordId::new(self.id.as_str())?;
         self.labels = labels::settle(self.labels, policy)?;

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 /// Identifies one state of one container or record in a store.
 ///
-/// Each successful create or update gives the container a revision higher than every earlier revision of
-/// the store, in any namespace, even across crashes and reopenings. A deletion, and each change of a namespace, has one
-/// as well; see [`Db::changes_since`](crate::Db::changes_since). Revisions have gaps: compare them,
-/// never count with them.
+/// Each successful create or update gives the container a revision higher than every earlier revision of the store, in
+/// any namespace, even across crashes and reopenings. A deletion, and each change of a namespace, also takes a
+/// revision; see [`Db::changes_since`](crate::Db::changes_since). Revisions have gaps: compare them, never count with
+/// them.
 ///
 /// A container that was not read from a store has [`Revision::NONE`].
 ///
@@ -37,13 +37,13 @@ impl Revision {
     /// The revision of something that was never stored. Lower than any other.
     pub const NONE: Revision = Revision(0);
 
-    /// The revision with this number, as returned by [`Revision::get`].
+    /// Creates the revision with this number, as returned by [`Revision::get`].
     #[must_use]
     pub const fn new(number: u64) -> Self {
         Self(number)
     }
 
-    /// The number, to be kept outside of the store.
+    /// Returns the number, to keep it outside of the store.
     #[must_use]
     pub const fn get(self) -> u64 {
         self.0

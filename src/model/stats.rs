@@ -15,27 +15,25 @@ use crate::model::revision::Revision;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Which store it is.
+    /// The id of the store.
     pub id: StoreId,
     /// The version of the file's layout.
     pub format_version: u32,
-    /// Every revision handed out so far is below this one. Up to 1,024 revisions below it may never be
-    /// used.
+    /// Every revision handed out so far is below this one. Up to 1,024 revisions below it may never be used.
     pub revisions_below: Revision,
     /// How many containers there are in all namespaces, damaged ones included.
     pub containers_count: u64,
     /// How many records of other kinds there are in all namespaces, damaged ones included.
     pub records_count: u64,
-    /// The namespaces, in order. A namespace that has records but does not exist, which is damage, is among
-    /// them.
+    /// The namespaces, in order. A namespace that has records but does not exist is damage; it is listed here too.
     pub namespaces: Vec<NamespaceStats>,
     /// The tables, in the order of their names.
     pub tables: Vec<TableStats>,
     /// The length of the file; `None` for a store in memory.
     pub file_bytes: Option<u64>,
-    /// Keys and values, in all tables.
+    /// The bytes of keys and values, in all tables.
     pub stored_bytes: u64,
-    /// The structure to find them, in all tables: branch pages and the heads of pages.
+    /// The bytes of the structure that finds them, in all tables: branch pages and the heads of pages.
     pub metadata_bytes: u64,
     /// Unused space in pages that are in use, in all tables. Later writes fill it.
     pub fragmented_bytes: u64,
@@ -44,17 +42,17 @@ pub struct Stats {
     /// the free pages; [`Maintenance::compact`](crate::Maintenance::compact) gives them back to the file
     /// system.
     pub free_bytes: Option<u64>,
-    /// For how many milliseconds this process has held the oldest snapshot that is not of the last commit: a
-    /// [`ReadTxn`](crate::ReadTxn) or an iterator. `None` if it holds none. The file keeps every page that such a
-    /// snapshot needs, and grows while writers go on.
+    /// For how many milliseconds this process has held its oldest snapshot, apart from those of the last commit: a
+    /// [`ReadTxn`](crate::ReadTxn) or an iterator. `None` if it holds no older one. The file keeps every page that such
+    /// a snapshot needs, and grows as long as commits are made.
     pub oldest_snapshot_ms: Option<u64>,
-    /// About how much memory the records take that this process keeps there; 0 if it keeps none. See
+    /// About how many bytes of memory this process uses to keep records; 0 if it keeps none. See
     /// [`Builder::memory_bytes`](crate::Builder::memory_bytes).
     pub memory_bytes: u64,
 }
 
 impl Stats {
-    /// How many bytes of the file are pages of its tables.
+    /// Returns how many bytes of the file are pages of its tables.
     #[must_use]
     pub fn used_bytes(&self) -> u64 {
         self.stored_bytes + self.metadata_bytes + self.fragmented_bytes
@@ -84,9 +82,9 @@ pub struct TableStats {
     pub keys_count: u64,
     /// How many pages are read to find a key.
     pub depth_pages: u32,
-    /// Keys and values.
+    /// The bytes of keys and values.
     pub stored_bytes: u64,
-    /// Branch pages and the heads of pages.
+    /// The bytes of branch pages and the heads of pages.
     pub metadata_bytes: u64,
     /// Unused space in its pages.
     pub fragmented_bytes: u64,

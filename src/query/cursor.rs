@@ -1,4 +1,4 @@
-//! The cursor: record after record, with the rows of each.
+//! The cursor: reads record after record, each with its rows.
 
 use std::ops::Range;
 
@@ -20,12 +20,12 @@ pub(super) struct Cursor<'t, T: Table> {
     range: redb::Range<'t, &'static [u8], &'static [u8]>,
     next: Option<Pair<'t>>,
     keys: Range<Vec<u8>>,
-    /// Whether damage of the tree ends it, and is not taken for damage of one record.
+    /// Whether damage of the tree ends the traversal, instead of being reported for one record.
     is_strict: bool,
 }
 
 impl<'t, T: Table> Cursor<'t, T> {
-    /// A cursor before the first record of these keys.
+    /// Creates a cursor before the first record of these keys.
     pub(super) fn new(table: &'t T, keys: Range<Vec<u8>>) -> Result<Self> {
         let range = table
             .range(keys.start.as_slice()..keys.end.as_slice())
@@ -41,7 +41,7 @@ impl<'t, T: Table> Cursor<'t, T> {
         Ok(cursor)
     }
 
-    /// The same, which damage of the tree ends: what is behind it may be missing.
+    /// Creates a cursor that ends at damage of the tree, since records after it may be missing.
     pub(super) fn strict(table: &'t T, keys: Range<Vec<u8>>) -> Result<Self> {
         let mut cursor = Self::new(table, keys)?;
         cursor.is_strict = true;
@@ -53,7 +53,7 @@ impl<'t, T: Table> Cursor<'t, T> {
         self.next.is_some()
     }
 
-    /// The rows of the next record, whole or not.
+    /// Returns the rows of the next record, complete or not.
     pub(super) fn advance(&mut self) -> Result<Option<Group<'t>>> {
         let Some((key, value)) = self.next.take() else {
             return Ok(None);
@@ -61,7 +61,7 @@ impl<'t, T: Table> Cursor<'t, T> {
         let mut group = Group::of(key.value());
         match self.collect(&mut group, (key, value)) {
             Err(error) if error.is_corrupt() && !self.is_strict => {
-                // What is behind it may be readable.
+                // What follows may be readable.
                 if self.seek_behind(&group).is_err() {
                     return Err(error.of(group.id_text()));
                 }
@@ -93,7 +93,7 @@ impl<'t, T: Table> Cursor<'t, T> {
         }
     }
 
-    /// Goes to the first row behind a record.
+    /// Goes to the first row after a record.
     fn seek_behind(&mut self, group: &Group<'_>) -> Result<()> {
         self.keys.start = keys::behind(&group.own);
         if self.keys.start >= self.keys.end {
@@ -119,9 +119,9 @@ fn value_of<'g>(value: &'g Option<Guard<'_>>) -> Option<&'g [u8]> {
     value.as_ref().map(|value| value.value())
 }
 
-/// The rows of one record, as they stand in the file.
+/// The rows of one record, as they are in the file.
 pub(super) struct Group<'t> {
-    /// The key of its own row, whether that is there or not.
+    /// The key of its own row, whether that row exists or not.
     own: Vec<u8>,
     id_at: usize,
     row: Option<Guard<'t>>,
@@ -131,7 +131,7 @@ pub(super) struct Group<'t> {
 }
 
 impl<'t> Group<'t> {
-    /// The record that a key belongs to, without rows.
+    /// Starts an empty group for the record that a key belongs to.
     fn of(key: &[u8]) -> Self {
         let own = key.get(..keys::own_bytes(key)).unwrap_or(key).to_vec();
         Self {
@@ -144,12 +144,12 @@ impl<'t> Group<'t> {
         }
     }
 
-    /// How many rows it has in the table.
+    /// Returns how many rows it has in the table.
     pub(super) fn rows_count(&self) -> u64 {
         self.rows_count
     }
 
-    /// The key of its own row.
+    /// Returns the key of its own row.
     pub(super) fn own(&self) -> &[u8] {
         &self.own
     }
@@ -158,7 +158,7 @@ impl<'t> Group<'t> {
         self.own.get(self.id_at..).unwrap_or_default()
     }
 
-    /// The id, as far as it can be read.
+    /// Returns the id, as far as it can be read.
     pub(super) fn id_text(&self) -> String {
         String::from_utf8_lossy(self.id()).into_owned()
     }
@@ -185,20 +185,20 @@ impl<'t> Group<'t> {
         }
     }
 
-    /// What the shape makes of the record, if it matches.
+    /// Reads the record into a shape, if it matches.
     ///
     /// # Errors
     ///
-    /// `Corrupt` if anything of it is damaged that is looked at, or a row is not the record's.
+    /// `Corrupt` if a part that is needed is damaged, or a row is not the record's.
     pub(super) fn read<S: Shape>(&self, want: &Wanted<'_>) -> Result<Option<S>> {
         rows::read(&self.rows()?, want)
     }
 
-    /// Its rows.
+    /// Returns its rows.
     ///
     /// # Errors
     ///
-    /// `Corrupt` if it has no row of its own, or others than a record can have.
+    /// `Corrupt` if its own row is missing, or it has rows that no record can have.
     pub(super) fn rows(&self) -> Result<Sealed<'_>> {
         if let Some(damage) = &self.damage {
             return Err(damage.clone());

@@ -16,23 +16,23 @@ use crate::model::pin::{Resource, ResourceRef};
 use crate::model::revision::Revision;
 use crate::records::keys::{self, RecordKey};
 
-/// Most records, and about how many bytes of them, that one batch holds: few enough that the next
-/// batch is read into memory that is still warm.
+/// The most records in one batch, and about the most bytes: few enough that the next batch is read into memory that is
+/// still warm.
 const BATCH_MAX_COUNT: usize = 64;
 const BATCH_MAX_BYTES: usize = 64 * 1024;
 
-/// A container or record of which something stored is damaged.
+/// A container or record that is damaged.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Damaged {
-    /// Its id, as far as it can be read. Empty if a page is damaged, and nobody knows what is missing.
+    /// Its id, as far as it can be read. Empty if a page is damaged, and it is unknown what is missing.
     pub id: String,
     /// What is wrong with it.
     pub error: Error,
 }
 
 impl Damaged {
-    /// What a lenient listing reports of one record.
+    /// Receives what a lenient listing reports of one record.
     #[must_use]
     pub fn new(id: impl Into<String>, error: Error) -> Self {
         let id = id.into();
@@ -40,24 +40,24 @@ impl Damaged {
     }
 }
 
-/// What is read: the records of one kind in one namespace that match.
+/// What is read: the matching records of one kind in one namespace.
 #[derive(Clone, Debug)]
 pub(crate) struct Scope {
     pub(crate) namespace: NamespaceName,
     pub(crate) kind: Kind,
     pub(crate) filters: Filters,
-    /// Extensions that a header is to have.
+    /// The extensions to include in a header.
     pub(crate) extensions: Vec<String>,
-    /// Only records that say of this that something holds it, if given.
+    /// If given, only records that say that something holds this resource.
     pub(crate) pinning: Option<Resource>,
-    /// Only records of higher revisions, if one is named.
+    /// If given, only records of higher revisions.
     pub(crate) changed_after: Option<Revision>,
     /// Where to look for what matches.
     pub(crate) plan: Plan,
 }
 
 impl Scope {
-    /// All records of a kind.
+    /// Selects all records of a kind.
     pub(crate) fn all(namespace: &NamespaceName, kind: &Kind) -> Self {
         Self {
             namespace: namespace.clone(),
@@ -81,21 +81,21 @@ impl Scope {
     }
 }
 
-/// A few records, and where to go on.
+/// A few records, and where to continue.
 pub(crate) struct Batch<T> {
-    /// What matched, or is damaged, in order.
+    /// The records that match or are damaged, in order.
     items: Vec<Result<T, Damaged>>,
     size: usize,
     /// How many records were read from the file.
     read_count: usize,
-    /// How many items there may be at most.
+    /// The most items in the batch.
     limit: usize,
-    /// The id of the last record looked at, if there may be more behind it.
+    /// The id of the last record looked at, if there may be more after it.
     rest_after: Option<Vec<u8>>,
 }
 
 impl<T: Shape> Batch<T> {
-    /// The next few records behind `after`, `limit` of them at most.
+    /// Reads the next records after `after`, at most `limit` of them.
     pub(crate) fn read(
         records: &Records<'_, impl Table>,
         scope: &Scope,
@@ -123,14 +123,14 @@ impl<T: Shape> Batch<T> {
         Ok(batch)
     }
 
-    /// If nothing is behind it, it ends with this: damage that no record can be named for.
+    /// Ends the last batch with damage that cannot be attributed to a record.
     pub(crate) fn end_with(&mut self, damage: &Error) {
         if self.rest_after.is_none() {
             self.items.push(Err(Damaged::new("", damage.clone())));
         }
     }
 
-    /// How many records were read from the file.
+    /// Returns how many records were read from the file.
     pub(crate) fn read_count(&self) -> usize {
         self.read_count
     }
@@ -231,7 +231,7 @@ impl<T: Shape> Batch<T> {
         Ok(true)
     }
 
-    /// What follows begins behind this id, as far as is known.
+    /// Continues after this id, as far as is known.
     fn reach(&mut self, id: &[u8]) {
         let last = self.rest_after.get_or_insert_default();
         last.clear();
@@ -264,15 +264,15 @@ impl<T: Shape> Batch<T> {
 /// Records one after the other; see [`Items`].
 pub(crate) type Traversed<'a, T> = Box<dyn Iterator<Item = Result<Result<T, Damaged>>> + 'a>;
 
-/// Records one after the other, read batch by batch by `read`, which is given where to go on and how many
-/// records are wanted at most.
+/// Records one after the other, read in batches by `read`. It gets where to continue, and how many records are wanted
+/// at most.
 ///
-/// A damaged record is an item of its own. After an error there are no more items.
+/// A damaged record is an item. After an error there are no more items.
 pub(crate) struct Items<T, F> {
     read: F,
     items: std::vec::IntoIter<Result<T, Damaged>>,
     after: Option<Vec<u8>>,
-    /// How many more are wanted.
+    /// How many more items are wanted.
     left: usize,
     has_more: bool,
 }
@@ -281,7 +281,7 @@ impl<T, F> Items<T, F>
 where
     F: FnMut(Option<&[u8]>, usize) -> Result<Batch<T>>,
 {
-    /// From behind the id `after`, `limit` of them at most.
+    /// Iterates over at most `limit` records after the id `after`.
     pub(crate) fn new(after: Option<&str>, limit: usize, read: F) -> Self {
         Self {
             read,
@@ -292,7 +292,7 @@ where
         }
     }
 
-    /// All of them.
+    /// Iterates over all records.
     pub(crate) fn all(read: F) -> Self {
         Self::new(None, usize::MAX, read)
     }

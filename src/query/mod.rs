@@ -1,6 +1,6 @@
 //! Reads records in the order of their keys: from the file, or from memory if they are kept there.
 //!
-//! Everything that reads more than one record goes through [`Items`], a small batch at a time. It uses `model`,
+//! Everything that reads more than one record goes through [`Items`], a small batch at a time. This room uses `model`,
 //! `filter`, `records` and `redb_file`. It never writes the file.
 
 mod cursor;
@@ -27,27 +27,27 @@ use crate::model::kind::Kind;
 use crate::records::keys::{self, RecordKey};
 use crate::redb_file::fault::{OrFault, check_order};
 
-/// Where records are read.
+/// Where records are read from.
 pub(crate) struct Records<'a, T> {
     /// The table of the file.
     pub(crate) table: &'a T,
-    /// What is kept of it in memory, if it is.
+    /// The same records in memory, if they are kept there.
     pub(crate) memory: Option<&'a Memory>,
 }
 
 impl<'a, T: Table> Records<'a, T> {
-    /// Nothing but the file.
+    /// Reads from the file only.
     pub(crate) fn of(table: &'a T) -> Self {
         let memory = None;
         Self { table, memory }
     }
 
-    /// The record under a key, if there is one.
+    /// Returns the record under a key, if there is one.
     pub(crate) fn whole<S: Shape>(&self, key: &RecordKey, kind: &Kind) -> Result<Option<S>> {
         self.with_extensions(key, kind, &[])
     }
 
-    /// The same; a header has these extensions.
+    /// Returns the record under a key, if there is one. A header has these extensions.
     pub(crate) fn with_extensions<S: Shape>(
         &self,
         key: &RecordKey,
@@ -64,7 +64,7 @@ impl<'a, T: Table> Records<'a, T> {
         self.get(key, &want)
     }
 
-    /// What is wanted of the record under a key, if there is one that matches.
+    /// Returns what is wanted of the record under a key, if there is one that matches.
     fn get<S: Shape>(&self, key: &RecordKey, want: &Wanted<'_>) -> Result<Option<S>> {
         match self.memory.map(|memory| memory.get(key.own())) {
             Some(None) => return Ok(None),
@@ -78,7 +78,7 @@ impl<'a, T: Table> Records<'a, T> {
         self.get_stored(key.own(), want)
     }
 
-    /// The same from the file.
+    /// Returns what is wanted of a record, from the file.
     fn get_stored<S: Shape>(&self, own: &[u8], want: &Wanted<'_>) -> Result<Option<S>> {
         let keys = own.to_vec()..keys::behind(own);
         match Cursor::new(self.table, keys)?.advance()? {
@@ -88,7 +88,7 @@ impl<'a, T: Table> Records<'a, T> {
     }
 }
 
-/// The namespaces under which there are records: a look at the first key of each.
+/// Returns the namespaces that have records, by looking at the first key of each. They may be any bytes.
 pub(crate) fn used_namespaces(table: &impl Table) -> Result<Vec<Vec<u8>>> {
     names(table, Vec::new(), |key| {
         let name = keys::namespace_of(key);
@@ -96,7 +96,7 @@ pub(crate) fn used_namespaces(table: &impl Table) -> Result<Vec<Vec<u8>>> {
     })
 }
 
-/// The kinds of which there are records in a namespace, which may be any bytes: a look at the first key of each.
+/// Returns the kinds of the records in a namespace, by looking at the first key of each. They may be any bytes.
 pub(crate) fn used_kinds(table: &impl Table, namespace: &[u8]) -> Result<Vec<Vec<u8>>> {
     let all = keys::of_namespace(namespace, None);
     names(table, all.start, |key| {
@@ -106,14 +106,14 @@ pub(crate) fn used_kinds(table: &impl Table, namespace: &[u8]) -> Result<Vec<Vec
     })
 }
 
-/// The namespaces under which there are records, as far as they are any.
+/// Returns the namespaces that have records, without invalid names.
 pub(crate) fn known_namespaces(table: &impl Table) -> Result<Vec<NamespaceName>> {
     let used = used_namespaces(table)?.into_iter();
     let known = used.filter_map(|name| NamespaceName::new(String::from_utf8(name).ok()?).ok());
     Ok(known.collect())
 }
 
-/// The kinds of which there are records in a namespace, as far as they are any.
+/// Returns the kinds of the records in a namespace, without invalid ones.
 pub(crate) fn known_kinds(table: &impl Table, name: &NamespaceName) -> Result<Vec<Kind>> {
     let used = used_kinds(table, name.as_str().as_bytes())?;
     let known = used.iter();
@@ -121,8 +121,8 @@ pub(crate) fn known_kinds(table: &impl Table, name: &NamespaceName) -> Result<Ve
     Ok(known.collect())
 }
 
-/// What `parse` makes of the first key from `start` on, and of the first one from where it says each time; it ends
-/// at a key of which it makes nothing.
+/// Parses the first key from `start` on, then the first key from where `parse` says, and so on. Ends at the first key
+/// that `parse` does not accept.
 fn names(
     table: &impl Table,
     mut start: Vec<u8>,

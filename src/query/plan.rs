@@ -1,4 +1,4 @@
-//! How the records that may pass a filter are found: by their ids, by their terms, or by looking at all.
+//! How to find the records that may pass a filter: by their ids, by their terms, or by looking at all of them.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -7,20 +7,19 @@ use super::items::Scope;
 use super::memory::{Candidates, Memory};
 use crate::model::kind::RecordId;
 
-/// Where to look for the records that may match. Whatever is found there is still matched.
+/// Where to look for the records that may match. Those found there must still be matched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Plan {
-    /// At every record of the kind in the namespace.
+    /// At all records of the kind in the namespace.
     All,
     /// At these ids only, in order; some of them may not exist.
     Ids(BTreeSet<String>),
-    /// At these, of those that are kept in memory.
+    /// At these of the records that are kept in memory.
     Candidates(Candidates),
 }
 
 impl Plan {
-    /// Where to look for what a scope lets through, of records that are kept in memory or are not.
-    /// So many are wanted.
+    /// Plans where to look for the records of a scope, which may be kept in memory. `limit` of them are wanted.
     pub(crate) fn of(scope: &Scope, memory: Option<&Memory>, limit: usize) -> Self {
         let filters = &scope.filters;
         if let (Some(held), Some(memory)) = (&scope.pinning, memory) {
@@ -37,7 +36,7 @@ impl Plan {
     }
 }
 
-/// The ids behind `after`, which is any bytes, as far as they are ids.
+/// Returns the ids after `after`, without invalid ones. `after` may be any bytes.
 pub(crate) fn ids_after<'i>(
     ids: &'i BTreeSet<String>,
     after: Option<&'i [u8]>,

@@ -1,4 +1,4 @@
-//! From the rows of one record to what is wanted of it, decoding no more than that.
+//! Reads the rows of one record, and decodes only what is wanted.
 
 use bytes::Bytes;
 
@@ -15,27 +15,27 @@ use crate::records::value::unpack;
 
 /// Where the rows of one record are: in the file, sealed, or in memory, verified.
 pub(super) trait Rows {
-    /// The id of the record, if a record of this kind can have it.
+    /// Returns the id of the record, if a record of this kind can have it.
     fn id(&self, kind: &Kind) -> Result<&str>;
 
-    /// The content of its own row.
+    /// Returns the content of its own row.
     fn own(&self) -> Result<&[u8]>;
 
-    /// Whether these are the rows beside its own that the record has.
+    /// Checks that the other rows are those that the record has.
     fn check(&self, kind: &Kind, seals: &Seals) -> Result<()>;
 
-    /// The content of its labels or extensions, if it has any.
+    /// Returns the content of its labels or extensions, if it has any.
     fn content(&self, kind: &Kind, part: Part) -> Result<Option<&[u8]>>;
 
-    /// Its spec or value, unpacked.
+    /// Returns its spec or value, unpacked.
     fn value(&self, kind: &Kind) -> Result<Bytes>;
 }
 
-/// What the shape makes of a record, if it matches.
+/// Reads a record into a shape, if it matches.
 ///
 /// # Errors
 ///
-/// `Corrupt` if anything of it is damaged that is looked at, or a row is not the record's.
+/// `Corrupt` if a part that is needed is damaged, or a row is not the record's.
 pub(super) fn read<S: Shape>(rows: &impl Rows, want: &Wanted<'_>) -> Result<Option<S>> {
     let id = rows.id(want.kind)?;
     let row = OwnRow::decode(want.kind, rows.own()?)?;
@@ -92,11 +92,11 @@ pub(super) fn read<S: Shape>(rows: &impl Rows, want: &Wanted<'_>) -> Result<Opti
     .map(Some)
 }
 
-/// Makes a record of rows that were found apart.
+/// Builds a record from rows that were found separately.
 ///
 /// # Errors
 ///
-/// `Corrupt` if anything of it is damaged, or a row is not the record's.
+/// `Corrupt` if any part is damaged, or a row is not the record's.
 pub(crate) fn decode<S: Shape>(
     key: &RecordKey,
     kind: &Kind,
@@ -121,7 +121,7 @@ pub(crate) fn decode<S: Shape>(
     read.ok_or_else(|| Error::corrupt("the record cannot be read"))
 }
 
-/// The rows of one record, as they stand in the file.
+/// The rows of one record, as they are in the file.
 pub(super) struct Sealed<'a> {
     /// The key of its own row.
     pub(super) own: &'a [u8],
@@ -136,7 +136,7 @@ impl<'a> Sealed<'a> {
         self.parts.get(part.place()).copied().flatten()
     }
 
-    /// The verified content of a part, if the record has it.
+    /// Returns the verified content of a part, if the record has it.
     fn verified(&self, kind: &Kind, part: Part) -> Result<Option<&'a [u8]>> {
         let Some(value) = self.part(part) else {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! What a record is read into.
+//! The types that a record is read into.
 
 use bytes::Bytes;
 
@@ -15,7 +15,7 @@ use crate::model::revision::Revision;
 use crate::records::head::OwnRow;
 use crate::records::parts::{ExtensionRef, LabelRef, Seals, to_extensions, to_labels};
 
-/// Which rows of a record are wanted, beside its own.
+/// Which rows of a record are wanted, in addition to its own row.
 #[derive(Clone, Copy)]
 pub(crate) struct Want {
     pub(super) labels: bool,
@@ -40,41 +40,41 @@ impl Want {
     };
 }
 
-/// What a record is read into.
+/// A type that a record is read into.
 pub(crate) trait Shape: Sized {
-    /// What it is made of.
+    /// The rows that it needs.
     const WANT: Want;
 
-    /// Makes it of what was read.
+    /// Builds it from what was read.
     fn build(loaded: Loaded<'_>) -> Result<Self>;
 
-    /// About how many bytes it holds, beside a few hundred.
+    /// Returns about how many bytes it holds, in addition to a few hundred.
     fn size(&self) -> usize {
         0
     }
 }
 
-/// What is wanted of the records of one kind.
+/// What is wanted from the records of one kind.
 #[derive(Clone, Copy)]
 pub(super) struct Wanted<'a> {
     pub(super) kind: &'a Kind,
     pub(super) filters: &'a Filters,
-    /// Extensions that a header is to have.
+    /// The extensions to include in a header.
     pub(super) extensions: &'a [String],
-    /// Only records that say of this that something holds it, if given.
+    /// If given, only records that say that something holds this resource.
     pub(super) pinning: Option<ResourceRef<'a>>,
-    /// Only records of higher revisions, if one is named.
+    /// If given, only records of higher revisions.
     pub(super) changed_after: Option<Revision>,
 }
 
-/// What was read of a record, verified; what the shape does not want is empty.
+/// What was read from a record, verified. What the shape does not want is empty.
 pub(crate) struct Loaded<'a> {
     pub(super) kind: &'a Kind,
     pub(super) id: &'a str,
     pub(super) row: &'a OwnRow<'a>,
     pub(super) labels: &'a [LabelRef<'a>],
     pub(super) extensions: &'a [ExtensionRef<'a>],
-    /// The extensions that a header is to have.
+    /// The extensions to include in a header.
     pub(super) named: &'a [String],
     pub(super) value: Bytes,
 }
@@ -158,7 +158,7 @@ impl Shape for RecordHeader {
     }
 }
 
-/// What it says about who holds what.
+/// The pins of a record.
 impl Shape for Vec<Pin> {
     const WANT: Want = Want::LABELS;
 
@@ -175,7 +175,7 @@ impl Shape for Vec<Pin> {
 /// About how many bytes one pin holds.
 const PIN_BYTES: usize = 256;
 
-/// What a record says about who holds what.
+/// Iterates over the pins of a record.
 pub(super) fn pins<'a>(
     kind: &'a Kind,
     id: &'a str,
@@ -199,10 +199,10 @@ fn bytes_of(labels: &Labels, extensions: &Extensions) -> usize {
     labels.sum::<usize>() + extensions.sum::<usize>()
 }
 
-/// A record, and what its own row says beside it.
+/// A record, and what else its own row says.
 pub(crate) struct WithHead<T> {
     pub(crate) item: T,
-    /// The revision that it was created with.
+    /// The revision at which it was created.
     pub(crate) created: Revision,
     /// Which rows it has.
     pub(crate) seals: Seals,
@@ -225,7 +225,7 @@ impl<T: Shape> Shape for WithHead<T> {
 pub(crate) struct Moment {
     pub(crate) id: String,
     pub(crate) revision: Revision,
-    /// The revision that it was created with.
+    /// The revision at which it was created.
     pub(crate) created: Revision,
 }
 
@@ -242,7 +242,7 @@ impl Shape for Moment {
     }
 }
 
-/// Its id.
+/// The id of a record.
 impl Shape for String {
     const WANT: Want = Want::NOTHING;
 
@@ -251,7 +251,7 @@ impl Shape for String {
     }
 }
 
-/// Nothing but the fact that it is there.
+/// Only whether the record exists.
 impl Shape for () {
     const WANT: Want = Want::NOTHING;
 

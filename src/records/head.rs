@@ -66,7 +66,7 @@ pub(crate) struct OwnRow<'a> {
 }
 
 impl<'a> OwnRow<'a> {
-    /// That of a container which was created at this revision.
+    /// Makes the own row of a container that was created at this revision.
     pub(crate) fn of_container(container: &'a Container, created: Revision, seals: Seals) -> Self {
         let spec = container.spec.as_ref();
         Self {
@@ -89,7 +89,7 @@ impl<'a> OwnRow<'a> {
         }
     }
 
-    /// That of a record which was created at this revision.
+    /// Makes the own row of a record that was created at this revision.
     pub(crate) fn of_record(record: &'a Record, created: Revision, seals: Seals) -> Self {
         Self {
             head: Head {
@@ -172,7 +172,7 @@ impl Head<'_> {
         Revision::new(self.revision)
     }
 
-    /// The revision that the record was created with.
+    /// Returns the revision at which the record was created.
     pub(crate) fn created(&self) -> Result<Revision> {
         created(self.revision, self.age)
     }
@@ -186,13 +186,13 @@ impl Head<'_> {
     }
 }
 
-/// How many revisions lie between the creation of something and its latest revision. A small number is short in
+/// Returns how many revisions lie between an item's creation and its latest revision. A small number takes few bytes in
 /// the file.
 pub(super) fn age(revision: Revision, created: Revision) -> u64 {
     revision.get().saturating_sub(created.get())
 }
 
-/// The revision that something was created with.
+/// Returns the revision at which an item was created.
 ///
 /// # Errors
 ///

@@ -18,9 +18,9 @@
 //! tombstones    <revision, big endian>                 what was deleted by it (tombstone.rs)
 //! ```
 //!
-//! The kind of a container is `containers`. Namespaces and kinds are identifiers, and no id has the byte
-//! 00, which sorts below every other. So the keys of one record are adjacent, its own row first; the records
-//! of a kind are adjacent, in the order of their ids; and a key reads in one way only.
+//! The kind of a container is `containers`. Namespaces and kinds are identifiers, and no id has the byte 00, which
+//! sorts below every other. So the keys of one record are adjacent, its own row first; the records of a kind are
+//! adjacent, in the order of their ids; and a key has only one reading.
 
 use std::ops::Range;
 
@@ -94,7 +94,7 @@ impl Part {
         }
     }
 
-    /// What the key of this part adds to the record's own key.
+    /// Returns what the key of this part appends to the record's own key.
     pub(crate) fn suffix(self) -> [u8; 2] {
         [SEPARATOR, self as u8]
     }
@@ -163,8 +163,8 @@ pub(crate) fn behind(own: &[u8]) -> Vec<u8> {
 
 /// The keys of all records of a kind, after the id `after` if given.
 ///
-/// `after` may be any bytes. Anything from a separator on makes no difference, since no id sorts between
-/// the bytes before it and the whole.
+/// `after` may be any bytes. What follows a separator in it makes no difference, since no id sorts between the bytes
+/// before the separator and the whole.
 pub(crate) fn of_kind(
     namespace: &NamespaceName,
     kind: &Kind,
@@ -189,12 +189,12 @@ pub(crate) fn all_records() -> Range<Vec<u8>> {
     Vec::new()..vec![u8::MAX]
 }
 
-/// What the keys of all records of a kind begin with.
+/// Returns the common prefix of the keys of all records of a kind.
 pub(crate) fn before_ids(namespace: &NamespaceName, kind: &Kind) -> Vec<u8> {
     of_kind(namespace, kind, None).start
 }
 
-/// The same, in the key of a record's own row.
+/// Returns that prefix of the key of a record's own row.
 pub(crate) fn before_id(own: &[u8]) -> &[u8] {
     let id = id_of(own);
     own.get(..own.len() - id.len()).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! What the file says of its log.
+//! What the file says about its log.
 
 use bincode::{BorrowDecode, Encode};
 
@@ -11,16 +11,16 @@ use crate::model::error::Result;
 pub(crate) struct Marker {
     /// Drawn anew for each log.
     pub(crate) log: [u8; 16],
-    /// How often the log began anew. Frames of another epoch do not count.
+    /// How many times the log began anew. Frames of another epoch do not count.
     pub(crate) epoch: u64,
     /// The number of the last frame that is in the file.
     pub(crate) frame: u64,
-    /// Whether commits may be in the log that are not in the file. If not, the log is done with.
+    /// Whether the log may have commits that are not in the file. If not, the log is no longer in use.
     pub(crate) is_in_use: bool,
 }
 
 impl Marker {
-    /// That of a new log, from which nothing is in the file.
+    /// Makes the marker of a new log, which has no commits yet.
     pub(crate) fn new(log: [u8; 16]) -> Self {
         Self {
             log,

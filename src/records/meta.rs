@@ -56,7 +56,7 @@ impl Identity {
     }
 }
 
-/// The sealed row that says who may open the store; none if nobody else may.
+/// Makes the sealed row that says who may open the store; `None` if only one process may.
 pub(crate) fn seal_share(share: Share) -> Result<Option<Vec<u8>>> {
     let number: u64 = match share {
         Share::Nobody => return Ok(None),
@@ -66,7 +66,7 @@ pub(crate) fn seal_share(share: Share) -> Result<Option<Vec<u8>>> {
     seal(meta::SHARE, &number).map(Some)
 }
 
-/// Who may open the store, by its row.
+/// Returns who may open the store, from its row.
 pub(crate) fn share(row: Option<&[u8]>) -> Result<Share> {
     let Some(row) = row else {
         return Ok(Share::Nobody);
@@ -80,18 +80,18 @@ pub(crate) fn share(row: Option<&[u8]>) -> Result<Share> {
     }
 }
 
-/// What is stored of a namespace.
+/// What is stored for a namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NamespaceRow {
-    /// That of its latest change; none of a namespace that came here with all else, by a load or a salvage.
+    /// The revision of its latest change; [`Revision::NONE`] for a namespace made by a load or a salvage.
     pub(crate) revision: Revision,
-    /// The revision that it was created with.
+    /// The revision at which it was created.
     pub(crate) created: Revision,
     pub(crate) labels: Labels,
 }
 
 impl NamespaceRow {
-    /// That of a namespace without a history.
+    /// Makes the row of a namespace without a history.
     pub(crate) fn without_history(labels: Labels) -> Self {
         Self {
             revision: Revision::NONE,

@@ -5,9 +5,9 @@
 //! - [`head`]: a record's own row, with its single fields and the seals of its other rows.
 //! - [`parts`]: its other rows: labels, extensions, the spec or value.
 //! - [`value`]: the compression of a spec.
-//! - [`meta`], [`marker`], [`tombstone`]: what the file says of itself, of its log, of what was deleted.
+//! - [`meta`], [`marker`], [`tombstone`]: what the file says about itself, its log, and what was deleted.
 //!
-//! It turns bytes into types of `model` and back, and uses no other room. It never reads or writes a file.
+//! This room turns bytes into types of `model` and back, and uses no other room. It never reads or writes a file.
 
 pub(crate) mod head;
 pub(crate) mod keys;

@@ -19,7 +19,7 @@ use crate::model::error::{Error, Result};
 use crate::model::kind::Kind;
 use crate::model::labels::Labels;
 
-/// The most entries to reserve space for in advance. A higher count must prove itself.
+/// The most entries to reserve space for in advance, since a higher count may be false.
 const ENTRIES_AT_ONCE: usize = 256;
 
 /// A label, as stored in the file.
@@ -73,11 +73,11 @@ impl Seals {
         }
     }
 
-    /// Checks that this row, or its absence, is what the record's own row says.
+    /// Checks that this row, or its absence, agrees with the record's own row.
     ///
     /// # Errors
     ///
-    /// `Corrupt` if it differs, is missing, or should not be there.
+    /// `Corrupt` if it differs, is missing, or should not exist.
     pub(crate) fn check(&self, kind: &Kind, part: Part, value: Option<&[u8]>) -> Result<()> {
         let what = match (self.get(part), value) {
             (None, None) => return Ok(()),
@@ -166,7 +166,7 @@ pub(crate) fn extensions(content: &[u8]) -> Result<Vec<ExtensionRef<'_>>> {
     some(entries(content)?)
 }
 
-/// The entries of a record's row, which exists only if there are any.
+/// Returns the entries of a record's row, which must have at least one.
 fn some<T>(entries: Vec<T>) -> Result<Vec<T>> {
     if entries.is_empty() {
         return Err(Error::corrupt("a row of labels or extensions is empty"));
@@ -202,13 +202,13 @@ where
     }
 }
 
-/// Owned labels.
+/// Converts to owned labels.
 pub(crate) fn to_labels(labels: &[LabelRef<'_>]) -> Labels {
     let owned = |(key, value): &LabelRef<'_>| ((*key).to_owned(), (*value).to_owned());
     labels.iter().map(owned).collect()
 }
 
-/// Owned extensions.
+/// Converts to owned extensions.
 pub(crate) fn to_extensions(extensions: &[ExtensionRef<'_>]) -> Extensions {
     let owned = |(name, any): &ExtensionRef<'_>| ((*name).to_owned(), any.to_any());
     extensions.iter().map(owned).collect()

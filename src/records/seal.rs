@@ -28,7 +28,7 @@ const USUAL_BYTES: usize = 64;
 pub(crate) struct Seal([u8; CHECKSUM_BYTES]);
 
 impl Seal {
-    /// The seal of a value, valid or not.
+    /// Returns the seal of a value, valid or not.
     pub(crate) fn of(sealed: &[u8]) -> Option<Self> {
         sealed.first_chunk().copied().map(Self)
     }
@@ -81,7 +81,7 @@ pub(crate) fn encode_into(content: &impl Encode, out: &mut Vec<u8>) -> Result<()
         .map_err(|error| Error::invalid("the value cannot be encoded").caused_by(error))
 }
 
-/// The content of a sealed value, verified under this key.
+/// Returns the content of a sealed value, verified under this key.
 ///
 /// # Errors
 ///
@@ -128,7 +128,7 @@ pub(crate) fn decode_some<'a, T: BorrowDecode<'a, ()>>(content: &'a [u8]) -> Res
     Ok((value, content.get(used..).unwrap_or_default()))
 }
 
-/// A number under this key.
+/// Returns the number under this key, verified.
 ///
 /// # Errors
 ///

@@ -24,7 +24,7 @@ impl Name {
         Self { namespace, record }
     }
 
-    /// An error about it.
+    /// Adds the name to an error.
     pub(crate) fn told_in(&self, error: Error) -> Error {
         let error = error.in_namespace(&self.namespace);
         match &self.record {
@@ -33,7 +33,7 @@ impl Name {
         }
     }
 
-    /// Its key in its table.
+    /// Returns its key in its table.
     fn key(&self) -> Vec<u8> {
         match &self.record {
             Some((kind, id)) => RecordKey::new(&self.namespace, kind, id).own().to_vec(),
@@ -41,7 +41,7 @@ impl Name {
         }
     }
 
-    /// What has this key in its table.
+    /// Returns what has this key in its table.
     pub(crate) fn parse(key: &[u8]) -> Option<Self> {
         let text = |bytes| str::from_utf8(bytes).ok();
         let name = |bytes| NamespaceName::new(text(bytes)?).ok();
@@ -58,16 +58,16 @@ impl Name {
     }
 }
 
-/// The key of the tombstone of a deletion.
+/// Returns the key of a deletion's tombstone.
 pub(crate) fn key(revision: Revision) -> [u8; 8] {
     revision.get().to_be_bytes()
 }
 
-/// The revision of the deletion with this key.
+/// Returns the revision of the deletion with this key.
 ///
 /// # Errors
 ///
-/// `Corrupt` if the key is none.
+/// `Corrupt` if the key is not a revision.
 pub(crate) fn revision(key: &[u8]) -> Result<Revision> {
     let bytes = key.try_into().map(u64::from_be_bytes);
     bytes.map(Revision::new).map_err(|error| {
@@ -76,7 +76,7 @@ pub(crate) fn revision(key: &[u8]) -> Result<Revision> {
     })
 }
 
-/// The sealed row.
+/// Makes the sealed row.
 pub(crate) fn seal(key: &[u8; 8], deleted: &Name) -> Result<Vec<u8>> {
     let content = deleted.key();
     seal_with(key.as_slice(), content.len(), |out| {
@@ -85,7 +85,7 @@ pub(crate) fn seal(key: &[u8; 8], deleted: &Name) -> Result<Vec<u8>> {
     })
 }
 
-/// What was deleted, and when.
+/// Returns the revision of the deletion, and what was deleted.
 ///
 /// # Errors
 ///

@@ -15,8 +15,7 @@ use std::borrow::Cow;
 use crate::model::error::{Error, Result};
 use crate::model::limits::ANY_MAX_BYTES;
 
-/// What runtime specifications have in common. It never changes; a better dictionary needs a form of its
-/// own.
+/// What runtime specifications have in common. It never changes; a better dictionary would need a new form byte.
 const DICTIONARY: &[u8] = include_bytes!("spec.dict");
 
 const PLAIN: u8 = 0;
@@ -41,7 +40,7 @@ pub(crate) fn pack_into(value: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// The LZ4 block of `value`, if that is shorter.
+/// Returns the LZ4 block of `value`, if that is shorter.
 fn shorter(value: &[u8]) -> Option<Vec<u8>> {
     if value.len() < PACKED_MIN_BYTES {
         return None;
@@ -50,7 +49,7 @@ fn shorter(value: &[u8]) -> Option<Vec<u8>> {
     (block.len() + size_of::<u32>() < value.len()).then_some(block)
 }
 
-/// The unpacked bytes. No more is allocated than the content can unpack to.
+/// Unpacks the bytes. Allocates no more than the content can unpack to.
 ///
 /// # Errors
 ///

@@ -14,7 +14,7 @@ use crate::redb_file::trees::{Extent, ReadAt};
 #[derive(Debug)]
 pub(crate) struct GatedBackend(Arc<State>);
 
-/// The backend for redb, and the gate to open later. `told` gets the progress of the verification.
+/// Returns the backend for redb, and the gate to open later. `told` receives the progress of the verification.
 pub(crate) fn gated(
     inner: impl StorageBackend,
     access: Access,

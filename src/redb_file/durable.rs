@@ -1,18 +1,17 @@
-//! Ensures that whatever is read from a file that was not closed cleanly really is on the disk.
+//! Ensures that everything read from a file that was not closed cleanly is on the disk.
 //!
-//! If the system fails to write a page back, it reports that once, at the next sync, and then considers the
-//! page clean: no later sync writes it. ext4 and XFS still show its bytes while they are cached (Rebello
-//! and others, "Can Applications Recover from fsync Failures?", USENIX ATC 2020, sections 3.2 and 3.3).
-//! Whoever opens the file again finds the commit whose sync failed, builds on it, and loses everything in a
-//! power cut: the pages below the new commits were never written.
+//! If the system fails to write a page back, it reports that once, at the next sync, and then considers the page clean:
+//! no later sync writes it. ext4 and XFS still show its bytes while they are cached (Rebello and others, "Can
+//! Applications Recover from fsync Failures?", USENIX ATC 2020, sections 3.2 and 3.3). A process that opens the file
+//! again finds the commit whose sync failed and builds on it. A power cut then loses everything: the pages below the
+//! new commits were never written.
 //!
 //! So before redb reads a file for writing that was not closed cleanly, with redb's locks held:
 //!
 //! 1. it is synced, so that everything that can be written is written;
 //! 2. its cached pages are dropped (`POSIX_FADV_DONTNEED`), so that reads reach the disk;
-//! 3. the system is asked which pages it kept: it silently keeps pages that somebody has mapped or is
-//!    reading. A read that may not wait (`RWF_NOWAIT`) succeeds only for a cached page, or one that came
-//!    from the disk meanwhile;
+//! 3. the system is asked which pages it kept: it silently keeps pages that a process has mapped or is reading. A read
+//!    that may not wait (`RWF_NOWAIT`) succeeds only for a cached page, or one that came from the disk meanwhile;
 //! 4. these are rewritten with the bytes they have, past the cache (`O_DIRECT`), and synced. If that is
 //!    interrupted, the disk has some of the pages written after the last sync, as after any power cut.
 //!    Writing through the cache does not work: after a failure, ext4 writes such a page to blocks that it
@@ -27,8 +26,8 @@
 //!
 //! The log beside a file is treated in the same way, whenever it is read.
 //!
-//! A file that is opened for reading is also synced and dropped, but not rewritten. A page that the system
-//! kept can show a commit that is not on the disk, consistent as far as redb's checksums tell.
+//! A file that is opened for reading is also synced and dropped, but not rewritten. A page that the system kept can
+//! show a commit that is not on the disk, with valid checksums.
 
 use std::fs::File;
 use std::io;
@@ -46,14 +45,14 @@ pub(crate) trait PageCache: std::fmt::Debug + Send {
     /// Writes the dirty pages, and drops all pages.
     fn drop_pages(&self) -> io::Result<()>;
 
-    /// The ranges whose pages may have been kept, and may differ from the disk.
+    /// Returns the ranges whose pages may have been kept, and may differ from the disk.
     fn kept(&self) -> io::Result<Vec<Range<u64>>>;
 
-    /// Writes the bytes that the cache shows there. A sync makes them durable.
+    /// Writes the bytes that the cache shows in this range. A sync makes them durable.
     fn write_anew(&self, range: &Range<u64>) -> io::Result<()>;
 }
 
-/// A backend that reads only what is on the disk; see the head of this file.
+/// A backend that reads only what is on the disk; see the module documentation.
 #[derive(Debug)]
 pub(crate) struct Durable<B, C> {
     inner: B,
@@ -73,7 +72,7 @@ impl<B: StorageBackend, C: PageCache> Durable<B, C> {
         }
     }
 
-    /// The backend, once everything it shows is on the disk. redb holds its locks when it first calls this.
+    /// Returns the backend, once everything it shows is on the disk. redb holds its locks when it first calls this.
     fn settled(&self) -> io::Result<&B> {
         if !self.is_settled.load(Ordering::Acquire) {
             let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
@@ -91,7 +90,7 @@ impl<B: StorageBackend, C: PageCache> Durable<B, C> {
         let len = inner.len()?;
         let mut header = [0; HEADER_BYTES];
         if len < header.len() as u64 {
-            return Ok(()); // It is no store.
+            return Ok(()); // It is not a store.
         }
         inner.read(0, &mut header)?;
         match was_closed_well(&header) {
@@ -101,12 +100,12 @@ impl<B: StorageBackend, C: PageCache> Durable<B, C> {
     }
 }
 
-/// Ensures that a file shows what is on the disk, as far as the access allows; see the head of this file.
+/// Ensures that a file shows what is on the disk, as far as the access allows; see the module documentation.
 ///
 /// # Errors
 ///
-/// What the system reports. Reading needs no more than that pages are dropped, and is told nothing: what could not be
-/// written is not shown any more.
+/// What the system reports. For reading, a failed sync is not an error: it is enough that the pages are dropped, since
+/// what could not be written is then no longer shown.
 pub(crate) fn show_the_disk(
     file: &impl StorageBackend,
     cache: &impl PageCache,
@@ -260,7 +259,7 @@ mod linux {
     impl PageCache for FileCache {
         fn drop_pages(&self) -> io::Result<()> {
             let synced = self.sync();
-            // What is kept shows whether it was done.
+            // The kept pages show whether this worked.
             let _ = fadvise(&self.0, 0, None, Advice::DontNeed);
             synced
         }
@@ -352,7 +351,7 @@ mod linux {
         }
     }
 
-    /// How many bytes there are from there on; `None` at the end of the file.
+    /// Reads from an offset. Returns the number of bytes; `None` at the end of the file.
     fn read(
         file: &File,
         bytes: &mut [u8],
@@ -384,7 +383,7 @@ mod linux {
         fn add(&mut self, at: u64, page: &[u8]) {
             let end = at + page.len() as u64;
             if page.iter().all(|byte| *byte == 0) && self.is_hole(at..end) {
-                return; // The disk has the same, and it may have no space for it.
+                return; // The disk has the same bytes, and may have no space to write them again.
             }
             match self.ranges.last_mut() {
                 Some(last) if last.end == at => last.end = end,

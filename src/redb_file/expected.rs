@@ -1,20 +1,20 @@
-//! What each page must hold that nobody has read yet, and what is known of damage.
+//! What each unread page must hold, and which damage is known.
 //!
-//! redb's trees are Merkle trees: the header has the checksums of the roots, and a branch page those of its
-//! children. So a page can be verified when redb first reads it. At opening, the roots of the store's tables are
-//! expected here. When a page is read that is expected, it is verified; from then on it is trusted and its children
-//! are expected. What this process writes is trusted, and no longer expected.
+//! redb's trees are Merkle trees: the header has the checksums of the roots, and a branch page those of its children.
+//! So a page can be verified when redb first reads it. At opening, the roots of the store's tables are expected here.
+//! An expected page is verified when it is read. From then on it is trusted, and its children are expected. What this
+//! process writes is trusted, and no longer expected.
 //!
-//! So these pages are always a border: every page of the last commit is known, or expected, or can be reached only
-//! through one that is expected. Two properties keep alarms from being false:
+//! So the expected pages are always a border: every page of the last commit is known, expected, or reached only through
+//! an expected page. Two properties prevent false alarms:
 //!
 //! - redb reads a branch page before it frees a page below it, so no page is free while it is expected, unless its
-//!   parent was read. Whoever takes a page that is free writes all of it before it reads it.
-//! - An alarm counts only if the page is still expected then. Somebody may have verified it meanwhile, freed it,
-//!   and written something else there.
+//!   parent was read. redb writes all of a free page before it reads the page again.
+//! - An alarm counts only if the page is still expected afterwards. Meanwhile the page may have been verified, freed,
+//!   and overwritten.
 //!
-//! A page takes about 100 bytes here while it is expected, and nothing later: at most as many pages are expected as
-//! the tables have leaves. Reads take no lock once nothing is expected.
+//! A page takes about 100 bytes here while it is expected, and nothing afterwards: at most as many pages are expected
+//! as the tables have leaves. Reads take no lock once nothing is expected.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -65,7 +65,7 @@ impl Expected {
         self.is_any.store(!pages.is_empty(), Ordering::Release);
     }
 
-    /// What the page at this offset must hold; none if that is not expected.
+    /// Returns what the page at this offset must hold; `None` if it is not expected.
     pub(super) fn at(&self, offset: u64) -> Option<Expectation> {
         if !self.is_any() {
             return None;
@@ -73,7 +73,7 @@ impl Expected {
         self.lock().get(&offset).copied()
     }
 
-    /// Any page that is expected, and its offset.
+    /// Returns any expected page and its offset.
     pub(super) fn next(&self) -> Option<(u64, Expectation)> {
         let pages = self.lock();
         pages.first_key_value().map(|(at, page)| (*at, *page))
@@ -84,7 +84,8 @@ impl Expected {
         self.is_any.load(Ordering::Acquire)
     }
 
-    /// Verifies what was read at an offset, and expects its children then. False if that is not what must be there.
+    /// Verifies what was read at an offset, and then expects its children. Returns false if it is not what the page
+    /// must hold.
     pub(super) fn confirm(&self, offset: u64, expected: &Expectation, read: &[u8]) -> bool {
         let page = Page::new(read, expected.widths);
         let holds = expected.holds(&page);
@@ -108,12 +109,12 @@ impl Expected {
         holds
     }
 
-    /// Where a page is that a page refers to.
+    /// Returns the range of a page in the file.
     pub(super) fn place(&self, page: &PageRef) -> Option<Range<u64>> {
         self.layout.get()?.place(page)
     }
 
-    /// Whatever is in this range is no longer expected: this process writes there.
+    /// Stops expecting the pages in this range: this process writes there.
     pub(super) fn forget(&self, range: Range<u64>) {
         if !self.is_any() {
             return;
@@ -131,7 +132,7 @@ impl Expected {
     }
 }
 
-/// Expects a page. One that no file can have is left to redb, which cannot read it either.
+/// Expects a page. A page that no file can have is left to redb, which cannot read it either.
 fn expect(pages: &mut BTreeMap<u64, Expectation>, layout: &Layout, page: PageRef, widths: Widths) {
     if let Some(place) = layout.place(&page) {
         let bytes = place.end - place.start;
@@ -146,23 +147,23 @@ fn expect(pages: &mut BTreeMap<u64, Expectation>, layout: &Layout, page: PageRef
 
 /// The damage that was found in an open file.
 ///
-/// redb must not change a tree with a damaged page. It must not get an error for the page either, since it refuses
-/// all work after one. So where nobody changes anything, it gets the bytes as they are, and from then on nobody may
-/// change anything. Who notes damage, and who begins to change something, each raises a flag and then looks at the
-/// flag of the other: one of them sees that the other was there.
+/// redb must not change a tree with a damaged page. It must not get an error for the page either, since it refuses all
+/// work after one. So if no change is in progress, redb gets the bytes as they are, and no change may begin from then
+/// on. A thread that notes damage and a thread that begins a change each raise a flag, and then look at the other flag.
+/// So at least one of them sees the other.
 #[derive(Debug, Default)]
 pub(super) struct Damage {
     is_noted: AtomicBool,
     first: OnceLock<Error>,
     /// The keys of all rows in damaged pages and below them.
     doubtful: Mutex<BTreeSet<Vec<u8>>>,
-    /// How many are changing the trees.
+    /// How many changes of the trees are in progress.
     changing: AtomicUsize,
 }
 
 impl Damage {
-    /// Notes damage, and the keys of the rows that may not be what was written. True if somebody changes the trees at
-    /// this moment.
+    /// Notes damage, and the keys of the rows that may not be what was written. Returns whether a change of the trees
+    /// is in progress.
     pub(super) fn note(&self, error: Error, keys: impl IntoIterator<Item = Vec<u8>>) -> bool {
         let doubtful = self.doubtful.lock();
         doubtful
@@ -176,7 +177,7 @@ impl Damage {
         self.changing.load(Ordering::SeqCst) > 0
     }
 
-    /// What was noted first.
+    /// Returns the damage that was noted first.
     pub(super) fn noted(&self) -> Option<&Error> {
         match self.is_noted.load(Ordering::SeqCst) {
             true => self.first.get(),
@@ -184,7 +185,7 @@ impl Damage {
         }
     }
 
-    /// Whether the row under this key may be an older one, or never have been there.
+    /// Whether the row under this key may be an older version, or may never have existed.
     pub(super) fn is_doubtful(&self, key: &[u8]) -> bool {
         let doubtful = self.doubtful.lock();
         doubtful
@@ -203,7 +204,7 @@ impl Damage {
     }
 }
 
-/// Somebody changes the trees, until this is dropped.
+/// A change of the trees, which lasts until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Changing<'a>(&'a Damage);
 

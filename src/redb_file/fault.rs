@@ -72,7 +72,7 @@ fn fault(error: redb::Error) -> Error {
 }
 
 fn io_fault(error: io::Error) -> Error {
-    // An error of the gate before the file.
+    // The error may come from the gate before the file.
     let error = match error.downcast::<Error>() {
         Ok(ours) => return ours,
         Err(error) => error,
@@ -121,7 +121,7 @@ pub(crate) fn contained<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     }
 }
 
-/// Drops what redb closes by dropping it. A panic ends in the log.
+/// Drops a value that redb closes when dropped. A panic is only logged.
 pub(crate) fn drop_contained<T>(value: T) {
     let dropped = contained(|| {
         drop(value);
@@ -155,17 +155,17 @@ impl<D> Closing<D> {
         Self(Some(db))
     }
 
-    /// The database, for the caller to close.
+    /// Returns the database, for the caller to close.
     pub(crate) fn into_inner(mut self) -> Option<D> {
         self.take()
     }
 
-    /// The same. Nobody may use this one any more.
+    /// Takes the database, for the caller to close. `self` must not be used afterwards.
     pub(crate) fn take(&mut self) -> Option<D> {
         self.0.take()
     }
 
-    /// The database, until somebody has taken it.
+    /// Returns the database, until it is taken.
     pub(crate) fn get(&self) -> Option<&D> {
         self.0.as_ref()
     }

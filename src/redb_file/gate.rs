@@ -1,19 +1,19 @@
 //! The gate before the file: until it is opened, nothing reaches the file.
 //!
-//! redb repairs a file while opening it, before anybody can look at its content, and writes its header and
-//! its free pages whenever it opens and closes it. While the gate is closed, its writes are kept in memory,
-//! on top of the file ([`overlay`](crate::redb_file::overlay)), and read back from there. So a file that turns
-//! out to be foreign, or of a newer version, stays unchanged. So does a file until the first commit, unless all its
-//! pages are verified at opening. And a file that must not be written can be inspected, repaired in memory. When the
-//! gate opens, the kept writes and syncs go to the file in order.
+//! redb repairs a file while opening it, before its content can be checked, and writes its header and its free pages
+//! whenever it opens and closes it. While the gate is closed, its writes are kept in memory, on top of the file
+//! ([`overlay`](crate::redb_file::overlay)), and read back from there. So a file that turns out to be foreign, or of a
+//! newer version, stays unchanged. Any file stays unchanged until the first commit, unless all its pages are verified
+//! at opening. And a file that must not be written can be repaired in memory and inspected. When the gate opens, the
+//! kept writes and syncs go to the file in order.
 //!
 //! The gate also verifies the pages that redb would trust: all of them ([`trees`](crate::redb_file::trees)) when redb
 //! reads its first page, since it has locked the file by then; or those of redb's own tables, and each other one when
 //! redb reads it ([`expected`](crate::redb_file::expected)).
 //!
-//! redb refuses all work after one failed read. A page that refers beyond the end of the file must not
-//! cause that. So once the file is open ([`Gate::read_on`]), reads there return zeros as long as nothing is
-//! written. redb does not accept them as a page, and that is reported as damage.
+//! redb refuses all work after one failed read. A reference beyond the end of the file must not cause that. So once the
+//! file is open ([`Gate::read_on`]), reads there return zeros as long as nothing is written. redb does not accept zeros
+//! as a page, and that is reported as damage.
 
 use std::fmt;
 use std::io;
@@ -31,7 +31,7 @@ use crate::redb_file::overlay::Overlay;
 use crate::redb_file::page::{Page, Widths};
 use crate::redb_file::trees::{self, Extent, ReadAt};
 
-/// How often pages are verified anew while others commit.
+/// How often verification is retried if others commit meanwhile.
 const ATTEMPTS: usize = 64;
 
 /// How the file is used.
@@ -50,7 +50,7 @@ pub(crate) enum Access {
 pub(crate) struct Gate(pub(super) Arc<State>);
 
 impl Gate {
-    /// A gate before this file, closed unless the file is only followed. `told` gets the progress of the
+    /// Creates a gate before this file, closed unless the file is only followed. `told` receives the progress of the
     /// verification.
     pub(super) fn new(
         inner: impl StorageBackend,
@@ -98,8 +98,8 @@ impl Gate {
         self.0.is_open()
     }
 
-    /// From now on, until the gate opens, a read beyond the end of the file returns zeros: that is damage,
-    /// not a failure of the file.
+    /// Makes a read beyond the end of the file return zeros, until the gate opens: such a read means damage, not a
+    /// failure of the file.
     pub(crate) fn read_on(&self) {
         self.0.reads_on.store(true, Ordering::Release);
     }
@@ -109,12 +109,12 @@ impl Gate {
         !self.0.expected.is_any() && self.damage().is_none()
     }
 
-    /// redb has verified all pages itself.
+    /// Notes that redb has verified all pages itself.
     pub(crate) fn all_are_verified(&self) {
         self.0.expected.forget(0..u64::MAX);
     }
 
-    /// Verifies the pages that nobody has read yet, while others read and write.
+    /// Verifies the pages that were not read yet, while others read and write.
     ///
     /// # Errors
     ///
@@ -123,17 +123,17 @@ impl Gate {
         self.0.verify_rest()
     }
 
-    /// The damage that was found first.
+    /// Returns the damage that was found first.
     pub(crate) fn damage(&self) -> Option<&Error> {
         self.0.damage.noted()
     }
 
-    /// Whether the row under this key is in a damaged page, or below one: it may be an older one.
+    /// Whether the row under this key is in or below a damaged page, and so may be an older version.
     pub(crate) fn is_doubtful(&self, key: &[u8]) -> bool {
         self.0.damage.is_doubtful(key)
     }
 
-    /// Begins a change of redb's trees. Until the result is dropped, a damaged page fails the read, and with it all
+    /// Begins a change of redb's trees. Until the result is dropped, reading a damaged page fails, and so does all
     /// later work of redb.
     ///
     /// # Errors
@@ -143,12 +143,12 @@ impl Gate {
         self.0.damage.begin_change()
     }
 
-    /// The last commit that another process may read, according to the header now.
+    /// Returns the last commit that another process may read, according to the current header.
     pub(crate) fn published(&self) -> Result<Option<Commit>> {
         Ok(trees::header(&*self.0)?.and_then(|header| Commit::published(&header)))
     }
 
-    /// Makes durable what any process has written so far.
+    /// Makes durable what all processes have written so far.
     pub(crate) fn sync(&self) -> io::Result<()> {
         self.0.inner.sync_data()
     }
@@ -157,7 +157,7 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// `Corrupt` if one is damaged; `Unavailable` if others commit all the time; `Io`.
+    /// `Corrupt` if a page is damaged; `Unavailable` if others commit all the time; `Io`.
     pub(crate) fn verify_beside_others(&self, extent: Extent) -> Result<()> {
         for _ in 0..ATTEMPTS {
             let Some(commit) = self.published()? else {
@@ -175,7 +175,7 @@ impl Gate {
         ))
     }
 
-    /// Verifies these pages of a commit. They must not have been overwritten.
+    /// Verifies these pages of a commit, which must not have been overwritten.
     pub(crate) fn verify(&self, commit: &Commit, extent: Extent) -> Result<()> {
         trees::verify(&*self.0, commit, extent, &|_| {})
     }
@@ -192,13 +192,13 @@ pub(super) struct State {
     overlay: Mutex<Overlay>,
     extent: Extent,
     told: Told,
-    /// The commit that redb trusts; unknown before it reads its first page.
+    /// The verification of the commit that redb trusts; empty before redb reads its first page.
     unseen: OnceLock<Result<()>>,
     expected: Expected,
     damage: Damage,
 }
 
-/// Gets the progress of the verification.
+/// Receives the progress of the verification.
 struct Told(Box<dyn Fn(f64) + Send + Sync>);
 
 impl fmt::Debug for Told {
@@ -208,10 +208,10 @@ impl fmt::Debug for Told {
 }
 
 impl State {
-    /// Lets no page through before the commit that redb trusts is verified, or what its pages must hold is known.
+    /// Before any page is read, verifies the commit that redb trusts, or finds out what its pages must hold.
     pub(super) fn before_page(&self) -> io::Result<()> {
         if self.access == Access::Follow {
-            // A commit can come at any time. Whoever needs verified pages verifies those of a snapshot.
+            // A commit can come at any time. Operations that need verified pages verify those of a snapshot.
             return Ok(());
         }
         let verify = || {
@@ -226,7 +226,7 @@ impl State {
         unseen.clone().map_err(io::Error::other)
     }
 
-    /// Reads a page for redb, and verifies it if nobody has.
+    /// Reads a page for redb, and verifies it if that was not done yet.
     pub(super) fn read_page(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         self.before_page()?;
         let expected = self.expected.at(offset);
@@ -270,8 +270,8 @@ impl State {
         Ok(())
     }
 
-    /// Notes that these bytes are not those of the page at this offset. Returns the error, and whether somebody
-    /// changes the trees at this moment.
+    /// Notes that these bytes are not those of the page at this offset. Returns the error, and whether a change of the
+    /// trees is in progress.
     fn note_damage(&self, offset: u64, expected: &Expectation, read: &[u8]) -> (Error, bool) {
         let error = trees::damaged_page(offset);
         let keys = self.keys_below(read, expected.widths);
@@ -279,7 +279,7 @@ impl State {
         (error, is_changing)
     }
 
-    /// The keys in a damaged page, and in those below it, as far as redb could read them.
+    /// Returns the keys in and below a damaged page, as far as redb could read them.
     fn keys_below(&self, read: &[u8], widths: Widths) -> Vec<Vec<u8>> {
         let file_bytes = ReadAt::len(self).unwrap_or(0);
         let mut left_bytes = file_bytes;
@@ -310,7 +310,7 @@ impl State {
         Ok(read)
     }
 
-    /// This process writes here: it knows what is there from now on.
+    /// Notes that this process writes in this range, so that it knows the content from now on.
     pub(super) fn before_write(&self, range: Range<u64>) {
         self.expected.forget(range);
     }
@@ -323,7 +323,7 @@ impl State {
         self.overlay.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The overlay, while the gate is closed.
+    /// Returns the overlay while the gate is closed.
     pub(super) fn closed(&self) -> Option<MutexGuard<'_, Overlay>> {
         if self.is_open() {
             return None;
@@ -332,7 +332,7 @@ impl State {
         Some(self.overlay()).filter(|_| !self.is_open())
     }
 
-    /// Whether a read failed because it goes beyond the end, and that is damage: another page refers to it.
+    /// Whether a read failed because it goes beyond the end. That is damage: another page refers to that place.
     fn is_beyond(&self, error: &io::Error, is_expected: bool) -> bool {
         let is_never_written = !self.is_open() || self.access == Access::Follow;
         error.kind() == io::ErrorKind::UnexpectedEof

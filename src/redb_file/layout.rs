@@ -29,7 +29,7 @@ use std::ops::Range;
 
 use twox_hash::XxHash3_128;
 
-/// Pages begin at multiples of this, which is also the size of the smallest.
+/// Pages begin at multiples of this, which is also the size of the smallest page.
 pub(crate) const PAGE_BYTES: u64 = 4096;
 
 /// The size of the header.
@@ -62,7 +62,7 @@ const ORDER_BITS: u32 = 5;
 /// The order of the largest page: a whole region.
 const ORDER_MAX: u64 = 20;
 
-/// A reference to a page in its parent: where it is, and its checksum.
+/// A parent's reference to a page: its number and its checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PageRef {
     number: u64,
@@ -77,13 +77,13 @@ impl PageRef {
         }
     }
 
-    /// The root of a tree at the beginning of `bytes`.
+    /// Reads the root of a tree at the beginning of `bytes`.
     pub(crate) fn root(bytes: &[u8]) -> Option<Self> {
         let (number, rest) = bytes.split_first_chunk()?;
         Some(Self::new(*number, *rest.first_chunk()?))
     }
 
-    /// Whether the checksum of these bytes is right.
+    /// Whether these bytes have the checksum in the reference.
     pub(crate) fn holds(&self, used: &[u8]) -> bool {
         XxHash3_128::oneshot(used) == self.checksum
     }
@@ -97,7 +97,7 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// The range of a page in the file; `None` if no file could hold it.
+    /// Returns the range of a page in the file; `None` if no file could hold it.
     pub(crate) fn place(&self, page: &PageRef) -> Option<Range<u64>> {
         let order = page.number >> (u64::BITS - ORDER_BITS);
         if order > ORDER_MAX {
@@ -118,7 +118,7 @@ impl Layout {
     }
 }
 
-/// The least length of a file with this header. redb extends the file before it changes the header, and
+/// Returns the least length of a file with this header. redb extends the file before it changes the header, and
 /// shortens it afterwards.
 pub(crate) fn least_bytes(header: &[u8; HEADER_BYTES]) -> Option<u64> {
     let field = |at| number(header, at).map(u64::from);
@@ -146,8 +146,8 @@ pub(crate) struct Commit {
 }
 
 impl Commit {
-    /// The commit that redb trusts without verification, if there is one. redb reads the header itself, and
-    /// refuses a wrong one.
+    /// Returns the commit that redb trusts without verification, if there is one. redb reads the header itself, and
+    /// refuses an invalid one.
     ///
     /// Such a commit was written in two phases, like any checkpoint and the last commit before a file is
     /// closed. Any other commit may have been cut short, and redb verifies all pages.
@@ -159,7 +159,7 @@ impl Commit {
         Self::in_slot(header, flags & FLAG_SECOND_SLOT != 0)
     }
 
-    /// The same, as a process sees it beside the one that writes: never a commit that is not synced.
+    /// Returns the last commit as seen by a process beside the writer: never one that is not synced.
     pub(crate) fn published(header: &[u8; HEADER_BYTES]) -> Option<Self> {
         let flags = *header.get(FLAGS_AT)?;
         if flags & FLAG_NOT_SYNCED == 0 {
@@ -168,7 +168,7 @@ impl Commit {
         Self::in_slot(header, flags & FLAG_SECOND_SLOT == 0)
     }
 
-    /// Both commits that the header names, the newest first, whether they were cut short or not.
+    /// Returns both commits that the header names, the newest first, even if they were cut short.
     pub(crate) fn both(header: &[u8; HEADER_BYTES]) -> impl Iterator<Item = Self> {
         let is_second = header.get(FLAGS_AT).copied().unwrap_or_default() & FLAG_SECOND_SLOT != 0;
         let slots = [is_second, !is_second];

@@ -1,7 +1,7 @@
 //! The bytes that processes lock in a file that they share.
 //!
-//! They lie behind the end of any file. redb keeps a few there for what it does not know (its design document,
-//! "Locking protocol"); three of them are ours.
+//! They lie after the end of any file. redb leaves a few of them to its callers (its design document, "Locking
+//! protocol"); three of those are ours.
 
 use std::fs::File;
 use std::ops::Bound;
@@ -15,7 +15,7 @@ use crate::redb_file::fault::OrFault;
 /// Where redb's bytes begin.
 const BASE: u64 = 1 << 62;
 
-/// redb's "consistent byte": a process that writes holds it, from when its opening is done until it closes.
+/// redb's "consistent byte": a writing process holds it from the end of its opening until it closes.
 const WRITER_LIVES: u64 = BASE + 4;
 
 /// The first of redb's bytes that are free for others.
@@ -24,11 +24,12 @@ const FREE: u64 = BASE + 896;
 /// A byte of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Byte {
-    /// Whoever opens the file for writing holds it while it waits to. Who opens it for reading passes by.
+    /// A process that waits to open the file for writing holds it. One that opens the file for reading waits a while
+    /// for it, and does not take it.
     Opening,
-    /// Whoever waits for its turn to write shares it.
+    /// Processes that wait for their turn to write share it.
     Waiting,
-    /// Whoever opens a file that several processes write holds it until the file is open.
+    /// A process that opens a file that several processes write holds it until the file is open.
     Joining,
 }
 
@@ -46,26 +47,26 @@ fn range(at: u64) -> (Bound<u64>, Bound<u64>) {
     (Bound::Included(at), Bound::Included(at))
 }
 
-/// Locks bytes of a file. Closing the file gives them up.
+/// Locks bytes of a file. Closing the file releases them.
 #[derive(Debug)]
 pub(crate) struct Locks(FileBackend);
 
 impl Locks {
-    /// redb's writer byte: a process holds it during a write transaction, where several write.
+    /// redb's writer byte: if several processes write, a process holds it during a write transaction.
     pub(crate) const WRITES: u64 = BASE;
 
-    /// Of a file that was opened for this: locks belong to an open file.
+    /// Creates the locks of a file that was opened for them: locks belong to an open file.
     pub(crate) fn of(file: File) -> Result<Self> {
         FileBackend::new(file).or_fault().map(Self)
     }
 
-    /// Takes a byte if nobody has it.
+    /// Takes a byte if no other process has it.
     pub(crate) fn take(&self, byte: Byte) -> Result<bool> {
         let (from, to) = byte.range();
         self.0.try_lock_range(from, to).or_fault()
     }
 
-    /// Takes a byte if nobody has it to themselves.
+    /// Shares a byte unless another process has taken it for itself.
     pub(crate) fn share(&self, byte: Byte) -> Result<bool> {
         let (from, to) = byte.range();
         self.0.try_lock_shared_range(from, to).or_fault()
@@ -76,19 +77,19 @@ impl Locks {
         self.0.unlock_range(from, to).or_fault()
     }
 
-    /// Whether another has it, or shares it.
+    /// Whether another process has the byte, or shares it.
     pub(crate) fn is_taken(&self, byte: Byte) -> Result<bool> {
         let (from, to) = byte.range();
         self.0.query_lock_range(from, to).or_fault()
     }
 
-    /// Whether another process is in a write transaction, where several write.
+    /// Whether another process is in a write transaction, if several write.
     pub(crate) fn is_writing(&self) -> Result<bool> {
         let (from, to) = range(Self::WRITES);
         self.0.query_lock_range(from, to).or_fault()
     }
 
-    /// Whether a process has the file open for writing, in a way that lets others in.
+    /// Whether a process has the file open for writing, in a mode that lets others open it.
     pub(crate) fn has_writer(&self) -> Result<bool> {
         let (from, to) = range(WRITER_LIVES);
         self.0.query_lock_range(from, to).or_fault()

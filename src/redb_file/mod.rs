@@ -2,7 +2,7 @@
 //! the file, the search for pages in a damaged file. redb's errors and panics become the store's errors
 //! here.
 //!
-//! It uses `model` and knows nothing about records. It reads redb's file format 3, as written by redb 4.6;
+//! This room uses `model` and knows nothing about records. It reads redb's file format 3, as written by redb 4.6;
 //! [`layout`] refuses other versions.
 
 pub(crate) mod backend;

@@ -1,4 +1,4 @@
-//! Writes that are held back: a file as it would be with them, until they are passed on to it.
+//! Writes that are held back. Until they are passed on, the file is shown as it would be with them.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,8 +10,8 @@ const BLOCK_BYTES: u64 = 4096;
 /// What was written behind the closed gate.
 #[derive(Debug, Default)]
 pub(super) struct Overlay {
-    /// The length, and how much of the file below is still visible. Nobody else changes the file, since it
-    /// is locked.
+    /// The length, and how much of the file below is still visible. No other process changes the file, since it is
+    /// locked.
     lens: Option<Lens>,
     blocks: BTreeMap<u64, Vec<u8>>,
     held: Vec<Held>,
@@ -33,7 +33,7 @@ enum Held {
 }
 
 impl Overlay {
-    /// Writes to the file what was kept, and is empty then.
+    /// Writes the kept writes to the file. The overlay is empty then.
     ///
     /// # Errors
     ///
@@ -54,7 +54,7 @@ impl Overlay {
         Ok(())
     }
 
-    /// The length of the file with what is kept.
+    /// Returns the length of the file, including the kept writes.
     pub(super) fn len(&mut self, inner: &dyn StorageBackend) -> io::Result<u64> {
         self.lens(inner).map(|lens| lens.len)
     }
@@ -89,7 +89,7 @@ impl Overlay {
         Ok(())
     }
 
-    /// The current content of a block.
+    /// Returns the current content of a block.
     fn block(&mut self, inner: &dyn StorageBackend, block: u64) -> io::Result<Vec<u8>> {
         if let Some(bytes) = self.blocks.get(&block) {
             return Ok(bytes.clone());
@@ -108,7 +108,7 @@ impl Overlay {
         Ok(bytes)
     }
 
-    /// Reads what differs from the file; false if nothing does, and the file must be read.
+    /// Reads a range if any of it differs from the file. Otherwise returns false, and the file must be read.
     pub(super) fn read(
         &mut self,
         inner: &dyn StorageBackend,

@@ -26,7 +26,7 @@ pub(crate) const BRANCH: u8 = 2;
 /// The size of the head of a leaf page, before the ends.
 pub(crate) const LEAF_HEAD_BYTES: usize = 4;
 
-/// Within this many bytes from its beginning, a page has all its ends.
+/// All ends of a page are within this many bytes from its beginning.
 pub(crate) const HEAD_MAX_BYTES: u64 = 2 << 20;
 const _: () = assert!(HEAD_MAX_BYTES >= 8 + (16 + 8) * (1 << 16) + 4 * (1 << 16));
 
@@ -60,14 +60,14 @@ impl<B: AsRef<[u8]>> Page<B> {
         self.bytes().first() == Some(&LEAF)
     }
 
-    /// The bytes that the page's checksum covers; `None` if this is not a page of a tree, or was not read
-    /// that far.
+    /// Returns the bytes that the page's checksum covers; `None` if this is not a page of a tree, or was not read that
+    /// far.
     pub(crate) fn used(&self) -> Option<&[u8]> {
         self.bytes()
             .get(..usize::try_from(self.used_bytes()?).ok()?)
     }
 
-    /// How many bytes these are. The ends of all pairs must have been read.
+    /// Returns how many bytes the checksum covers. The ends of all pairs must have been read.
     pub(crate) fn used_bytes(&self) -> Option<u64> {
         let last = self.count()?.checked_sub(1)?;
         let end = match *self.bytes().first()? {
@@ -78,7 +78,7 @@ impl<B: AsRef<[u8]>> Page<B> {
         u64::try_from(end).ok()
     }
 
-    /// The pages that a branch refers to; none for a leaf.
+    /// Returns the pages that a branch refers to; empty for a leaf.
     pub(crate) fn children(&self) -> Vec<PageRef> {
         self.branch_children().unwrap_or_default()
     }
@@ -99,7 +99,7 @@ impl<B: AsRef<[u8]>> Page<B> {
         )
     }
 
-    /// The pairs of a leaf; `None` for a pair that does not fit into the page.
+    /// Iterates over the pairs of a leaf; `None` for a pair that does not fit into the page.
     pub(crate) fn pairs(&self) -> impl Iterator<Item = Option<(&[u8], &[u8])>> {
         self.places().map(|place| {
             let (key, value) = place?;
@@ -107,8 +107,8 @@ impl<B: AsRef<[u8]>> Page<B> {
         })
     }
 
-    /// Where the key and the value of each pair of a leaf are. This needs only the ends, up to
-    /// [`Page::leaf_keys_at`]; `None` for a pair that has none.
+    /// Iterates over the ranges of the key and the value of each pair of a leaf; `None` for an invalid pair. Only the
+    /// ends need to have been read, up to [`Page::leaf_keys_at`].
     pub(crate) fn places(&self) -> impl Iterator<Item = Option<(Range<usize>, Range<usize>)>> {
         let count = self.count().filter(|_| self.is_leaf()).unwrap_or(0);
         (0..count).map(|pair| Some((self.key(pair)?, self.value(pair)?)))
@@ -130,7 +130,7 @@ impl<B: AsRef<[u8]>> Page<B> {
         Some(start..self.value_end(value)?)
     }
 
-    /// How many pairs a leaf has, or keys a branch.
+    /// Returns how many pairs a leaf has, or how many keys a branch.
     fn count(&self) -> Option<usize> {
         let bytes = self.bytes().get(COUNT_AT..)?.first_chunk()?;
         Some(u16::from_le_bytes(*bytes).into())
@@ -141,7 +141,7 @@ impl<B: AsRef<[u8]>> Page<B> {
         usize::try_from(u32::from_le_bytes(*bytes)).ok()
     }
 
-    /// Where the keys of a leaf begin: after the ends of all its pairs.
+    /// Returns the offset of the keys of a leaf: after the ends of all its pairs.
     pub(crate) fn leaf_keys_at(&self) -> Option<usize> {
         let widths = [self.widths.key_bytes, self.widths.value_bytes];
         let ends = widths.iter().filter(|width| width.is_none()).count();

@@ -1,12 +1,12 @@
 //! Searches for redb's leaf pages in a file whose tree cannot be followed.
 //!
-//! redb allocates pages at multiples of 4 KiB, and a leaf page that is no longer in the tree keeps its
-//! bytes until its space is reused. So every such place is examined as if a leaf page of the store's
-//! tables, whose keys and values have any length, began there ([`page`](crate::redb_file::page)). The page
-//! of a large value spans several times 4 KiB.
+//! redb allocates pages at multiples of 4 KiB, and a leaf page that is no longer in the tree keeps its bytes until its
+//! space is reused. So every such offset is examined as if a leaf page of the store's tables, whose keys and values
+//! have any length, began there ([`page`](crate::redb_file::page)). The page of a large value spans several such
+//! offsets.
 //!
-//! No value is trusted here: its seal will show whether it is one. Pairs are taken one by one, so that a
-//! damaged end costs only the pairs next to it.
+//! No value is trusted here: its seal will show whether it is valid. Pairs are taken one by one, so that a damaged end
+//! costs only the pairs next to it.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -38,7 +38,7 @@ impl Source {
         Ok(Self { file, len_bytes })
     }
 
-    /// The bytes at an offset; an error if they go beyond the end, or cannot be read.
+    /// Reads bytes at an offset. Fails if they go beyond the end, or cannot be read.
     pub(crate) fn read(&mut self, at: u64, bytes: usize) -> io::Result<Vec<u8>> {
         let end = at.checked_add(bytes as u64);
         if end.is_none_or(|end| end > self.len_bytes) {
@@ -50,7 +50,7 @@ impl Source {
         Ok(buffer)
     }
 
-    /// The pairs of the leaf page that begins at `at`; none if no such page does.
+    /// Returns the pairs of the leaf page that begins at `at`; empty if no such page begins there.
     pub(crate) fn leaf(&mut self, at: u64) -> Vec<Pair> {
         let Some(ends) = self.ends(at) else {
             return Vec::new();
@@ -61,7 +61,7 @@ impl Source {
             .collect()
     }
 
-    /// The leaf page that begins at `at`, up to the end of its ends.
+    /// Reads the leaf page that begins at `at`, up to the end of its ends.
     fn ends(&mut self, at: u64) -> Option<Page> {
         let mut read = |bytes| {
             let bytes = self.read(at, bytes).ok()?;

@@ -1,12 +1,13 @@
 //! Verifies the pages of a file that redb would trust.
 //!
-//! After a crash, redb verifies all pages of a file to find out which of them are in use. A file that was
-//! closed cleanly records that, and redb trusts it. So it is verified here, before redb reads its first
-//! page, in one walk over all pages; redb's own check takes three.
+//! After a crash, redb verifies all pages of a file to find out which of them are in use. A file that was closed
+//! cleanly records that, and redb trusts the record. So the file is verified here, before redb reads its first page, in
+//! one walk over all pages; redb's own check takes three.
 //!
-//! Or only redb's own tables are verified here, which it uses when it opens and closes a file, and the list of the
-//! store's tables; each other page is verified when redb reads it ([`expected`](crate::redb_file::expected)). Nothing
-//! is written to a tree with a damaged page. Otherwise damage would spread:
+//! Without the check at opening, only two things are verified here: redb's own tables, which redb uses when it opens
+//! and closes a file, and the list of the store's tables. Each other page is verified when redb reads it
+//! ([`expected`](crate::redb_file::expected)). Nothing is written to a tree with a damaged page. Otherwise damage would
+//! spread:
 //!
 //! - redb would overwrite pages in use if its record of free pages were wrong;
 //! - a page that is damaged, or old because its last write was lost, would be rewritten with valid
@@ -38,12 +39,12 @@ pub(crate) enum Extent {
     AllPages,
 }
 
-/// Verifies the pages of the commit that redb trusts, if there is one, and returns it. `told` gets the
-/// progress, from 0 to 1.
+/// Verifies the pages of the commit that redb trusts, if there is one, and returns it. `told` receives the progress,
+/// from 0 to 1.
 ///
 /// # Errors
 ///
-/// `Corrupt` if one is damaged; `Io`.
+/// `Corrupt` if a page is damaged; `Io`.
 pub(crate) fn verify_unseen(
     file: &impl ReadAt,
     extent: Extent,
@@ -60,7 +61,7 @@ pub(crate) fn verify_unseen(
 ///
 /// # Errors
 ///
-/// `Corrupt` if one is damaged; `Io`.
+/// `Corrupt` if a page is damaged; `Io`.
 pub(crate) fn verify(
     file: &impl ReadAt,
     commit: &Commit,
@@ -75,11 +76,11 @@ pub(crate) fn verify(
     Ok(())
 }
 
-/// The roots of the store's tables. The list of these tables is verified.
+/// Returns the roots of the store's tables. The list of these tables is verified.
 ///
 /// # Errors
 ///
-/// `Corrupt` if it is damaged; `Io`.
+/// `Corrupt` if the list is damaged; `Io`.
 pub(crate) fn roots(file: &impl ReadAt, commit: &Commit) -> Result<Vec<(PageRef, Widths)>> {
     let mut walk = Walk::new(file, commit.layout, &|_| {})?;
     let tables = walk.tables(commit.tables)?.into_iter();
@@ -88,15 +89,15 @@ pub(crate) fn roots(file: &impl ReadAt, commit: &Commit) -> Result<Vec<(PageRef,
         .collect())
 }
 
-/// The error for a page that does not hold what it must.
+/// The error for a page with the wrong content.
 pub(crate) fn damaged_page(offset: u64) -> Error {
     Error::corrupt(format!(
         "the file is damaged: the page at byte {offset} is not what was written there"
     ))
 }
 
-/// Shows all pairs of one of the store's tables that are in verified pages, reached through verified pages.
-/// Damaged pages are skipped.
+/// Visits all pairs of one of the store's tables that are in verified pages, reached through verified pages. Damaged
+/// pages are skipped.
 ///
 /// # Errors
 ///
@@ -111,7 +112,7 @@ pub(crate) fn visit_intact(
     visit_intact_of(file, &commit, table, visit)
 }
 
-/// The same, of this commit.
+/// Visits the intact pairs of this commit.
 pub(crate) fn visit_intact_of(
     file: &impl ReadAt,
     commit: &Commit,
@@ -138,7 +139,7 @@ pub(crate) fn visit_intact_of(
     Ok(())
 }
 
-/// The commit that redb trusts, if there is one.
+/// Returns the commit that redb trusts, if there is one.
 ///
 /// # Errors
 ///
@@ -147,7 +148,7 @@ pub(crate) fn last_commit(file: &impl ReadAt) -> Result<Option<Commit>> {
     Ok(header(file)?.and_then(|header| Commit::taken_unseen(&header)))
 }
 
-/// The header of a file; none if it is too short to have one.
+/// Returns the header of a file; `None` if the file is too short to have one.
 ///
 /// # Errors
 ///
@@ -207,8 +208,7 @@ struct Walk<'f, F> {
     file: &'f F,
     layout: Layout,
     file_bytes: u64,
-    /// The bytes of the pages so far. They must not exceed the file: a forged file must not lead in
-    /// circles.
+    /// The bytes of the pages so far. They must not exceed the file: a forged file must not lead in circles.
     seen_bytes: u64,
     told: &'f dyn Fn(f64),
 }
@@ -232,7 +232,7 @@ impl<'f, F: ReadAt> Walk<'f, F> {
         Ok(())
     }
 
-    /// The tables in a tree of tables. All its pages are verified.
+    /// Returns the tables in a tree of tables, and verifies all pages of that tree.
     ///
     /// Multimaps are skipped: no store has one, and a file that is not a store is refused later.
     fn tables(&mut self, root: Option<PageRef>) -> Result<Vec<Table>> {
@@ -289,7 +289,7 @@ impl<'f, F: ReadAt> Walk<'f, F> {
         }
     }
 
-    /// The first bytes of a page, at most its length.
+    /// Returns the first bytes of a page, at most its length.
     fn bytes(&self, place: &Range<u64>, bytes: u64) -> Result<Vec<u8>> {
         let bytes = bytes.min(place.end - place.start);
         let mut read = vec![0; usize::try_from(bytes).unwrap_or(0)];
@@ -435,7 +435,7 @@ mod tests {
         pages
     }
 
-    /// Whether the commit that redb trusts is refused.
+    /// Whether verification refuses the commit that redb trusts.
     fn is_refused(file: &Vec<u8>) -> bool {
         let verified = unseen(file).and_then(|commit| match commit {
             Some(commit) => verify(file, &commit, Extent::AllPages, &|_| {}),

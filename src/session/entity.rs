@@ -1,4 +1,4 @@
-//! What containers and records of other kinds have in common for who stores them.
+//! What containers and records of other kinds have in common, for the code that stores them.
 
 use chrono::{DateTime, Utc};
 
@@ -18,26 +18,27 @@ use crate::records::parts::Seals;
 
 /// Something that is stored under an id.
 pub(crate) trait Entity: Shape + Clone {
-    /// What several of them are called.
+    /// The plural noun for them.
     const NOUNS: &'static str;
 
-    /// Its id, if it is one.
+    /// Parses an id.
     fn parsed_id(id: &str) -> Result<RecordId>;
 
     fn id(&self) -> &str;
 
     fn revision(&self) -> Revision;
 
-    /// When it was created and last updated.
+    /// Returns when it was created and last updated.
     fn times(&self) -> (DateTime<Utc>, DateTime<Utc>);
 
     /// Sets its times and its revision.
     fn stamp(&mut self, times: (DateTime<Utc>, DateTime<Utc>), revision: Revision);
 
-    /// As the store would keep it, its times and revision aside: checked by every rule that it alone can break.
+    /// Returns the item as the store would keep it, apart from its times and revision: checked against every rule for a
+    /// single item.
     fn settled(self, policy: Policy) -> Result<Self>;
 
-    /// Itself, if a store in which every revision is below `revisions_below` could hold it.
+    /// Returns the item, if a store in which every revision is below `revisions_below` could hold it.
     fn check_stored(self, policy: Policy, revisions_below: Revision) -> Result<Self> {
         let (created_at, updated_at) = self.times();
         check_moment(self.revision(), created_at, updated_at, revisions_below)?;
@@ -51,15 +52,15 @@ pub(crate) trait Entity: Shape + Clone {
         Ok(settled)
     }
 
-    /// Its own row, sealed; it was created at this revision.
+    /// Returns its own row, sealed, for an item created at this revision.
     fn own_row(&self, key: &RecordKey, created: Revision, seals: Seals) -> Result<Vec<u8>>;
 
     fn labels(&self) -> &Labels;
 
-    /// Its extensions, if it can have any.
+    /// Returns its extensions, if it can have any.
     fn extensions(&self) -> Option<&Extensions>;
 
-    /// Its spec or value.
+    /// Returns its spec or value.
     fn value(&self) -> Result<&Any>;
 }
 
@@ -154,7 +155,7 @@ impl Entity for Record {
     }
 }
 
-/// Checks that a store whose revisions are all below `revisions_below` could have written this.
+/// Checks that a store whose revisions are all below `revisions_below` could have written these times and revisions.
 fn check_moment(
     revision: Revision,
     created_at: DateTime<Utc>,

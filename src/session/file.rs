@@ -1,4 +1,4 @@
-//! Making a store's file, opening it, and telling it from what is none.
+//! Creates and opens the file of a store, and refuses files that are not stores.
 
 use std::fs::{File as OsFile, Metadata, OpenOptions};
 use std::io::{self, Read};
@@ -41,7 +41,7 @@ use crate::session::snapshot::revisions_below;
 /// The first bytes of every file of redb (its design document, "Database header").
 pub(crate) const REDB_MAGIC: [u8; 9] = [b'r', b'e', b'd', b'b', 0x1a, 0x0a, 0xa9, 0x0d, 0x0a];
 
-/// How often a file is opened anew that is shared in another way than it was a moment before.
+/// How often opening is retried if the file's sharing changes meanwhile.
 const SHARE_ATTEMPTS: usize = 8;
 
 /// What the first format called the type of its keys.
@@ -64,10 +64,9 @@ pub(crate) fn in_memory(settings: &Settings) -> Result<Shared> {
     create_backend(InMemoryBackend::new(), None, settings, None)
 }
 
-/// A new store in a new file.
+/// Creates a store in a new file.
 ///
-/// The file gets its name when it is whole: a crash leaves a store or no file. It can be read and
-/// written by its owner only.
+/// The file gets its name when it is complete: a crash leaves a store or no file. Only its owner can read and write it.
 pub(crate) fn create(path: &Path, settings: &Settings) -> Result<Shared> {
     let settings = settings.shared(settings.share())?;
     let new = NewFile::begin(path)?;
@@ -83,7 +82,8 @@ pub(crate) fn create(path: &Path, settings: &Settings) -> Result<Shared> {
     Ok(shared.at(Place::of(path, file)?))
 }
 
-/// The store in an existing file, shared as the file says; from now on as the settings say, if they do.
+/// Opens the store in an existing file, shared as the file says. If the settings name another way, the file is changed
+/// to it.
 pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Shared> {
     for _ in 0..SHARE_ATTEMPTS {
         let file = existing(path, OpenOptions::new().read(true).write(true))?;
@@ -97,7 +97,7 @@ pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Shared> {
             Share::Processes => join(path, file, &settings),
             Share::Nobody | Share::Readers => open_alone(path, file, &settings),
         }?;
-        // What was seen before it was open may be what it was before.
+        // What was read before the file was open may be out of date.
         if contained(|| stored_share(&shared.file.begin_read()?))? == said {
             return Ok(shared);
         }
@@ -105,21 +105,22 @@ pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Shared> {
     }
     Err(Error::new(
         ErrorKind::Locked,
-        "other processes change again and again who may open the store",
+        "other processes keep changing who may open the store",
     ))
 }
 
-/// The store in a file that no other process writes.
+/// Opens the store in a file that no other process writes.
 fn open_alone(path: &Path, file: OsFile, settings: &Settings) -> Result<Shared> {
     let place = Place::of(path, file.try_clone().or_io()?)?;
     let backend = durable(file, Access::Write)?;
     Ok(open_backend(backend, Some(beside(path)?), settings, Some(path))?.at(place))
 }
 
-/// The store in a file that other processes may be writing.
+/// Opens the store in a file that other processes may be writing.
 ///
-/// If nobody writes it now, it is known to be one, and verified, before redb opens it: what redb writes then cannot be
-/// kept back. Otherwise somebody has done that, and pages are verified as a snapshot has them, which nobody changes.
+/// If no process writes it now, the file is checked and verified before redb opens it, since redb's writes cannot be
+/// kept back later. Otherwise a writer has done that, and the pages of a snapshot are verified, which no process
+/// changes.
 fn join(path: &Path, file: OsFile, settings: &Settings) -> Result<Shared> {
     let place = Place::of(path, file.try_clone().or_io()?)?;
     let locks = sharing::locks(path)?;
@@ -129,7 +130,7 @@ fn join(path: &Path, file: OsFile, settings: &Settings) -> Result<Shared> {
     };
     sharing::Turnstile::pass(&locks)?;
     sharing::begin_joining(&locks, settings.wait())?;
-    // Nobody begins to write while this is decided: whoever comes first rewrites pages as the system has them, which
+    // No process may begin to write while this is decided: the first one rewrites pages as the system has them, which
     // would undo what others write meanwhile.
     let has_writer = locks.has_writer()?;
     let opened = match has_writer {
@@ -158,7 +159,7 @@ fn join(path: &Path, file: OsFile, settings: &Settings) -> Result<Shared> {
         return Err(Error::new(
             ErrorKind::IncompatibleFormat,
             format!(
-                "the file has format version {version}: open it once with nobody else, which brings it up to date"
+                "the file has format version {version}: open it once while no other process has it open, to migrate it"
             ),
         ));
     }
@@ -191,7 +192,8 @@ fn join_behind(
     Ok((Closing::new(db), gate))
 }
 
-/// The store in an existing file, verified. While it is open nobody else can open it, whoever the file lets in.
+/// Opens the store in an existing file, and verifies it. No other process can open the file meanwhile, however it is
+/// shared.
 pub(crate) fn open_exclusively(path: &Path, settings: &Settings) -> Result<Shared> {
     let alone = Settings {
         share: Some(Share::Nobody),
@@ -203,7 +205,7 @@ pub(crate) fn open_exclusively(path: &Path, settings: &Settings) -> Result<Share
     open_alone(path, file, &alone)
 }
 
-/// Says in a file who may open it from now on. Nobody else may have it open.
+/// Records in a file who may open it from now on. No other process may have it open.
 fn set_share(path: &Path, settings: &Settings, wanted: Share) -> Result<()> {
     settings.shared(wanted)?;
     let shared = open_exclusively(path, settings)?;
@@ -213,22 +215,22 @@ fn set_share(path: &Path, settings: &Settings, wanted: Share) -> Result<()> {
     shared.close()
 }
 
-/// Who may open the store, as its file says.
+/// Returns who may open the store, according to its file.
 fn stored_share(snapshot: &ReadTransaction) -> Result<Share> {
     let table = snapshot.open_table(keys::META).or_fault()?;
     let row = table.get(meta::SHARE).or_fault()?;
     stored::share(row.as_ref().map(|row| row.value()))
 }
 
-/// The place of the log of a store.
+/// Returns the place of the log of a store.
 fn beside(path: &Path) -> Result<Box<dyn LogPlace>> {
     Ok(Box::new(Beside::store(path)?))
 }
 
-/// The store in an existing file that will not be written, whatever happens.
+/// Opens the store in an existing file that is never written.
 ///
-/// A file that another process writes is read as it grows, if it is shared. One that
-/// was not closed cleanly is repaired in memory.
+/// If the file is shared, it can be read while another process writes it. A file that was not closed cleanly is
+/// repaired in memory.
 pub(crate) fn inspect(path: &Path, settings: &Settings) -> Result<Shared> {
     let open = || existing(path, OpenOptions::new().read(true));
     let said = sharing::peek(own_file(open()?)?)?;
@@ -240,8 +242,8 @@ pub(crate) fn inspect(path: &Path, settings: &Settings) -> Result<Shared> {
     inspect_backend(alone, beside_a_writer, log, settings, Some(path))
 }
 
-/// The store in an existing file that will not be written, with every page of it verified. A file
-/// that a process has open for writing is `Locked`.
+/// Opens the store in an existing file that is never written, and verifies every page. A file that a process has open
+/// for writing is `Locked`.
 pub(crate) fn inspect_verified(path: &Path, settings: &Settings) -> Result<Shared> {
     let settings = Settings {
         check_integrity: true,
@@ -252,7 +254,7 @@ pub(crate) fn inspect_verified(path: &Path, settings: &Settings) -> Result<Share
     inspect_alone(backend, Some(beside(path)?), &settings, Some(path))
 }
 
-/// The store in a backend that is never written, while nobody else writes it.
+/// Opens the store in a backend that is never written, neither here nor by another process.
 pub(crate) fn inspect_alone(
     backend: impl StorageBackend,
     log: Option<Box<dyn LogPlace>>,
@@ -265,7 +267,7 @@ pub(crate) fn inspect_alone(
     share(file, None, recovered, path, settings)
 }
 
-/// A new store in a backend that holds nothing yet.
+/// Creates a store in an empty backend.
 pub(crate) fn create_backend(
     backend: impl StorageBackend,
     log: Option<Box<dyn LogPlace>>,
@@ -284,7 +286,7 @@ pub(crate) fn create_backend(
     share(file, log, Recovered::default(), path, settings)
 }
 
-/// Another store than any that there is.
+/// Makes the identity of a new store, unlike any other.
 pub(crate) fn new_identity(settings: &Settings) -> Identity {
     let policy = Policy {
         rules: settings.rules.unwrap_or_default(),
@@ -294,12 +296,12 @@ pub(crate) fn new_identity(settings: &Settings) -> Identity {
     Identity::new(uuid, (settings.clock)(), policy)
 }
 
-/// Another history than any that there is.
+/// Makes a new history, unlike any other.
 pub(crate) fn new_history() -> u64 {
     uuid::Uuid::new_v4().as_u64_pair().1
 }
 
-/// The store in a backend. Nothing is written to it before it is known to be one.
+/// Opens the store in a backend. Nothing is written to the backend before it is known to be a store.
 pub(crate) fn open_backend(
     backend: impl StorageBackend,
     log: Option<Box<dyn LogPlace>>,
@@ -309,7 +311,7 @@ pub(crate) fn open_backend(
     open_and_migrate(backend, log, settings, path, migrate::CURRENT)
 }
 
-/// The same, brought to the version of `target` if it is older.
+/// Opens the store in a backend, and migrates it to the version of `target` if it is older.
 pub(crate) fn open_and_migrate(
     backend: impl StorageBackend,
     log: Option<Box<dyn LogPlace>>,
@@ -321,8 +323,8 @@ pub(crate) fn open_and_migrate(
     let snapshot = contained(|| opened.db.begin_read().or_fault())?;
     let version = check_identity(&snapshot, settings, target.version)?;
     drop(snapshot);
-    // Without the check, the first commit opens the gate. What a crash left, and redb repaired, must be in
-    // the file where others read it.
+    // Without the check, the first commit opens the gate. But if redb repaired the file after a crash, the repair must
+    // be in the file for the others who read it.
     let is_repair_for_others = settings.share() == Share::Readers && opened.are_pages_verified();
     if settings.check_integrity || is_repair_for_others {
         opened.open_gate()?;
@@ -341,11 +343,11 @@ pub(crate) fn open_and_migrate(
     share(File::ReadWrite(opened), log, recovered, path, settings)
 }
 
-/// The store in a backend that is never written. It is asked for anew for each try: `alone`, or
-/// `beside` a process that has it open for writing and whose pages are not on the disk yet.
+/// Opens the store in a backend that is never written. The backend is made anew for each try: `alone`, or `beside` a
+/// process that has the file open for writing and whose pages are not on the disk yet.
 ///
-/// A file is verified, and if need be repaired, behind a gate that stays closed, so that what was
-/// verified is what is read. One that a process has open for writing cannot be verified.
+/// A file is verified, and if necessary repaired, behind a gate that stays closed, so that what was verified is what is
+/// read. A file that a process has open for writing cannot be verified.
 pub(crate) fn inspect_backend<A: StorageBackend, B: StorageBackend>(
     alone: impl Fn() -> Result<A>,
     beside: impl Fn() -> Result<B>,
@@ -363,7 +365,7 @@ pub(crate) fn inspect_backend<A: StorageBackend, B: StorageBackend>(
     } else {
         match beside_a_writer() {
             Ok(Some(file)) => Ok(file),
-            // It was not closed cleanly, or another process reads it as it is in memory.
+            // The file was not closed cleanly, or another process reads it as it is in memory.
             Ok(None) => in_memory(),
             Err(error) if error.is_locked() => in_memory(),
             Err(error) => Err(error),
@@ -376,7 +378,7 @@ pub(crate) fn inspect_backend<A: StorageBackend, B: StorageBackend>(
     share(file, None, recovered, path, settings)
 }
 
-/// The file as it is, while others may write it; none if it needs a repair.
+/// Reads the file as it is, while others may write it. `None` if it needs a repair.
 fn read_beside_a_writer(backend: impl StorageBackend, settings: &Settings) -> Result<Option<File>> {
     let mut builder = redb_builder(settings);
     builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
@@ -391,7 +393,7 @@ fn read_beside_a_writer(backend: impl StorageBackend, settings: &Settings) -> Re
     };
     if settings.check_integrity {
         match file.verify_beside_others(Extent::AllPages) {
-            // Whoever commits all the time has verified them.
+            // A process that commits all the time has verified them.
             Err(error) if error.is_unavailable() => {}
             verified => verified?,
         }
@@ -400,12 +402,12 @@ fn read_beside_a_writer(backend: impl StorageBackend, settings: &Settings) -> Re
     let snapshot = contained(|| db.begin_read().or_fault())?;
     let is_log_in_use = match check_identity(&snapshot, settings, FORMAT_VERSION) {
         Ok(_) => recover::marker(&snapshot)?.is_some_and(|marker| marker.is_in_use),
-        Err(_) => false, // Told by who opens it.
+        Err(_) => false, // The caller that opens it reports this.
     };
     Ok((!is_log_in_use).then(|| File::ReadOnly(Followed::new(db, file))))
 }
 
-/// The file as it would be after a repair, which is not made.
+/// Reads the file as it would be after a repair, without making the repair.
 fn repair_in_memory(
     backend: impl StorageBackend,
     settings: &Settings,
@@ -418,7 +420,7 @@ fn repair_in_memory(
     open_behind(backend, Access::Inspect, &settings, path)
 }
 
-/// The database behind a gate.
+/// Opens the database behind a gate.
 fn open_behind(
     backend: impl StorageBackend,
     access: Access,
@@ -460,7 +462,7 @@ fn open_behind(
     Ok(Opened::behind(db, gate))
 }
 
-/// A file of which redb reads what the disk has.
+/// A file that redb reads as it is on the disk.
 fn durable(file: OsFile, access: Access) -> Result<Durable<OwnFile<FileBackend>, FileCache>> {
     let cache = FileCache::of(&file).or_io()?;
     Ok(Durable::new(own_file(file)?, cache, access))
@@ -471,7 +473,7 @@ pub(crate) fn own_file(file: OsFile) -> Result<OwnFile<FileBackend>> {
     OwnFile::new(FileBackend::new(file).or_fault()?)
 }
 
-/// Opens a file that begins as one of redb's.
+/// Opens a file that begins like one of redb's.
 fn existing(path: &Path, options: &OpenOptions) -> Result<OsFile> {
     regular(path)?;
     let file = options.open(path).or_io()?;
@@ -479,10 +481,10 @@ fn existing(path: &Path, options: &OpenOptions) -> Result<OsFile> {
     Ok(file)
 }
 
-/// Whether the file of an open store still begins with a header, and is as long as that says. redb keeps
-/// what it has read, and would not notice before it reads again.
+/// Whether the file of an open store still begins with a header, and is as long as the header says. redb keeps what it
+/// has read, and would not notice before it reads again.
 ///
-/// A file that was repaired in memory only may be shorter than its header says: a crash left it so.
+/// A file that was repaired in memory only may be shorter than its header says, because of the crash.
 pub(crate) fn check_length(path: &Path, is_repaired_in_memory: bool) -> Result<()> {
     let mut file = OsFile::open(path).or_io()?;
     let mut header = [0; HEADER_BYTES];
@@ -503,12 +505,12 @@ pub(crate) fn check_length(path: &Path, is_repaired_in_memory: bool) -> Result<(
         Some(least) if bytes >= least => Ok(()),
         _ if is_repaired_in_memory => Ok(()),
         Some(least) => cut_short(format!("it has {bytes} bytes of at least {least}")),
-        None => cut_short("its header tells of more than any file could hold".to_owned()),
+        None => cut_short("its header describes more than any file could hold".to_owned()),
     }
 }
 
-/// What the system tells of a file that must be a regular one. It is asked before the file is opened:
-/// opening a pipe waits for its other end.
+/// Returns the metadata of a file that must be a regular one. Call it before opening the file: opening a pipe waits for
+/// its other end.
 pub(crate) fn regular(path: &Path) -> Result<Metadata> {
     let metadata = path
         .metadata()
@@ -540,8 +542,8 @@ fn not_a_store(what: &str) -> Error {
     Error::new(ErrorKind::NotAStore, format!("not a store: {what}"))
 }
 
-/// Writes what makes an empty file a store. If it begins with revisions that were handed out, it knows nothing of
-/// the deletions among them.
+/// Writes what makes an empty file a store. If revisions below `revisions_below` were handed out before, the deletions
+/// among them are unknown.
 pub(crate) fn initialize(db: &Database, identity: &Identity, revisions_below: u64) -> Result<()> {
     let txn = db.begin_write().or_fault()?;
     txn.open_table(keys::RECORDS).or_fault()?;
@@ -566,7 +568,7 @@ pub(crate) fn initialize(db: &Database, identity: &Identity, revisions_below: u6
     txn.commit().or_fault()
 }
 
-/// Says that nothing is known of deletions with a revision below this one.
+/// Records that deletions with a revision below this one are unknown.
 pub(crate) fn forget_before(txn: &WriteTransaction, revisions_below: u64) -> Result<()> {
     let forgotten = revisions_below.saturating_sub(1);
     if forgotten > 0 {
@@ -578,8 +580,7 @@ pub(crate) fn forget_before(txn: &WriteTransaction, revisions_below: u64) -> Res
     Ok(())
 }
 
-/// Whether the file is a store, of a version up to `newest`, and the one that is expected; its
-/// version.
+/// Checks that the file is a store, of a version up to `newest`, and the one that is expected. Returns its version.
 fn check_identity(snapshot: &ReadTransaction, settings: &Settings, newest: u32) -> Result<u32> {
     contained(|| {
         let table = match snapshot.open_table(keys::META) {
@@ -615,7 +616,7 @@ pub(crate) fn identity(snapshot: &ReadTransaction) -> Result<Identity> {
     }
 }
 
-/// Which history the revisions of the file belong to.
+/// Returns the history that the revisions of the file belong to.
 fn history(snapshot: &ReadTransaction) -> Result<u64> {
     let table = snapshot.open_table(keys::META).or_fault()?;
     match table.get(meta::HISTORY).or_fault()? {
@@ -624,7 +625,7 @@ fn history(snapshot: &ReadTransaction) -> Result<u64> {
     }
 }
 
-/// Brings what is in the log into a file that may be written: at once if its gate is open, otherwise with the first
+/// Moves the commits in the log into a file that may be written: at once if its gate is open, otherwise with the first
 /// write.
 fn recover_log(
     opened: &Opened,
@@ -642,7 +643,7 @@ fn recover_log(
     Ok(recovered)
 }
 
-/// Applies what is in the log to a file that is never written.
+/// Applies the commits in the log to a file that is never written.
 fn recover_in_memory(
     file: &File,
     log: Option<Box<dyn LogPlace>>,

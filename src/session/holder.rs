@@ -1,16 +1,16 @@
-//! Who holds the lock of a file: the right process, or none.
+//! Which process holds the lock of a file: the right one, or none.
 //!
-//! `/proc/locks` names a process for each lock, but not surely the right one: the number of a file is
-//! unique on its device only, some file systems show another device there than elsewhere, and who took the
-//! lock may have ended and left it to a child. What tells for certain is `/proc/PID/fdinfo`, which shows
-//! the locks that an open file of a process holds.
+//! `/proc/locks` names a process for each lock, but not always the right one. The number of a file is unique on its
+//! device only, and some file systems show another device there than elsewhere. The process that took the lock may have
+//! ended and left it to a child. Only `/proc/PID/fdinfo` is certain: it shows the locks that an open file of a process
+//! holds.
 
 use std::path::Path;
 
 use crate::model::error::Error;
 use crate::redb_file::locks::Locks;
 
-/// Adds to an error who has the file locked, where the system tells.
+/// Adds the process that has the file locked to an error, if the system identifies it.
 pub(crate) fn named(error: Error, path: &Path) -> Error {
     if !error.is_locked() {
         return error;
@@ -21,20 +21,20 @@ pub(crate) fn named(error: Error, path: &Path) -> Error {
     }
 }
 
-/// The process that is in a write transaction of a file that several write, if the system tells.
+/// Returns the process that is in a write transaction of a file shared by writers, if the system identifies it.
 #[cfg(target_os = "linux")]
 pub(crate) fn writer(path: &Path) -> Option<u32> {
     let file = linux::Locked::new(path)?.at(Locks::WRITES);
     linux::processes().find(|pid| file.is_held_by(*pid))
 }
 
-/// The system does not tell.
+/// The system does not identify it.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn writer(_path: &Path) -> Option<u32> {
     None
 }
 
-/// The process that has the file locked, if the system tells. Of several that share the lock, the one
+/// Returns the process that has the file locked, if the system identifies it. If several share the lock, it is the one
 /// that took it, or the first.
 #[cfg(target_os = "linux")]
 fn of(path: &Path) -> Option<u32> {
@@ -44,7 +44,7 @@ fn of(path: &Path) -> Option<u32> {
     named.or_else(|| linux::processes().find(|pid| file.is_held_by(*pid)))
 }
 
-/// The system does not tell.
+/// The system does not identify it.
 #[cfg(not(target_os = "linux"))]
 fn of(_path: &Path) -> Option<u32> {
     None
@@ -56,11 +56,11 @@ mod linux {
     use std::os::unix::fs::MetadataExt;
     use std::path::Path;
 
-    /// A file that somebody has locked.
+    /// A file that is locked.
     pub(super) struct Locked {
         device: u64,
         pub(super) inode: u64,
-        /// Of which byte; none if of any.
+        /// The locked byte; `None` for any byte.
         byte: Option<u64>,
     }
 
@@ -74,7 +74,7 @@ mod linux {
             })
         }
 
-        /// The same, where this byte is locked.
+        /// Asks for a lock on this byte only.
         pub(super) fn at(self, byte: u64) -> Self {
             let byte = Some(byte);
             Self { byte, ..self }
@@ -100,8 +100,8 @@ mod linux {
         }
     }
 
-    /// The processes that took a lock on a file of this number, by a text such as
-    /// `1: FLOCK  ADVISORY  WRITE 812 fe:00:1234 0 EOF`. A lock of an open file has none (-1).
+    /// Returns the processes that took a lock on a file with this number, from a text such as
+    /// `1: FLOCK  ADVISORY  WRITE 812 fe:00:1234 0 EOF`. A lock of an open file names no process (-1).
     pub(super) fn took(locks: &str, inode: u64) -> Vec<u32> {
         locks
             .lines()

@@ -1,4 +1,4 @@
-//! From an older layout to this one: an ordered list of steps, all in one transaction.
+//! Migrates a file from an older layout to the current one: an ordered list of steps, all in one transaction.
 //!
 //! A step brings a file from one version to the next. They run in order inside one write
 //! transaction, with the new version number written last: a crash leaves the old file or the new
@@ -12,15 +12,15 @@ use crate::records::keys::{self, FORMAT_VERSION, meta};
 use crate::records::seal::{seal, unseal_number};
 use crate::redb_file::fault::OrFault;
 
-/// What brings a file from the version before `to` up to it.
+/// A step that brings a file from the version before `to` up to `to`.
 pub(crate) struct Step {
-    /// The version that the file has afterwards.
+    /// The version of the file after the step.
     pub(crate) to: u32,
-    /// Does it.
+    /// Makes the changes.
     pub(crate) run: fn(&WriteTransaction) -> Result<()>,
 }
 
-/// A version, and the way there from every older one.
+/// A version, and the steps to it from every older version.
 #[derive(Clone, Copy)]
 pub(crate) struct Target {
     pub(crate) version: u32,
@@ -31,13 +31,13 @@ pub(crate) struct Target {
 /// The version before the first step.
 const OLDEST_VERSION: u32 = 2;
 
-/// Every step that there ever was, up to what this library writes.
+/// Every step ever released, up to the version that this library writes.
 pub(crate) const CURRENT: Target = Target {
     version: FORMAT_VERSION,
     steps: &[],
 };
 
-/// The version of a file, from the value under [`meta::FORMAT`].
+/// Returns the version of a file, from the value under [`meta::FORMAT`].
 ///
 /// # Errors
 ///
@@ -59,7 +59,7 @@ pub(crate) fn version(value: &[u8], newest: u32) -> Result<u32> {
     }
 }
 
-/// Runs the steps that lie between the file's version and the target. Nothing is committed here.
+/// Runs the steps between the file's version and the target, without committing.
 pub(crate) fn run(txn: &WriteTransaction, target: Target) -> Result<()> {
     let stored = {
         let table = txn.open_table(keys::META).or_fault()?;
@@ -82,7 +82,7 @@ pub(crate) fn run(txn: &WriteTransaction, target: Target) -> Result<()> {
     Ok(())
 }
 
-/// The steps as they must be: one for each version after the first, in order, with no gap.
+/// Checks the steps: one for each version after the first, in order, with no gap.
 const _: () = {
     assert!(
         CURRENT.steps.len() + OLDEST_VERSION as usize == FORMAT_VERSION as usize,

@@ -1,7 +1,7 @@
 //! An open store: creating and opening its file, its snapshots and the records kept in memory,
 //! the one writer, transactions, group commit.
 //!
-//! It uses all rooms above it. It never decides what a change means: that is `update`.
+//! This room uses all rooms above it. It never decides what a change means: `update` does.
 
 pub(crate) mod commit;
 pub(crate) mod entity;

@@ -9,7 +9,7 @@ use crate::records::meta::NamespaceRow;
 use crate::redb_file::fault::OrFault;
 use crate::session::log::changes::Written;
 
-/// What is stored of a namespace; none if it does not exist.
+/// Returns what is stored of a namespace; `None` if it does not exist.
 pub(crate) fn row(table: &impl query::Table, name: &NamespaceName) -> Result<Option<NamespaceRow>> {
     let key = keys::namespace(name);
     match table.get(key).or_fault()? {
@@ -18,7 +18,7 @@ pub(crate) fn row(table: &impl query::Table, name: &NamespaceName) -> Result<Opt
     }
 }
 
-/// The labels of a namespace; none if it does not exist.
+/// Returns the labels of a namespace; `None` if it does not exist.
 pub(crate) fn get(table: &impl query::Table, name: &NamespaceName) -> Result<Option<Labels>> {
     Ok(row(table, name)?.map(|row| row.labels))
 }
@@ -41,7 +41,7 @@ pub(crate) fn list(table: &impl query::Table) -> Result<Vec<NamespaceName>> {
         .collect()
 }
 
-/// The rows of all namespaces, damaged or not: what stands for a name, and what is stored or is wrong with it.
+/// Returns the rows of all namespaces, damaged or not: the bytes of the name, and the row or what is wrong with it.
 pub(crate) fn all(table: &impl query::Table) -> Result<Vec<(Vec<u8>, Result<NamespaceRow>)>> {
     let rows = table.range::<&[u8]>(..).or_fault()?;
     rows.map(|row| {
@@ -52,7 +52,7 @@ pub(crate) fn all(table: &impl query::Table) -> Result<Vec<(Vec<u8>, Result<Name
     .collect()
 }
 
-/// Stores a namespace, whether it is there or not.
+/// Stores a namespace, whether it exists or not.
 pub(crate) fn put(table: &mut Written<'_>, name: &NamespaceName, new: &NamespaceRow) -> Result<()> {
     table.put(keys::namespace(name), &new.seal(name)?)
 }

@@ -1,9 +1,9 @@
-//! A file that gets its name when it is whole.
+//! A file that gets its name when it is complete.
 //!
-//! Until then it has none, where the system can do that: whatever becomes of the process, nothing
-//! is left. Elsewhere (most network file systems, other systems than Linux) it has another name
-//! beside its place, which a process that is killed leaves behind. It is never removed for it: a
-//! file of that name may be what another process writes just now.
+//! Until then it has no name, if the system supports that: then nothing is left behind, whatever happens to the
+//! process. Elsewhere (most network file systems, other systems than Linux) it has a temporary name in the same
+//! directory, which a killed process leaves behind. Such a file is never removed because of its name: another process
+//! may be writing it.
 
 use std::fs::File;
 use std::io;
@@ -18,16 +18,16 @@ use crate::session::process::{Own, Process};
 /// A new file, readable and writable by its owner only. Dropping it removes it.
 pub(crate) struct NewFile {
     file: File,
-    /// The name it has until it gets its own, if it needs any.
+    /// The temporary name, if the file needs one.
     name: Option<Own<TempPath>>,
     path: PathBuf,
-    /// Opened before anything is done, so that this cannot fail when all is done.
+    /// Opened first, so that opening it cannot fail when everything else is done.
     directory: File,
     process: Process,
 }
 
 impl NewFile {
-    /// A file for `path`, where there must be nothing.
+    /// Creates a file for `path`, which must not exist.
     pub(crate) fn begin(path: &Path) -> Result<Self> {
         Self::begin_in(path, unnamed)
     }
@@ -68,14 +68,14 @@ impl NewFile {
         })
     }
 
-    /// The file, to write it.
+    /// Returns the file, to write it.
     pub(crate) fn file(&self) -> Result<File> {
         self.file.try_clone().or_io()
     }
 
     /// Gives the file its name, without replacing anything, and makes both durable.
     ///
-    /// If only what comes after the naming fails, the whole file is there, and the error says so.
+    /// If only a step after the naming fails, the complete file is in place, and the error says so.
     pub(crate) fn finish(self) -> Result<()> {
         self.process.check()?;
         self.file.sync_all().or_io()?;
@@ -98,8 +98,8 @@ impl NewFile {
     }
 }
 
-/// A file in the directory under a name of its own. An error is as the system gave it: the name is of no
-/// use to anybody.
+/// Creates a file in the directory under a temporary name. The error is the system's own, without this name, which
+/// means nothing to a user.
 fn named(directory: &Path) -> io::Result<(File, TempPath)> {
     let create = |path: &Path| {
         let mut options = File::options();
@@ -115,8 +115,7 @@ fn named(directory: &Path) -> io::Result<(File, TempPath)> {
         .map(tempfile::NamedTempFile::into_parts)
 }
 
-/// What to say of a symbolic link that leads to nothing, if the path is one: it is neither a file nor
-/// free.
+/// Returns a message if the path is a symbolic link that leads to nothing: it is neither a file nor free.
 pub(crate) fn dangling_link(path: &Path) -> Option<String> {
     let target = path.read_link().ok()?;
     let error = path.metadata().err()?;
@@ -128,7 +127,7 @@ pub(crate) fn dangling_link(path: &Path) -> Option<String> {
     })
 }
 
-/// The directory that a path is in.
+/// Returns the directory of a path.
 pub(crate) fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(directory) if !directory.as_os_str().is_empty() => directory,
@@ -136,7 +135,7 @@ pub(crate) fn parent(path: &Path) -> &Path {
     }
 }
 
-/// A file in the directory without a name, if it can be given one later.
+/// Creates an unnamed file in the directory, if it can be named later.
 #[cfg(target_os = "linux")]
 fn unnamed(directory: &Path) -> Option<File> {
     use rustix::fs::{Mode, OFlags};
@@ -148,7 +147,7 @@ fn unnamed(directory: &Path) -> Option<File> {
     ((own.dev(), own.ino()) == (found.dev(), found.ino())).then_some(file)
 }
 
-/// Where the system shows an open file; only there can it be named without special rights.
+/// Returns the path at which the system shows an open file; only there can it be named without special rights.
 #[cfg(target_os = "linux")]
 fn handle(file: &File) -> PathBuf {
     use std::os::fd::AsRawFd;
@@ -181,7 +180,7 @@ mod tests {
 
     use super::*;
 
-    /// The ways to make a file: as the system can, and as every system can.
+    /// The ways to make a file: the best that the system supports, and the one that every system supports.
     const WAYS: [fn(&Path) -> Option<File>; 2] = [unnamed, |_| None];
 
     fn names(directory: &Path) -> Vec<String> {
@@ -241,7 +240,7 @@ mod tests {
             let path = directory.path().join("a");
             let mut new = NewFile::begin_in(&path, way).unwrap();
             new.file().unwrap().write_all(b"whole").unwrap();
-            // A device that no sync succeeds on.
+            // A device on which every sync fails.
             new.directory = File::open("/dev/null").unwrap();
             let error = new.finish().unwrap_err();
             let text = "the file is whole, but a power cut may take its name away";
@@ -251,7 +250,7 @@ mod tests {
         }
     }
 
-    /// A file system that makes no files, whoever asks for it.
+    /// A file system on which nobody can create files.
     #[cfg(target_os = "linux")]
     #[test]
     fn what_the_system_says_is_kept_whichever_way_the_file_is_made() {

@@ -1,5 +1,5 @@
-//! The file of an open store, as far as it may be used: written, followed while another process writes it, or
-//! only inspected.
+//! The file of an open store, by how it may be used: written, followed while another process writes it, or only
+//! inspected.
 
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
@@ -15,13 +15,13 @@ use crate::redb_file::locks::Locks;
 use crate::redb_file::trees::Extent;
 use crate::session::log::Log;
 
-/// How often a snapshot is taken anew where another process commits at that moment.
+/// How often to retry a snapshot if another process commits at that moment.
 const FOLLOW_ATTEMPTS: usize = 64;
 
-/// The file, as far as it may be used.
+/// The file, by how it may be used.
 pub(crate) enum File {
     ReadWrite(Opened),
-    /// As another process may write it.
+    /// Read while another process may write it.
     ReadOnly(Followed),
     /// Repaired in memory, never written.
     Inspected(Opened),
@@ -54,7 +54,7 @@ impl File {
         }
     }
 
-    /// The file to which other processes may commit; none if only this one does.
+    /// Returns the file if other processes may commit to it; `None` if only this process does.
     pub(crate) fn beside_others(&self) -> Option<&Gate> {
         match self {
             Self::ReadWrite(opened) | Self::Inspected(opened) => {
@@ -68,7 +68,7 @@ impl File {
         !matches!(self, Self::ReadWrite(_))
     }
 
-    /// Whether it is read as it would be after a repair, which is not made, or not yet.
+    /// Whether it is read as if repaired, while the repair is not in the file, or not yet.
     pub(crate) fn is_repaired_in_memory(&self) -> bool {
         match self {
             Self::Inspected(_) => true,
@@ -77,23 +77,23 @@ impl File {
         }
     }
 
-    /// The damage that was found first in a file that no other process writes.
+    /// Returns the first damage that was found in a file that no other process writes.
     pub(crate) fn damage(&self) -> Option<&Error> {
         self.alone()?.damage()
     }
 
-    /// Whether the row under this key is in a damaged page, or below one: it may be an older one.
+    /// Whether the row under this key is in or below a damaged page, and so may be an older version.
     pub(crate) fn is_doubtful(&self, key: &[u8]) -> bool {
         self.alone().is_some_and(|gate| gate.is_doubtful(key))
     }
 
-    /// Trusts every page: what opening would be without verification.
+    /// Trusts every page, as if opening did not verify any.
     #[cfg(test)]
     pub(crate) fn trust_all_pages(&self) {
         self.alone().into_iter().for_each(Gate::all_are_verified);
     }
 
-    /// The gate before a file that no other process writes.
+    /// Returns the gate before a file that no other process writes.
     fn alone(&self) -> Option<&Gate> {
         match self {
             Self::ReadWrite(opened) | Self::Inspected(opened) => opened.alone(),
@@ -101,7 +101,7 @@ impl File {
         }
     }
 
-    /// The log of a store that may be written.
+    /// Returns the log of a store that may be written.
     pub(crate) fn log(&self) -> Option<&Log> {
         match self {
             Self::ReadWrite(opened) => opened.log(),
@@ -109,7 +109,7 @@ impl File {
         }
     }
 
-    /// The database of redb, if it may be written.
+    /// Returns the database of redb, if it may be written.
     pub(crate) fn into_database(self) -> Result<Option<Database>> {
         match self {
             Self::ReadWrite(opened) => opened.into_database(),
@@ -137,27 +137,27 @@ impl File {
 /// A database of redb, and the gate before its file.
 pub(crate) struct Opened {
     pub(crate) db: Closing<Database>,
-    /// What stands before the file; none before a new one.
+    /// The gate before the file; `None` before a new one.
     gate: Option<Gate>,
-    /// Where other processes write it: whether the pages were what was written, once somebody has verified them.
-    /// Readers look here, and must not wait for who finds out.
+    /// For a file that other processes write: the result of verifying the pages, once known. Readers look here, and
+    /// must not wait for a verification.
     pages: OnceLock<Result<()>>,
-    /// Held by who finds out.
+    /// Held while the pages are verified.
     verifying: Mutex<()>,
     log: OnceLock<Log>,
-    /// What the processes lock that write it together with this one; none if this one has it to itself.
+    /// For a file that other processes write: their common locks. `None` if this process has the file to itself.
     among: Option<Among>,
 }
 
-/// What is needed where other processes write the same file.
+/// What is needed if other processes write the same file.
 pub(crate) struct Among {
     pub(crate) locks: Locks,
-    /// How long to wait for its turn.
+    /// How long to wait for the turn to write.
     pub(crate) wait: Duration,
 }
 
 impl Opened {
-    /// A database whose pages nobody needs to verify.
+    /// Holds a database whose pages need no verification.
     pub(crate) fn new(db: Closing<Database>) -> Self {
         Self {
             db,
@@ -169,7 +169,7 @@ impl Opened {
         }
     }
 
-    /// A database behind a gate.
+    /// Holds a database behind a gate.
     pub(crate) fn behind(db: Closing<Database>, gate: Gate) -> Self {
         Self {
             db,
@@ -181,7 +181,7 @@ impl Opened {
         }
     }
 
-    /// A database that other processes write as well, through a gate that lets everything pass.
+    /// Holds a database that other processes also write, with a gate that lets everything pass.
     pub(crate) fn among(
         db: Closing<Database>,
         gate: Gate,
@@ -201,12 +201,12 @@ impl Opened {
         }
     }
 
-    /// What is needed where other processes write the file as well; none if none does.
+    /// Returns what is needed if other processes also write the file; `None` if none does.
     pub(crate) fn others(&self) -> Option<&Among> {
         self.among.as_ref()
     }
 
-    /// The gate before a file that no other process writes; none before a new one.
+    /// Returns the gate before a file that no other process writes; `None` before a new one.
     fn alone(&self) -> Option<&Gate> {
         match self.among {
             Some(_) => None,
@@ -222,7 +222,7 @@ impl Opened {
         }
     }
 
-    /// Verifies all pages, as far as nobody has. What is damaged stays so.
+    /// Verifies all pages that are not verified yet. Damage that was found stays recorded.
     pub(crate) fn verify_pages(&self) -> Result<()> {
         match (&self.among, &self.gate) {
             (Some(_), Some(gate)) => self.verify_beside_others(gate),
@@ -242,13 +242,13 @@ impl Opened {
         let take = || contained(|| self.db.begin_read().or_fault());
         let verified = verified(gate, take).map(drop);
         match &verified {
-            // A file that cannot be read may be readable the next time.
+            // A read error may be gone the next time.
             Err(error) if !error.is_corrupt() => verified,
             _ => self.pages.get_or_init(|| verified).clone(),
         }
     }
 
-    /// Begins a change of the trees of redb, which lasts until the result is dropped.
+    /// Begins a change of redb's trees, which lasts until the result is dropped.
     ///
     /// # Errors
     ///
@@ -264,22 +264,22 @@ impl Opened {
             .map_or(Ok(()), |gate| gate.open().or_io())
     }
 
-    /// Whether what redb has written so far is kept from the file.
+    /// Whether redb's writes so far are kept from the file.
     pub(crate) fn is_held_back(&self) -> bool {
         self.gate.as_ref().is_some_and(|gate| !gate.is_open())
     }
 
-    /// The log of the store, once it is known.
+    /// Returns the log of the store, once it is known.
     pub(crate) fn log(&self) -> Option<&Log> {
         self.log.get()
     }
 
-    /// Says which log the store has.
+    /// Sets the log of the store.
     pub(crate) fn set_log(&self, log: Log) {
         let _ = self.log.set(log);
     }
 
-    /// The database, with all in it that was in the log.
+    /// Returns the database, including everything that was in the log.
     fn into_database(mut self) -> Result<Option<Database>> {
         self.retire_log()?;
         Ok(self.db.take())
@@ -312,19 +312,19 @@ impl Followed {
         Self { db, file }
     }
 
-    /// Takes a snapshot and verifies its pages; the second is false where that cannot be done.
+    /// Takes a snapshot and verifies its pages. The second value is false if they cannot be verified.
     pub(crate) fn verified<T>(&self, take: impl Fn() -> Result<T>) -> Result<(T, bool)> {
         verified(&self.file, take)
     }
 }
 
-/// Takes a snapshot and verifies its pages, which nobody writes over while it lives; the second is false where other
-/// processes commit so often that nobody can tell which commit it shows.
+/// Takes a snapshot and verifies its pages, which no process overwrites while it lives. The second value is false if
+/// other processes commit so often that it is unknown which commit the snapshot shows.
 fn verified<T>(file: &Gate, take: impl Fn() -> Result<T>) -> Result<(T, bool)> {
     for _ in 0..FOLLOW_ATTEMPTS {
         let before = file.published()?;
         let snapshot = take()?;
-        // Two commits of the same trees hold the same.
+        // Two commits with the same trees have the same content.
         let after = file.published()?;
         if let Some(commit) = before.filter(|_| before == after) {
             file.verify(&commit, Extent::AllPages)?;

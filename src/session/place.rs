@@ -1,8 +1,7 @@
-//! Where the file of an open store is, and whether it is still there.
+//! The path of an open store's file, and whether the file is still there.
 //!
-//! A file that is removed, renamed or replaced while it is open goes on taking writes, and syncs them, and
-//! nobody will ever find them. So a write looks at the path before it begins, and once more before it is
-//! acknowledged.
+//! A file that is removed, renamed or replaced while it is open still accepts writes and syncs, but the data can never
+//! be found again. So a write checks the path before it begins, and again before it is acknowledged.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -11,10 +10,10 @@ use std::path::{Path, PathBuf};
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::redb_file::fault::OrIo;
 
-/// See the head of this file.
+/// See the module documentation.
 #[derive(Debug)]
 pub(crate) struct Place {
-    /// As it was given, symbolic links and all, from the root: where the process works may change.
+    /// As given, including symbolic links, but absolute: the working directory of the process may change.
     path: PathBuf,
     file: File,
     identity: Identity,
@@ -23,15 +22,15 @@ pub(crate) struct Place {
     is_log: bool,
 }
 
-/// Which file it is. The system gives it to no other one while this one is open.
+/// Identifies a file. The system gives the same numbers to no other file while this one is open.
 type Identity = (u64, u64);
 
 impl Place {
-    /// The place of an open file.
+    /// Returns the place of an open file.
     ///
     /// # Errors
     ///
-    /// `Gone` if another file, or none, is there by now.
+    /// `Gone` if the path now leads to another file, or to none.
     pub(crate) fn of(path: &Path, file: File) -> Result<Self> {
         let metadata = file.metadata().or_io()?;
         let place = Self {
@@ -45,7 +44,7 @@ impl Place {
         Ok(place)
     }
 
-    /// The same, where the file is the log of a store.
+    /// Marks the file as the log of a store.
     pub(crate) fn of_log(mut self) -> Self {
         self.is_log = true;
         self
@@ -55,14 +54,14 @@ impl Place {
     ///
     /// # Errors
     ///
-    /// `Gone` if it is not; `Io` if nobody can tell.
+    /// `Gone` if it is not; `Io` if that cannot be found out.
     pub(crate) fn check(&self) -> Result<()> {
         match self.path.metadata() {
             Ok(metadata) if identity(&metadata) != self.identity => {
                 Err(self.gone("another file is there now"))
             }
             Ok(metadata) => self.check_named(&metadata),
-            // Who opened it may have given up the right to look. That it was renamed goes unseen then.
+            // The process may have given up the right to look. Then a rename goes unnoticed.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 self.check_named(&self.file.metadata().or_io()?)
             }
@@ -85,12 +84,12 @@ impl Place {
         let path = self.path.display();
         let message = match self.is_log {
             false => format!(
-                "the store's file is not at {path} any more: {what}. Reading goes on: back the store up to \
-                 another place, or put its file back, before this process ends"
+                "the store's file is no longer at {path}: {what}. Reading still works: back the store up to \
+                 another path, or put its file back, before this process ends"
             ),
             true => format!(
-                "the store's log is not at {path} any more: {what}. Reading goes on: close the store, which \
-                 brings all of the log into its file, and open it again"
+                "the store's log is no longer at {path}: {what}. Reading still works: close the store, which \
+                 moves all of the log into its file, and open it again"
             ),
         };
         Error::new(ErrorKind::Gone, message)
@@ -114,7 +113,7 @@ fn names_count(metadata: &Metadata) -> u64 {
     std::os::unix::fs::MetadataExt::nlink(metadata)
 }
 
-/// Elsewhere an open file keeps its name, or at least there is no telling.
+/// On other systems an open file keeps its name, or there is no way to know.
 #[cfg(not(unix))]
 fn identity(_metadata: &Metadata) -> Identity {
     (0, 0)
@@ -132,7 +131,7 @@ mod tests {
 
     use super::*;
 
-    /// What is told of a file that is gone; nothing of one that is not.
+    /// Returns the message for a file that is gone; empty if it is not.
     fn told(place: &Place) -> String {
         let error = place.check().err();
         let gone = error.filter(|error| error.kind() == ErrorKind::Gone);

@@ -1,15 +1,15 @@
-//! The process that opened a store, and what a fork's copy of it may do: nothing.
+//! The process that opened a store. A fork's copy of the store may do nothing.
 //!
-//! A fork copies the memory of a store and shares its open file, with the lock on it. A copy that
-//! closed itself would write over what the parent writes and give the parent's lock away; and a lock
-//! in memory that another thread of the parent held stays locked in the copy for good. So each way
-//! into a store asks here first, and a copy is forgotten and not dropped.
+//! A fork copies the memory of a store and shares its open file, with the lock on it. If the copy closed itself, it
+//! would overwrite what the parent writes and release the parent's lock. A lock in memory that another thread of the
+//! parent held stays locked in the copy for good. So every entry point of a store checks the process first, and a copy
+//! is forgotten, not dropped.
 //!
-//! A process is more than its number: a child in a new PID namespace has number 1, as its parent may
-//! have; and numbers are given again. What the kernel never hands on over a fork is a lock of a process
-//! on a file (`F_SETLK`). The process that opens a store takes one, on a file in memory that is nobody
-//! else's. Whoever has the number and sees no lock of another there, while the process that took it has
-//! not ended, is that process.
+//! A number does not identify a process: a child in a new PID namespace has number 1, as its parent may have; and
+//! numbers are reused. But the kernel never hands a process's lock on a file (`F_SETLK`) to a child. The process that
+//! opens a store takes such a lock, on a file in memory of its own. So a process is the one that took the lock if three
+//! things hold: it has the same number, it sees no lock of another process on that file, and the process that took the
+//! lock has not ended.
 
 use std::fmt;
 use std::io;
@@ -23,25 +23,25 @@ use redb::{BackendError, StorageBackend};
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::redb_file::fault::{OrIo, drop_contained};
 
-/// The first process of a PID namespace: the number that a child is most likely to share.
+/// The first process of a PID namespace: the number that a child most likely shares with its parent.
 const FIRST_NUMBER: u32 = 1;
 
-/// What all stores share that this process has open. It is only tried, never waited for: a fork may
-/// have copied it while another thread had it.
+/// Shared by all stores that this process has open. It is only tried, never waited for: a fork may have copied it while
+/// another thread held it.
 static LATEST: Mutex<Weak<Mark>> = Mutex::new(Weak::new());
 
-/// See the head of this file.
+/// See the module documentation.
 #[derive(Clone)]
 pub(crate) struct Process(Arc<Mark>);
 
 struct Mark {
     number: u32,
-    /// None where the system has no such thing.
+    /// `None` if the system does not support it.
     witness: Option<witness::Witness>,
 }
 
 impl Process {
-    /// The process that runs this.
+    /// Returns the current process.
     pub(crate) fn current() -> Result<Self> {
         let mut latest = LATEST.try_lock().ok();
         if let Some(mark) = latest.as_ref().and_then(|latest| latest.upgrade()) {
@@ -60,7 +60,7 @@ impl Process {
         Ok(Self(mark))
     }
 
-    /// Whether it runs this.
+    /// Whether this is the current process.
     pub(crate) fn is_current(&self) -> bool {
         let mark = &self.0;
         mark.number == process::id()
@@ -70,7 +70,7 @@ impl Process {
                 .is_none_or(|witness| witness.is_of_this_process())
     }
 
-    /// An error in any other process.
+    /// Fails in any other process.
     pub(crate) fn check(&self) -> Result<()> {
         match self.is_current() {
             true => Ok(()),
@@ -78,8 +78,8 @@ impl Process {
         }
     }
 
-    /// An error in any other process but one whose number happens to be the same, and is not 1: for
-    /// reads, which would feel the system calls that an exact answer takes.
+    /// Fails in any other process, except one that happens to have the same number, if that is not 1. For reads: an
+    /// exact answer takes system calls, which would slow them down.
     pub(crate) fn check_number(&self) -> Result<()> {
         if self.0.number == FIRST_NUMBER {
             return self.check();
@@ -105,7 +105,7 @@ fn forked() -> Error {
     )
 }
 
-/// A value that only the process drops which made it: a fork's copy of it is forgotten.
+/// A value that is dropped only in the process that made it: a fork's copy is forgotten.
 pub(crate) struct Own<T> {
     value: Option<T>,
     process: Process,
@@ -119,7 +119,7 @@ impl<T> Own<T> {
         }
     }
 
-    /// The value; an error in another process.
+    /// Returns the value. Fails in another process.
     pub(crate) fn into_inner(mut self) -> Result<T> {
         self.process.check()?;
         self.value.take().ok_or_else(forked)
@@ -157,8 +157,8 @@ impl<T: fmt::Debug> fmt::Debug for Own<T> {
     }
 }
 
-/// A file that only the process uses which opened it: what stands behind all other checks, also for
-/// a store that is only being made.
+/// A file that only the process that opened it uses. It backs up all other checks, also for a store that is still being
+/// created.
 #[derive(Debug)]
 pub(crate) struct OwnFile<B> {
     file: B,
@@ -202,7 +202,7 @@ impl<B: StorageBackend> StorageBackend for OwnFile<B> {
         self.file()?.sync_data()
     }
 
-    /// Many writes make a commit, which is checked when it begins and when it is synced.
+    /// A commit makes many writes. It is checked when it begins and when it is synced.
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.process.check_number().map_err(io::Error::other)?;
         self.file.write(offset, data)
@@ -252,19 +252,19 @@ mod witness {
     use rustix::io::Errno;
     use rustix::process::{Flock, FlockType, PidfdFlags, fcntl_getlk, getpid, pidfd_open};
 
-    /// What tells a process from another one with the same number.
+    /// Distinguishes a process from another one with the same number.
     pub(super) struct Witness {
         /// A file in memory that the process has locked.
         locked: OwnedFd,
-        /// Which one that is: a child may close what it inherits, and the descriptor leads elsewhere.
+        /// Identifies that file: a child may close what it inherits, and the descriptor then leads elsewhere.
         file: (u64, u64),
-        /// Tells when the process has ended, which gives up its lock.
+        /// Shows when the process has ended, which releases its lock.
         ended: Option<OwnedFd>,
         namespace: Option<(u64, u64)>,
     }
 
     impl Witness {
-        /// None where the system, or what it lets this process do, has no such thing.
+        /// Returns `None` if the system does not support it, or does not allow this process to use it.
         pub(super) fn new() -> io::Result<Option<Self>> {
             let locked = known(memfd_create("bayplan-process", MemfdFlags::CLOEXEC))?;
             let ended = known(pidfd_open(getpid(), PidfdFlags::empty()))?;
@@ -281,14 +281,14 @@ mod witness {
             Ok(Some(witness))
         }
 
-        /// Whether the process that made it runs this, given that the numbers are the same.
+        /// Whether the current process made it, given that the numbers are the same.
         pub(super) fn is_of_this_process(&self) -> bool {
             if self.has_ended() || identity(&self.locked).ok() != Some(self.file) {
                 return false;
             }
             match fcntl_getlk(&self.locked, &Flock::from(FlockType::WriteLock)) {
                 Ok(None) => true,
-                // A thread that has its own table of open files is seen as another process here.
+                // A thread with its own table of open files looks like another process here.
                 _ => self.namespace.is_some() && self.namespace == namespace(),
             }
         }
@@ -304,7 +304,7 @@ mod witness {
             loop {
                 let mut polled = [PollFd::new(ended, PollFlags::IN)];
                 match poll(&mut polled, Some(&at_once)) {
-                    // A signal came, even though this waits for nothing.
+                    // A signal came, even though this call does not wait.
                     Err(Errno::INTR) => {}
                     polled => return polled.is_ok_and(|ready| ready > 0),
                 }
@@ -317,13 +317,13 @@ mod witness {
         Ok((stat.st_dev, stat.st_ino))
     }
 
-    /// The PID namespace of this process.
+    /// Returns the PID namespace of this process.
     fn namespace() -> Option<(u64, u64)> {
         let namespace = std::fs::metadata("/proc/self/ns/pid").ok()?;
         Some((namespace.dev(), namespace.ino()))
     }
 
-    /// None if there is no such call, or a filter of calls forbids it.
+    /// Returns `None` if there is no such call, or a filter of calls forbids it.
     fn known<T>(called: Result<T, Errno>) -> io::Result<Option<T>> {
         match called {
             Ok(value) => Ok(Some(value)),
@@ -337,7 +337,7 @@ mod witness {
 mod witness {
     use std::io;
 
-    /// Elsewhere a process is its number.
+    /// On other systems a process is identified by its number only.
     pub(super) struct Witness;
 
     impl Witness {

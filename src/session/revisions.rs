@@ -1,4 +1,4 @@
-//! The revisions that an open store hands out, each of them once, whatever happens to the transaction.
+//! The revisions that an open store hands out, each of them once, even if the transaction fails.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,9 +7,9 @@ use crate::model::revision::Revision;
 
 /// How many revisions are reserved in the file at a time.
 ///
-/// The highest revision handed out is not written with every commit, which would cost a page more
-/// each time: the file holds an upper bound, moved ahead by this many once it is reached. So
-/// reopening skips up to this many revisions, and never repeats one.
+/// The highest revision handed out is not written with every commit, which would cost one more page each time. The file
+/// holds an upper bound, which moves ahead by this many once it is reached. So reopening skips up to this many
+/// revisions, and never repeats one.
 pub(crate) const REVISION_BLOCK: u64 = 1024;
 
 /// The revisions of an open store.
@@ -23,7 +23,7 @@ pub(crate) struct Revisions {
 }
 
 impl Revisions {
-    /// Those of a file in which all below this one are reserved.
+    /// Continues a file in which all revisions below this one are reserved.
     pub(crate) fn new(reserved: u64) -> Self {
         Self {
             next: AtomicU64::new(reserved.max(1)),
@@ -32,19 +32,19 @@ impl Revisions {
         }
     }
 
-    /// The same, where other processes hand out revisions as well: the file holds the next one.
+    /// Hands out revisions among other processes: the file holds the next one.
     pub(crate) fn among_processes(self) -> Self {
         Self { block: 1, ..self }
     }
 
-    /// Goes on where the file says that all revisions below this one were handed out.
+    /// Continues at this revision: the file says that all below it were handed out.
     pub(crate) fn resume(&self, reserved: u64) {
         self.next.fetch_max(reserved, Ordering::AcqRel);
         self.reserved.store(reserved, Ordering::Release);
     }
 
-    /// The next revision, never to be given again; and the bound that must be in the file with it,
-    /// if that moves.
+    /// Returns the next revision, which is never handed out again, and the new bound that the file must hold, if the
+    /// bound moves.
     pub(crate) fn next(&self, reserved_in_txn: u64) -> Result<(Revision, Option<u64>)> {
         // There is one writer at a time.
         let revision = self.next.load(Ordering::Acquire);
@@ -61,7 +61,7 @@ impl Revisions {
         ))
     }
 
-    /// A transaction that moved the bound is committed.
+    /// Called when a transaction that moved the bound is committed.
     pub(crate) fn reserve_below(&self, bound: u64) {
         self.reserved.fetch_max(bound, Ordering::AcqRel);
     }

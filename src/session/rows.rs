@@ -1,6 +1,6 @@
 //! Writing records: what changes in the table when one is created, updated or deleted.
 //!
-//! The caller has checked everything by then; what fails here is the storage.
+//! The caller has checked everything before; only the storage can fail here.
 
 use bytes::Bytes;
 use redb::ReadableTable;
@@ -14,7 +14,7 @@ use crate::redb_file::fault::OrFault;
 use crate::session::entity::Entity;
 use crate::session::log::changes::Written;
 
-/// What stands where a record would be stored.
+/// What is stored where a record would be stored.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Occupant {
     Nothing,
@@ -23,7 +23,7 @@ pub(crate) enum Occupant {
     Parts,
 }
 
-/// What is stored under the keys of a record, without reading it.
+/// Returns what is stored under the keys of a record, without reading it.
 pub(crate) fn occupant(table: &Written<'_>, key: &RecordKey) -> Result<Occupant> {
     let keys = key.all();
     let mut range = table
@@ -36,9 +36,9 @@ pub(crate) fn occupant(table: &Written<'_>, key: &RecordKey) -> Result<Occupant>
     })
 }
 
-/// Stores a record where there is none, and returns its own row.
+/// Stores a record where none is stored, and returns its own row.
 ///
-/// The keys go in from last to first: redb packs its pages best that way.
+/// Writes the keys from last to first, which packs redb's pages best.
 pub(crate) fn insert<E: Entity>(
     table: &mut Written<'_>,
     key: &RecordKey,
@@ -80,13 +80,13 @@ pub(crate) fn replace<E: Entity>(
     Ok(own)
 }
 
-/// Removes a record with everything that is stored of it, whether it can be read or not.
+/// Removes a record with all its rows, readable or not.
 pub(crate) fn delete(table: &mut Written<'_>, key: &RecordKey) -> Result<()> {
     let keys = key.all();
     table.remove_all(&keys.start, &keys.end)
 }
 
-/// Keeps a record in memory as it was just written, with this row of its own. `old` is what it was before.
+/// Keeps a record in memory as it was just written, with its own row `own`. `old` is the record before.
 pub(crate) fn keep<E: Entity>(
     memory: &mut Memory,
     key: &RecordKey,
@@ -120,7 +120,7 @@ fn is_same<E: Entity>(part: Part, old: &E, new: &E) -> Result<bool> {
     })
 }
 
-/// The row of a part, if the record has it.
+/// Returns the row of a part, if the record has it.
 fn sealed<E: Entity>(key: &RecordKey, part: Part, entity: &E) -> Result<Option<Vec<u8>>> {
     match part {
         Part::Labels => seal_labels(key, entity.labels()),

@@ -1,4 +1,4 @@
-//! The options by which a store is opened or created.
+//! The options for opening or creating a store.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,49 +10,49 @@ use crate::model::policy::{Rules, Share};
 use crate::session::log::recover::OnLoss;
 use crate::session::sharing::WAIT_DEFAULT;
 
-/// Hears how far something is, from 0 to 1.
+/// Receives the progress of an operation, from 0 to 1.
 pub(crate) type OnRepair = Arc<dyn Fn(f64) + Send + Sync>;
 
-/// Tells the time.
+/// Returns the time.
 pub(crate) type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 
 /// How a store is to be opened.
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) cache_bytes: usize,
-    /// The rules to apply; if none are named, those that the file was created with.
+    /// The rules to apply; `None` for those that the file was created with.
     pub(crate) rules: Option<Rules>,
     /// What a new store does with labels that have an empty value.
     pub(crate) keep_empty_labels: bool,
     pub(crate) check_integrity: bool,
-    /// How much memory the records that are kept may take; none are with 0.
+    /// How many bytes of memory the kept records may take; with 0 none are kept.
     pub(crate) memory_bytes: usize,
-    /// Who may have the store open at the same time; what its file says if nothing is said here.
+    /// Who may have the store open at the same time; `None` for what its file says.
     pub(crate) share: Option<Share>,
-    /// How long to wait for other processes; what suits the way it is shared if nothing is said here.
+    /// How long to wait for other processes; `None` for the default of the way it is shared.
     pub(crate) lock_timeout: Option<Duration>,
     /// How many deletions are remembered at most.
     pub(crate) tombstones_max_count: u64,
-    /// How often a store that another process writes is looked at by who waits for changes.
+    /// How often a follower looks at a store that another process writes.
     pub(crate) poll_interval: Duration,
     /// Whether commits go through a log.
     pub(crate) commit_log: bool,
-    /// How long a new log is.
+    /// The length of a new log, in bytes.
     pub(crate) log_bytes: u64,
-    /// What is done with a log of which not everything can be read.
+    /// What to do with a log that cannot be read completely.
     pub(crate) on_log_loss: OnLoss,
     pub(crate) expected_uuid: Option<[u8; 16]>,
     pub(crate) clock: Clock,
-    /// Hears how far a check or a repair is while a file is opened, from 0 to 1.
+    /// Receives the progress of a check or a repair while a file is opened, from 0 to 1.
     pub(crate) on_repair: Option<OnRepair>,
 }
 
 impl Settings {
-    /// These, for a store that is shared in this way.
+    /// Returns these settings for a store that is shared in this way.
     ///
     /// # Errors
     ///
-    /// `InvalidArgument` if they do not go together.
+    /// `InvalidArgument` if the two contradict each other.
     pub(crate) fn shared(&self, share: Share) -> Result<Self> {
         if self.commit_log && share != Share::Nobody {
             return Err(Error::invalid(format!(
@@ -78,7 +78,7 @@ impl Settings {
         })
     }
 
-    /// Whether the store with this UUID is the one that is expected.
+    /// Checks that the store with this UUID is the expected one.
     pub(crate) fn check_expected(&self, uuid: [u8; 16]) -> Result<()> {
         match self.expected_uuid {
             Some(expected) if expected != uuid => Err(Error::precondition(format!(

@@ -30,15 +30,15 @@ use crate::session::turn::WriteTurn;
 
 /// An open store.
 pub(crate) struct Shared {
-    /// What the last commit left, for all who read.
+    /// The snapshot of the last commit, for all readers.
     latest: Latest,
     held: Held,
     pub(crate) file: File,
     /// What the log had when the store was opened.
     pub(crate) recovered: Recovered,
-    /// Where it must be for a write to be acknowledged; none if it is in memory, or never written.
+    /// Where the file must be for a write to be acknowledged; `None` if it is in memory, or never written.
     place: Option<Place>,
-    /// The process that opened it, and may use it.
+    /// The process that opened the store, and may use it.
     pub(crate) process: Process,
     pub(crate) path: Option<PathBuf>,
     pub(crate) policy: Policy,
@@ -52,7 +52,7 @@ pub(crate) struct Shared {
     /// How many deletions are remembered at most.
     pub(crate) tombstones_max_count: u64,
     pub(crate) poll_interval: Duration,
-    /// Wakes who waits for commits. Dropped with the store, it ends them.
+    /// Wakes those who wait for commits. Dropping it with the store ends their waiting.
     news: Announcer,
     turn: WriteTurn,
 }
@@ -67,7 +67,7 @@ impl Shared {
         reserved: u64,
         process: Process,
     ) -> Self {
-        // Where another process commits, there is no snapshot to keep them for.
+        // If another process commits, there is no snapshot to keep records for.
         let is_written_by_others = file.is_written_by_others();
         let memory_bytes = match is_written_by_others {
             true => 0,
@@ -99,39 +99,40 @@ impl Shared {
         }
     }
 
-    /// The same, where the file is at this place.
+    /// Sets the place of the file.
     pub(crate) fn at(mut self, place: Place) -> Self {
         self.place = Some(place);
         self
     }
 
-    /// The same, with revisions of this history.
+    /// Sets the history of the revisions.
     pub(crate) fn with_history(mut self, history: u64) -> Self {
         self.history = history;
         self
     }
 
-    /// The same, where this was found of the log.
+    /// Sets what was found in the log.
     pub(crate) fn with_recovered(mut self, recovered: Recovered) -> Self {
         self.recovered = recovered;
         self
     }
 
-    /// Whether the file is where it was when it was opened.
+    /// Checks that the file is where it was when it was opened.
     pub(crate) fn check_place(&self) -> Result<()> {
         self.place.as_ref().map_or(Ok(()), Place::check)?;
         self.log().map_or(Ok(()), Log::check_place)
     }
 
-    /// The log of a store that may be written.
+    /// Returns the log of a store that may be written.
     pub(crate) fn log(&self) -> Option<&Log> {
         self.file.log()
     }
 
-    /// How many commits are in the log and not in the file, and what is damaged of them; none if no log is in use.
+    /// Returns how many commits are in the log and not in the file, and the damage among them; `None` if no log is in
+    /// use.
     pub(crate) fn verify_log(&self) -> Result<Option<(u64, Option<Error>)>> {
         match self.log().map_or(Ok(None), Log::verify)? {
-            // They were applied in memory, whole.
+            // They were all applied in memory.
             None if self.file.is_repaired_in_memory() => {
                 Ok(self.recovered.commits.map(|commits| (commits, None)))
             }
@@ -139,15 +140,15 @@ impl Shared {
         }
     }
 
-    /// The database of redb, if it may be written, and where it is.
+    /// Returns the database of redb, if it may be written, and its place.
     pub(crate) fn into_database(self) -> Result<Option<(Database, Option<Place>)>> {
         drop(self.latest);
         let db = self.file.into_database()?;
         Ok(db.map(|db| (db, self.place)))
     }
 
-    /// Closes the file, and tells if that fails, which dropping it does not. The system tells of a
-    /// failed write once: a later sync would succeed without it. After a failure nothing is written.
+    /// Closes the file and reports a failure, which dropping it does not. The system reports a failed write only once:
+    /// a later sync would succeed without it. After a failure nothing is written.
     pub(crate) fn close(self) -> Result<()> {
         let at_its_place = self.place.as_ref().map_or(Ok(()), Place::check);
         drop(self.latest);
@@ -171,19 +172,19 @@ impl Shared {
         self.path.as_deref()
     }
 
-    /// What the last commit left.
+    /// Returns the snapshot of the last commit.
     pub(crate) fn snapshot(&self) -> Result<Arc<Own<Snapshot>>> {
         self.process.check_number()?;
         if self.file.is_written_by_others() {
             return contained(|| self.take_snapshot());
         }
-        // Nobody commits while it is taken: who does has seen to it that there is one.
+        // No commit happens while it is taken: a committer has already made sure that there is one.
         self.latest
             .get_or_take(|| contained(|| self.take_snapshot()))
     }
 
-    /// The same, with all its pages verified, whatever the store was opened with; the second is false
-    /// where that cannot be done.
+    /// Returns the snapshot with all its pages verified, however the store was opened. The second value is false if
+    /// they cannot be verified.
     pub(crate) fn verified_snapshot(&self) -> Result<(Arc<Own<Snapshot>>, bool)> {
         self.process.check_number()?;
         match &self.file {
@@ -198,16 +199,16 @@ impl Shared {
         }
     }
 
-    /// Shows what was just committed to all who read from now on, in the file and in memory.
+    /// Shows the last commit to all readers from now on, in the file and in memory.
     pub(crate) fn renew_snapshot(&self, draft: Draft, changed: Option<Changed>) {
         if self.file.is_written_by_others() {
             self.news.committed();
-            return; // Whoever reads takes a snapshot.
+            return; // Each reader takes a snapshot of its own.
         }
         self.news.note(changed);
         let mut loading = self.keeper.loading();
         let latest = self.latest_snapshot();
-        // If it cannot be taken, the next reader reports it.
+        // If the snapshot cannot be taken, the next reader reports it.
         let new = contained(|| self.take_snapshot()).ok();
         let (before, after) = (latest.as_ref(), new.as_ref());
         loading.publish(draft, before.map(|own| &***own), after.map(|own| &***own));
@@ -217,25 +218,25 @@ impl Shared {
         drop(old); // Not while others wait for the locks.
     }
 
-    /// What the last commit left, if anybody has read it.
+    /// Returns the snapshot of the last commit, if it has been read.
     pub(crate) fn latest_snapshot(&self) -> Option<Arc<Own<Snapshot>>> {
         self.latest.get()
     }
 
-    /// What a write transaction that begins now changes of the records in memory.
+    /// Returns a draft of the records in memory, for a write transaction that begins now.
     pub(crate) fn new_draft(&self) -> Draft {
         let latest = self.latest_snapshot();
         self.keeper.new_draft(latest.as_ref().map(|own| &***own))
     }
 
-    /// Where a write transaction that begins now is to note what it changes, if anybody wants to know. Where others
-    /// write as well, that would not be all.
+    /// Returns where a write transaction that begins now is to note its changes, if there are followers. `None` if
+    /// other processes also write, since the notes would be incomplete.
     pub(crate) fn new_changed(&self) -> Option<Changed> {
         let is_wanted = self.news.is_followed() && !self.file.is_written_by_others();
         is_wanted.then(Changed::default)
     }
 
-    /// The keys of all that changed after a revision; none if only the records themselves can tell.
+    /// Returns the keys of everything that changed after a revision; `None` if only the records themselves show it.
     pub(crate) fn changed_since(&self, revision: Revision) -> Option<Vec<Box<[u8]>>> {
         match revision {
             Revision::NONE => None, // Some may have no revision at all.
@@ -243,16 +244,16 @@ impl Shared {
         }
     }
 
-    /// Sees to it that all that can be read by now survives a power cut. What this process alone writes does.
+    /// Makes everything that can be read now durable. Commits of a process that alone writes the file always are.
     pub(crate) fn make_durable(&self) -> Result<()> {
         let file = self.file.beside_others();
         file.map_or(Ok(()), |file| file.sync().or_io())
     }
 
-    /// Which commit is the last one that a snapshot shows which is taken from now on.
+    /// Returns a mark of the last commit that a snapshot taken from now on shows.
     ///
-    /// Who asks before taking a snapshot, and later is told the same mark again, has seen everything by it. A mark
-    /// that differs says that there may be more; so does an unknown one. It is cheap: no page is read but the header
+    /// A reader that gets the same mark before it takes a snapshot and again later has seen everything in that
+    /// snapshot. If the mark differs or is unknown, there may be more. The call is cheap: it reads at most the header
     /// of a file that another process writes.
     pub(crate) fn last_commit(&self) -> Result<CommitMark> {
         self.process.check_number()?;
@@ -262,22 +263,22 @@ impl Shared {
         }
     }
 
-    /// Wakes who waits for commits of this process.
+    /// Returns the news of the store, which wakes those who wait for commits of this process.
     pub(crate) fn news(&self) -> &Arc<News> {
         self.news.news()
     }
 
-    /// Why nobody may write any more, if that is so.
+    /// Fails, with the cause, if no write is accepted any more.
     pub(crate) fn check_unbroken(&self) -> Result<()> {
         self.turn.check_unbroken()
     }
 
-    /// Whether other processes commit, which nobody here is told.
+    /// Whether other processes commit. They do not notify this one.
     pub(crate) fn is_written_by_others(&self) -> bool {
         self.file.is_written_by_others()
     }
 
-    /// What decides about keeping records in memory.
+    /// Returns what decides about keeping records in memory.
     pub(crate) fn keeper(&self) -> &Keeper {
         &self.keeper
     }
@@ -289,24 +290,24 @@ impl Shared {
         Ok(snapshot)
     }
 
-    /// How long this process has held the oldest snapshot, except for this one and that of the last commit.
+    /// Returns how long this process has held its oldest snapshot, except for this one and that of the last commit.
     pub(crate) fn oldest_snapshot(&self, except: &Arc<Own<Snapshot>>) -> Result<Option<Duration>> {
-        // Before any lock is taken: a fork may have copied one that is held for good.
+        // Checked before any lock is taken: a fork may have copied a lock that is held for good.
         self.process.check_number()?;
         let latest = self.latest_snapshot();
         let excepted: Vec<_> = latest.iter().chain([except]).collect();
         Ok(self.held.oldest(&excepted))
     }
 
-    /// The time, without the second that a leap second has twice.
+    /// Returns the time. In a leap second, the nanoseconds stay below one second.
     pub(crate) fn now(&self) -> DateTime<Utc> {
         let now = (self.clock)();
         let nanoseconds = now.timestamp_subsec_nanos().min(999_999_999);
         DateTime::from_timestamp(now.timestamp(), nanoseconds).unwrap_or(now)
     }
 
-    /// Waits for the turn of any other thread to end, and begins a write transaction. This
-    /// thread's turn lasts until [`Shared::end_write`].
+    /// Waits for the turn of any other thread to end, and begins a write transaction. This thread's turn lasts until
+    /// [`Shared::end_write`].
     pub(crate) fn begin_write(&self) -> Result<WriteTransaction> {
         self.process.check()?;
         let File::ReadWrite(opened) = &self.file else {
@@ -315,7 +316,7 @@ impl Shared {
         self.turn.check_unbroken()?;
         self.turn.take()?;
         let begun = contained(|| {
-            // The one before may just have failed.
+            // The transaction before may just have failed.
             self.turn.check_unbroken()?;
             self.check_place()?;
             match opened.others() {
@@ -339,7 +340,7 @@ impl Shared {
         begun
     }
 
-    /// Lets a commit that is about to be made reach the file, and all that was kept from it so far.
+    /// Lets a coming commit reach the file, with everything that was kept from it so far.
     ///
     /// # Errors
     ///
@@ -349,7 +350,7 @@ impl Shared {
             return Ok(());
         };
         self.check_undamaged()?;
-        // What the file holds is not known if this fails.
+        // If this fails, the content of the file is unknown.
         opened
             .open_gate()
             .inspect_err(|error| self.break_writes(error))?;
@@ -364,7 +365,7 @@ impl Shared {
         self.file.damage().cloned().map_or(Ok(()), Err)
     }
 
-    /// Begins a change of the trees of redb, which lasts until the result is dropped.
+    /// Begins a change of redb's trees, which lasts until the result is dropped.
     ///
     /// # Errors
     ///
@@ -376,8 +377,8 @@ impl Shared {
         }
     }
 
-    /// What was read of the file, if it can be believed. Once a damaged page was found, nobody knows whether what is
-    /// not found is not there; `is_sure` says whether what was read does not depend on that.
+    /// Returns what was read from the file, if it is certain. Once a damaged page was found, a missing record may be
+    /// hidden by it. `is_sure` says whether the result is certain even then.
     pub(crate) fn believe<T>(
         &self,
         read: Result<T>,
@@ -393,18 +394,18 @@ impl Shared {
         }
     }
 
-    /// This thread's turn has ended: its transaction, and all that follows it.
+    /// Ends this thread's turn, after its transaction and everything that follows it.
     pub(crate) fn end_write(&self) {
         self.turn.end();
     }
 
-    /// Whether this thread could wait for a write transaction without waiting for itself.
+    /// Fails if this thread would wait for itself by waiting for a write transaction.
     pub(crate) fn check_no_write_here(&self) -> Result<()> {
         self.process.check()?;
         self.turn.check_not_own()
     }
 
-    /// No write is accepted from now on, for this reason. The first one stays.
+    /// Refuses all writes from now on, for this reason. The first reason is kept.
     pub(crate) fn break_writes(&self, cause: &Error) {
         self.turn.break_off(cause);
         self.news.committed();

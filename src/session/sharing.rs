@@ -22,10 +22,10 @@ use crate::session::holder;
 /// How long to wait for the other processes that share a store, unless the caller says how long.
 pub(crate) const WAIT_DEFAULT: Duration = Duration::from_secs(5);
 
-/// How long an opener that only reads lets one pass that waits to write.
+/// How long an opener that only reads waits for a waiting writer.
 const PASS_WAIT: Duration = Duration::from_millis(200);
 
-/// How long to wait before looking again whether others are done, at first and at most.
+/// How long to wait before checking again whether others are done, at first and at most.
 const TURN_RETRY_MIN: Duration = Duration::from_micros(100);
 const TURN_RETRY_MAX: Duration = Duration::from_millis(2);
 
@@ -42,10 +42,10 @@ impl<B: StorageBackend> ReadAt for Unlocked<B> {
     }
 }
 
-/// What a file says about who may open it. Nobody else may if it says nothing that can be read.
+/// Returns who may open a file, according to the file. If it says nothing that can be read, only one process may.
 ///
-/// This takes no lock and reads a few pages, each of which proves itself by its checksum. They may be of the commit
-/// before the last, so whoever opens the store looks again then.
+/// This takes no lock and reads a few pages, each of which is verified by its checksum. They may be of the commit
+/// before the last, so the opener reads the row again once the file is open.
 ///
 /// # Errors
 ///
@@ -73,16 +73,16 @@ pub(crate) fn peek(file: impl StorageBackend) -> Result<Share> {
     Ok(found)
 }
 
-/// Keeps those who only read from opening the file while this process waits to write it. Readers that come one after
-/// the other would keep it out for good.
+/// Keeps readers from opening the file while this process waits to write it. A stream of readers would keep it out for
+/// good.
 #[derive(Debug)]
 pub(crate) struct Turnstile {
-    /// Gives the byte up when it is dropped.
+    /// Releases the byte when it is dropped.
     _locks: Locks,
 }
 
 impl Turnstile {
-    /// Closes it; none if another process has, or there is no such file.
+    /// Takes the byte. `None` if another process has it, or the file does not exist.
     pub(crate) fn close(path: &Path) -> Option<Self> {
         let file = OpenOptions::new().read(true).write(true).open(path).ok()?;
         let locks = Locks::of(file).ok()?;
@@ -92,7 +92,7 @@ impl Turnstile {
         }
     }
 
-    /// Lets those pass who wait to write the file, for a while.
+    /// Lets waiting writers go first, for a limited time.
     pub(crate) fn pass(locks: &Locks) -> Result<()> {
         let deadline = Instant::now() + PASS_WAIT;
         while locks.is_taken(Byte::Opening)? && Instant::now() < deadline {
@@ -102,7 +102,7 @@ impl Turnstile {
     }
 }
 
-/// How long to wait for a file that is locked, by what it says about who may open it.
+/// Returns how long to wait for a locked file, depending on who may open it.
 pub(crate) fn wait(path: &Path) -> Duration {
     let file = File::open(path).ok();
     let backend = file.and_then(|file| FileBackend::new(file).ok());
@@ -114,7 +114,7 @@ pub(crate) fn wait(path: &Path) -> Duration {
 
 /// Waits for other processes, a little longer each time.
 struct Patience {
-    /// None if it never ends.
+    /// `None` if it never ends.
     deadline: Option<Instant>,
     pause: Duration,
     longest: Duration,
@@ -158,14 +158,14 @@ pub(crate) fn begin_joining(locks: &Locks, timeout: Duration) -> Result<()> {
     Ok(())
 }
 
-/// Waits until no process is in a write transaction, for `timeout` at most: redb waits for that while it opens a file,
-/// and has no limit.
+/// Waits until no process is in a write transaction, for `timeout` at most. redb waits for that while it opens a file,
+/// without a limit.
 ///
 /// # Errors
 ///
-/// `Locked` if one goes on writing.
+/// `Locked` if a process still writes then.
 pub(crate) fn await_turn(path: &Path, locks: &Locks, timeout: Duration) -> Result<()> {
-    // Who writes all the time leaves gaps that are short.
+    // A process that writes all the time leaves only short gaps.
     let mut patience = Patience::of(timeout, TURN_RETRY_MIN);
     while locks.is_writing()? {
         if patience.is_over() {
@@ -185,14 +185,14 @@ fn others_write(path: Option<&Path>, timeout: Duration) -> Error {
     Error::new(ErrorKind::Locked, what)
 }
 
-/// Begins a write transaction among processes that all may write, and waits `timeout` for that.
+/// Begins a write transaction among processes that may all write, and waits for `timeout` at most.
 ///
-/// The system does not say who has waited longest. So a process that wants to write first lets those try who wait
-/// already: one that writes all the time does not keep the others out.
+/// The system does not say which process has waited longest. So a process that wants to write first lets those go that
+/// are waiting already: one that writes all the time does not keep the others out.
 ///
 /// # Errors
 ///
-/// `Locked` if another process goes on writing.
+/// `Locked` if another process still writes then.
 pub(crate) fn begin_write(
     db: &Database,
     path: Option<&Path>,
@@ -223,7 +223,7 @@ pub(crate) fn begin_write(
     begun
 }
 
-/// Says in a file who may open it from now on.
+/// Records in a file who may open it from now on.
 pub(crate) fn write(db: &Database, share: Share) -> Result<()> {
     let txn = db.begin_write().or_fault()?;
     {
@@ -236,7 +236,7 @@ pub(crate) fn write(db: &Database, share: Share) -> Result<()> {
     txn.commit().or_fault()
 }
 
-/// A file of its own, for locks.
+/// Opens the file a second time, for locks.
 pub(crate) fn locks(path: &Path) -> Result<Locks> {
     Locks::of(
         OpenOptions::new()

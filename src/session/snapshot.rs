@@ -14,7 +14,7 @@ use crate::session::process::Own;
 
 type Table = ReadOnlyTable<&'static [u8], &'static [u8]>;
 
-/// A read transaction of redb, with the table that nearly everybody reads.
+/// A read transaction of redb, with the table that nearly every read uses.
 pub(crate) struct Snapshot {
     pub(crate) records: Table,
     pub(crate) txn: ReadTransaction,
@@ -31,17 +31,17 @@ impl Snapshot {
         })
     }
 
-    /// Its records in memory, if they are loaded.
+    /// Returns its records in memory, if they are loaded.
     pub(crate) fn memory(&self) -> Option<&Memory> {
         self.memory.get()
     }
 
-    /// Keeps its records in memory, which are these.
+    /// Keeps these records in memory.
     pub(crate) fn keep(&self, memory: Memory) {
         let _ = self.memory.set(memory);
     }
 
-    /// Its records, from memory if they are loaded.
+    /// Returns its records, from memory if they are loaded.
     pub(crate) fn kept(&self) -> Records<'_, Table> {
         Records {
             table: &self.records,
@@ -49,7 +49,7 @@ impl Snapshot {
         }
     }
 
-    /// Its records, as the file has them.
+    /// Returns its records from the file.
     pub(crate) fn stored(&self) -> Records<'_, Table> {
         Records::of(&self.records)
     }
@@ -59,22 +59,22 @@ impl Snapshot {
     }
 }
 
-/// What the last commit left, for all who read; none until somebody does.
+/// The snapshot of the last commit, for all readers; empty until the first reader.
 ///
-/// That it is kept until the next commit keeps redb from freeing the pages which a commit replaces right after it,
-/// in a second commit that is not synced: they are freed with the next one. Measured: creates are 2 to 11 %
-/// faster; and while redb holds pages that are not synced, each read that misses its cache looks for them in 131
-/// places: reads of a store larger than the cache take 35 to 46 % less time.
+/// Keeping it until the next commit keeps redb from freeing the pages that a commit replaces right away, in a second
+/// commit that is not synced: they are freed with the next one. Measured: creates are 2 to 11 % faster. And while redb
+/// holds pages that are not synced, each read that misses its cache looks for them in 131 places: reads of a store
+/// larger than the cache take 35 to 46 % less time.
 #[derive(Default)]
 pub(crate) struct Latest(Mutex<Option<Arc<Own<Snapshot>>>>);
 
 impl Latest {
-    /// The snapshot, if anybody has read it.
+    /// Returns the snapshot, if there is one.
     pub(crate) fn get(&self) -> Option<Arc<Own<Snapshot>>> {
         self.lock().clone()
     }
 
-    /// The snapshot, taken now if there is none. Others wait for it.
+    /// Returns the snapshot, or takes it now. Others wait for it.
     pub(crate) fn get_or_take(
         &self,
         take: impl FnOnce() -> Result<Arc<Own<Snapshot>>>,
@@ -88,7 +88,7 @@ impl Latest {
         Ok(snapshot)
     }
 
-    /// Shows this one from now on. Returns the one before, to be dropped when nobody waits for a lock.
+    /// Publishes a snapshot. Returns the one before, to be dropped when no thread waits for a lock.
     #[must_use]
     pub(crate) fn replace(&self, new: Option<Arc<Own<Snapshot>>>) -> Option<Arc<Own<Snapshot>>> {
         std::mem::replace(&mut *self.lock(), new)
@@ -104,14 +104,14 @@ impl Latest {
 pub(crate) struct Held(Mutex<Vec<(Instant, Weak<Own<Snapshot>>)>>);
 
 impl Held {
-    /// A snapshot was taken.
+    /// Notes a new snapshot.
     pub(crate) fn add(&self, snapshot: &Arc<Own<Snapshot>>) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|(_, held)| held.strong_count() > 0);
         all.push((Instant::now(), Arc::downgrade(snapshot)));
     }
 
-    /// How long the oldest one has been held, except for these.
+    /// Returns how long the oldest one has been held, except for these.
     pub(crate) fn oldest(&self, except: &[&Arc<Own<Snapshot>>]) -> Option<Duration> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut held = all.iter().filter(|(_, held)| {
@@ -122,12 +122,12 @@ impl Held {
     }
 }
 
-/// The bound of the revisions, as the file has it.
+/// Returns the bound of the revisions, as the file has it.
 pub(crate) fn revisions_below(txn: &ReadTransaction) -> Result<u64> {
     bound_in(&txn.open_table(keys::META).or_fault()?)
 }
 
-/// The same, as a write transaction sees it.
+/// Returns the bound of the revisions, as a write transaction sees it.
 pub(crate) fn revisions_below_in(txn: &WriteTransaction) -> Result<u64> {
     bound_in(&txn.open_table(keys::META).or_fault()?)
 }

@@ -1,8 +1,8 @@
-//! Tombstones: one row for each deletion, of a bounded number of the latest.
+//! Tombstones: one row for each of the latest deletions, up to a maximum.
 //!
-//! When there are too many, the oldest are forgotten in the same transaction, some more than need be: so the bound
-//! under `meta::FORGOTTEN`, which says up to which revision deletions may be missing, is written rarely. Those of the
-//! transaction itself stay, however many they are: who follows, and knew all that was before it, can go on.
+//! When there are too many, the same transaction forgets the oldest, some more than necessary. So the bound under
+//! `meta::FORGOTTEN`, the revision up to which deletions may be missing, is written rarely. Tombstones of the
+//! transaction itself stay, however many they are: a follower that knew everything before the transaction can continue.
 
 use redb::{ReadableTable, ReadableTableMetadata};
 
@@ -15,12 +15,12 @@ use crate::records::tombstone::{self, Name};
 use crate::redb_file::fault::OrFault;
 use crate::session::log::changes::Written;
 
-/// How many more are forgotten at once than need be, at most; and which part of all.
+/// How many more than necessary are forgotten at once, at most; and as a fraction of all.
 const FORGOTTEN_AT_ONCE_COUNT: u64 = 1_024;
 const FORGOTTEN_AT_ONCE_PART: u64 = 8;
 
-/// Notes that something was deleted. If older deletions were forgotten for it, returns the revision up to which
-/// they were: of those before `kept_from`, the first deletion of the transaction, unless none is to be remembered.
+/// Records a deletion. If older deletions were forgotten for it, returns the highest of their revisions. Only deletions
+/// before `kept_from`, the first deletion of the transaction, are forgotten, unless the maximum is 0.
 pub(crate) fn bury(
     table: &mut Written<'_>,
     revision: Revision,
@@ -54,7 +54,7 @@ pub(crate) fn bury(
     Ok(forgotten)
 }
 
-/// The revision of the last deletion that is remembered.
+/// Returns the revision of the last deletion that is remembered.
 ///
 /// # Errors
 ///
@@ -65,7 +65,7 @@ pub(crate) fn last(table: &impl query::Table) -> Result<Option<Revision>> {
         .transpose()
 }
 
-/// Up to which revision deletions may be missing; 0 if none are.
+/// Returns the revision up to which deletions may be missing; 0 if none are.
 ///
 /// # Errors
 ///
@@ -77,11 +77,11 @@ pub(crate) fn forgotten(meta: &impl query::Table) -> Result<Revision> {
     }
 }
 
-/// The deletions after a revision, in order.
+/// Returns the deletions after a revision, in order.
 ///
 /// # Errors
 ///
-/// `Corrupt`, as the items are at a damaged one.
+/// `Corrupt`; a damaged item is `Corrupt` too.
 pub(crate) fn after<T: query::Table>(
     table: &T,
     revision: Revision,
@@ -95,7 +95,7 @@ pub(crate) fn after<T: query::Table>(
     }))
 }
 
-/// The first key that can follow the tombstone of a revision.
+/// Returns the first key that can follow the tombstone of a revision.
 fn key_behind(revision: Revision) -> [u8; 8] {
     tombstone::key(Revision::new(revision.get().saturating_add(1)))
 }

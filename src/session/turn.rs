@@ -1,20 +1,20 @@
-//! The turn to write: one thread's at a time, and nobody's after a commit that failed.
+//! The turn to write: one thread at a time, and none after a failed commit.
 
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, ThreadId};
 
 use crate::model::error::{Error, ErrorKind, Result};
 
-/// Whose turn it is to write.
+/// Which thread may write.
 ///
-/// redb lets the next writer in as soon as a commit is made. The turn lasts until what follows a commit is done
-/// as well: commits are shown in their order, and nobody may write after one that failed.
+/// redb lets the next writer in as soon as a commit is made. The turn lasts until everything that follows a commit is
+/// done: commits become visible in their order, and no write is allowed after one that failed.
 #[derive(Default)]
 pub(crate) struct WriteTurn {
     thread: Mutex<Option<ThreadId>>,
-    /// The turn has ended.
+    /// Signals the end of a turn.
     ended: Condvar,
-    /// Why a commit failed, if one did: what the file holds is not known.
+    /// Why a commit failed, if one did: the content of the file is then unknown.
     broken: OnceLock<Error>,
 }
 
@@ -37,18 +37,18 @@ impl WriteTurn {
         Ok(())
     }
 
-    /// This thread's turn has ended: its transaction, and all that follows it.
+    /// Ends this thread's turn, after its transaction and everything that follows it.
     pub(crate) fn end(&self) {
         *self.thread() = None;
         self.ended.notify_one();
     }
 
-    /// Whether this thread could wait for its turn without waiting for itself.
+    /// Fails if this thread would wait for itself by waiting for its turn.
     pub(crate) fn check_not_own(&self) -> Result<()> {
         check_not_own(*self.thread())
     }
 
-    /// Whether no commit has failed.
+    /// Fails if a commit has failed.
     pub(crate) fn check_unbroken(&self) -> Result<()> {
         match self.broken.get() {
             Some(cause) => Err(Error::new(
@@ -60,12 +60,12 @@ impl WriteTurn {
         }
     }
 
-    /// Nobody may write from now on, for this reason. The first one stays.
+    /// Refuses all writes from now on, for this reason. The first reason is kept.
     pub(crate) fn break_off(&self, cause: &Error) {
         let _ = self.broken.set(cause.clone());
     }
 
-    /// Why nobody may write any more, if that is so.
+    /// Returns why no write is accepted any more, if that is so.
     pub(crate) fn into_cause(self) -> Option<Error> {
         self.broken.into_inner()
     }

@@ -1,7 +1,7 @@
-//! A disk in memory with a cache of pages before it, as a system has one.
+//! A disk in memory with a page cache in front of it, like that of a system.
 //!
-//! It holds the file of a store, and the log beside it if there is one. A sync that fails writes some of the pages
-//! that wait, and forgets that the others wait; all go on being shown.
+//! It holds the file of a store, and the log beside it if there is one. A sync that fails writes some of the waiting
+//! pages, and forgets that the others wait. All of them are still shown.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -23,18 +23,18 @@ use crate::session::settings::Settings;
 
 const PAGE: usize = 4096;
 
-/// What becomes of the cache when its pages are to be dropped.
+/// What happens to the cache when its pages are to be dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dropping {
     /// They are dropped.
     All,
-    /// Some are kept, as if somebody had mapped them, and the system says which.
+    /// Some are kept, as if a process had mapped them, and the system says which.
     Some,
-    /// None is, and nobody is told: as if nothing had been asked for.
+    /// None are dropped, without notice: as if the request had not been made.
     Nothing,
 }
 
-/// One of the two files, before the disk and on it.
+/// One of the two files, in the cache and on the disk.
 #[derive(Clone, Default)]
 struct Pages {
     shown: Vec<u8>,
@@ -91,7 +91,7 @@ impl Pages {
         synced
     }
 
-    /// What a machine finds that is switched off now: some of what waits was written.
+    /// What a machine finds after it is switched off now: some of the waiting pages were written.
     fn after_a_power_cut(&self, seed: &mut Seed) -> Vec<u8> {
         let mut after = self.clone();
         for page in &self.waiting {
@@ -126,14 +126,14 @@ impl System {
 struct State {
     file: Pages,
     log: Option<Pages>,
-    /// What the disk has of a log that was removed since a name was last made durable.
+    /// What the disk has of a log that was removed after a name was last made durable.
     removed: Option<Vec<u8>>,
     /// How many syncs of the log failed.
     failed_of_log: usize,
     system: System,
 }
 
-/// A disk with a cache; its clones are the same one.
+/// A disk with a cache. Its clones share it.
 #[derive(Clone)]
 pub(super) struct Cached(Arc<Mutex<State>>);
 
@@ -157,7 +157,7 @@ impl Cached {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets a sync fail, that many from now; none if no more is to fail.
+    /// Lets a sync fail, this many syncs from now; with `None`, none will fail.
     pub(super) fn fail_at(&self, syncs: Option<usize>) {
         self.state().system.fails_at = syncs;
     }
@@ -167,7 +167,7 @@ impl Cached {
         self.state().system.failed
     }
 
-    /// How many of them were of the log.
+    /// How many of them were syncs of the log.
     pub(super) fn failed_of_log(&self) -> usize {
         self.state().failed_of_log
     }
@@ -177,7 +177,7 @@ impl Cached {
         !self.state().file.kept.is_empty()
     }
 
-    /// What a machine finds that is switched off now.
+    /// Returns what a machine finds after it is switched off now.
     pub(super) fn after_a_power_cut(&self) -> Disk {
         let mut state = self.state();
         let state = &mut *state;
@@ -338,7 +338,7 @@ impl LogPlace for Beside {
         Ok(Some(LogFile::new(Box::new(self.log()), None)))
     }
 
-    /// If its sync fails, it gets no name.
+    /// If its sync fails, the file gets no name.
     fn create(&self, bytes: &[u8]) -> Result<LogFile> {
         let mut state = self.0.state();
         if state.log.is_some() {

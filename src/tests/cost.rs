@@ -9,7 +9,7 @@ use super::disk::{Disk, Event};
 use super::work;
 use crate::session::settings::Settings;
 
-/// As a Kubernetes node has it: 1.3 KB is what a specification of 8 KB packs to.
+/// A container as on a Kubernetes node: a specification of 8 KB packs to 1.3 KB.
 fn container(number: usize) -> Container {
     let spread = (number as u128 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
     let id = format!("{spread:064x}");
@@ -92,7 +92,7 @@ fn a_commit_writes_few_pages_and_syncs_once() {
         store.create(container(SIZE + number)).unwrap();
     });
     assert!(bytes <= 35_000, "a create writes {bytes} bytes");
-    // Growing the file costs another one, now and then.
+    // Growing the file sometimes costs another one.
     assert!((1.0..1.1).contains(&syncs), "a create makes {syncs} syncs");
 
     let mask = FieldMask::parse(["labels.tier"]).unwrap();
@@ -106,7 +106,7 @@ fn a_commit_writes_few_pages_and_syncs_once() {
     let (bytes, syncs) = cost(&disk, COUNT, |number| {
         store.delete(&container(number * 3).id).unwrap();
     });
-    // One page more than an update: its tombstone.
+    // One more page than an update, for the tombstone.
     assert!(bytes <= 32_000, "a delete writes {bytes} bytes");
     assert!((1.0..1.1).contains(&syncs), "a delete makes {syncs} syncs");
 }

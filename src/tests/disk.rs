@@ -14,7 +14,7 @@ use crate::redb_file::fault::OrIo;
 use crate::redb_file::gate::Access;
 use crate::session::log::place::{LogFile, LogPlace};
 
-/// The locks of a backend that nobody else uses, so all are free.
+/// The locks of a backend without other users: all are free.
 macro_rules! free_locks {
     () => {
         fn try_lock_range(
@@ -58,14 +58,14 @@ pub(super) enum Event {
     Write(u64, Arc<[u8]>),
     SetLen(u64),
     Sync,
-    /// The same of the log.
+    /// What was done to the log.
     Log(LogEvent),
 }
 
 /// What was done to the log beside the file.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum LogEvent {
-    /// It was made, durable with its name.
+    /// It was created, durable with its name.
     Created(Arc<[u8]>),
     Write(u64, Arc<[u8]>),
     Sync,
@@ -88,7 +88,7 @@ pub(super) enum Call {
     SetLen,
 }
 
-/// Fails the calls of one kind, from the `nth` on, as often as said.
+/// Fails the calls of one kind, from the `nth` on, this many times.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fault {
     pub(super) call: Call,
@@ -97,7 +97,7 @@ pub(super) struct Fault {
     pub(super) how: How,
 }
 
-/// In which way a call fails.
+/// How a call fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum How {
     /// The device reports an error; nothing is done.
@@ -117,7 +117,7 @@ impl How {
     }
 }
 
-/// A disk; its clones are the same one.
+/// A disk. Its clones share it.
 #[derive(Clone, Default)]
 pub(super) struct Disk(Arc<Mutex<State>>);
 
@@ -128,7 +128,7 @@ struct State {
     log: Vec<Event>,
     read_bytes: usize,
     fault: Option<Fault>,
-    /// How many calls of the kind that fails there were, and how many failed.
+    /// The number of calls of the failing kind, and of those that failed.
     calls: usize,
     failed: usize,
 }
@@ -158,7 +158,7 @@ impl Disk {
         self.state().bytes.clone()
     }
 
-    /// Changes the bytes of the file, unseen by who has it open.
+    /// Changes the bytes of the file without notice to the process that has it open.
     pub(super) fn damage(&self, change: impl FnOnce(&mut [u8])) {
         change(&mut self.state().bytes);
     }
@@ -216,7 +216,7 @@ pub(super) fn apply(bytes: &mut Vec<u8>, event: &Event) {
     match event {
         Event::Write(offset, data) => {
             let start = usize::try_from(*offset).unwrap();
-            // What lies behind the end was lost with the change of the length.
+            // What was beyond the end was lost when the length changed.
             let end = bytes.len().min(start + data.len());
             if start < end {
                 bytes[start..end].copy_from_slice(&data[..end - start]);

@@ -1,5 +1,5 @@
-//! Whichever call of the disk fails, the error says so, nothing that was acknowledged is lost, and
-//! opening the store again helps.
+//! If any call of the disk fails, the error says so, nothing that was acknowledged is lost, and opening the store again
+//! helps.
 //!
 //! `BAYPLAN_SEED` repeats a run.
 
@@ -22,7 +22,7 @@ const STEPS: usize = 10;
 const CALLS: [Call; 4] = [Call::Read, Call::Write, Call::Sync, Call::SetLen];
 const TIMES: [usize; 2] = [1, usize::MAX];
 
-/// A store with something in it, and what that is.
+/// A store with some content, and that content.
 fn stored(mode: Mode, seed: &mut Seed) -> (Image, Model) {
     let disk = Disk::default();
     let db = work::create(&disk, &mode.settings(true)).unwrap();
@@ -42,7 +42,7 @@ fn hows(call: Call) -> Vec<How> {
     }
 }
 
-/// Every fault there is for the `nth` call.
+/// Every kind of fault for the `nth` call.
 fn faults(nth: usize) -> impl Iterator<Item = Fault> {
     CALLS.into_iter().flat_map(move |call| {
         hows(call).into_iter().flat_map(move |how| {
@@ -56,7 +56,7 @@ fn faults(nth: usize) -> impl Iterator<Item = Fault> {
     })
 }
 
-/// How the errors were classed.
+/// The kinds of the errors.
 #[derive(Default)]
 struct Tally {
     faults: usize,
@@ -83,7 +83,7 @@ impl Tally {
     }
 }
 
-/// What there may be, in memory or after a power cut, once the store is opened again.
+/// What the store may hold when it is opened again, in memory or after a power cut.
 fn reopens(image: Image, allowed: &[Model], seed: &mut Seed, fault: Fault) {
     let settings = Mode::ALL[seed.below(Mode::ALL.len())].settings(!seed.one_in(3));
     let survivor = Disk::of(image);
@@ -97,13 +97,13 @@ fn reopens(image: Image, allowed: &[Model], seed: &mut Seed, fault: Fault) {
     db.namespace("again").unwrap().get("new").unwrap();
 }
 
-/// What is there if nothing that was written after the last syncs had reached the disk.
+/// Returns the disk as if nothing written after the last syncs had reached it.
 fn cut_off(start: &Image, disk: &Disk) -> Image {
     let survivals = [Survival::None; 2];
     after_a_power_cut(start, &disk.log(), survivals, &mut Seed::new(0))
 }
 
-/// Works until the fault occurs, then checks the rest; false if it did not occur.
+/// Works until the fault occurs, then checks the rest. Returns false if it did not occur.
 fn work_with(fault: Fault, mode: Mode, seed: &Seed, tally: &mut Tally) -> bool {
     let mut seed = seed.clone();
     let (start, mut model) = stored(mode, &mut seed);
@@ -173,7 +173,7 @@ fn a_fault_in_any_call_while_working_loses_nothing_that_was_acknowledged() {
     assert!(tally.uncertain > 0);
 }
 
-/// Does one thing that changes no content, with a failure at every call; the content stays.
+/// Does one thing that changes no content, with a failure at every call. The content must stay.
 fn at_every_fault(what: &str, run: impl Fn(Db) -> Result<()>) {
     let mut seed = Seed::from_env();
     let first_seed = seed.get();
@@ -424,7 +424,7 @@ fn who_is_told_of_what_a_failed_batch_left_behind_is_told_of_the_failure() {
     });
 }
 
-/// A test that cannot fail proves nothing.
+/// The canary: the suite must be able to fail.
 #[test]
 #[should_panic(expected = "Model {")]
 fn a_store_that_lost_something_is_noticed() {

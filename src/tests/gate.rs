@@ -30,8 +30,8 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
     vec(action, 1..40)
 }
 
-/// The actions that stay within the length, as redb's do, with that length; and what they make of
-/// the bytes.
+/// Applies the actions that stay within the length, as redb's do. Returns them with that length, and the resulting
+/// bytes.
 fn within(mut model: Vec<u8>, actions: Vec<Action>) -> (Vec<Action>, Vec<u8>) {
     let mut kept = Vec::new();
     for action in actions {

@@ -1,10 +1,9 @@
-//! Whatever of the unsynced writes survives a power cut, the last acknowledged state does.
+//! Whichever unsynced writes survive a power cut, the last acknowledged state survives.
 //!
-//! A workload (single operations, transactions, commits that threads share, checkpoints, closing,
-//! compacting), at times through a log, is recorded, and cut off at any of its writes. What was written since the last sync
-//! may have reached the disk or not: completely, in part, in any order, torn. Each such image is
-//! opened as a store, and must hold what was acknowledged last, or one commit more. The opening
-//! writes as well, and is cut off in the same way.
+//! A workload (single operations, transactions, commits that threads share, checkpoints, closing, compacting),
+//! sometimes through a log, is recorded, and cut off at any of its writes. What was written since the last sync may
+//! have reached the disk or not: completely, in part, in any order, torn. Each such image is opened as a store, and
+//! must hold what was acknowledged last, or one commit more. The opening also writes, and is cut off in the same way.
 //!
 //! `BAYPLAN_IMAGES` sets how many images, `BAYPLAN_SEED` repeats a run.
 
@@ -44,10 +43,10 @@ impl Mode {
     }
 }
 
-/// What may be in the file from one acknowledgement on until the next.
+/// What may be in the file between one acknowledgement and the next.
 #[derive(Clone)]
 pub(super) struct Period {
-    /// How much of the log there was at its begin.
+    /// How much of the log there was at the beginning.
     begins: usize,
     allowed: Arc<Allowed>,
 }
@@ -56,7 +55,7 @@ pub(super) struct Period {
 pub(super) struct Allowed {
     /// What was acknowledged last, and what may be there before the next acknowledgement.
     models: Vec<Model>,
-    /// From where somebody goes on who followed to what was acknowledged.
+    /// The position of a follower that knows what was acknowledged.
     position: Position,
 }
 
@@ -64,16 +63,16 @@ pub(super) struct Allowed {
 pub(super) struct Recording {
     pub(super) start: Image,
     pub(super) log: Vec<Event>,
-    /// Empty as long as there need not be a store.
+    /// Empty as long as no store is required.
     pub(super) periods: Vec<Period>,
 }
 
 impl Recording {
-    /// Creates a store, works, closes it, compacts it at times.
+    /// Creates a store, works on it, closes it, and sometimes compacts it.
     fn of_a_workload(mode: Mode, seed: &mut Seed) -> Self {
         let disk = Disk::default();
         let mut settings = mode.settings(true);
-        // With little of it, pages of commits in memory reach the disk long before a sync.
+        // With a small cache, pages of commits in memory reach the disk long before a sync.
         settings.cache_bytes = [0, 1 << 16, 1 << 20][seed.below(3)];
         let db = work::create(&disk, &settings).unwrap();
         let mut recorder = Recorder::new(Model::default(), Position::START, disk.log_len());
@@ -96,14 +95,14 @@ impl Recording {
         }
     }
 
-    /// What may be in the file when the log is cut off here; none if nothing need be.
+    /// Returns what may be in the file when the log is cut off here; `None` if nothing is required.
     fn allowed_at(&self, cut: usize) -> Option<Arc<Allowed>> {
         let period = self.periods.iter().rfind(|period| period.begins <= cut)?;
         Some(Arc::clone(&period.allowed))
     }
 }
 
-/// Notes what may be in the file while a store is worked on.
+/// Notes what may be in the file while a store is in use.
 struct Recorder {
     now: Model,
     position: Position,
@@ -160,7 +159,7 @@ pub(super) fn image(
     after_a_power_cut(&recording.start, &recording.log[..cut], survivals, seed)
 }
 
-/// What came of all images.
+/// The results of all images.
 #[derive(Default)]
 struct Tally {
     images: usize,
@@ -172,7 +171,7 @@ struct Tally {
     lagged: usize,
 }
 
-/// Opens an image, judges, goes on with it, and cuts that off as well.
+/// Opens an image, judges it, continues with it, and cuts that off too.
 fn survives(
     image: Image,
     allowed: &Option<Arc<Allowed>>,
@@ -187,10 +186,10 @@ fn survives(
     let settings = mode.settings(!seed.one_in(3));
     let disk = Disk::of(image.clone());
     let Some(allowed) = allowed else {
-        // Cut off in the creation: the file does not have its name yet.
+        // Cut off during creation: the file has no name yet.
         tally.unborn += 1;
         if !image.file.starts_with(&REDB_MAGIC) {
-            return Ok(()); // Opening a path does not come further than this.
+            return Ok(()); // Opening a path gets no further than this.
         }
         return match work::open(&disk, &settings).and_then(|db| Model::of(&db)) {
             Ok(model) if model == Model::default() => Ok(()),
@@ -214,7 +213,7 @@ fn survives(
         return Err(format!("other data: {model:#?}"));
     };
     tally.newer += usize::from(found > 0);
-    // Who followed to what was acknowledged comes from there to what is found.
+    // A follower that knew what was acknowledged gets from there to what is found.
     match allowed.models[0].followed(&db, allowed.position)? {
         Some(followed) if followed != model => return Err(format!("followed to: {followed:#?}")),
         Some(_) => tally.followed += 1,
@@ -228,7 +227,7 @@ fn survives(
     if depth >= DEPTH_MAX || !seed.one_in(3) {
         return Ok(());
     }
-    // While it was being opened, everything was allowed that was so before.
+    // During the opening, everything that was allowed before is still allowed.
     let mut periods = vec![Period {
         begins: 0,
         allowed: Arc::clone(allowed),
@@ -265,7 +264,7 @@ fn a_power_cut_at_any_write_keeps_what_was_acknowledged() {
     while tally.images < count {
         let mode = Mode::ALL[round % Mode::ALL.len()];
         let recording = Recording::of_a_workload(mode, &mut seed);
-        // Each round goes through its log once, with another part of the survivals at each place.
+        // Each round goes through its log once, with different survivals at each place.
         for cut in 0..=recording.log.len() {
             for turn in 0..3 {
                 let survival = SURVIVALS[(cut + 3 * round + 4 * turn) % SURVIVALS.len()];
@@ -301,7 +300,7 @@ fn a_power_cut_at_any_write_keeps_what_was_acknowledged() {
     assert!(tally.lagged < tally.followed);
 }
 
-/// A test that cannot fail proves nothing.
+/// The canary: the suite must be able to fail.
 #[test]
 fn a_disk_that_forgets_its_last_sync_is_noticed() {
     for mode in [Mode::Plain, Mode::Log] {
@@ -363,7 +362,7 @@ fn a_recovery_that_forgets_a_frame_is_noticed() {
         let acknowledged = period.begins.min(recording.log.len());
         let events = &recording.log[..acknowledged];
         let Some(Event::Log(LogEvent::Write(at, frame))) = events.iter().rev().nth(1) else {
-            continue; // It was no frame that was acknowledged.
+            continue; // The frame was not acknowledged.
         };
         let mut image = image(&recording, acknowledged, [Survival::All; 2], &mut seed);
         let start = usize::try_from(*at).unwrap();
@@ -373,7 +372,7 @@ fn a_recovery_that_forgets_a_frame_is_noticed() {
     assert!(noticed > STEPS / 4, "{noticed}");
 }
 
-/// Whether it is noticed that an image holds less than was acknowledged; it must be, unless that is allowed.
+/// Whether the suite notices that an image holds less than was acknowledged. It must, unless that is allowed.
 fn is_noticed(
     image: Image,
     before: &Period,
@@ -383,7 +382,7 @@ fn is_noticed(
 ) -> bool {
     let allowed = Some(Arc::clone(&period.allowed));
     let judged = survives(image, &allowed, DEPTH_MAX, seed, &mut Tally::default());
-    // What comes next may, by chance, undo what was forgotten.
+    // The next step may happen to undo what was forgotten.
     let is_allowed = period.allowed.models.contains(&before.allowed.models[0]);
     assert_eq!(judged.is_err(), !is_nothing_lost && !is_allowed);
     judged.is_err()

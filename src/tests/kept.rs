@@ -1,5 +1,5 @@
-//! Records in memory, and damage to the file beneath them: what was loaded stays right, and whatever is read from the file
-//! reports the damage.
+//! Records in memory, and damage to the file below them: what was loaded stays right, and operations that read the file
+//! report the damage.
 //!
 //! `BAYPLAN_FLIPS` sets how many bytes are flipped (a tenth of it), `BAYPLAN_SEED` repeats a run.
 
@@ -21,7 +21,7 @@ fn id(number: u64) -> String {
     format!("c{number}")
 }
 
-/// A store that was closed well.
+/// A store that was closed cleanly.
 fn closed() -> Vec<u8> {
     let disk = Disk::default();
     let db = work::create(&disk, &settings(true, false)).unwrap();
@@ -39,7 +39,7 @@ fn closed() -> Vec<u8> {
     disk.bytes()
 }
 
-/// Without a cache of pages, whatever is not in memory is read from the disk.
+/// Without a page cache, everything that is not in memory is read from the disk.
 fn uncached(check_integrity: bool, memory_bytes: usize) -> Settings {
     Settings {
         cache_bytes: 0,
@@ -52,7 +52,7 @@ fn is_loaded(db: &Db) -> bool {
     db.read().unwrap().shared().memory_bytes() > 0
 }
 
-/// An open store with its records in memory, and these.
+/// Opens a store with its records in memory. Returns it and the records.
 fn loaded(bytes: Vec<u8>) -> (Disk, Db, Vec<Container>) {
     let disk = Disk::holding(bytes);
     let db = work::open(&disk, &uncached(true, 16 << 20)).unwrap();
@@ -66,7 +66,7 @@ fn loaded(bytes: Vec<u8>) -> (Disk, Db, Vec<Container>) {
     (disk, db, all)
 }
 
-/// Everything that memory answers.
+/// Asks everything that memory answers.
 #[track_caller]
 fn assert_reads_what_was_loaded(db: &Db, all: &[Container]) {
     let store = db.namespace("ns").unwrap();
@@ -119,7 +119,7 @@ fn damage_to_the_file_after_loading_changes_no_answer_and_is_reported_by_who_rea
     store.create(plain("new")).unwrap();
     assert!(is_loaded(&db));
     assert!(store.get(&wanted.id).unwrap() == *wanted);
-    // Whoever opens it next reads the file.
+    // The next opening reads the file.
     drop((store, db));
     let others = work::open(&disk, &uncached(false, 16 << 20)).unwrap();
     let others = others.namespace("ns").unwrap();
@@ -150,7 +150,7 @@ fn a_flip_anywhere_in_the_file_after_loading_changes_no_answer() {
                 told += 1;
             }
         }
-        // A write that meets the damage is refused; memory shows it or does not.
+        // A write that meets the damage is refused. Memory may or may not show it.
         let store = db.namespace("ns").unwrap();
         match store.create(plain("new")) {
             Ok(_) => assert!(store.get("new").is_ok(), "{what}"),
@@ -189,7 +189,7 @@ fn shown<T: Debug>(result: Result<T>) -> String {
     }
 }
 
-/// What each kind of question gets, three times over.
+/// Asks each kind of question three times.
 fn answers(db: &Db) -> Vec<String> {
     let store = db.namespace("ns").unwrap();
     let mut all = Vec::new();
@@ -242,7 +242,7 @@ fn damage_to_a_page_that_loading_meets_gives_the_errors_of_the_file_and_leaves_t
                 found.iter().any(|answer| answer.contains("damaged")),
                 "byte {at}"
             );
-            // What is elsewhere can be read on, and nothing is written.
+            // What is in other pages can still be read, and nothing is written.
             let store = of_memory.namespace("ns").unwrap();
             assert!(
                 store.create(plain("new")).unwrap_err().is_corrupt(),

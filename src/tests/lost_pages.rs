@@ -1,8 +1,8 @@
-//! A sync fails, and the system takes the pages that it could not write for clean.
+//! A sync fails, and the system considers the pages that it could not write clean.
 //!
-//! The disk has a cache before it ([`Cached`]), for the file and the log beside it. The store is opened again on that
-//! cache, works, and the power is cut: what was acknowledged is there. Opening meets such failures as well, and so do
-//! checkpoints.
+//! The disk has a cache in front of it ([`Cached`]), for the file and the log beside it. The store is opened again on
+//! that cache and used, and then the power is cut: everything acknowledged must be there. Openings and checkpoints also
+//! meet such failures.
 //!
 //! `BAYPLAN_IMAGES` sets how many rounds (a tenth of it), `BAYPLAN_SEED` repeats a run.
 
@@ -14,7 +14,7 @@ use super::seed::{Progress, Seed, count_from_env, tell};
 use super::work::{self, Model, settings};
 use crate::session::settings::Settings;
 
-/// Works until a sync has failed, if one does; what may be there then.
+/// Works until a sync fails, if one does. Returns what may be there then.
 fn work_until_it_fails(db: Db, disk: &Cached, mut model: Model, seed: &mut Seed) -> Vec<Model> {
     let failed = disk.failed();
     for _ in 0..10 {
@@ -35,7 +35,7 @@ fn work_until_it_fails(db: Db, disk: &Cached, mut model: Model, seed: &mut Seed)
     vec![model]
 }
 
-/// Opens the store, again and again while a sync fails.
+/// Opens the store, and retries while a sync fails.
 fn open_again(disk: &Cached, settings: &Settings) -> std::result::Result<Db, String> {
     for _ in 0..3 {
         let failed = disk.failed();
@@ -48,7 +48,7 @@ fn open_again(disk: &Cached, settings: &Settings) -> std::result::Result<Db, Str
     Err("it fails without an end".to_owned())
 }
 
-/// How the store is opened this time: mostly as it was made.
+/// Returns how the store is opened this time: usually as it was created.
 fn opened_as(mode: Mode, seed: &mut Seed) -> Settings {
     let mode = match seed.one_in(3) {
         true => Mode::ALL[seed.below(Mode::ALL.len())],
@@ -57,7 +57,7 @@ fn opened_as(mode: Mode, seed: &mut Seed) -> Settings {
     mode.settings(!seed.one_in(3))
 }
 
-/// The disk at the end; or what was lost.
+/// Returns the disk at the end, or what was lost.
 fn round(mode: Mode, dropping: Dropping, seed: &mut Seed) -> std::result::Result<Cached, String> {
     let disk = Cached::new(dropping, Seed::new(seed.number()));
     let db = disk.create(&mode.settings(true)).unwrap();
@@ -92,7 +92,7 @@ fn round(mode: Mode, dropping: Dropping, seed: &mut Seed) -> std::result::Result
     if !allowed.contains(&model) {
         return Err(format!("other data: {model:#?}"));
     }
-    // What was only read stays as well.
+    // What was only read survives too.
     for _ in 0..seed.below(5) {
         let done = work::step(&db, &model, seed);
         done.outcome.map_err(|error| format!("{error:#}"))?;
@@ -130,7 +130,7 @@ fn what_is_acknowledged_after_a_sync_that_lost_pages_survives_a_power_cut() {
     assert!(failed >= count / 2 && of_log >= count / 20);
 }
 
-/// A test that cannot fail proves nothing.
+/// The canary: the suite must be able to fail.
 #[test]
 fn where_lost_pages_stay_in_the_cache_a_loss_is_noticed() {
     for mode in [Mode::Plain, Mode::Log] {

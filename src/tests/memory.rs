@@ -1,4 +1,4 @@
-//! What is kept in memory is what the file holds, in every snapshot, whatever happens meanwhile.
+//! The records in memory are those in the file, in every snapshot, whatever happens meanwhile.
 
 use std::fmt::Debug;
 use std::sync::Barrier;
@@ -25,7 +25,7 @@ fn filters(texts: &[&str]) -> Filters {
     Filters::parse(texts).unwrap()
 }
 
-/// Lists until everything is kept.
+/// Lists until everything is kept in memory.
 #[track_caller]
 fn load(db: &Db) {
     for _ in 0..3 {
@@ -40,7 +40,7 @@ fn is_kept(db: &Db) -> bool {
     db.stats().unwrap().memory_bytes > 0
 }
 
-/// What the file has of a snapshot, by looking at every record.
+/// Finds what the file has in a snapshot, by looking at every record.
 fn in_file<T: Shape + 'static>(
     txn: &ReadTxn,
     name: &NamespaceName,
@@ -55,7 +55,7 @@ fn in_file<T: Shape + 'static>(
     found.map(|item| item.unwrap().unwrap()).collect()
 }
 
-/// A snapshot and a transaction find what the file has; how much that is.
+/// Checks that a snapshot and a transaction find what the file has. Returns how much that is.
 #[track_caller]
 fn assert_found_alike(db: &Db, namespace: &str, texts: &[&str]) -> usize {
     let filters = filters(texts);
@@ -89,7 +89,7 @@ fn assert_found_alike(db: &Db, namespace: &str, texts: &[&str]) -> usize {
     expected.len()
 }
 
-/// A snapshot delivers every record of the file, listed and looked up.
+/// Checks that a snapshot returns every record of the file, listed and looked up.
 #[track_caller]
 fn assert_delivers_the_file(txn: &ReadTxn) {
     for name in txn.namespaces().unwrap() {
@@ -173,7 +173,7 @@ fn every_kind_of_question_gets_the_answer_of_a_scan() {
     assert_delivers_the_file(&db.read().unwrap());
 }
 
-/// Such an id names nothing, and ends in the middle of others.
+/// Such an id names nothing, and is the beginning of others.
 #[test]
 fn a_filter_on_an_id_that_none_can_be_repeats_and_misses_nothing() {
     let db = Db::in_memory().unwrap();
@@ -216,7 +216,7 @@ fn presence_and_regular_expressions_are_answered_page_by_page_as_at_once() {
 
 const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
 
-/// What users see of a store, damaged or not; writes at the end.
+/// Returns what users see of a store, damaged or not. Writes at the end.
 fn seen(db: &Db) -> Vec<String> {
     fn shown<T: Debug>(seen: &mut Vec<String>, result: Result<T>) {
         seen.push(match result {
@@ -251,7 +251,7 @@ fn seen(db: &Db) -> Vec<String> {
     seen
 }
 
-/// What writes to one container return, and what is seen after each.
+/// Returns the results of writes to one container, and what is seen after each.
 fn written(db: &Db) -> Vec<String> {
     let store = db.namespace("a").unwrap();
     let outcome =
@@ -274,7 +274,7 @@ fn written(db: &Db) -> Vec<String> {
     all
 }
 
-/// Damage is reported as if nothing were kept: that of one record takes no other with it.
+/// Damage is reported as if nothing were kept in memory. Damage of one record affects no other.
 #[test]
 fn a_damaged_store_is_the_same_from_memory_and_from_the_file() {
     let directory = tempfile::tempdir().unwrap();
@@ -436,7 +436,7 @@ fn more_than_may_be_kept_is_read_from_the_file() {
             assert_eq!(assert_found_alike(&db, "a", &["labels.shard==7"]), 2);
         }
         assert_eq!(is_kept(&db), bytes == 100_000);
-        // It outgrows the bound while it is kept.
+        // The memory outgrows its limit while it is in use.
         fill(&db.namespace("b").unwrap(), 200);
         for _ in 0..30 {
             assert_eq!(assert_found_alike(&db, "a", &["labels.shard==7"]), 2);
@@ -474,7 +474,7 @@ fn a_transaction_that_outgrows_the_bound_is_committed_all_the_same() {
     assert!(!is_kept(&db));
 }
 
-/// Every snapshot is of one moment, also while records are being loaded, again and again.
+/// Every snapshot shows one moment, even while records are loaded again and again.
 #[test]
 fn snapshots_are_consistent_while_records_are_loaded_and_written() {
     const IDS: usize = 60;

@@ -1,8 +1,8 @@
-//! Wherever a migration is cut off, the file is the old one or the migrated one, whole.
+//! Wherever a migration is cut off, the file is the complete old one or the complete migrated one.
 //!
-//! There is no older version yet, so the steps are made up: one copies every row to a table of its
-//! own, the next one writes all rows anew. What survives a cut is opened as this version opens it,
-//! which tells old from new, and then migrated, which is cut off again.
+//! There is no older version yet, so the steps are invented: one copies every row to a new table, the next one rewrites
+//! all rows. What survives a cut is opened as this version opens it, which distinguishes old from new. Then it is
+//! migrated, which is cut off again.
 
 use bayplan::ErrorKind;
 use redb::{ReadableTable, TableError, WriteTransaction};
@@ -180,7 +180,7 @@ fn a_fault_in_any_call_while_migrating_is_an_error_and_opening_again_helps() {
                     how: How::Device,
                 });
                 let mut settings = settings(true, false);
-                settings.cache_bytes = 0; // So that there is something to read.
+                settings.cache_bytes = 0; // Without a cache, reads reach the disk.
                 let done = work::migrate(&disk, &settings, TARGET).map(drop);
                 if disk.failed() == 0 {
                     done.unwrap();
@@ -198,7 +198,7 @@ fn a_fault_in_any_call_while_migrating_is_an_error_and_opening_again_helps() {
     ));
 }
 
-/// A test that cannot fail proves nothing.
+/// The canary: the suite must be able to fail.
 #[test]
 fn a_migration_whose_last_sync_is_forgotten_is_noticed() {
     let mut seed = Seed::new(1);

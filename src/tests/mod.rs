@@ -1,4 +1,4 @@
-//! Tests that need the insides: crashes and faults through a [`disk::Disk`] that records calls or fails them, and the
+//! Tests that need internals: crashes and faults through a [`disk::Disk`] that records calls or fails them, and the
 //! records kept in memory.
 
 mod cached;

@@ -1,5 +1,5 @@
-//! Whichever call fails while a new store is made on a real path, there is nothing at that path, or
-//! a whole store and no error; and the source is as it was.
+//! If any call fails while a new store is made on a real path, there is either nothing at that path, or a complete
+//! store and no error. The source is unchanged.
 
 use std::fs::{self, File};
 use std::io;
@@ -123,7 +123,7 @@ impl Bench {
             })
         };
         let mut settings = settings(true, false);
-        settings.cache_bytes = 0; // So that there is something to read.
+        settings.cache_bytes = 0; // Without a cache, reads reach the disk.
         let copied = NewStore::begin_on(&target, &settings, on_disk)
             .and_then(|new| copy(&self.db.read()?, Operation::BackupOf, new, |_| {}));
         assert_eq!(target.exists(), copied.is_ok(), "{fault:?}");
@@ -166,8 +166,8 @@ fn a_fault_in_any_call_while_a_store_is_copied_leaves_nothing_at_its_path() {
                     break;
                 }
                 match copied {
-                    // redb writes pages early, and again if that fails. No sync is retried, also
-                    // none while the file is closed: the system would not tell a second time.
+                    // redb writes pages early, and again if that fails. No sync is retried, not even while the file is
+                    // closed: the system would not report the failure a second time.
                     Ok(_) => {
                         retried += 1;
                         assert!(call == Call::Write && times == 1, "{fault:?} was swallowed");
@@ -190,7 +190,7 @@ fn a_fault_in_any_call_while_a_store_is_copied_leaves_nothing_at_its_path() {
     assert!(failed > 30);
 }
 
-/// A test that cannot fail proves nothing.
+/// The canary: the suite must be able to fail.
 #[test]
 #[should_panic(expected = "only the source")]
 fn a_file_that_is_left_behind_is_noticed() {

@@ -1,4 +1,4 @@
-//! What survives of writes that were not synced.
+//! Which unsynced writes survive.
 
 use super::disk::{Event, Image, LogEvent, apply, apply_to_log};
 use super::seed::Seed;
@@ -11,13 +11,13 @@ pub(super) enum Survival {
     AllButOne,
     OnlyOne,
     Some,
-    /// Some, in any order: of two writes to one place the older may win, as on no disk there is.
+    /// Some, in any order: of two writes to one place the older may win, as on no real disk.
     Reordered,
     TornSectors,
     TornBytes,
-    /// The length as it was set last, and nothing of the data.
+    /// The last length, and none of the data.
     OnlyLength,
-    /// All data, and the length as it was.
+    /// All data, and the old length.
     NoLength,
 }
 
@@ -81,8 +81,8 @@ pub(super) fn surviving(unsynced: &[Event], survival: Survival, seed: &mut Seed)
     }
 }
 
-/// What is on the disk after a power cut behind these events: of each of the two files what was synced, and its own part
-/// of the rest.
+/// Returns what is on the disk after a power cut that follows these events: for each of the two files what was synced,
+/// and its own part of the rest.
 pub(super) fn after_a_power_cut(
     start: &Image,
     events: &[Event],

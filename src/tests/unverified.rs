@@ -1,5 +1,5 @@
-//! Files of which each page is verified when it is first read: what is told of damage, what is written, and what can
-//! still be read. The pages by which redb opens and closes a file are verified at opening.
+//! Files in which each page is verified when it is first read: which damage is reported, what is written, and what can
+//! still be read. The pages with which redb opens and closes a file are verified at opening.
 
 use std::sync::mpsc::channel;
 use std::thread;
@@ -17,7 +17,7 @@ use crate::redb_file::page::{BRANCH, LEAF};
 const PAGE_BYTES: usize = layout::PAGE_BYTES as usize;
 const CONTAINERS: u64 = 300;
 
-/// A store that was closed well, with branch pages and with pages that are free.
+/// A store that was closed cleanly, with branch pages and free pages.
 fn closed() -> Vec<u8> {
     let disk = Disk::default();
     let db = work::create(&disk, &settings(true, false)).unwrap();
@@ -43,7 +43,7 @@ fn open(disk: &Disk) -> crate::Result<Db> {
     work::open(disk, &settings(false, false))
 }
 
-/// The file with a byte changed in each branch page of our tables.
+/// Returns the file with one byte changed in each branch page of our tables.
 fn with_a_damaged_branch(mut bytes: Vec<u8>) -> Vec<u8> {
     for page in bytes.chunks_mut(PAGE_BYTES).skip(1) {
         if page[0] == BRANCH && page.windows(3).any(|key| key == b"ns\0") {
@@ -101,7 +101,7 @@ fn where_a_branch_is_damaged_nothing_below_it_is_trusted_and_every_write_is_refu
     ] {
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:#}");
     }
-    // Only a checksum of what the branch leads to was hit.
+    // Only a checksum of the branch's children was hit.
     let listing = store.query().lenient().unwrap();
     assert_eq!(listing.items.len() as u64, CONTAINERS);
     let [damaged] = listing.damaged.as_slice() else {
@@ -115,7 +115,7 @@ fn where_a_branch_is_damaged_nothing_below_it_is_trusted_and_every_write_is_refu
     assert!(disk.bytes() == bytes);
 }
 
-/// The file with a byte changed in each leaf that holds the spec of this container, and nowhere else.
+/// Returns the file with one byte changed in each leaf that holds the spec of this container, and nowhere else.
 fn with_a_damaged_leaf(mut bytes: Vec<u8>, id: &str) -> Vec<u8> {
     let key = format!("ns\0containers\0{id}\0");
     let mut hit = 0;
@@ -144,7 +144,7 @@ fn where_a_leaf_is_damaged_what_is_elsewhere_is_read_and_written_until_the_leaf_
     assert!(!db.info().pages_verified);
     let error = store.get(&id(250)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:#}");
-    // Now that it is known, nobody says of anything that it is not there.
+    // Now that the damage is known, no read says that something does not exist.
     assert!(store.get("c100.none").unwrap_err().is_corrupt());
     assert!(store.query().ids().unwrap_err().is_corrupt());
     assert!(store.get(&intact).is_ok() && store.get("c100.new").is_ok());
@@ -160,7 +160,7 @@ fn where_a_leaf_is_damaged_what_is_elsewhere_is_read_and_written_until_the_leaf_
     assert_eq!(disk.log_len(), log_len);
     drop(store);
     db.close().unwrap();
-    // It is closed as it should be: who opens it can read on.
+    // It is closed cleanly: the next opening can read it.
     let db = open(&disk).unwrap();
     let store = db.namespace("ns").unwrap();
     assert!(store.get(&intact).is_ok() && store.get("c100.new").is_ok());
@@ -190,7 +190,7 @@ fn damage_that_a_reader_finds_during_a_write_transaction_keeps_it_from_being_com
     assert!(store.get("c100.new").unwrap_err().is_corrupt());
 }
 
-/// What was wrong without anybody being told, of what is asked of a store with this damage; none if it does not open.
+/// Returns how many answers of a store with this damage are silently wrong; `None` if the store does not open.
 fn silent(damaged: Vec<u8>, intact: &[crate::Container], trust: bool) -> Option<usize> {
     let disk = Disk::holding(damaged);
     let db = open(&disk).ok()?;
@@ -251,7 +251,7 @@ fn no_false_alarm_is_raised_while_many_read_and_write_and_verify() {
     let bytes = closed();
     for _ in 0..4 {
         let disk = Disk::holding(bytes.clone());
-        // Pages are read again and again.
+        // Pages are read repeatedly.
         let settings = crate::session::settings::Settings {
             cache_bytes: 64 << 10,
             memory_bytes: 0,
@@ -292,7 +292,7 @@ fn no_false_alarm_is_raised_while_many_read_and_write_and_verify() {
     }
 }
 
-/// A file with two containers in one page, put back to when it held the first one only.
+/// Returns a file with two containers in one page, which is put back to when it held only the first one.
 fn with_a_lost_write() -> Vec<u8> {
     let disk = Disk::default();
     let db = work::create(&disk, &settings(true, false)).unwrap();
@@ -330,7 +330,7 @@ fn a_page_whose_last_write_was_lost_is_noticed_by_a_read_and_never_written_anew(
         if writes_first {
             assert!(store.create(plain("c")).unwrap_err().is_corrupt());
         }
-        // The page holds a sealed container, which may be an old one.
+        // The page holds a sealed container, which may be an old version.
         for id in ["a", "b", "c"] {
             let error = store.get(id).unwrap_err();
             assert!(error.is_corrupt(), "{id}: {error:#}");
@@ -397,7 +397,7 @@ fn a_failed_read_while_the_pages_are_verified_is_an_error_once() {
     assert!(db.check().unwrap().is_healthy());
     store.create(plain("new")).unwrap();
     drop((store, db));
-    // While it is opened as well.
+    // Also while it is opened.
     let bytes = disk.bytes();
     for nth in 0..20 {
         let disk = Disk::holding(bytes.clone());
@@ -435,7 +435,7 @@ fn no_migration_begins_where_a_branch_is_damaged() {
     assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:#}");
 }
 
-/// Does what reads a store, as far as its damage lets it.
+/// Runs everything that reads a store, as far as its damage allows.
 fn read_all(db: &Db) {
     let store = db.namespace("ns").unwrap();
     let _ = store.get("c1");
@@ -443,7 +443,7 @@ fn read_all(db: &Db) {
     let _ = (db.check(), db.stats(), db.dump(std::io::sink(), |_| {}));
 }
 
-/// What a crash leaves behind two commits; the second of them can be in one phase.
+/// Returns what a crash leaves after two commits. The second can be in one phase.
 fn crashed() -> Vec<u8> {
     let disk = Disk::default();
     let db = work::create(&disk, &settings(true, false)).unwrap();
@@ -513,7 +513,7 @@ fn the_first_write_lets_the_repair_of_a_crash_reach_the_file_and_reading_goes_on
             snapshot.namespace("ns").unwrap().query().list().unwrap(),
             before
         );
-        // Whether it is closed, or left by a crash.
+        // Whether it is closed cleanly, or left by a crash.
         let crashed = Disk::holding(disk.bytes());
         drop((snapshot, store, db));
         for disk in [disk, crashed] {

@@ -21,7 +21,7 @@ use crate::session::settings::Settings;
 const NAMESPACES: [&str; 2] = ["default", "k8s.io"];
 const IDS: usize = 9;
 
-/// So few that some are forgotten in each workload.
+/// Low enough that some are forgotten in each workload.
 const TOMBSTONES_MAX_COUNT: u64 = 4;
 
 /// A log that is full after some ten commits.
@@ -35,7 +35,7 @@ pub(super) struct Model {
 }
 
 impl Model {
-    /// What the store holds, if a check finds nothing wrong with it; otherwise the error of the first damage.
+    /// Returns what the store holds, or the error of the first damage that a check finds.
     pub(super) fn of(db: &Db) -> Result<Self> {
         db.check()?.into_result()?;
         Self::of_unchecked(db)
@@ -69,7 +69,8 @@ impl Model {
         }
     }
 
-    /// What somebody comes to who knows this, and goes on from a position; none if that is not possible.
+    /// Returns what a follower knows after it continues from a position, starting from this content; `None` if it
+    /// cannot continue.
     pub(super) fn followed(&self, db: &Db, from: Position) -> Result<Option<Self>, String> {
         let mut known = Contents {
             containers: self.containers.clone(),
@@ -111,7 +112,7 @@ enum Change {
 }
 
 impl Change {
-    /// A change that fits the content.
+    /// Chooses a change that fits the content.
     fn random(model: &Model, seed: &mut Seed) -> Self {
         let name = NAMESPACES[seed.below(NAMESPACES.len())].to_owned();
         if seed.one_in(10) {
@@ -151,7 +152,7 @@ impl Change {
 /// One step of work: what it did, and what may be in the file while it runs or if its outcome is uncertain.
 pub(super) struct Step {
     pub(super) outcome: Result<()>,
-    /// What is in the file when it has succeeded.
+    /// What is in the file once it has succeeded.
     pub(super) after: Model,
     /// What else may be in the file, apart from the previous content.
     pub(super) possible: Vec<Model>,
@@ -207,7 +208,7 @@ pub(super) fn checkpoint(db: &Db, before: &Model) -> Step {
     }
 }
 
-/// Several threads at once, which wait for one writer and so come to share a commit.
+/// Runs several threads at once, which wait for one writer and so share a commit.
 fn together(db: &Db, before: &Model, seed: &mut Seed) -> Step {
     let mut changes = BTreeMap::new();
     for _ in 0..4 {
@@ -233,7 +234,7 @@ fn together(db: &Db, before: &Model, seed: &mut Seed) -> Step {
         let outcomes = threads.into_iter().map(|thread| thread.join().unwrap());
         outcomes.collect()
     });
-    // Each of them is there or not; those that were acknowledged are.
+    // Each of them may be in the store; those that were acknowledged must be.
     let mut possible = Vec::new();
     for chosen in 0..1usize << changes.len() {
         let subset: Vec<Change> = (0..changes.len())
@@ -254,7 +255,7 @@ fn together(db: &Db, before: &Model, seed: &mut Seed) -> Step {
     }
 }
 
-/// From where somebody goes on who has followed to what the store holds.
+/// Returns the position of a follower that knows everything in the store.
 pub(super) fn position(db: &Db) -> Position {
     let mut changes = db.changes_since(Position::START, Detail::Id).unwrap();
     (&mut changes).for_each(|change| drop(change.unwrap()));
@@ -284,7 +285,7 @@ pub(super) fn settings(check_integrity: bool, live_readers: bool) -> Settings {
     }
 }
 
-/// The same, with commits through a log that is full soon.
+/// Returns the settings with commits through a log that is soon full.
 pub(super) fn with_log(settings: Settings) -> Settings {
     Settings {
         commit_log: true,

@@ -40,8 +40,8 @@ pub enum FieldPath {
 }
 
 impl FieldPath {
-    /// The path that this one would be in a filter, where keys may be quoted; `None` if its key has no
-    /// quotes, or is not valid in a filter.
+    /// Returns the path as a filter would read it, where keys may be quoted; `None` if its key has no quotes, or is not
+    /// valid in a filter.
     pub(crate) fn unquoted(&self) -> Option<Self> {
         let (Self::Label(key) | Self::Extension(key)) = self else {
             return None;
@@ -159,14 +159,14 @@ pub struct FieldMask {
 }
 
 impl FieldMask {
-    /// The mask without a path: all mutable fields are replaced, and an immutable field that differs is an
-    /// error.
+    /// Returns the mask without a path: an update replaces all mutable fields, and an immutable field that differs is
+    /// an error.
     #[must_use]
     pub fn full() -> Self {
         Self::default()
     }
 
-    /// The mask of these paths. Without paths it is [`FieldMask::full`].
+    /// Creates the mask of these paths. Without paths it is [`FieldMask::full`].
     ///
     /// The update refuses a label or an extension without a name, as with [`FieldMask::deferred`].
     pub fn of(paths: impl IntoIterator<Item = FieldPath>) -> Self {
@@ -206,7 +206,7 @@ impl FieldMask {
 
     /// Parses the paths, but leaves it to the update to refuse a bad one.
     ///
-    /// For a server that passes on requests: an update of a container that does not exist is then
+    /// For a server that forwards requests: an update of a container that does not exist is then
     /// [`NotFound`](crate::ErrorKind::NotFound), as in containerd, whatever its paths are.
     pub fn deferred<I>(paths: I) -> Self
     where
@@ -231,7 +231,7 @@ impl FieldMask {
         self.paths.is_empty() && self.refused.is_none()
     }
 
-    /// The paths, in the given order.
+    /// Returns the paths, in the given order.
     pub fn paths(&self) -> impl Iterator<Item = &FieldPath> {
         self.paths.iter()
     }
@@ -279,19 +279,19 @@ impl FieldMaskError {
         Self::new(&path, path.len(), message)
     }
 
-    /// The whole path.
+    /// Returns the whole path.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// The position of the fault, as a byte offset into [`FieldMaskError::path`].
+    /// Returns the position of the fault, as a byte offset into [`FieldMaskError::path`].
     #[must_use]
     pub fn position(&self) -> usize {
         self.position
     }
 
-    /// What is wrong, in one line.
+    /// Returns what is wrong, in one line.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message

@@ -1,7 +1,7 @@
 //! What an update does to a container or a record. All mutability rules are here.
 //!
-//! It uses `model`, and `filter` for field names. It is pure: it never reads a store or the clock, and never hands out
-//! a revision.
+//! This room uses `model`, and `filter` for field names. It is pure: it never reads a store or the clock, and never
+//! hands out a revision.
 
 pub(crate) mod mask;
 
@@ -17,7 +17,7 @@ use crate::model::policy::{Policy, Rules};
 use crate::model::record::Record;
 use crate::update::mask::{FieldMask, FieldPath};
 
-/// The container after an update of `stored` by `input`, checked. It still has the old revision.
+/// Returns the container after an update of `stored` by `input`, checked. It still has the old revision.
 pub(crate) fn apply(
     stored: &Container,
     input: Container,
@@ -38,7 +38,7 @@ pub(crate) fn apply(
     updated.settled(policy)
 }
 
-/// The record after an update of `stored` by `input`, checked. It still has the old revision.
+/// Returns the record after an update of `stored` by `input`, checked. It still has the old revision.
 pub(crate) fn apply_to_record(
     stored: &Record,
     input: Record,
@@ -144,7 +144,7 @@ fn take(updated: &mut Container, input: &Container, path: &FieldPath, rules: Rul
     Ok(())
 }
 
-/// Checks the paths of the mask as far as no rules are needed.
+/// Checks the paths of the mask, apart from the rules.
 pub(crate) fn check(stored: &Container, input: &Container, mask: &FieldMask) -> Result<()> {
     mask.validate()?;
     let has_label = has_label(&stored.labels, &input.labels);
@@ -154,7 +154,7 @@ pub(crate) fn check(stored: &Container, input: &Container, mask: &FieldMask) -> 
     paths.try_for_each(|path| check_quotes(path, &has_label, &has_extension))
 }
 
-/// The same for a record of another kind.
+/// Checks the paths of the mask for a record of another kind.
 pub(crate) fn check_of_record(stored: &Record, input: &Record, mask: &FieldMask) -> Result<()> {
     mask.validate()?;
     let has_label = has_label(&stored.labels, &input.labels);
@@ -167,11 +167,11 @@ fn has_label<'l>(stored: &'l Labels, input: &'l Labels) -> impl Fn(&str) -> bool
     move |key| stored.contains_key(key) || input.get(key).is_some_and(|value| !value.is_empty())
 }
 
-/// Refuses a key in quotes that are probably not a part of it.
+/// Refuses a key whose quotes are probably not part of it.
 ///
-/// Field paths take no quotes, but a key may contain them. So the path means the key with its quotes, as in
-/// containerd, if either side has that key. If neither has, but one has the key without quotes, the path
-/// was written as for a filter, and would silently change nothing.
+/// Field paths take no quotes, but a key may contain them. So the path means the key with its quotes, as in containerd,
+/// if either side has that key. If neither does, but one has the key without quotes, the path was written as for a
+/// filter, and would silently change nothing.
 fn check_quotes(
     path: &FieldPath,
     has_label: &dyn Fn(&str) -> bool,
@@ -208,7 +208,7 @@ fn take_entry<V: Clone>(updated: &mut BTreeMap<String, V>, input: &BTreeMap<Stri
     };
 }
 
-/// `now`, or the smallest time after `previous` if the clock stood still or went back.
+/// Returns `now`, or the smallest time after `previous` if the clock stood still or went back.
 fn strictly_later(previous: DateTime<Utc>, now: DateTime<Utc>) -> Result<DateTime<Utc>> {
     if now > previous {
         return Ok(now);

@@ -37,7 +37,7 @@ fn stored() -> Container {
     stored
 }
 
-/// How to change a field of a container.
+/// A change of one field of a container.
 type Change = fn(&mut Container);
 
 /// Every field that the caller sets, and how to make it differ.
@@ -61,7 +61,7 @@ fn change_of(field: &str) -> Change {
     FIELDS.iter().find(|(name, _)| *name == field).unwrap().1
 }
 
-/// The input that differs in these fields.
+/// Returns an input that differs in these fields.
 fn differing(fields: &[&str]) -> Container {
     let mut input = stored();
     for field in fields {
@@ -70,7 +70,7 @@ fn differing(fields: &[&str]) -> Container {
     input
 }
 
-/// The stored container, changed so by an update at 30.
+/// Returns the stored container as these fields change it, in an update at 30.
 fn updated(fields: &[&str]) -> Container {
     let mut updated = differing(fields);
     updated.updated_at = at(30);
@@ -88,7 +88,7 @@ fn refuses(result: Result<Container>, text: &str) {
     assert_eq!(error.to_string(), text);
 }
 
-/// What an update does about a field that differs.
+/// What an update does if a field differs.
 #[derive(Clone, Copy)]
 enum Fate {
     Taken,

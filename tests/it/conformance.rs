@@ -1,5 +1,5 @@
-//! The laws of the traits, held against every implementation that there is here, and against
-//! faulty ones, to prove that they can be broken.
+//! The laws of the traits, tried on every implementation in this repository, and on faulty ones, to prove that they can
+//! be broken.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -49,7 +49,7 @@ impl Kind {
     }
 }
 
-/// A store of its own, checked as a whole when the law is done.
+/// A new store for each law, checked completely when the law is done.
 struct OfDb {
     db: Db,
     _directory: Option<TempDir>,
@@ -216,7 +216,7 @@ impl Fixture for OfBTree {
     }
 }
 
-/// A store with nothing but the methods that an implementation cannot do without.
+/// A store with only the methods that an implementation must have.
 struct Bare<S>(S);
 
 impl<T: Stored, S: Store<T>> ReadStore<T> for Bare<S> {
@@ -411,7 +411,7 @@ fn every_public_function_that_checks_a_fixture_is_listed_as_a_law_once() {
         }
     }
     written.sort();
-    // Those that are tried on records as well are listed once more, behind those of containers.
+    // Laws that are also tried on records are listed again, after those of containers.
     let listed = conformance::laws().filter(|law| !law.name.ends_with(" (records)"));
     let mut listed: Vec<String> = listed.map(|law| law.name.to_owned()).collect();
     listed.sort();

@@ -12,7 +12,7 @@ use harness::{Canary, TARGETS};
 #[path = "../../fuzz/src/harness/mod.rs"]
 pub(crate) mod harness;
 
-/// A kept input is small: it is read by people.
+/// A kept input is small, so that people can read it.
 const INPUT_MAX_BYTES: u64 = 4096;
 
 /// The kept inputs of a target, by name.
@@ -79,7 +79,7 @@ fn kept_inputs_with_random_changes_keep_the_laws() {
     ));
 }
 
-/// A harness that cannot fail proves nothing.
+/// The canary: the harness must be able to fail.
 #[test]
 fn every_harness_finds_the_fault_that_is_planted_in_it() {
     for (target, harness) in TARGETS {

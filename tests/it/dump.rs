@@ -26,7 +26,7 @@ fn edited(lines: &[Vec<u8>], namespaces: usize, containers: usize) -> Vec<u8> {
     [lines.concat(), end.into_bytes()].concat()
 }
 
-/// That loading fails with this kind, and this in its text, and leaves nothing.
+/// Asserts that loading fails with this kind and this text, and leaves nothing.
 #[track_caller]
 fn refuses(input: impl BufRead, kind: ErrorKind, text: &str) {
     let directory = tempfile::tempdir().unwrap();
@@ -374,7 +374,7 @@ fn hostile_dumps_fail_cleanly_and_leave_nothing() {
     );
 }
 
-/// It would be lost without a word: a later version that knows it has another number.
+/// It would be lost silently. A later version that knows the member has another number.
 #[test]
 fn a_field_that_this_version_does_not_know_is_an_error() {
     let db = Db::in_memory().unwrap();

@@ -109,7 +109,7 @@ fn the_revisions_of_changes_rise_and_each_of_them_is_a_place_to_go_on() {
     }
 }
 
-/// Whoever stops between the creation and a later change of one thing is still told of both.
+/// A follower that stops between the creation and a later change of an item still gets both.
 #[test]
 fn a_creation_is_told_at_its_own_place_whatever_changed_since() {
     let db = Db::in_memory().unwrap();
@@ -236,7 +236,7 @@ fn a_follower_that_missed_forgotten_deletions_is_told_and_can_go_on() {
     }
     let (told, end) = since(&db, Position::START);
     assert_eq!(told, ["+k8s.io/", "+kept"]);
-    // Of those that were never told, no deletion is.
+    // If the creation was never reported, neither is the deletion.
     assert_eq!(since(&db, end), (vec![], end));
 }
 
@@ -253,12 +253,12 @@ fn what_is_forgotten_during_the_first_listing_concerns_nobody_who_began_it() {
     let first = changes.nth(1).unwrap().unwrap();
     assert_eq!(short(&first), "+a");
     drop(changes);
-    // By its revision alone nobody can tell that it knows of nothing that was deleted.
+    // Its revision alone does not show that it knows nothing that was deleted.
     let by_revision = db.changes_since(first.revision, Detail::Id);
     assert!(by_revision.unwrap_err().is_lagged());
     let kept: Position = first.position.to_string().parse().unwrap();
     assert_eq!(since(&db, kept).0, ["+b"]);
-    // What is deleted from then on is told, whether it was listed before or not.
+    // Later deletions are reported, whether the item was listed before or not.
     home.delete("a").unwrap();
     assert_eq!(since(&db, kept).0, ["+b", "-a"]);
     home.delete("b").unwrap();
@@ -486,7 +486,7 @@ fn a_subscription_does_not_keep_the_store_open_and_can_be_dropped_at_any_time() 
     assert!(early.try_recv().unwrap().is_some());
     drop(db);
     let db = Db::open(&path).unwrap();
-    // What it had read it still tells.
+    // It still returns what it had already read.
     assert_eq!(short(&early.recv().unwrap()), "+a");
     assert!(early.recv().unwrap_err().is_unavailable());
     drop((early, db));
@@ -550,7 +550,7 @@ fn a_damaged_record_ends_the_changes_by_its_name() {
     assert_eq!(since(&db, Position::START).0, ["+k8s.io/"]);
 }
 
-/// Writes what fits, in ids of its own.
+/// Writes what fits the content, in its own ids.
 fn write(db: &Db, writer: usize, steps: usize, seed: &mut Seed) -> Result<()> {
     let mask = FieldMask::parse(["labels", "spec", "extensions"])?;
     for _ in 0..steps {
@@ -606,7 +606,7 @@ fn write(db: &Db, writer: usize, steps: usize, seed: &mut Seed) -> Result<()> {
     Ok(())
 }
 
-/// Somebody who follows: what it knows, and how it went.
+/// A follower: what it knows, and how it went.
 #[derive(Default)]
 struct Follower {
     known: Contents,
@@ -638,7 +638,7 @@ impl Follower {
         }
     }
 
-    /// Follows a subscription, at times slowly, until all is written and told.
+    /// Follows a subscription, sometimes slowly, until everything is written and reported.
     fn follow(&mut self, db: &Db, is_over: &AtomicBool, seed: &mut Seed) {
         'anew: loop {
             let Ok(mut subscription) = db.subscribe(self.position, Detail::Whole) else {
@@ -746,7 +746,7 @@ fn a_follower_knows_what_the_store_holds_after_any_history() {
     assert!(changes > 100 * count && (count < 4 || lags > 0));
 }
 
-/// A test that cannot fail proves nothing: a follower that is not told of one change is noticed.
+/// The canary: a follower that misses one change is noticed.
 #[test]
 fn a_change_that_is_not_told_is_noticed() {
     let db = Db::in_memory().unwrap();
@@ -768,7 +768,7 @@ fn a_change_that_is_not_told_is_noticed() {
         let mut told = told.map(|(_, change)| change);
         let is_wrong = told.try_for_each(|change| known.apply(change)).is_err();
         let is_noticed = is_wrong || known != contents;
-        // One of several deletions, or of what nobody knew, makes no difference.
+        // Missing one of several deletions, or the deletion of something unknown, makes no difference.
         let is_deletion = short(&change).starts_with('-');
         assert!(is_noticed || is_deletion, "{change:?}");
         deletions += usize::from(is_noticed && is_deletion);

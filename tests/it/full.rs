@@ -1,6 +1,6 @@
 //! A full disk: errors that say so, nothing lost, and a way out of it.
 //!
-//! The disk is a small tmpfs. Mounting one takes root.
+//! The disk is a small tmpfs. Mounting one needs root.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -34,7 +34,7 @@ impl Disk {
         names.collect()
     }
 
-    /// Takes all the space there is.
+    /// Takes all free space.
     fn fill(&self) {
         let mut file = File::create(self.path("filler")).unwrap();
         while file.write(&[1; 4096]).is_ok_and(|count| count > 0) {}
@@ -43,7 +43,7 @@ impl Disk {
 }
 
 fn sized(id: &str, bytes: usize) -> Container {
-    // What packs well would not fill a disk.
+    // Data that compresses well would not fill a disk.
     let mut noise = Seed::new(crc32fast::hash(id.as_bytes()).into());
     plain(id).spec(Any::new("t", noise.bytes(bytes)))
 }
@@ -95,7 +95,7 @@ fn ids(db: &Db) -> Result<BTreeSet<String>> {
         .collect())
 }
 
-/// Creates until nothing goes any more.
+/// Creates containers until the disk is full.
 fn fill_up(db: &Db, case: Case, outcome: &mut Outcome) {
     let store = &db.namespace("default").unwrap();
     let done = thread::scope(|scope| {
@@ -382,7 +382,7 @@ fn a_full_disk_loses_nothing_that_only_the_log_has() {
         drop(db);
         let seen = ids(&Db::open_read_only(&path).unwrap()).unwrap();
         outcome.assert_holds(&seen, case);
-        // Bringing the log into the file may need space that is not there.
+        // Moving the log into the file may need space that the disk lacks.
         if let Err(error) = Db::open(&path) {
             assert_full(&error);
         }
@@ -415,7 +415,7 @@ fn a_log_that_cannot_be_made_on_a_full_disk_refuses_the_write_and_nothing_else()
     assert!(store.get("a").is_ok());
 }
 
-/// Records in memory are read on, as they were acknowledged, in every mode.
+/// Records in memory can still be read as they were acknowledged, in every mode.
 #[test]
 fn records_in_memory_are_read_on_a_full_disk() {
     for (live_readers, commit_log) in [(false, false), (true, false), (false, true)] {

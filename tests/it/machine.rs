@@ -1,7 +1,7 @@
-//! What some suites need of the machine: a mount, a tool, a namespace.
+//! What some suites need from the machine: a mount, a tool, a namespace.
 //!
-//! On a developer's machine that lacks it, the suite says so and is skipped. CI must have it: nobody reads
-//! its output, so a skipped suite would go unnoticed.
+//! On a developer's machine that lacks it, the suite says so and is skipped. CI must have it: its output is not read,
+//! so a skipped suite would go unnoticed.
 
 use std::ffi::OsStr;
 use std::fmt::Display;
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 ///
 /// # Panics
 ///
-/// In CI, which is where the variable `CI` is set and not empty.
+/// In CI, that is, if the variable `CI` is set and not empty.
 #[track_caller]
 pub(crate) fn skip(suite: &str, why: impl Display) {
     let ci = std::env::var_os("CI");
@@ -56,7 +56,7 @@ impl Tmpfs {
 }
 
 impl Tmpfs {
-    /// Mounts it anew with other options.
+    /// Remounts it with other options.
     #[track_caller]
     pub(crate) fn remount(&self, options: &str) {
         let options = format!("remount,{options}");
@@ -69,7 +69,7 @@ impl Tmpfs {
 pub(crate) struct Bound(PathBuf);
 
 impl Bound {
-    /// Whoever has a [`Tmpfs`] may mount.
+    /// A process that has a [`Tmpfs`] may mount.
     #[track_caller]
     pub(crate) fn at(from: &Path, to: &Path) -> Self {
         mount(&["--bind", from.to_str().unwrap()], to);

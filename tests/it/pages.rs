@@ -1,5 +1,5 @@
-//! Damage to pages, where opening does not verify them: it is told as what it is, nobody walks in circles, and
-//! nothing is written over it.
+//! Damage to pages that opening does not verify: it is reported as damage, no read loops, and nothing is written over
+//! it.
 
 use std::path::Path;
 use std::sync::mpsc::channel;
@@ -59,8 +59,8 @@ fn pages(bytes: &[u8], kind: u8) -> Vec<(usize, usize)> {
         .collect()
 }
 
-/// The kind of each error of what reads a whole file without verifying its pages; the first one
-/// tells what is wrong.
+/// Returns the kind of each error of operations that read a whole file without verifying its pages. The first one says
+/// what is wrong.
 fn errors(path: &Path) -> Vec<ErrorKind> {
     let (path, (sender, receiver)) = (path.to_owned(), channel());
     thread::spawn(move || sender.send(read_all(&path)));
@@ -159,8 +159,8 @@ fn child_numbers(bytes: &[u8]) -> Vec<(usize, usize)> {
     branches.into_iter().flat_map(of_page).collect()
 }
 
-/// Changes where each branch leads, one child at a time. If anything is wrong then, which is not so
-/// with pages that are free, the first error must tell of damage.
+/// Changes where each branch leads, one child at a time. In a free page this has no effect. Otherwise the first error
+/// must report damage.
 fn damaged_children_are_told(healthy: &[u8], damage: impl Fn(&mut [u8], usize, usize)) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("damaged.redb");

@@ -1,4 +1,4 @@
-//! Who holds what: against what a few lines say that look at every container and record.
+//! Pins and holders, compared with a few lines that look at every container and record.
 
 use bayplan::{
     Any, Container, Db, Filters, Labels, Pin, PinSource, ReadNamespace, Record, Resource, Result,

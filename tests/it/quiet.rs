@@ -1,5 +1,4 @@
-//! Panics: those that the library catches are silent and counted, those that reach the test are
-//! what it must never see.
+//! Panics: those that the library catches are silent and counted. None may reach the test.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -133,7 +133,7 @@ fn follow<K: Ord, T>(known: &mut BTreeMap<K, T>, key: K, event: Event<T>) -> boo
     match event {
         Event::Created(item) => known.insert(key, item).is_none(),
         Event::Updated(item) => known.insert(key, item).is_some(),
-        // What was created and deleted in between is only told as deleted.
+        // What was created and deleted in between is reported only as deleted.
         _ => {
             known.remove(&key);
             true

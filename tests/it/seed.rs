@@ -22,7 +22,7 @@ impl Seed {
         Self(seed)
     }
 
-    /// What [`Seed::new`] takes to go on from here.
+    /// Returns what [`Seed::new`] takes to continue from here.
     pub(crate) fn get(&self) -> u64 {
         self.0
     }
@@ -54,7 +54,7 @@ impl Seed {
     }
 }
 
-/// Tells the sum of a suite, also where the output of tests that pass is not shown.
+/// Prints the summary of a suite, even if the output of passing tests is not shown.
 pub(crate) fn tell(sum: std::fmt::Arguments<'_>) {
     let _ = writeln!(std::io::stderr(), "{sum}");
 }
@@ -69,7 +69,7 @@ pub(crate) fn count_from_env(variable: &str, default: usize) -> usize {
     }
 }
 
-/// Tells how a long run goes on, every ten seconds.
+/// Prints the progress of a long run, every ten seconds.
 #[derive(Debug)]
 pub(crate) struct Progress {
     what: &'static str,

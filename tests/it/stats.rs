@@ -47,7 +47,7 @@ fn stats_count_containers_and_records_by_namespace_and_bytes_by_table() {
         .iter()
         .map(|table| (table.name.as_str(), table.keys_count))
         .collect();
-    // A row of its own each; labels and a spec of a container; the value of a record.
+    // Each has its own row. The container also has labels and a spec, and the record a value.
     assert_eq!(
         tables,
         [

@@ -1,4 +1,4 @@
-//! The public surface of the library in one file, docs/API.txt, for whoever reviews a change of it.
+//! The public surface of the library in one file, docs/API.txt, for the reviewers of a change.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The rules of the house, as far as a program can see them.
+//! The house rules, as far as a program can check them.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -14,7 +14,7 @@ pub(crate) fn spec(id: &str, bytes: usize) -> Any {
     )
 }
 
-/// Letters and digits that no packing makes shorter, of each id others.
+/// Letters and digits that cannot be compressed, different for each id.
 pub(crate) fn filler(id: &str, bytes: usize) -> String {
     let seed = crc32fast::hash(id.as_bytes());
     let mut numbers = Numbers::new(seed.into());

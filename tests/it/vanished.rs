@@ -19,7 +19,7 @@ use crate::seed::tell;
 
 const NAMESPACE: &str = "default";
 
-/// Where things happen: a store behind a symbolic link, and another store.
+/// The setting: a store behind a symbolic link, and another store.
 struct Place {
     directory: tempfile::TempDir,
 }
@@ -236,7 +236,7 @@ fn a_transaction_that_began_before_the_file_was_gone_is_not_acknowledged() {
         .unwrap();
     fs::rename(at.store(), at.path("renamed")).unwrap();
     assert_gone(&txn.commit().unwrap_err(), "commit");
-    // It is in the file, wherever that is, and reads show it.
+    // It is in the file, wherever the file is now, and reads show it.
     assert!(db.namespace(NAMESPACE).unwrap().get("new").is_ok());
     fs::rename(at.path("renamed"), at.store()).unwrap();
     create(&db, "after").unwrap();
@@ -288,7 +288,7 @@ fn readers_and_stores_in_memory_do_not_mind() {
 
 const CHILD: &str = "BAYPLAN_TEST_VANISHED_CHILD";
 
-/// Where a process works is for all its threads: another process tries it.
+/// All threads share the working directory, so another process tries this.
 #[test]
 fn a_relative_path_is_meant_from_where_it_was_opened() {
     if let Ok(elsewhere) = std::env::var(CHILD) {

@@ -49,7 +49,7 @@ pub(crate) fn create(name: &str, directory: &Path, crowd: &Crowd) -> Result<Samp
     wait_for_all(&mut children)?;
     let start = Instant::now();
     let_go(&mut children)?;
-    // Whoever is read first need not be the first to end: the last one counts.
+    // The child that is read first need not end first: the last one counts.
     wait_for_all(&mut children)?;
     let mut samples = Samples {
         wall_nanos: nanos_since(start),

@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use crate::payload::{self, RARE};
 
-/// Takes part in a run: does the work of one round, and tells how long each call took.
+/// Takes part in a run: does the work of one round, and returns how long each call took.
 pub(crate) trait Contestant {
     /// As it stands in the table.
     fn name(&self) -> &'static str;
@@ -135,7 +135,7 @@ pub(crate) struct Crowd {
     pub(crate) each: usize,
     /// The number of the first.
     pub(crate) from: usize,
-    /// Each in a transaction of its own, though the store could share it.
+    /// Each in its own transaction, though the store could share one.
     pub(crate) apart: bool,
 }
 

@@ -38,7 +38,7 @@ pub(crate) struct Line {
 pub(crate) struct Style {
     pub(crate) color: RGBColor,
     pub(crate) width: u32,
-    /// The lengths of a dash and of the gap behind it, if it is not one stroke.
+    /// The lengths of a dash and of the gap after it, if the line is dashed.
     pub(crate) dash: Option<(u32, u32)>,
 }
 

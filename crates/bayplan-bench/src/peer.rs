@@ -260,7 +260,7 @@ pub(crate) fn list_with_small_cache<P: Peer>(directory: &Path) -> Result<usize> 
 pub(crate) fn verb<P: Peer>(directory: &Path, number: usize) -> Result<u64> {
     let new = P::new(number)?;
     let start = Instant::now();
-    // As who starts a process for each operation would.
+    // Like a host that starts a process for each operation.
     let store = P::open(directory, Opening::Unchecked)?;
     store.create(new)?;
     drop(store);
@@ -306,7 +306,7 @@ pub(crate) fn each<T>(items: Vec<T>, mut work: impl FnMut(T) -> Result<()>) -> R
     })
 }
 
-/// What is timed, in a function of its own: counting instructions begins and ends with it.
+/// What is timed, in a separate function: counting instructions begins and ends with it.
 #[inline(never)]
 fn within_the_clock<T>(work: impl FnOnce() -> T) -> T {
     work()

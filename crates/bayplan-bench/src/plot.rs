@@ -138,10 +138,10 @@ fn per_second(rate: f64) -> String {
     format!("{}/s", size(rate as usize))
 }
 
-/// A line for everyone who has points.
+/// A line for each contestant that has points.
 fn lines(results: &Results, points: impl Fn(&'static str, &mut Vec<(f64, f64)>)) -> Vec<Line> {
     let mut lines = Vec::new();
-    // One who has no style would hide the others.
+    // A contestant without a style would hide the others.
     let is_drawn = |name: &&str| STYLES.iter().any(|(styled, _)| styled == name);
     for name in results.contestants().into_iter().filter(is_drawn) {
         let mut found = Vec::new();

@@ -103,7 +103,7 @@ impl Results {
         self.row(key)?.figure()
     }
 
-    /// Those who have a figure, in the order of the table.
+    /// The contestants that have a figure, in the order of the table.
     pub(crate) fn contestants(&self) -> Vec<&'static str> {
         crate::contestants::names()
             .filter(|name| self.0.iter().any(|row| row.contestant == *name))

@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Args, directory: &Path) -> Result<Results> {
     Ok(results)
 }
 
-/// Those who take part, with stores of one size.
+/// The contestants, with stores of one size.
 struct Field<'a> {
     args: &'a Args,
     n: usize,
@@ -91,7 +91,7 @@ impl<'a> Field<'a> {
         self.args.ops.contains(&op)
     }
 
-    /// Fills the stores, and measures what they take while nobody has them open.
+    /// Fills the stores, and measures their size while they are closed.
     fn fill(&mut self, results: &mut Results) -> Result<()> {
         for contestant in &mut self.contestants {
             let name = contestant.name();

@@ -4,7 +4,7 @@ use crate::op::{Op, Unit};
 use crate::results::{Key, Results, Row};
 use crate::targets;
 
-/// Those who get a column of ratios: the floors and the store to beat.
+/// The contestants that get a column of ratios: the floors and the store to beat.
 const COMPARED: [&str; 3] = ["redb-put", "redb-blob", "containerd"];
 
 /// The table in Markdown, wide enough to be read as it is.

@@ -1,11 +1,10 @@
 //! The form of a container that `info` prints and `update --from` reads, with numbers exactly as stored.
 //!
-//! The library shows a JSON number as one of 64 bits, and adds the exact bytes as `base64`. `info` shows
-//! the stored digits instead ([`show`]), and an edited value keeps its digits too ([`settle`],
-//! [`settle_value`]).
+//! The library shows a JSON number as a 64-bit number, and adds the exact bytes as `base64`. `info` shows the stored
+//! digits instead ([`show`]), and an edited value keeps its digits too ([`settle`], [`settle_value`]).
 //!
-//! Somebody who edits `json` leaves the `base64` next to it unchanged. The library refuses two that
-//! disagree, since it cannot know which one is meant. Here the stored container tells which one was edited.
+//! A user who edits `json` leaves the `base64` next to it unchanged. The library refuses two that disagree, since it
+//! cannot know which one is meant. Here the stored container shows which one was edited.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -123,7 +122,7 @@ fn replace(text: &str, by: impl Fn(&Value<'_>) -> Option<String>) -> String {
     replaced
 }
 
-/// The values in the text of a container; none if it is not one.
+/// Finds the values in the text of a container; empty if it is not a container.
 fn values(text: &str) -> Vec<Value<'_>> {
     let Ok(values) = serde_json::from_str::<Values<'_>>(text) else {
         return Vec::new();

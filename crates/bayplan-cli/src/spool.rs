@@ -1,8 +1,8 @@
 //! Keeps output back until the store is closed.
 //!
-//! A pager reads a screen and waits for a key. Whoever writes to it waits as well, with a snapshot of the store, for
-//! which the file has to keep every page that writers replace meanwhile; and in a store that is not shared, it keeps
-//! the host from opening the file. So what may be long is written to a private temporary file first.
+//! A pager reads a screen and waits for a key. The program that writes to it waits as well. If it held a snapshot, the
+//! file would have to keep every page that writers replace meanwhile; and if the store is not shared, the host could
+//! not open the file. So long output is written to a private temporary file first.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
@@ -56,7 +56,7 @@ impl Spool {
 }
 
 impl Write for Spool {
-    /// The first failure is told at the end: a failure of the output is something else.
+    /// The first failure is reported at the end, separately from a failure of the output.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.failed.is_none()
             && let Err(error) = self.file.write_all(bytes)

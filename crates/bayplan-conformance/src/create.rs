@@ -42,7 +42,7 @@ pub fn create_then_get_gives_what_create_returned<T: Subject>(fixture: &dyn Fixt
     stored(&*store, &store.create(T::complete("complete"))?)
 }
 
-/// Every field that is the caller's is stored as given.
+/// Every field that the caller sets is stored as given.
 pub fn create_returns_every_field_as_it_was_given<T: Subject>(fixture: &dyn Fixture) -> Verdict {
     let store = T::store(fixture, HOME)?;
     for given in [T::bare("bare"), T::complete("complete")] {
@@ -105,7 +105,7 @@ pub fn create_stamps_both_times_alike<T: Subject>(fixture: &dyn Fixture) -> Verd
     equal("updated_at", &created.times().1, &created.times().0)
 }
 
-/// Times and revision are the store's, whatever the caller says.
+/// The store sets times and revision, whatever the caller passes.
 pub fn create_ignores_the_times_and_the_revision_of_the_caller<T: Subject>(
     fixture: &dyn Fixture,
 ) -> Verdict {
@@ -126,7 +126,7 @@ pub fn create_ignores_the_times_and_the_revision_of_the_caller<T: Subject>(
     )
 }
 
-/// An id is given once; the error names it.
+/// An id can be used only once; the error names it.
 pub fn create_of_a_taken_id_is_already_exists_and_changes_nothing<T: Subject>(
     fixture: &dyn Fixture,
 ) -> Verdict {
@@ -180,7 +180,7 @@ pub fn create_requires_a_spec(fixture: &dyn Fixture) -> Verdict {
     tells(&error, &["spec", "web"])
 }
 
-/// A snapshot is some snapshotter's.
+/// A snapshot key requires a snapshotter.
 pub fn create_requires_a_snapshotter_with_a_snapshot_key(fixture: &dyn Fixture) -> Verdict {
     let result = fixture.store(HOME)?.create(bare("web").snapshot("", "key"));
     let error = fails(
@@ -191,7 +191,7 @@ pub fn create_requires_a_snapshotter_with_a_snapshot_key(fixture: &dyn Fixture) 
     tells(&error, &["snapshotter", "web"])
 }
 
-/// A snapshotter may be known before the snapshot is.
+/// A snapshotter does not require a snapshot key.
 pub fn create_accepts_a_snapshotter_without_a_snapshot_key(fixture: &dyn Fixture) -> Verdict {
     let store = fixture.store(HOME)?;
     stored(
@@ -213,7 +213,7 @@ pub fn create_refuses_an_id_that_is_no_identifier_and_names_it<T: Subject>(
     Ok(())
 }
 
-/// An invalid container is invalid also when its id is taken.
+/// An invalid container is invalid even if its id is taken.
 pub fn create_checks_the_container_before_it_looks_for_the_id<T: Subject>(
     fixture: &dyn Fixture,
 ) -> Verdict {

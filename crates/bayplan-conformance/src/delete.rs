@@ -53,7 +53,7 @@ pub fn delete_in_an_unknown_namespace_is_not_found_and_makes_none<T: Subject>(
     namespaces_are(fixture, &[])
 }
 
-/// What cannot be there is not there; the empty id is no exception.
+/// An id that cannot exist is not found, not even the empty one.
 pub fn delete_of_what_is_no_identifier_is_not_found<T: Subject>(fixture: &dyn Fixture) -> Verdict {
     let store = T::store(fixture, HOME)?;
     let a = store.create(T::bare("a"))?;
@@ -64,7 +64,7 @@ pub fn delete_of_what_is_no_identifier_is_not_found<T: Subject>(fixture: &dyn Fi
     stored(&*store, &a)
 }
 
-/// A container is deleted once.
+/// A container can be deleted only once.
 pub fn delete_twice_is_not_found<T: Subject>(fixture: &dyn Fixture) -> Verdict {
     let store = T::store(fixture, HOME)?;
     store.create(T::complete("web"))?;

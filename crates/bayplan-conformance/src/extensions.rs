@@ -56,7 +56,7 @@ pub fn names_of_extensions_are_any_text(fixture: &dyn Fixture) -> Verdict {
     stored(&*store, &created)
 }
 
-/// Removed means removed, by whichever update and to whoever looks, later updates included.
+/// A removed extension is gone, whichever update removed it, for every read and for later updates.
 pub fn an_extension_that_was_removed_does_not_come_back(fixture: &dyn Fixture) -> Verdict {
     let store = fixture.store(HOME)?;
     let mut without = complete("web");

@@ -169,7 +169,7 @@ pub fn a_dot_of_a_regular_expression_is_one_code_point<T: Subject>(
     finds(&*store, "labels.k~=^..$", &["two"])
 }
 
-/// The fields, those that containerd lacks included.
+/// All fields, including those that containerd lacks.
 pub fn every_plain_field_is_found_by_its_name(fixture: &dyn Fixture) -> Verdict {
     let store = filled(fixture)?;
     finds(&*store, "id==web", &["web"])?;
@@ -188,7 +188,7 @@ pub fn parts_behind_a_plain_field_are_ignored(fixture: &dyn Fixture) -> Verdict 
     finds(&*store, "runtime.name.x==io.containerd.kata.v2", &["db"])
 }
 
-/// An extension whose type is empty is present all the same.
+/// An extension whose type is empty is still present.
 pub fn an_extension_is_present_and_its_value_is_its_type(fixture: &dyn Fixture) -> Verdict {
     let store = filled(fixture)?;
     finds(&*store, "extensions.net", &["web"])?;
@@ -199,7 +199,7 @@ pub fn an_extension_is_present_and_its_value_is_its_type(fixture: &dyn Fixture) 
     finds(&*store, "extensions", &[])
 }
 
-/// A field that no container has is no mistake.
+/// A field that no container can have is not an error.
 pub fn an_unknown_field_is_absent_and_no_error(fixture: &dyn Fixture) -> Verdict {
     let store = filled(fixture)?;
     let all = ["db", "idle", "web"];
@@ -268,7 +268,7 @@ pub fn white_space_before_fields_operators_and_values_is_ignored<T: Subject>(
     finds(&*store, "  labels.app  ==  nginx,  id  ==\tweb", &["web"])
 }
 
-/// No folding of case, no trimming.
+/// Case is not folded, and nothing is trimmed.
 pub fn values_are_compared_byte_by_byte<T: Subject>(fixture: &dyn Fixture) -> Verdict {
     let store = T::store(fixture, HOME)?;
     store.create(T::bare("lower").label("k", "value"))?;

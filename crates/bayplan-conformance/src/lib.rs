@@ -32,9 +32,9 @@
 //! assert!(report.is_clean(), "{report}");
 //! ```
 //!
-//! The laws are grouped by subject, one module per group. A law for both containers and records of other
-//! kinds is written once, generic over a [`Subject`], and tried on both. Nothing is here that the traits do
-//! not show: durability, transactions, concurrency.
+//! The laws are grouped by subject, one module per group. A law for both containers and records of other kinds is
+//! written once, generic over a [`Subject`], and tried on both. What the traits do not show is not tested: durability,
+//! transactions, concurrency.
 
 #![forbid(unsafe_code)]
 

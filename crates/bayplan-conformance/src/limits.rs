@@ -48,7 +48,7 @@ pub fn an_id_has_its_limit<T: Subject>(fixture: &dyn Fixture) -> Verdict {
     lists(&*store, &Filters::all(), &[])
 }
 
-/// 76 bytes are a name, 77 are none.
+/// A name may have 76 bytes, but not 77.
 pub fn a_namespace_has_at_most_76_bytes(fixture: &dyn Fixture) -> Verdict {
     let at = "x".repeat(IDENTIFIER_MAX_BYTES);
     let namespaces = fixture.namespaces();
@@ -116,7 +116,7 @@ pub fn a_label_of_a_namespace_has_the_same_limit(fixture: &dyn Fixture) -> Verdi
     equal("the labels", &found, &labels("key", &at))
 }
 
-/// At the limit it is stored, beyond it is invalid.
+/// At the limit it is stored, beyond it, it is invalid.
 pub fn an_extension_name_has_its_limit(fixture: &dyn Fixture) -> Verdict {
     let store = fixture.store(HOME)?;
     let at = "n".repeat(EXTENSION_NAME_MAX_BYTES);
@@ -221,7 +221,7 @@ pub fn extensions_have_a_limit_to_what_they_are_together(fixture: &dyn Fixture) 
     Ok(())
 }
 
-/// At the limit it is stored, beyond it is invalid.
+/// At the limit it is stored, beyond it, it is invalid.
 pub fn the_type_of_a_value_has_its_limit<T: Subject>(fixture: &dyn Fixture) -> Verdict {
     let store = T::store(fixture, HOME)?;
     let at = "x".repeat(TEXT_MAX_BYTES);

@@ -76,7 +76,7 @@ fn sets<T: Subject>(expected: &mut T, key: &str) {
     labels.insert(key.to_owned(), "other".to_owned());
 }
 
-/// KEY is everything behind the first dot.
+/// KEY is everything after the first dot.
 pub fn the_path_of_a_label_takes_dots_into_the_key<T: Subject>(fixture: &dyn Fixture) -> Verdict {
     let key = "io.kubernetes.pod.name";
     let input = T::other().label(key, "other");
@@ -131,7 +131,7 @@ pub fn the_path_of_an_extension_sets_that_extension_only(fixture: &dyn Fixture) 
     })
 }
 
-/// NAME is everything behind the first dot.
+/// NAME is everything after the first dot.
 pub fn the_path_of_an_extension_takes_dots_into_the_name(fixture: &dyn Fixture) -> Verdict {
     let name = "example.com/second.one";
     let input = other().extension(name, any("other"));
@@ -148,7 +148,7 @@ pub fn the_path_of_an_extension_that_the_input_lacks_removes_it(fixture: &dyn Fi
     })
 }
 
-/// What is gone stays gone.
+/// What was removed stays removed.
 pub fn a_path_that_removes_what_is_not_there_is_no_error(fixture: &dyn Fixture) -> Verdict {
     let input = Container::with_id("web");
     let paths = ["labels.nobody", "extensions.nobody"];
@@ -165,7 +165,7 @@ pub fn quotes_in_a_path_are_a_part_of_a_key_that_has_them(fixture: &dyn Fixture)
     })
 }
 
-/// Quotes as a filter needs them would name nothing here, and the update do nothing.
+/// Quotes as in a filter would name nothing here, so the update would do nothing.
 pub fn quotes_around_a_key_that_has_none_are_invalid(fixture: &dyn Fixture) -> Verdict {
     let store = fixture.store(HOME)?;
     let web = store.create(complete("web"))?;
@@ -209,7 +209,7 @@ pub fn what_no_path_names_is_not_looked_at(fixture: &dyn Fixture) -> Verdict {
     })
 }
 
-/// Whatever is not listed as a path is none.
+/// Anything that is not listed as a path is refused.
 pub fn a_path_that_cannot_be_updated_is_invalid_and_named<T: Subject>(
     fixture: &dyn Fixture,
 ) -> Verdict {
@@ -241,7 +241,7 @@ pub fn one_bad_path_and_nothing_changes<T: Subject>(fixture: &dyn Fixture) -> Ve
     Ok(())
 }
 
-/// A label that is to be removed need not be there.
+/// A label that is to be removed need not exist.
 pub fn the_path_of_a_label_that_nobody_has_is_no_error<T: Subject>(
     fixture: &dyn Fixture,
 ) -> Verdict {

@@ -17,14 +17,14 @@ pub const LAWS: &[Law] = law_list![
     apply_if_the_revision_is_another_fails_and_changes_nothing,
 ];
 
-/// The laws of this module that are of one of the two alone.
+/// The laws of this module that are of containers or of records alone.
 pub const CONTAINER_LAWS: &[Law] = law_list![
     []
     apply_changes_spec_and_extensions_of_a_container,
     apply_changes_the_value_of_a_record,
 ];
 
-/// A complete one after an update, which must be this one.
+/// Expects a complete item to be this one after an update.
 fn becomes<T: Subject>(fixture: &dyn Fixture, update: Update<T>, expected: &T) -> Verdict {
     let store = T::store(fixture, HOME)?;
     store.create(T::complete("web"))?;
@@ -60,7 +60,7 @@ pub fn apply_of_all_labels_replaces_them<T: Subject>(fixture: &dyn Fixture) -> V
     Ok(())
 }
 
-/// It would otherwise be taken for a full update.
+/// An update without changes is refused: it would otherwise be a full update.
 pub fn apply_of_no_change_is_invalid_and_changes_nothing<T: Subject>(
     fixture: &dyn Fixture,
 ) -> Verdict {
@@ -83,7 +83,7 @@ pub fn apply_to_an_unknown_id_is_not_found<T: Subject>(fixture: &dyn Fixture) ->
     Ok(())
 }
 
-/// All of it or nothing.
+/// It is done completely or not at all.
 pub fn apply_of_an_invalid_change_changes_nothing<T: Subject>(fixture: &dyn Fixture) -> Verdict {
     let store = T::store(fixture, HOME)?;
     let web = store.create(T::complete("web"))?;
@@ -96,7 +96,7 @@ pub fn apply_of_an_invalid_change_changes_nothing<T: Subject>(fixture: &dyn Fixt
     Ok(())
 }
 
-/// Somebody wrote meanwhile.
+/// Another writer changed it meanwhile.
 pub fn apply_if_the_revision_is_another_fails_and_changes_nothing<T: Subject>(
     fixture: &dyn Fixture,
 ) -> Verdict {
@@ -110,7 +110,7 @@ pub fn apply_if_the_revision_is_another_fails_and_changes_nothing<T: Subject>(
     stored(&*store, &web)
 }
 
-/// The spec as a whole, extensions one by one.
+/// The whole spec, extensions one by one.
 pub fn apply_changes_spec_and_extensions_of_a_container(fixture: &dyn Fixture) -> Verdict {
     let update = Update::<Container>::new("web")
         .spec(any("other"))

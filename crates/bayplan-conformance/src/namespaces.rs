@@ -42,7 +42,7 @@ fn has_labels(fixture: &dyn Fixture, name: &str, expected: &Labels) -> Verdict {
     equal(&format!("the labels of {name:?}"), &found, expected)
 }
 
-/// Nothing comes into being by itself.
+/// Namespaces are not created by themselves.
 pub fn a_fresh_store_has_no_namespaces(fixture: &dyn Fixture) -> Verdict {
     are(fixture, &[])
 }
@@ -72,7 +72,7 @@ pub fn namespaces_are_ordered_bytewise(fixture: &dyn Fixture) -> Verdict {
     Ok(())
 }
 
-/// Whatever an implementation calls its own parts.
+/// No name is reserved, whatever an implementation calls its own parts.
 pub fn no_name_of_a_namespace_or_a_container_is_reserved(fixture: &dyn Fixture) -> Verdict {
     let names = [
         "containers",
@@ -107,7 +107,7 @@ pub fn create_namespace_of_a_known_name_is_already_exists_and_changes_nothing(
     has_labels(fixture, HOME, &labels("owner", "me"))
 }
 
-/// It is there already.
+/// It exists already.
 pub fn create_namespace_of_one_that_a_container_made_is_already_exists(
     fixture: &dyn Fixture,
 ) -> Verdict {
@@ -216,7 +216,7 @@ pub fn set_label_refuses_an_empty_key_and_makes_no_namespace(fixture: &dyn Fixtu
     are(fixture, &[])
 }
 
-/// The one is not found by the other.
+/// Neither is found under the name of the other.
 pub fn labels_of_namespaces_and_containers_are_apart(fixture: &dyn Fixture) -> Verdict {
     let store = fixture.store(HOME)?;
     fixture
@@ -227,7 +227,7 @@ pub fn labels_of_namespaces_and_containers_are_apart(fixture: &dyn Fixture) -> V
     stored(&*store, &web)
 }
 
-/// Nothing of it is left to a namespace that takes the name.
+/// A new namespace of the same name inherits nothing from it.
 pub fn delete_namespace_removes_it_and_its_labels(fixture: &dyn Fixture) -> Verdict {
     let namespaces = fixture.namespaces();
     namespaces.create_namespace(HOME, labels("owner", "me"))?;

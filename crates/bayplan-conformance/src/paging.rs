@@ -75,7 +75,7 @@ fn has<T: Subject>(
     gives(&format!("of {page:?}"), store, query, ids)
 }
 
-/// Page by page, each behind the last id of the one before, nothing is missed or repeated.
+/// Page by page, each after the last id of the one before, nothing is missed or repeated.
 pub fn pages_join_to_the_whole_list<T: Subject>(fixture: &dyn Fixture) -> Verdict {
     let store = filled::<T>(fixture)?;
     for limit in 1..=IDS.len() + 1 {

@@ -43,7 +43,7 @@ pub fn put_of_a_new_id_creates<T: Subject>(fixture: &dyn Fixture) -> Verdict {
     namespaces_are(fixture, &[HOME])
 }
 
-/// Replacing is not merging: what the input lacks is gone.
+/// Replacing is not merging: what the input lacks is removed.
 pub fn put_of_a_taken_id_replaces_labels_and_value<T: Subject>(fixture: &dyn Fixture) -> Verdict {
     let store = T::store(fixture, HOME)?;
     let mut before = store.create(T::complete("web"))?;
@@ -59,7 +59,7 @@ pub fn put_of_a_taken_id_replaces_labels_and_value<T: Subject>(fixture: &dyn Fix
     Ok(())
 }
 
-/// As an update does, also if nothing else changes.
+/// As for an update, even if nothing else changes.
 pub fn put_keeps_created_at_and_moves_updated_at<T: Subject>(fixture: &dyn Fixture) -> Verdict {
     let store = T::store(fixture, HOME)?;
     let (created, mut last) = store.create(T::bare("web"))?.times();
@@ -123,7 +123,7 @@ pub fn put_changes_nothing_else<T: Subject>(fixture: &dyn Fixture) -> Verdict {
     stored(&*away, &elsewhere)
 }
 
-/// Nobody else wrote meanwhile.
+/// No other writer changed it meanwhile.
 pub fn put_if_of_the_stored_revision_replaces<T: Subject>(fixture: &dyn Fixture) -> Verdict {
     let store = T::store(fixture, HOME)?;
     let seen = store.create(T::complete("web"))?.revision();
@@ -133,7 +133,7 @@ pub fn put_if_of_the_stored_revision_replaces<T: Subject>(fixture: &dyn Fixture)
     stored(&*store, &web)
 }
 
-/// Somebody else wrote meanwhile. The error names the id, and is not about an immutable field.
+/// Another writer changed it meanwhile. The error names the id, and is not about an immutable field.
 pub fn put_if_of_another_revision_fails_and_changes_nothing<T: Subject>(
     fixture: &dyn Fixture,
 ) -> Verdict {
@@ -174,7 +174,7 @@ pub fn put_replaces_the_extensions(fixture: &dyn Fixture) -> Verdict {
     stored(&*store, &web)
 }
 
-/// A put of the stored container, changed so, is refused, names the fields and changes nothing.
+/// A put of the stored container with these changes is refused, names the fields and changes nothing.
 fn refuses(fixture: &dyn Fixture, change: impl FnOnce(&mut Container), fields: &[&str]) -> Verdict {
     let store = fixture.store(HOME)?;
     let web = store.put(complete("web"))?;
@@ -194,7 +194,7 @@ fn refuses(fixture: &dyn Fixture, change: impl FnOnce(&mut Container), fields: &
     stored(&*store, &web)
 }
 
-/// These never change, so that the container must be deleted first.
+/// These fields never change: the container must be deleted first.
 pub fn put_of_another_runtime_or_snapshotter_is_a_failed_precondition_and_names_the_field(
     fixture: &dyn Fixture,
 ) -> Verdict {

@@ -24,7 +24,7 @@ pub const LAWS: &[Law] = law_list![
     a_namespace_stays_when_its_last_record_goes,
 ];
 
-/// The error names it.
+/// The error names the kind.
 pub fn a_kind_of_records_is_an_identifier_and_not_reserved(fixture: &dyn Fixture) -> Verdict {
     for kind in NO_IDENTIFIERS.iter().chain(&["containers", "version"]) {
         let store = fixture
@@ -48,7 +48,7 @@ pub fn a_kind_of_records_is_an_identifier_and_not_reserved(fixture: &dyn Fixture
     Ok(())
 }
 
-/// Such as the name of an image, with one exception: the byte 00.
+/// An id may be any text, such as the name of an image, except that it has no byte 00.
 pub fn the_id_of_a_record_is_free_text(fixture: &dyn Fixture) -> Verdict {
     let store = Record::store(fixture, HOME)?;
     let ids = [
@@ -93,7 +93,7 @@ fn quoted(text: &str) -> String {
     quoted
 }
 
-/// Also where one begins with another, and behind what an identifier may have.
+/// Also if one id begins with another, and for characters beyond those of an identifier.
 pub fn ids_of_records_are_ordered_bytewise(fixture: &dyn Fixture) -> Verdict {
     let store = Record::store(fixture, HOME)?;
     let ordered = [
@@ -112,7 +112,7 @@ pub fn ids_of_records_are_ordered_bytewise(fixture: &dyn Fixture) -> Verdict {
     Ok(())
 }
 
-/// Whatever is done to the one.
+/// No write to one affects the other.
 pub fn a_record_and_a_container_of_the_same_id_do_not_know_each_other(
     fixture: &dyn Fixture,
 ) -> Verdict {
@@ -182,7 +182,7 @@ pub fn revisions_are_one_sequence_over_containers_and_records(fixture: &dyn Fixt
     Ok(())
 }
 
-/// A record has nothing that is immutable but its id.
+/// Only the id of a record is immutable.
 pub fn a_full_update_of_a_record_replaces_labels_and_value(fixture: &dyn Fixture) -> Verdict {
     let store = Record::store(fixture, HOME)?;
     store.create(Record::complete("web"))?;
@@ -228,7 +228,7 @@ pub fn filters_of_records_know_the_type_of_the_value(fixture: &dyn Fixture) -> V
     finds(&*store, "type==example.com/lease", &["a", "b"])
 }
 
-/// They are absent, which is no error.
+/// Such fields are absent, which is no error.
 pub fn filters_of_records_know_no_field_of_containers(fixture: &dyn Fixture) -> Verdict {
     let store = Record::store(fixture, HOME)?;
     store.create(Record::complete("web"))?;
@@ -303,7 +303,7 @@ pub fn delete_namespace_that_holds_records_fails_and_counts_them_by_kind(
     lists(&*leases, &Filters::all(), &["nightly"])
 }
 
-/// A namespace that came into being by a record is one like any other.
+/// A namespace created by its first record is one like any other.
 pub fn a_namespace_stays_when_its_last_record_goes(fixture: &dyn Fixture) -> Verdict {
     let store = Record::store(fixture, HOME)?;
     store.create(Record::bare("x"))?;

@@ -1,4 +1,4 @@
-//! What became of the laws.
+//! The results of the laws.
 
 use std::any::Any;
 use std::fmt;
@@ -12,9 +12,9 @@ pub type Verdict = Result<(), Broken>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Broken {
-    /// What should have been.
+    /// What was expected.
     pub expected: String,
-    /// What was.
+    /// What was found.
     pub found: String,
 }
 

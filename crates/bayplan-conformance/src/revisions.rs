@@ -88,7 +88,7 @@ pub fn a_failed_write_leaves_the_revision<T: Subject>(fixture: &dyn Fixture) -> 
     )
 }
 
-/// Nobody else wrote meanwhile.
+/// No other writer changed it meanwhile.
 pub fn update_if_of_the_stored_revision_updates<T: Subject>(fixture: &dyn Fixture) -> Verdict {
     let store = T::store(fixture, HOME)?;
     let mut revision = store.create(T::complete("web"))?.revision();
@@ -118,7 +118,7 @@ pub fn update_if_takes_a_mask<T: Subject>(fixture: &dyn Fixture) -> Verdict {
     stored(&*store, &updated)
 }
 
-/// Somebody wrote meanwhile; the error names the container.
+/// Another writer changed it meanwhile. The error names the container.
 pub fn update_if_of_an_older_revision_fails_and_changes_nothing<T: Subject>(
     fixture: &dyn Fixture,
 ) -> Verdict {
@@ -172,7 +172,7 @@ pub fn update_if_tells_a_container_from_the_one_that_had_its_id_before<T: Subjec
     stored(&*store, &web)
 }
 
-/// Nobody else wrote meanwhile.
+/// No other writer changed it meanwhile.
 pub fn delete_if_of_the_stored_revision_deletes<T: Subject>(fixture: &dyn Fixture) -> Verdict {
     let store = T::store(fixture, HOME)?;
     store.create(T::complete("web"))?;
@@ -182,7 +182,7 @@ pub fn delete_if_of_the_stored_revision_deletes<T: Subject>(fixture: &dyn Fixtur
     Ok(())
 }
 
-/// Somebody wrote meanwhile, or it is another one of this id; the error names it.
+/// Another writer changed it meanwhile, or it is another container with this id. The error names it.
 pub fn delete_if_of_another_revision_fails_and_deletes_nothing<T: Subject>(
     fixture: &dyn Fixture,
 ) -> Verdict {

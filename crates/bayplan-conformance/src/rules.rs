@@ -27,8 +27,7 @@ pub const CONTAINERD2_LAWS: &[Law] = law_list![
     a_containerd2_snapshot_key_requires_a_snapshotter,
 ];
 
-/// A full update by the stored container, changed so, is refused, names the fields and changes
-/// nothing.
+/// A full update by the stored container with these changes is refused, names the fields and changes nothing.
 pub(crate) fn refuses(
     fixture: &dyn Fixture,
     change: impl FnOnce(&mut Container),

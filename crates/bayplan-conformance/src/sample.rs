@@ -41,7 +41,7 @@ pub(crate) fn complete(id: &str) -> Container {
     Subject::complete(id)
 }
 
-/// A value with a type of its own.
+/// A value with its own type.
 pub(crate) fn any(text: &str) -> Any {
     Any::new(format!("example.com/{text}"), text)
 }

@@ -128,27 +128,27 @@ pub enum MetaFault {
     /// It does not begin with Bolt's magic number.
     #[error("has the magic number {found:#010x}, expected 0xed0cdaed")]
     Magic {
-        /// What is there.
+        /// What was found.
         found: u32,
     },
     /// It is of another version of the format.
     #[error("has format version {found}, expected 2")]
     Version {
-        /// What is there.
+        /// What was found.
         found: u32,
     },
-    /// Its checksum does not fit.
+    /// Its checksum is wrong.
     #[error("has the checksum {found:#018x}, expected {expected:#018x}")]
     Checksum {
-        /// The checksum of what is there.
+        /// The checksum of the page's content.
         expected: u64,
-        /// What is there.
+        /// What was found.
         found: u64,
     },
     /// Its page size is no power of two from 1 KiB to 64 KiB, or not that of the place where it was found.
     #[error("has a page size of {found} bytes, which is impossible there")]
     PageSize {
-        /// What is there.
+        /// What was found.
         found: u32,
     },
 }
@@ -184,7 +184,7 @@ pub enum Fault {
     /// Its header has the id of another page.
     #[error("has the id of page {found}")]
     Id {
-        /// What is there.
+        /// What was found.
         found: u64,
     },
     /// It is a page of another kind.
@@ -192,13 +192,13 @@ pub enum Fault {
     Flags {
         /// The kind that is expected.
         expected: &'static str,
-        /// What is there.
+        /// What was found.
         found: u16,
     },
     /// It has more elements than fit.
     #[error("has {found} elements, expected at most {most}")]
     Count {
-        /// What is there.
+        /// What was found.
         found: u64,
         /// As many would fit.
         most: u64,
@@ -225,7 +225,7 @@ pub enum Fault {
     ElementFlags {
         /// Which one.
         index: u16,
-        /// What is there.
+        /// What was found.
         found: u32,
     },
     /// A key is empty, or longer than Bolt allows.

@@ -28,35 +28,35 @@
 //!
 //! - Reads files with and without a freelist (`NoFreelistSync`, as containerd writes since 1.7), with pages of 1 KiB
 //!   to 64 KiB, and with one damaged meta page.
-//! - Reads pages at their place when they are needed. At most 64 KiB of each page on the way is in memory, and long
-//!   values can be read [piece by piece](Value::reader).
+//! - Reads pages only when they are needed. At most 64 KiB of each page on the path is in memory, and long values can
+//!   be read [piece by piece](Value::reader).
 //! - Holds the lock that bbolt's read-only mode holds. A file that bbolt has open for writing is
 //!   [`Locked`](Error::Locked).
-//! - Writes pairs in the order of their keys, nested buckets included, into a file that has its name only once it is
+//! - Writes pairs in the order of their keys, including nested buckets, into a file that gets its name once it is
 //!   complete.
 //!
 //! # What it does not do
 //!
 //! - Change a file. Its writer writes new ones.
 //! - Run on systems other than Unix: it needs reads at a position. It is tested on Linux.
-//! - Read files of machines that are big endian: Bolt writes numbers as the machine has them.
+//! - Read files of big-endian machines: Bolt writes numbers in the machine's byte order.
 //!
-//! # What is verified, and what Bolt cannot tell
+//! # What is verified, and what Bolt cannot detect
 //!
-//! Whatever is in a file, an operation ends with a result or an [`Error`] that names the page, and does not panic.
-//! Verified are the checksums of the meta pages; for every page that is read, its id, kind and length, and for every
-//! element its flags, that it is in its page behind the one before it, and that its key rises and is in the range that
-//! the branch page above gives. [`Reader::check`] also verifies that each page is used once, and the freelist. For a file
-//! that you do not trust, call it first.
+//! Whatever a file contains, an operation ends with a result or an [`Error`] that names the page, and does not panic.
+//! The checksums of the meta pages are verified. So are the id, kind and length of every page that is read. Of every
+//! element, the flags are verified, its place in the page after the element before it, and its key, which must rise and
+//! be in the range that the branch page above gives. [`Reader::check`] also verifies that each page is used once, and
+//! the freelist. Call it first for a file that you do not trust.
 //!
-//! Bolt has checksums of its meta pages only. A flipped bit in a value, or in a key that stays in order, reads
-//! as if it had been written so. So do a lost write of a whole page, and a file that someone forged.
+//! Bolt has checksums only for its meta pages. A flipped bit in a value, or in a key that stays in order, is not
+//! detected. Neither is a lost write of a whole page, or a forged file.
 //!
 //! # Limits
 //!
-//! Keys have 1 to [`KEY_MAX_BYTES`] bytes, values up to [`VALUE_MAX_BYTES`]; buckets nest [`BUCKET_DEPTH_MAX`] deep, and
-//! the pages of a bucket [`PAGE_DEPTH_MAX`].
-//! [`ReadOptions::value_max_bytes`] limits the values that are read as a whole.
+//! Keys have 1 to [`KEY_MAX_BYTES`] bytes, values up to [`VALUE_MAX_BYTES`]; buckets nest [`BUCKET_DEPTH_MAX`] deep,
+//! and the pages of a bucket [`PAGE_DEPTH_MAX`]. [`ReadOptions::value_max_bytes`] limits the values that are read at
+//! once.
 
 #![forbid(unsafe_code)]
 

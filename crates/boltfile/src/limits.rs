@@ -13,8 +13,8 @@ pub const BUCKET_DEPTH_MAX: usize = 64;
 /// least two elements, so a deeper tree would have billions of pages.
 pub const PAGE_DEPTH_MAX: usize = 32;
 
-/// The longest value that is read as a whole, unless
-/// [`ReadOptions::value_max_bytes`](crate::ReadOptions::value_max_bytes) sets another limit: 256 MiB.
+/// The longest value that is read at once, unless [`ReadOptions::value_max_bytes`](crate::ReadOptions::value_max_bytes)
+/// sets another limit: 256 MiB.
 pub const VALUE_MAX_BYTES_DEFAULT: u64 = 1 << 28;
 
 /// The page sizes that are accepted, in bytes. Each is a power of two.

@@ -29,7 +29,7 @@ pub struct Meta {
     pub root: u64,
     /// The sequence of the root bucket.
     pub sequence: u64,
-    /// The page of the freelist. There is none if the file was written with `NoFreelistSync`.
+    /// The page of the freelist; `None` if the file was written with `NoFreelistSync`.
     pub freelist: Option<u64>,
     /// The number of pages that have ever been in use: every page has an id below.
     pub high_water: u64,

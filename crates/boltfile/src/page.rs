@@ -1,4 +1,4 @@
-//! Pages as bytes: the header, and the elements behind it. All numbers are little endian.
+//! Pages as bytes: the header, and the elements after it. All numbers are little endian.
 //!
 //! ```text
 //! header    0 id u64 | 8 flags u16 | 10 count u16 | 12 overflow u32
@@ -8,7 +8,7 @@
 //! bucket    0 root u64 | 8 sequence u64                       the value of a leaf element with flag 1
 //! ```
 //!
-//! A page takes `overflow` further pages behind it, without headers. A bucket of root 0 is inline: a leaf page
+//! A page includes the `overflow` pages after it, which have no headers. A bucket of root 0 is inline: a leaf page
 //! follows in its value.
 
 /// The header's length, and that of each element and of a bucket's header.
@@ -22,7 +22,7 @@ pub(crate) const FREELIST: u16 = 0x10;
 /// The flag of a leaf element that is a bucket.
 pub(crate) const BUCKET: u32 = 1;
 
-/// A freelist with this count has its real one as the first number behind the header.
+/// A freelist with this count has its real count as the first number after the header.
 pub(crate) const FREELIST_LONG: u16 = 0xffff;
 
 /// What a page begins with.

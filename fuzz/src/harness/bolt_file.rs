@@ -1,5 +1,5 @@
-//! Files of Bolt: whatever is in one, reading it ends, with content or with an error that is not the system's. What
-//! the check accepts can be read, found by its keys, and written anew.
+//! Files of Bolt: whatever a file contains, reading it ends, with content or with an error that is not the system's. A
+//! file that the check accepts can be read, searched by its keys, and written again.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use super::sample::Place;
 
 const PAGE_BYTES: usize = 1024;
 const META_BYTES: usize = 64;
-/// The checksum of a meta page is behind these, which it covers.
+/// The checksum of a meta page follows these bytes and covers them.
 const META_COVERED_BYTES: usize = 56;
 const HEADER_BYTES: usize = 16;
 

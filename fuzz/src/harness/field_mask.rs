@@ -14,7 +14,7 @@ thread_local! {
     });
 }
 
-/// The input is the paths, one on each line; none if it is empty.
+/// The input is the paths, one on each line. An empty input has no paths.
 pub(crate) fn run(data: &[u8], canary: Canary) {
     let Ok(text) = str::from_utf8(data) else {
         return;

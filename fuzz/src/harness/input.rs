@@ -1,4 +1,4 @@
-//! Reads an input as numbers and pieces; behind its end everything is 0 or empty.
+//! Reads an input as numbers and pieces. After its end everything is 0 or empty.
 
 /// What is left of an input.
 #[derive(Clone, Copy)]

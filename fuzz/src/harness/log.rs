@@ -1,5 +1,5 @@
-//! Commit logs: whatever is in one, opening its store tells an error or finds what the intact frames before the first
-//! changed one held; salvage finds nothing that no frame held; nothing panics, not even inside.
+//! Commit logs: whatever a log contains, opening its store fails, or finds what the intact frames before the first
+//! changed one held. Salvage finds nothing that no frame held. Nothing panics, not even inside.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use super::input::Input;
 use super::sample::{Item, Place, contents, without_panics_inside};
 
 const BLOCK_BYTES: usize = 4096;
-/// Where the first frame is: behind two heads.
+/// The offset of the first frame: after two heads.
 const FRAMES_START: usize = 2 * BLOCK_BYTES;
 const FRAME_HEAD_BYTES: usize = 32;
 
@@ -100,7 +100,7 @@ fn commit(db: &Db, number: usize) -> bayplan::Result<()> {
 }
 
 impl Image {
-    /// A log in its first epoch, or one with frames of an epoch before behind those that count.
+    /// A log in its first epoch, or one with frames of an earlier epoch after those that count.
     fn make(place: &Place, is_used_anew: bool) -> Self {
         let path = place.free("image.redb");
         let clock = || DateTime::from_timestamp(1_800_000_000, 0).unwrap();
@@ -184,7 +184,7 @@ impl Image {
         (log, is_forged)
     }
 
-    /// Where a block begins that was written, or the one behind them.
+    /// Returns the beginning of a block that was written, or of the block after them.
     fn block(&self, input: &mut Input<'_>) -> usize {
         let written = self.places[self.places.len() - 1] / BLOCK_BYTES + 4;
         BLOCK_BYTES * (usize::from(input.byte()) % written)
@@ -260,7 +260,7 @@ struct Case<'a> {
     place: &'a Place,
     image: &'a Image,
     log: Vec<u8>,
-    /// Whether it has a frame that holds what nobody stored.
+    /// Whether it has a frame with content that was never stored.
     is_forged: bool,
     path: PathBuf,
 }

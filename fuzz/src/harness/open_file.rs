@@ -1,5 +1,5 @@
-//! Whole files: whatever is in one, opening it and reading from it tells an error or works; it
-//! never panics and never hangs. With its pages verified, a file holds what was stored.
+//! Whole files: whatever a file contains, opening it and reading from it works or fails with an error. It never panics
+//! and never hangs. With its pages verified, a file holds what was stored.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Rows: whatever stands under whatever keys, with checksums that hold, is damage that is told, or
-//! a store that reads, dumps and loads; never a panic, not even one that the library catches.
+//! Rows: any values under any keys, with valid checksums, are reported as damage, or form a store that can be read,
+//! dumped and loaded. There is never a panic, not even one that the library catches.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -92,8 +92,8 @@ fn put(path: &Path, mut input: Input<'_>) {
     txn.commit().unwrap();
 }
 
-/// The content of a record's own row that knows its other rows as they are: the first byte tells
-/// where the seals go in the others. So whatever is in those rows is read.
+/// The content of a record's own row that agrees with its other rows: the first byte says where the seals of the others
+/// go. So the content of those rows is always read.
 fn with_seals(records: &OpenTable<'_, &[u8], &[u8]>, own: &[u8], content: &[u8]) -> Vec<u8> {
     let mut content = Input::new(content);
     let before = usize::from(content.byte());

@@ -1,4 +1,4 @@
-//! The containers or records of one namespace, whose operations are awaited.
+//! The async handle for the containers or records of one namespace.
 
 use std::fmt;
 
@@ -19,11 +19,11 @@ use crate::model::record::Record;
 use crate::model::revision::Revision;
 use crate::update::mask::FieldMask;
 
-/// The containers of one namespace, or its records of another kind: a [`Collection`] whose operations are awaited. `S` is
-/// a [`Db`], or a [`ReadTxn`](crate::ReadTxn) in an [`AsyncSnapshot`](crate::AsyncSnapshot).
+/// The containers of one namespace, or its records of another kind: the async form of a [`Collection`]. `S` is a
+/// [`Db`], or a [`ReadTxn`](crate::ReadTxn) in an [`AsyncSnapshot`](crate::AsyncSnapshot).
 ///
-/// Each operation is that of the same name of a [`Collection`]: it does the same, and fails with the same errors. What an
-/// async caller has to know in addition is at [`AsyncDb`](crate::AsyncDb).
+/// Each operation does the same, and fails with the same errors, as the operation of a [`Collection`] with the same
+/// name. [`AsyncDb`](crate::AsyncDb) documents what an async caller has to know in addition.
 #[derive(Clone)]
 pub struct AsyncCollection<S, T = Container> {
     store: Collection<S, T>,
@@ -35,7 +35,7 @@ pub type AsyncNamespace = AsyncCollection<Db>;
 pub type AsyncRecords = AsyncCollection<Db, Record>;
 
 impl<S: Clone> AsyncCollection<S> {
-    /// The records of another kind in the same namespace; see [`Collection::records`].
+    /// Returns the records of another kind in the same namespace; see [`Collection::records`].
     ///
     /// # Errors
     ///
@@ -51,13 +51,13 @@ impl<S, T> AsyncCollection<S, T> {
         Self { store }
     }
 
-    /// The namespace.
+    /// Returns the namespace.
     #[must_use]
     pub fn name(&self) -> &NamespaceName {
         self.store.name()
     }
 
-    /// The kind: `containers`, or that of the records.
+    /// Returns the kind: `containers`, or that of the records.
     #[must_use]
     pub fn kind(&self) -> &str {
         self.store.kind()
@@ -113,7 +113,7 @@ where
         self.query().filter(filters).list().await
     }
 
-    /// Returns a query, for ids, counts, headers, pages, streams, and all other ways to read many.
+    /// Returns a query, for ids, counts, headers, pages, streams, and all other ways to read many items.
     pub fn query(&self) -> AsyncQuery<S, T> {
         AsyncQuery::new(self.store.clone())
     }
@@ -122,7 +122,7 @@ where
 impl<S: Source + Clone + Send + Sync + 'static> AsyncCollection<S> {
     /// Returns all pins of the namespace; see [`Collection::pins`].
     ///
-    /// They are all in memory. To visit them one after the other, use [`AsyncDb::read`](crate::AsyncDb::read).
+    /// All of them are in memory. To visit them one after the other, use [`AsyncDb::read`](crate::AsyncDb::read).
     ///
     /// # Errors
     ///
@@ -132,7 +132,7 @@ impl<S: Source + Clone + Send + Sync + 'static> AsyncCollection<S> {
             .await
     }
 
-    /// Returns the pins of one resource: who in the namespace holds it; see [`Collection::holders_of`].
+    /// Returns the pins of one resource: what in the namespace holds it; see [`Collection::holders_of`].
     ///
     /// # Errors
     ///
@@ -195,7 +195,7 @@ impl<T: Element> AsyncCollection<Db, T> {
         self.run(Operation::Update, Some(&id), update).await
     }
 
-    /// Makes the changes that an [`Update`] names; see [`Collection::apply`].
+    /// Makes the changes in an [`Update`]; see [`Collection::apply`].
     ///
     /// # Errors
     ///
@@ -211,8 +211,8 @@ impl<T: Element> AsyncCollection<Db, T> {
     /// # Errors
     ///
     /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument),
-    /// [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition) if an immutable field differs, and the errors of any
-    /// write, see [`Store`](crate::Store) and [`AsyncDb`](crate::AsyncDb).
+    /// [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition) if an immutable field differs, and the errors of
+    /// any write, see [`Store`](crate::Store) and [`AsyncDb`](crate::AsyncDb).
     pub async fn put(&self, item: T) -> Result<T> {
         let id = Stored::id(&item).to_owned();
         self.run(Operation::Put, Some(&id), |store| store.put(item))

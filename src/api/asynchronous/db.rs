@@ -16,33 +16,35 @@ use crate::model::labels::Labels;
 use crate::model::position::Position;
 use crate::session::txn::{ReadTxn, WriteTxn};
 
-/// A store for async code: a [`Db`] whose operations are awaited. With the feature `tokio`.
+/// A store for async code: a [`Db`] with async operations. With the feature `tokio`.
 ///
-/// A clone is a handle of the same store, which may be used from blocking code at the same time ([`db`](AsyncDb::db)).
+/// A clone is a handle of the same store. Blocking code may use the store at the same time ([`db`](AsyncDb::db)).
 ///
 /// # Threads
 ///
-/// An operation runs as one task of [`spawn_blocking`](tokio::task::spawn_blocking), so that no async task waits for a disk.
-/// A write that waits for its turn or for the disk takes a thread. Writes that wait together share one commit, so more
-/// threads make more creates a second: the runtime has up to 512
-/// ([`max_blocking_threads`](tokio::runtime::Builder::max_blocking_threads)), which start when they are needed and end when
-/// they are idle. Beyond that, operations wait for a thread. A stream that waits for its reader takes none.
+/// An operation runs as one task of [`spawn_blocking`](tokio::task::spawn_blocking), so that no async task waits for a
+/// disk. A write that waits for its turn or for the disk takes a thread. Writes that wait together share one commit, so
+/// more threads make more creates a second. The runtime has up to 512
+/// ([`max_blocking_threads`](tokio::runtime::Builder::max_blocking_threads)), which start when they are needed and end
+/// when they are idle. Beyond that, operations wait for a thread. A stream that waits for its reader takes no thread.
 ///
 /// # Cancellation
 ///
-/// Dropping the future of an operation cancels it if it has no thread yet; then nothing is done. Once it runs, it runs to
-/// its end, and nobody learns how it ended. A write is done as a whole or not at all in either case. Whoever stops waiting
-/// and has to know looks at what is there, or writes so that doing it again does no harm:
+/// Dropping the future of an operation before it has a thread cancels the operation: nothing is done. Once an operation
+/// runs, it runs to its end, and its result is discarded. In either case a write is done completely or not at all. A
+/// caller that stops waiting and needs the outcome can read the store again, or use a write that is safe to repeat:
 /// [`put`](AsyncCollection::put), [`update_if`](AsyncCollection::update_if).
 ///
-/// A closure given to [`write`](AsyncDb::write), [`read`](AsyncDb::read) or [`run`](AsyncDb::run) that panics does so in
-/// the task that awaits it; its transaction is rolled back. If nobody awaits it any more, only the panic hook tells.
+/// If a closure given to [`write`](AsyncDb::write), [`read`](AsyncDb::read) or [`run`](AsyncDb::run) panics, the panic
+/// continues in the task that awaits it, and its transaction is rolled back. If no task awaits it any more, only the
+/// panic hook reports it.
 ///
 /// # Errors
 ///
-/// Those of the same operation of a [`Db`], and of all of them:
+/// Those of the same operation of a [`Db`], and for every operation:
 ///
-/// - [`Cancelled`](crate::ErrorKind::Cancelled): the runtime was shut down before the operation began. Nothing was done.
+/// - [`Cancelled`](crate::ErrorKind::Cancelled): the runtime was shut down before the operation began. Nothing was
+///   done.
 /// - [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition): the future was polled outside of a tokio runtime.
 ///
 /// # Examples
@@ -87,7 +89,7 @@ impl AsyncDb {
     ///
     /// # Errors
     ///
-    /// As there; see [`AsyncDb`].
+    /// As [`Builder::create`](crate::Builder::create); see [`AsyncDb`].
     pub async fn create(path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
         Self::open_by(move || Db::create(path)).await
@@ -97,7 +99,7 @@ impl AsyncDb {
     ///
     /// # Errors
     ///
-    /// As there; see [`AsyncDb`].
+    /// As [`Builder::open`](crate::Builder::open); see [`AsyncDb`].
     pub async fn open(path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
         Self::open_by(move || Db::open(path)).await
@@ -129,20 +131,20 @@ impl AsyncDb {
         opened.await?.map(Self::from)
     }
 
-    /// The same store, for blocking code.
+    /// Returns the same store, for blocking code.
     #[must_use]
     pub fn db(&self) -> &Db {
         &self.db
     }
 
-    /// Information about the store.
+    /// Returns information about the store.
     #[must_use]
     pub fn info(&self) -> StoreInfo {
         self.db.info()
     }
 
-    /// The containers of one namespace, which need not exist. Each operation on it is its own transaction, durable when it
-    /// is ready.
+    /// Returns the containers of one namespace, which need not exist. Each operation on the handle is its own
+    /// transaction, durable when its future is ready.
     ///
     /// # Errors
     ///
@@ -151,7 +153,7 @@ impl AsyncDb {
         self.db.namespace(name).map(AsyncCollection::new)
     }
 
-    /// Takes a snapshot of the store, whose operations are awaited.
+    /// Takes a snapshot of the store, for async reads.
     ///
     /// # Errors
     ///
@@ -178,10 +180,11 @@ impl AsyncDb {
             .await
     }
 
-    /// Runs a write transaction, on one thread for blocking work. It is committed if `work` returns `Ok`, and rolled back
-    /// otherwise; see [`Db::write`].
+    /// Runs a write transaction, on one thread for blocking work. It is committed if `work` returns `Ok`, and rolled
+    /// back otherwise; see [`Db::write`].
     ///
-    /// Other writers wait while `work` runs. It must not wait for an async task that writes, which would wait for it.
+    /// Other writers wait while `work` runs. `work` must not wait for an async task that writes: that task would wait
+    /// for it.
     ///
     /// # Errors
     ///
@@ -228,11 +231,12 @@ impl AsyncDb {
         self.in_a_job(Operation::Run, work).await
     }
 
-    /// Follows the store: what changed since a revision, then each commit as it happens; see [`Db::subscribe`].
+    /// Follows the store: returns what has changed since a position, then each commit as it happens; see
+    /// [`Db::subscribe`].
     ///
     /// # Errors
     ///
-    /// As there; see [`AsyncDb`].
+    /// As [`Db::subscribe`]; see [`AsyncDb`].
     ///
     /// # Examples
     ///
@@ -268,19 +272,19 @@ impl AsyncDb {
     ///
     /// # Errors
     ///
-    /// As there; see [`AsyncDb`].
+    /// As [`Db::checkpoint`]; see [`AsyncDb`].
     pub async fn checkpoint(&self) -> Result<()> {
         self.in_a_job(Operation::Checkpoint, Db::checkpoint).await
     }
 
-    /// Closes the store, and reports a failure of that; see [`Db::close`]. `self` must be its last handle.
+    /// Closes the store and reports any failure; see [`Db::close`]. `self` must be its last handle.
     ///
-    /// Operations whose futures were dropped hold a handle until they have ended. A store whose last handle is dropped
-    /// instead is closed on that thread, which takes a sync of the disk.
+    /// An operation whose future was dropped holds a handle until it has ended. If the last handle is dropped instead,
+    /// the dropping thread closes the store, which takes a sync of the disk.
     ///
     /// # Errors
     ///
-    /// As there; see [`AsyncDb`].
+    /// As [`Db::close`]; see [`AsyncDb`].
     pub async fn close(self) -> Result<()> {
         let db = self.db;
         let closed = Job::start(
@@ -304,7 +308,7 @@ impl AsyncDb {
         Job::start(in_context, move || work(&db))?.await?
     }
 
-    /// The same for an operation on a namespace.
+    /// Runs an operation on a namespace.
     async fn in_namespace<T: Send + 'static>(
         &self,
         operation: Operation,
@@ -326,7 +330,7 @@ impl AsyncDb {
             .await
     }
 
-    /// Returns the labels of a namespace; none if there is no such namespace.
+    /// Returns the labels of a namespace. The map is empty if there is no such namespace.
     ///
     /// # Errors
     ///
@@ -354,7 +358,7 @@ impl AsyncDb {
     ///
     /// # Errors
     ///
-    /// As there; see [`AsyncDb`].
+    /// As [`Namespaces::create_namespace`]; see [`AsyncDb`].
     pub async fn create_namespace(&self, name: &str, labels: Labels) -> Result<()> {
         self.in_namespace(Operation::CreateNamespace, name, |db, name| {
             Namespaces::create_namespace(db, name, labels)
@@ -366,7 +370,7 @@ impl AsyncDb {
     ///
     /// # Errors
     ///
-    /// As there; see [`AsyncDb`].
+    /// As [`Namespaces::set_namespace_label`]; see [`AsyncDb`].
     pub async fn set_namespace_label(&self, name: &str, key: &str, value: &str) -> Result<()> {
         let [key, value] = [key, value].map(str::to_owned);
         self.in_namespace(Operation::SetNamespaceLabel, name, move |db, name| {
@@ -379,7 +383,7 @@ impl AsyncDb {
     ///
     /// # Errors
     ///
-    /// As there; see [`AsyncDb`].
+    /// As [`Namespaces::delete_namespace`]; see [`AsyncDb`].
     pub async fn delete_namespace(&self, name: &str) -> Result<()> {
         self.in_namespace(Operation::DeleteNamespace, name, |db, name| {
             Namespaces::delete_namespace(db, name)
@@ -388,17 +392,17 @@ impl AsyncDb {
     }
 }
 
-/// One snapshot of a store, whose operations are awaited; made by [`AsyncDb::snapshot`].
+/// One snapshot of a store, for async reads; made by [`AsyncDb::snapshot`].
 ///
-/// All that is read from it, streams as well, is what was committed when it was taken. While it lives, or a namespace or
-/// stream of it, the file cannot reuse the space of what is deleted or overwritten.
+/// Everything read from it, streams included, is what was committed when it was taken. While the snapshot, or one of
+/// its namespaces or streams, lives, the file cannot reuse the space of what is deleted or overwritten.
 #[derive(Clone, Debug)]
 pub struct AsyncSnapshot {
     txn: ReadTxn,
 }
 
 impl AsyncSnapshot {
-    /// The containers of one namespace, which need not exist.
+    /// Returns the containers of one namespace, which need not exist.
     ///
     /// # Errors
     ///
@@ -407,7 +411,7 @@ impl AsyncSnapshot {
         Collection::containers(self.txn.clone(), name).map(AsyncCollection::new)
     }
 
-    /// The same snapshot, for blocking code.
+    /// Returns the same snapshot, for blocking code.
     #[must_use]
     pub fn txn(&self) -> &ReadTxn {
         &self.txn

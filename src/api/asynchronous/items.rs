@@ -1,4 +1,4 @@
-//! What a query finds, one after the other, read a page at a time.
+//! The items of a query, one after the other, read a page at a time.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -11,26 +11,27 @@ use super::job::Job;
 use crate::model::error::{Error, Result};
 use crate::query::Shape;
 
-/// Most items of one page, and about how many bytes of them.
+/// The most items in one page, and about the most bytes.
 const PAGE_MAX_COUNT: usize = 256;
 const PAGE_MAX_BYTES: usize = 256 * 1024;
 
-/// The items that an [`AsyncQuery`](crate::AsyncQuery) finds, in the order of their ids: a [`Stream`], or use
-/// [`next`](AsyncItems::next). It ends after an error.
+/// The items that an [`AsyncQuery`](crate::AsyncQuery) finds, in the order of their ids. Use it as a [`Stream`], or
+/// call [`next`](AsyncItems::next). It ends after an error.
 ///
-/// It reads a page when it is asked for an item and has none, on a thread for blocking work. So a slow reader holds one
-/// page in memory, at most 256 items or about 256 KiB (but at least one item), and no thread. Dropping it ends the work.
+/// If an item is requested and none is in memory, it reads a page, on a thread for blocking work. So a slow reader
+/// holds no thread, and one page in memory: at most 256 items or about 256 KiB (but at least one item). Dropping it
+/// ends the work.
 ///
-/// Of a store ([`AsyncDb`](crate::AsyncDb)), each page is from the newest snapshot, and a slow reader keeps no old pages of
-/// the file. What is there all the time is found exactly once; what is created, changed or deleted meanwhile may be found or
-/// not. Of an [`AsyncSnapshot`](crate::AsyncSnapshot), everything is from that snapshot, and the file cannot reuse its old
-/// pages as long as the stream lives.
+/// In a store ([`AsyncDb`](crate::AsyncDb)), each page is from the newest snapshot, and a slow reader keeps no old
+/// pages of the file. An item that exists during the whole traversal is found exactly once; one that is created,
+/// changed or deleted meanwhile may be found or not. In an [`AsyncSnapshot`](crate::AsyncSnapshot), everything is from
+/// that snapshot, and the file cannot reuse its old pages as long as the stream lives.
 #[must_use = "it reads nothing until it is asked for an item"]
 pub struct AsyncItems<I> {
-    /// Reads a page behind an id, of at most so many items.
+    /// Reads a page after an id, of at most this many items.
     read: Box<ReadPage<I>>,
     page: std::vec::IntoIter<I>,
-    /// What ended the page.
+    /// The error that ended the page.
     failure: Option<Error>,
     /// The page that is being read.
     job: Option<Job<Page<I>>>,
@@ -46,13 +47,13 @@ pub(super) struct Page<I> {
     items: Vec<I>,
     /// The id of the last one.
     last: Option<String>,
-    /// Whether there may be more behind it.
+    /// Whether there may be more after it.
     has_more: bool,
     failure: Option<Error>,
 }
 
 impl<I: Shape> Page<I> {
-    /// The first items, at most `limit`, of those that a query for `limit` items finds.
+    /// Reads the first items, at most `limit`, of a query.
     pub(super) fn read(
         found: Result<impl Iterator<Item = Result<I>>>,
         limit: usize,
@@ -133,7 +134,7 @@ impl<I> AsyncItems<I> {
         poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }
 
-    /// Collects what is left.
+    /// Collects the remaining items.
     ///
     /// # Errors
     ///

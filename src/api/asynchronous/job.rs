@@ -1,4 +1,4 @@
-//! Work on a thread for blocking work, awaited.
+//! Awaits work on a thread for blocking work.
 
 use std::future::Future;
 use std::panic::resume_unwind;
@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::model::error::{Error, ErrorKind, Result};
 
-/// Work that goes on if nobody awaits it, but does not begin if it has not.
+/// Work that runs to its end once it has begun, even if dropped. If dropped before that, it never begins.
 pub(super) struct Job<T> {
     handle: JoinHandle<T>,
     /// What to report if the work never begins.
@@ -18,7 +18,7 @@ pub(super) struct Job<T> {
 }
 
 impl<T: Send + 'static> Job<T> {
-    /// Hands the work to the runtime. `in_context` says of an error which operation failed.
+    /// Hands the work to the runtime. `in_context` adds to an error which operation failed.
     ///
     /// # Errors
     ///
@@ -42,7 +42,7 @@ impl<T: Send + 'static> Job<T> {
 impl<T> Future for Job<T> {
     type Output = Result<T>;
 
-    /// Panics as the work did.
+    /// Panics if the work panicked.
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T>> {
         Poll::Ready(match ready!(Pin::new(&mut self.handle).poll(context)) {
             Ok(done) => Ok(done),

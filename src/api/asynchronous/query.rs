@@ -1,4 +1,4 @@
-//! Queries that are awaited.
+//! Async queries.
 
 use std::fmt;
 
@@ -14,9 +14,10 @@ use crate::model::container::Container;
 use crate::model::error::{Error, Operation, Result};
 use crate::query::Shape;
 
-/// A [`Query`] whose results are awaited. Created by [`AsyncCollection::query`](crate::AsyncCollection::query).
+/// The async form of a [`Query`]. Created by [`AsyncCollection::query`](crate::AsyncCollection::query).
 ///
-/// What is returned as a whole is from one snapshot; a stream of a store is not, see [`AsyncItems`].
+/// Each method that returns everything at once reads from one snapshot. A stream of a store does not; see
+/// [`AsyncItems`].
 ///
 /// # Errors
 ///
@@ -50,7 +51,7 @@ pub struct AsyncQuery<S, T: Stored = Container> {
 }
 
 impl<S, T: Stored> AsyncQuery<S, T> {
-    /// Everything in a collection.
+    /// Selects everything in a collection.
     pub(super) fn new(collection: Collection<S, T>) -> Self {
         Self {
             collection,
@@ -58,19 +59,19 @@ impl<S, T: Stored> AsyncQuery<S, T> {
         }
     }
 
-    /// Only what matches any of these filters.
+    /// Selects only what matches any of these filters.
     pub fn filter(mut self, filters: &Filters) -> Self {
         self.selection.filters = filters.clone();
         self
     }
 
-    /// Only ids greater than `id`, which need not exist. The next page begins after the last id of this one.
+    /// Selects only ids greater than `id`, which need not exist. For the next page, pass the last id of this one.
     pub fn after(mut self, id: impl Into<String>) -> Self {
         self.selection.after = Some(id.into());
         self
     }
 
-    /// At most `limit` items.
+    /// Selects at most `limit` items.
     pub fn limit(mut self, count: usize) -> Self {
         self.selection.limit = Some(count);
         self
@@ -78,7 +79,7 @@ impl<S, T: Stored> AsyncQuery<S, T> {
 }
 
 impl<S> AsyncQuery<S> {
-    /// Includes the extensions of these names in the headers.
+    /// Includes the extensions with these names in the headers.
     pub fn with_extensions<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         let names = names.into_iter().map(Into::into).collect();
         self.selection.detail = Detail::Header(names);
@@ -101,7 +102,7 @@ where
         self.run(|query| query.ids()).await
     }
 
-    /// Returns how many there are.
+    /// Returns the number of items.
     ///
     /// # Errors
     ///
@@ -132,7 +133,7 @@ where
     ///
     /// # Errors
     ///
-    /// Anything that prevents it from reading on, which a damaged item does not.
+    /// Any error but damage of single items, which does not end the query.
     pub async fn lenient(self) -> Result<Listing<T>> {
         self.run(|query| query.lenient()).await
     }
@@ -141,7 +142,7 @@ where
     ///
     /// # Errors
     ///
-    /// Anything that prevents it from reading on, which a damaged item does not.
+    /// Any error but damage of single items, which does not end the query.
     pub async fn lenient_headers(self) -> Result<Listing<T::Header>> {
         self.run(|query| query.lenient_headers()).await
     }
@@ -171,7 +172,7 @@ where
         Job::start(in_context, work)?.await?
     }
 
-    /// Reads page by page, each by a query of its own.
+    /// Reads page by page, with one query for each page.
     fn pages<I: Shape + Send + 'static>(
         self,
         read: fn(Query<'_, T>, usize) -> Page<I>,

@@ -1,4 +1,4 @@
-//! Changes as they happen, awaited.
+//! Changes as they happen, for async code.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -13,17 +13,17 @@ use crate::api::changes::{Change, Subscription};
 use crate::model::error::{Error, Operation, Result};
 use crate::model::position::Position;
 
-/// How long a thread waits for a change at a time. Shutting the runtime down waits that long at most.
+/// How long a thread waits for a change at a time, and so how long shutting the runtime down can wait.
 const WAIT: Duration = Duration::from_millis(200);
 
-/// Follows a store; see [`AsyncDb::subscribe`](crate::AsyncDb::subscribe) and [`Subscription`]. A [`Stream`], or use
-/// [`next`](AsyncSubscription::next). It ends after an error.
+/// Follows a store; see [`AsyncDb::subscribe`](crate::AsyncDb::subscribe) and [`Subscription`]. Use it as a [`Stream`],
+/// or call [`next`](AsyncSubscription::next). It ends after an error.
 ///
-/// While it is awaited and there is nothing to tell, it takes one of the runtime's threads for blocking work; while
-/// nobody awaits it, none, and it reads one change ahead at most.
+/// While a task awaits it and there is no change, it takes one of the runtime's threads for blocking work. While no
+/// task awaits it, it takes none, and it reads one change ahead at most.
 #[must_use = "it reads nothing until it is asked for a change"]
 pub struct AsyncSubscription {
-    /// There unless it is waiting.
+    /// `None` while it is waiting.
     subscription: Option<Subscription>,
     /// Waits for a change.
     job: Option<Job<Waited>>,
@@ -41,13 +41,13 @@ impl AsyncSubscription {
         }
     }
 
-    /// From where to go on, once what was told so far is processed; see [`Subscription::position`].
+    /// Returns where to continue once every change returned so far is processed; see [`Subscription::position`].
     #[must_use]
     pub fn position(&self) -> Position {
         self.position
     }
 
-    /// Returns the next change, when there is one; `None` after an error.
+    /// Waits for the next change and returns it; `None` after an error.
     ///
     /// Dropping the future loses no change.
     ///
@@ -58,7 +58,7 @@ impl AsyncSubscription {
         poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }
 
-    /// What a thread came back with; none if it is to wait on.
+    /// Takes what a thread returned; `None` to continue waiting.
     fn take(&mut self, waited: Result<Waited>) -> Option<Result<Change>> {
         let (subscription, change) = match waited {
             Ok(waited) => waited,

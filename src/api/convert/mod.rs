@@ -1,6 +1,6 @@
 //! Conversions to and from types of other crates, each behind the feature of the crate's name.
 //!
-//! A conversion is exact, or an error.
+//! A conversion is exact, or it is an error.
 
 #[cfg(feature = "oci-spec")]
 mod oci_spec;

@@ -8,7 +8,7 @@ use crate::model::error::{Error, Result};
 /// With the feature `oci-spec`: encodes a specification as containerd does, as JSON with the type URL
 /// [`Any::OCI_SPEC_URL`].
 ///
-/// A [`Spec`] has its capabilities in sets without an order: they are written in a different one each time.
+/// A [`Spec`] keeps its capabilities in unordered sets, so each encoding may write them in a different order.
 ///
 /// # Examples
 ///
@@ -40,13 +40,13 @@ impl TryFrom<&Spec> for Any {
 
 /// With the feature `oci-spec`: decodes a specification.
 ///
-/// A member that [`Spec`] does not know is an error, since it would be lost when the specification is stored again. Whoever
-/// only reads decodes [`Any::value`] with serde_json.
+/// A member that [`Spec`] does not know is an error, since it would be lost when the specification is stored again. To
+/// only read a specification, decode [`Any::value`] with serde_json.
 ///
 /// # Errors
 ///
-/// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if the type URL is not [`Any::OCI_SPEC_URL`], or the value is not
-/// the JSON of a specification, or has a member that [`Spec`] does not know.
+/// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if the type URL is not [`Any::OCI_SPEC_URL`], the value is
+/// not the JSON of a specification, or it has a member that [`Spec`] does not know.
 impl TryFrom<&Any> for Spec {
     type Error = Error;
 
@@ -109,7 +109,7 @@ mod tests {
         assert!(count >= 5);
     }
 
-    /// A place of `before` that is not in `after`, but for what means nothing there.
+    /// Returns a place in `before` that is missing in `after`, unless its value has no meaning there.
     fn lost(before: &Value, after: &Value) -> Option<String> {
         match (before, after) {
             (Value::Object(before), Value::Object(after)) => {
@@ -132,7 +132,7 @@ mod tests {
         }
     }
 
-    /// Sets of capabilities, each in order.
+    /// Sorts each set of capabilities.
     fn in_order(sets: &Value) -> Value {
         let mut sets = sets.clone();
         for set in sets.as_object_mut().into_iter().flatten() {

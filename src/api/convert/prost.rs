@@ -11,7 +11,7 @@ const SECONDS_MIN: i64 = -62_135_596_800;
 const SECONDS_MAX: i64 = 253_402_300_799;
 const NANOSECONDS_MAX: u32 = 999_999_999;
 
-/// With the feature `prost`. The bytes are copied.
+/// With the feature `prost`. Copies the bytes.
 ///
 /// # Examples
 ///
@@ -31,14 +31,14 @@ impl From<Any> for prost_types::Any {
     }
 }
 
-/// With the feature `prost`. The bytes are taken over.
+/// With the feature `prost`. Moves the bytes.
 impl From<prost_types::Any> for Any {
     fn from(any: prost_types::Any) -> Self {
         Self::new(any.type_url, any.value)
     }
 }
 
-/// With the feature `prost`. A mask of [`FieldMask::deferred`] with a path that no store accepts is an error.
+/// With the feature `prost`. A mask of [`FieldMask::deferred`] is an error if it has a path that no store accepts.
 impl TryFrom<&FieldMask> for prost_types::FieldMask {
     type Error = Error;
 
@@ -49,8 +49,8 @@ impl TryFrom<&FieldMask> for prost_types::FieldMask {
     }
 }
 
-/// With the feature `prost`, as [`FieldMask::parse`]. A server uses [`FieldMask::deferred`] on the paths, so that an update
-/// of what does not exist is [`NotFound`](crate::ErrorKind::NotFound) whatever they are.
+/// With the feature `prost`, as [`FieldMask::parse`]. A server uses [`FieldMask::deferred`] on the paths instead: an
+/// update of something that does not exist is then [`NotFound`](crate::ErrorKind::NotFound), whatever the paths are.
 ///
 /// # Examples
 ///
@@ -71,7 +71,7 @@ impl TryFrom<prost_types::FieldMask> for FieldMask {
     }
 }
 
-/// Converts a time to protobuf's, which has nanoseconds as well. With the feature `prost`.
+/// Converts a time to protobuf's, which also has nanoseconds. With the feature `prost`.
 ///
 /// # Errors
 ///
@@ -105,8 +105,8 @@ pub fn to_prost_timestamp(time: DateTime<Utc>) -> Result<prost_types::Timestamp>
 ///
 /// # Errors
 ///
-/// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if its nanoseconds are negative or a second or more, or its year
-/// is outside of 1 to 9999.
+/// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if its nanoseconds are negative or a second or more, or its
+/// year is outside of 1 to 9999.
 pub fn from_prost_timestamp(timestamp: &prost_types::Timestamp) -> Result<DateTime<Utc>> {
     let prost_types::Timestamp { seconds, nanos } = *timestamp;
     u32::try_from(nanos)

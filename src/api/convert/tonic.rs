@@ -8,16 +8,17 @@ use tonic::{Code, Status};
 
 use crate::model::error::{Error, ErrorKind};
 
-/// The metadata that tells the kind, since several have the same code.
+/// The metadata with the kind, since several kinds have the same code.
 const KIND: &str = "bayplan-error-kind";
 
-/// The metadata that tells that an immutable field differs.
+/// The metadata that marks an immutable field that differs.
 const IMMUTABLE_FIELD: &str = "bayplan-immutable-field";
 
-/// The metadata that tells from which revision a follower can go on.
+/// The metadata with the position from which a follower can continue.
 const FOLLOW_FROM: &str = "bayplan-follow-from";
 
-/// With the feature `tonic`: the status that a server answers with. The four kinds that are containerd's have its codes:
+/// With the feature `tonic`: the status with which a server answers. Kinds that containerd also has get containerd's
+/// codes:
 ///
 /// | kind | code |
 /// |---|---|
@@ -28,10 +29,10 @@ const FOLLOW_FROM: &str = "bayplan-follow-from";
 /// | `CommitUncertain` | `Unknown` |
 /// | `Io` | `ResourceExhausted` if the disk is full, otherwise `Internal` |
 /// | `Forked` | `Internal` |
-/// | `Lagged` | `OutOfRange`, as etcd says it; the metadata `bayplan-follow-from` tells [`Error::follow_from`] |
+/// | `Lagged` | `OutOfRange`, as in etcd; the metadata `bayplan-follow-from` has [`Error::follow_from`] |
 ///
-/// The message is the error's with its causes. The metadata `bayplan-error-kind` tells the kind. Inside this process, the
-/// status has the error as its source.
+/// The message is the error's, with its causes. The metadata `bayplan-error-kind` has the kind. Inside this process,
+/// the status has the error as its source.
 ///
 /// # Examples
 ///
@@ -65,13 +66,13 @@ impl From<Error> for Status {
     }
 }
 
-/// With the feature `tonic`: the error that a client was answered with. It has the kind and the text of the error that
-/// the server made the status of. Without the metadata of that, as from containerd, the codes `NotFound`,
-/// `AlreadyExists`, `InvalidArgument` and `FailedPrecondition` are the kinds of the same name.
+/// With the feature `tonic`: the error in the status that a client received. It has the kind and the text of the error
+/// from which the server made the status. Without that metadata, as from containerd, the codes `NotFound`,
+/// `AlreadyExists`, `InvalidArgument` and `FailedPrecondition` become the kinds of the same name.
 ///
 /// # Errors
 ///
-/// The status itself if it is of no error of a store: other codes come from the network and from gRPC as well.
+/// The status itself if it does not come from an error of a store: the network and gRPC use other codes as well.
 impl TryFrom<Status> for Error {
     type Error = Status;
 
@@ -116,7 +117,7 @@ fn code_of(error: &Error) -> Code {
     }
 }
 
-/// The kind that has a code, if a status of this code can be of nothing else.
+/// Returns the kind for a code, if a status with this code can come from no other kind.
 fn kind_of(code: Code) -> Option<ErrorKind> {
     match code {
         Code::NotFound => Some(ErrorKind::NotFound),
@@ -135,7 +136,7 @@ mod tests {
     use crate::model::position::Position;
     use crate::model::revision::Revision;
 
-    /// What a client gets of a status.
+    /// Returns a status as a client receives it.
     fn received(status: &Status) -> Status {
         let sent = status.clone().into_http::<()>();
         Status::from_header_map(sent.headers()).unwrap()

@@ -22,7 +22,7 @@ pub(super) fn class(scan: &mut Scan<'_>, budget: &mut Budget) -> Result<String, 
     let start = *scan;
     scan.bump(); // the bracket
     let mut out = String::from(if scan.eat("^") { "[^" } else { "[" });
-    let mut first = true; // a bracket that closes is plain in the first place
+    let mut first = true; // a closing bracket in first place is plain
     while first || scan.peek() != Some(']') {
         first = false;
         item(scan, start, budget, &mut out)?;
@@ -74,7 +74,7 @@ fn item(
     Ok(())
 }
 
-/// The place behind a `-` that makes a range: one that is not the last of the class.
+/// Returns the place after a `-` that makes a range: one that is not the last character of the class.
 fn range_end<'a>(scan: &Scan<'a>) -> Option<Scan<'a>> {
     let mut end = *scan;
     (end.eat("-") && !matches!(end.peek(), None | Some(']'))).then_some(end)

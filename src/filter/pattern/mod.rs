@@ -5,7 +5,7 @@
 //! ([`translate`]): what Go rejects is rejected, with its position, and what the crate would read
 //! differently is spelled out. The result has no flags and no captures.
 //!
-//! Known remaining differences, which all accept more, or concern a limit:
+//! Known differences. Each accepts more than Go, or concerns a limit:
 //!
 //! - `(?<name>..)` is accepted, as by Go from 1.22 on; older ones know `(?P<name>..)` only.
 //! - Names in `\p{..}` are those that Go knows from 1.25 on ([`property`]); older ones know fewer.

@@ -47,7 +47,7 @@ impl Counts {
         Ok(())
     }
 
-    /// How many times something is repeated in all that repeats `inner` times itself.
+    /// Returns the total number of repetitions, if the repeated part repeats `inner` times itself.
     pub(super) fn times(self, inner: u32) -> u32 {
         match self.most {
             Some(0) => 1,

@@ -20,7 +20,7 @@ use super::weight::{self, Weight};
 /// only.
 const NOT_WORD_BOUNDARY: &str = r"(?:(?-u:\B)(?:\b|\B))";
 
-/// Writes an expression in Go's syntax in that of the crate.
+/// Rewrites an expression from Go's syntax to that of the crate.
 pub(super) fn translate(source: &str, budget: &mut Budget) -> Result<String, Fault> {
     let mut translator = Translator {
         scan: Scan::new(source),
@@ -281,7 +281,7 @@ impl Translator<'_, '_> {
         Ok(())
     }
 
-    /// Reads a repetition, or a brace that is none and means itself.
+    /// Reads a repetition, or a brace that means itself.
     fn repeat(&mut self, c: char, after_repeat: bool) -> Result<(), Fault> {
         let start = self.scan;
         let counts = if c == '{' {
@@ -300,7 +300,7 @@ impl Translator<'_, '_> {
             .rest()
             .get(..self.scan.at() - start.at())
             .unwrap_or_default();
-        self.scan.eat("?"); // reluctant, which is all the same here
+        self.scan.eat("?"); // reluctant, which makes no difference here
         if after_repeat {
             let message = format!(
                 "regular expression: the repetition `{operator}` follows another; put the first in \

@@ -340,7 +340,7 @@ fn the_error_is_small_and_an_error_for_all_threads() {
     assert_eq!(size_of::<FilterError>(), size_of::<usize>());
 }
 
-/// Text that looks like a filter now and then.
+/// Text that sometimes looks like a filter.
 fn nearly_a_filter() -> impl Strategy<Value = String> {
     let token = prop::sample::select(vec![
         "id", "labels", "a", ".", ",", "==", "!=", "~=", "=", " ", "\n", "\"", "/", "|", "\\",

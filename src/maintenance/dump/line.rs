@@ -49,7 +49,7 @@ fn is_false(flag: &bool) -> bool {
 }
 
 impl StoreLine {
-    /// The policy that the store is created with.
+    /// Returns the policy with which the store is created.
     pub(crate) fn policy(&self) -> Policy {
         Policy {
             rules: self.rules,
@@ -86,7 +86,7 @@ pub(super) struct EndLine {
     pub(super) end: End,
 }
 
-/// The counts that must have been read.
+/// The counts that the reader must arrive at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct End {
@@ -94,7 +94,7 @@ pub(super) struct End {
     pub(super) containers: u64,
     #[serde(default)]
     pub(super) records: u64,
-    /// Absent in a dump that somebody edited.
+    /// Absent in a dump that was edited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) crc32: Option<String>,
 }
@@ -117,7 +117,7 @@ pub(super) struct Body {
     pub(super) end: Option<End>,
 }
 
-/// A checksum in the form of the last line.
+/// Formats a checksum for the last line.
 pub(super) fn checksum_text(checksum: u32) -> String {
     format!("{checksum:08x}")
 }

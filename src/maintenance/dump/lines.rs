@@ -15,7 +15,7 @@ pub(super) struct Lines<R> {
 }
 
 impl<R: BufRead> Lines<R> {
-    /// Lines of at most this many bytes, without line feeds.
+    /// Reads lines of at most this many bytes, without line feeds.
     pub(super) fn new(input: R, most_bytes: usize) -> Self {
         Self {
             input,
@@ -25,7 +25,7 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
-    /// Reads the next line; false at the end.
+    /// Reads the next line. Returns false at the end.
     pub(super) fn advance(&mut self) -> Result<bool> {
         self.line.clear();
         let next = self.number + 1;

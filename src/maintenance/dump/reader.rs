@@ -77,22 +77,22 @@ impl<R: BufRead> Reader<R> {
         })
     }
 
-    /// The properties of the store, from the first line.
+    /// Returns the properties of the store, from the first line.
     pub(crate) fn store(&self) -> &StoreLine {
         &self.store
     }
 
-    /// The namespace, if the first line says that the dump holds only one.
+    /// Returns the namespace, if the first line says that the dump holds only one.
     pub(crate) fn only_namespace(&self) -> Option<&NamespaceName> {
         self.only_namespace.as_ref()
     }
 
-    /// How many lines were read.
+    /// Returns how many lines were read.
     pub(crate) fn lines(&self) -> u64 {
         self.lines.number
     }
 
-    /// The content of the next line; `None` after the last, which nothing may follow.
+    /// Returns the content of the next line; `None` after the last line, which nothing may follow.
     pub(crate) fn next(&mut self) -> Result<Option<Item>> {
         if !self.lines.advance()? {
             let after = self.lines.number;
@@ -145,7 +145,7 @@ impl<R: BufRead> Reader<R> {
         Ok(Some(item))
     }
 
-    /// An error in the last line that was read.
+    /// Makes an error in the last line that was read.
     pub(crate) fn fault(&self, error: Error) -> Error {
         at_line(self.lines.number, error)
     }
@@ -217,7 +217,7 @@ impl<R: BufRead> Reader<R> {
         }
     }
 
-    /// How many containers and records were read.
+    /// Returns how many containers and records were read.
     pub(crate) fn done(&self) -> u64 {
         self.containers + self.records
     }
@@ -251,7 +251,7 @@ impl<R: BufRead> Reader<R> {
     }
 }
 
-/// What is wrong with the encoding of the dump, judging by its first bytes.
+/// Returns what is wrong with the encoding of the dump, judging by its first bytes.
 fn encoding_fault(line: &[u8]) -> Option<&'static str> {
     match line {
         [0xef, 0xbb, 0xbf, ..] => {
@@ -269,7 +269,7 @@ fn parse<T: DeserializeOwned>(line: &[u8], number: u64) -> Result<T> {
     serde_json::from_slice(line).map_err(|error| no_line(number, &error))
 }
 
-/// Parses a line, refusing unknown members at any depth: what this version does not know would be lost.
+/// Parses a line, refusing unknown members at any depth: their content would be lost.
 fn parse_all<T: DeserializeOwned>(line: &[u8], number: u64) -> Result<T> {
     let mut unknown = None;
     let mut deserializer = serde_json::Deserializer::from_slice(line);

@@ -64,7 +64,7 @@ pub struct Dump<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct DumpReport {
-    /// Which store it is.
+    /// The id of the store.
     pub id: StoreId,
     /// How many namespaces were written.
     pub namespaces_count: u64,
@@ -82,7 +82,7 @@ pub struct DumpReport {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LoadReport {
-    /// The id of the store, which is that of the dumped one.
+    /// The id of the new store, which is that of the dumped one.
     pub id: StoreId,
     /// How many namespaces were loaded.
     pub namespaces_count: u64,
@@ -112,11 +112,10 @@ impl Db {
     ///
     /// # Errors
     ///
-    /// [`Corrupt`](crate::ErrorKind::Corrupt), naming the page, container or namespace, if something is
-    /// damaged: a dump is complete, or has no last line ([`Maintenance::salvage`] saves the rest).
+    /// [`Corrupt`](crate::ErrorKind::Corrupt), naming the page, container or namespace, if something is damaged. The
+    /// dump then lacks its last line; [`Maintenance::salvage`] saves the rest.
     /// [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition) if a container needs a line longer than
-    /// [`DUMP_LINE_MAX_BYTES`](crate::limits::DUMP_LINE_MAX_BYTES). [`Io`](crate::ErrorKind::Io) if `out`
-    /// fails.
+    /// [`DUMP_LINE_MAX_BYTES`](crate::limits::DUMP_LINE_MAX_BYTES). [`Io`](crate::ErrorKind::Io) if `out` fails.
     ///
     /// # Examples
     ///
@@ -148,7 +147,7 @@ impl Db {
 }
 
 impl<'a> Dump<'a> {
-    /// A dump of the whole store.
+    /// Creates a dump of the whole store.
     pub fn of(db: &'a Db) -> Self {
         Self {
             db,
@@ -183,10 +182,9 @@ impl<'a> Dump<'a> {
     ///
     /// # Errors
     ///
-    /// As [`Dump::write`]; [`AlreadyExists`](crate::ErrorKind::AlreadyExists) if something exists at
-    /// `path`, which is left alone; [`NotFound`](crate::ErrorKind::NotFound) if its directory does not
-    /// exist. Nothing new is left at `path`, unless only the sync of the name fails: then the complete dump
-    /// is there, and the error says so.
+    /// As [`Dump::write`]; [`AlreadyExists`](crate::ErrorKind::AlreadyExists) if something exists at `path`, which is
+    /// left alone; [`NotFound`](crate::ErrorKind::NotFound) if its directory does not exist. Nothing new is left at
+    /// `path`, unless only the sync of the name fails: then the complete dump is at `path`, and the error says so.
     pub fn write_file(
         &self,
         path: impl AsRef<Path>,
@@ -212,7 +210,7 @@ impl<'a> Dump<'a> {
         dump(&snapshot, only, out, progress)
     }
 
-    /// The error, unless it concerns the output.
+    /// Adds the context to an error, unless it concerns the output.
     fn in_context(&self, error: Error) -> Error {
         let path = self.db.info().path;
         match self.namespace {
@@ -314,7 +312,7 @@ fn refuse_strays(snapshot: &ReadTxn, named: &[NamespaceName]) -> Result<()> {
     }
 }
 
-/// Visits all records of a scope; a damaged one is an error.
+/// Visits all records of a scope. Fails at a damaged one.
 fn each<E: Entity + 'static>(
     snapshot: &ReadTxn,
     scope: Scope,
@@ -370,8 +368,8 @@ impl Maintenance {
     /// - [`AlreadyExists`](crate::ErrorKind::AlreadyExists): something exists at `path`.
     /// - [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition): it is another store than
     ///   [`Maintenance::expect_id`] says.
-    /// - [`Io`](crate::ErrorKind::Io): `input` or the system failed. If only the sync of the name fails, a
-    ///   complete store is there, and the error says so.
+    /// - [`Io`](crate::ErrorKind::Io): `input` or the system failed. If only the sync of the name fails, a complete
+    ///   store is at `path`, and the error says so.
     pub fn load(
         self,
         path: impl AsRef<Path>,

@@ -91,7 +91,7 @@ impl<W: Write> Writer<W> {
         })
     }
 
-    /// How many containers and records were written.
+    /// Returns how many containers and records were written.
     pub(crate) fn done(&self) -> u64 {
         self.containers + self.records
     }

@@ -1,10 +1,10 @@
-//! Reads on behind a hole. Where the walk through the containers broke off, the containers that were found
-//! by searching the file are looked up one by one.
+//! Reads on after a hole. Where the walk through the containers broke off, the containers that were found by searching
+//! the file are looked up one by one.
 //!
-//! A damaged branch page hides a range of keys of unknown length, behind which the tree can be followed
-//! again. The names that were found in the file are tried in order. If one cannot be looked up, the next
-//! one that can is searched for with doubling and halving steps, so that few lookups fail. (redb may panic
-//! in a lookup, and each panic is printed.)
+//! A damaged branch page hides a range of keys of unknown length. After that range the tree can be followed again. The
+//! names that were found in the file are tried in order. If a lookup fails, the next name that can be looked up is
+//! searched for with doubling and halving steps, so that few lookups fail. (redb may panic in a lookup, and each panic
+//! is printed.)
 
 use super::work::Work;
 use crate::maintenance::bulk::Bulk;
@@ -19,7 +19,7 @@ use crate::model::revision::Revision;
 use crate::session::entity::Entity;
 
 impl Work<'_> {
-    /// Takes the containers, in order, that can be read through the tree after all.
+    /// Takes the containers that can still be read through the tree, in order.
     pub(super) fn salvage_behind_holes(
         &mut self,
         names: &[RecordName],
@@ -45,7 +45,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Takes a record if it is in its place; false if the tree cannot be followed to it.
+    /// Takes a record if it is in its place. Returns false if the tree cannot be followed to it.
     fn look_behind<E: Entity>(
         &mut self,
         live: &Live,
@@ -64,7 +64,7 @@ impl Work<'_> {
     }
 }
 
-/// The record, if it is in its place; an error if it is damaged, or the tree cannot be followed to it.
+/// Returns the record, if it is in its place. Fails if it is damaged, or the tree cannot be followed to it.
 fn look_up<E: Entity>(live: &Live, name: &RecordName, policy: Policy) -> Result<Option<E>> {
     let item: Option<E> = live.get(name)?;
     Ok(item
@@ -72,7 +72,7 @@ fn look_up<E: Entity>(live: &Live, name: &RecordName, policy: Policy) -> Result<
         .and_then(|it| it.check_stored(policy, Revision::new(u64::MAX)).ok()))
 }
 
-/// The first of the names behind `failed` that can be looked up.
+/// Returns the index of the first name after `failed` that can be looked up.
 fn end_of_hole(live: &Live, names: &[RecordName], failed: usize) -> usize {
     let fails = |at: usize| {
         names

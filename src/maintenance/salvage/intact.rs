@@ -30,7 +30,7 @@ impl ReadAt for Shared<'_> {
     }
 }
 
-/// The records of a file whose own rows are in verified pages; none if the last commit is unknown.
+/// Returns the records of a file whose own rows are in verified pages; empty if the last commit is unknown.
 pub(crate) fn records(source: &mut Source) -> BTreeSet<RecordName> {
     let mut all = BTreeSet::new();
     let take = &mut |key: &[u8], _: &[u8]| {

@@ -76,12 +76,12 @@ impl Live {
         Ok(None)
     }
 
-    /// The bound of the revisions in the file.
+    /// Returns the bound of the revisions in the file.
     pub(crate) fn revisions_below(&self) -> Result<u64> {
         contained(|| revisions_below(&self.snapshot.txn))
     }
 
-    /// The namespaces that exist.
+    /// Returns the namespaces that exist.
     pub(crate) fn named(&self) -> Result<NamedNamespaces> {
         contained(|| {
             let rows = namespaces::all(&self.snapshot.namespaces()?)?.into_iter();
@@ -96,17 +96,17 @@ impl Live {
         })
     }
 
-    /// The namespaces that have records.
+    /// Returns the namespaces that have records.
     pub(crate) fn used(&self) -> Result<Vec<NamespaceName>> {
         contained(|| query::known_namespaces(&self.snapshot.records))
     }
 
-    /// The kinds of the records in a namespace.
+    /// Returns the kinds of the records in a namespace.
     pub(crate) fn kinds(&self, name: &NamespaceName) -> Result<Vec<Kind>> {
         contained(|| query::known_kinds(&self.snapshot.records, name))
     }
 
-    /// The records of a kind in a namespace. A damaged one does not end the iteration.
+    /// Iterates over the records of a kind in a namespace. A damaged record does not end the iteration.
     pub(crate) fn items<E: Entity>(
         &self,
         name: &NamespaceName,
@@ -118,7 +118,7 @@ impl Live {
         })
     }
 
-    /// One record, if it exists.
+    /// Returns one record, if it exists.
     pub(crate) fn get<E: Entity>(&self, name: &RecordName) -> Result<Option<E>> {
         contained(|| self.snapshot.stored().whole(&name.key(), &name.kind))
     }
@@ -138,8 +138,7 @@ impl Live {
         self.is_verified || contained(look).is_ok_and(|found| found == Some(item.revision()))
     }
 
-    /// Whether all rows of the records can be read, in order and in full number. Then the store has no
-    /// others.
+    /// Whether all rows of the records can be read, in order, and their number is right. Then the store has no others.
     pub(crate) fn is_complete(&self) -> bool {
         contained(|| check_rows_of(&self.snapshot.records)).is_ok()
             && self.shared.file.damage().is_none()

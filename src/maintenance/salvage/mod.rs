@@ -30,14 +30,13 @@ use work::Work;
 pub struct SalvageReport {
     /// The id of the new store.
     pub id: StoreId,
-    /// Whether that is the id of the damaged file. If that was lost, the new store has a new id.
+    /// Whether this is the id of the damaged file. If that id was lost, the new store has a new one.
     pub is_id_kept: bool,
-    /// Whether every container and namespace that was stored is in the new file or listed as lost. If
-    /// false, the structure of the damaged file could not be followed everywhere, and there may have been
-    /// others of which nothing was found.
+    /// Whether every container and namespace that was stored is in the new file or listed as lost. If false, the
+    /// structure of the damaged file could not be followed everywhere, and others may have left no trace.
     pub is_complete: bool,
-    /// What is wrong with the log of the damaged file, if commits may be lost with it, and how many commits behind the
-    /// damage were applied all the same. Containers that lost commits changed may be in the new file as they were before.
+    /// What is wrong with the log of the damaged file, if that may have lost commits, and how many commits after the
+    /// damage were still applied. Containers changed by lost commits may be in the new file as they were before.
     pub log_damage: Option<String>,
     /// How many namespaces the new file has.
     pub namespaces_count: u64,
@@ -47,7 +46,7 @@ pub struct SalvageReport {
     pub records_count: u64,
     /// The containers and records in the new file that may not be what was stored last.
     pub uncertain: Vec<UncertainRecord>,
-    /// The containers and records of which something was found, but that are not in the new file.
+    /// The containers and records that were found in part, but are not in the new file.
     pub lost: Vec<LostRecord>,
     /// The namespaces whose labels may not be what was stored last.
     pub uncertain_namespaces: Vec<String>,
@@ -81,7 +80,7 @@ pub struct LostRecord {
     pub kind: String,
     /// Its id, as far as it can be read.
     pub id: String,
-    /// Whether it may have been deleted, and so is no loss.
+    /// Whether it may have been deleted, in which case it is no loss.
     pub is_possibly_deleted: bool,
     /// Why it is lost.
     pub reason: String,
@@ -101,19 +100,17 @@ impl Maintenance {
     ///    been deleted. Review them before you use them.
     ///
     /// The same applies to records of other kinds. Commits in the log beside the file
-    /// ([`Builder::commit_log`](crate::Builder::commit_log)) are taken as well. If the log is damaged, a commit behind the
-    /// damage is applied as far as it does not need what was lost. [`SalvageReport::log_damage`] says so, or that the log
-    /// is missing or not the one of this file.
+    /// ([`Builder::commit_log`](crate::Builder::commit_log)) are taken as well. If the log is damaged, a commit after
+    /// the damage is applied as far as it does not need what was lost. [`SalvageReport::log_damage`] reports this, and
+    /// a log that is missing or is not the one of this file.
     ///
-    /// A container of which nothing is left cannot be listed. If there may be any,
-    /// [`SalvageReport::is_complete`] is false.
+    /// A container that left no trace cannot be listed. If there may be any, [`SalvageReport::is_complete`] is false.
     ///
-    /// Whoever could choose the content of the damaged file chooses the result: checksums are not
-    /// signatures.
+    /// Whoever controls the content of the damaged file controls the result: checksums are not signatures.
     ///
-    /// Only its owner can read and write the new file. It is verified before it gets its name, and keeps
-    /// the id, the rules, times and revisions as far as they are left. If nothing is damaged, it is a copy.
-    /// `progress` counts salvaged containers.
+    /// Only its owner can read and write the new file. It is verified before it gets its name, and keeps the id, the
+    /// rules, times and revisions as far as they can be read. If nothing is damaged, it is a copy. `progress` counts
+    /// salvaged containers.
     ///
     /// # Errors
     ///
@@ -126,8 +123,8 @@ impl Maintenance {
     /// - [`FailedPrecondition`](crate::ErrorKind::FailedPrecondition): it is another store than
     ///   [`Maintenance::expect_id`] says.
     /// - [`AlreadyExists`](crate::ErrorKind::AlreadyExists): something exists at `to`.
-    /// - [`NotFound`](crate::ErrorKind::NotFound), [`Io`](crate::ErrorKind::Io). If only the sync of the
-    ///   name fails, a complete store is there, and the error says so.
+    /// - [`NotFound`](crate::ErrorKind::NotFound), [`Io`](crate::ErrorKind::Io). If only the sync of the name fails, a
+    ///   complete store is at `to`, and the error says so.
     ///
     /// # Examples
     ///
@@ -176,7 +173,7 @@ impl Maintenance {
     }
 }
 
-/// The file. While it is held, nobody can open it for writing.
+/// Opens the file. While it is held, no process can open it for writing.
 fn locked(path: &Path) -> Result<File> {
     file::regular(path)?;
     let file = File::open(path).or_io()?;
@@ -189,7 +186,7 @@ fn locked(path: &Path) -> Result<File> {
     }
 }
 
-/// What is told of a log that could not be applied completely.
+/// Returns the report about a log that could not be applied completely.
 fn damage_of_log(recovered: &Recovered) -> Option<String> {
     let damage = recovered.loss.as_ref()?;
     Some(match recovered.behind.commits {
@@ -199,7 +196,7 @@ fn damage_of_log(recovered: &Recovered) -> Option<String> {
     })
 }
 
-/// What is told of the log of a file that does not say which log it has.
+/// Returns the report about the log of a file that does not say which log it has.
 fn log_that_nobody_can_read(path: &Path) -> Option<String> {
     let beside = Beside::store(path).ok()?;
     let what = format!(

@@ -13,7 +13,7 @@ pub(crate) struct RecordName {
 }
 
 impl RecordName {
-    /// The name at the beginning of a key of the table `records`; `None` if no record can have it.
+    /// Reads the name at the beginning of a key of the table `records`; `None` if no record can have it.
     pub(crate) fn of_row(row: &Row<'_>) -> Option<Self> {
         let text = |bytes| std::str::from_utf8(bytes).ok();
         let kind = Kind::stored(text(row.kind)?).ok()?;

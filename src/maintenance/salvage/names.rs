@@ -13,7 +13,7 @@ use crate::session::file;
 use crate::session::revisions::REVISION_BLOCK;
 
 impl Work<'_> {
-    /// The identity of the store, and whether it is known.
+    /// Returns the identity of the new store, and whether it is that of the damaged one.
     pub(super) fn identity(&mut self) -> Result<(Identity, bool)> {
         if let Some(live) = &self.live {
             let identity = &live.shared.identity;
@@ -28,7 +28,7 @@ impl Work<'_> {
         })
     }
 
-    /// A bound above all revisions that may have been handed out.
+    /// Returns a bound above all revisions that may have been handed out.
     pub(super) fn revisions_below(&self) -> Result<u64> {
         let above = self.highest.get().saturating_add(1);
         let live = match &self.live {
@@ -75,7 +75,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// The labels of a namespace, found anywhere in the file.
+    /// Returns the labels of a namespace, found anywhere in the file.
     fn found_labels(&mut self, name: &NamespaceName) -> Labels {
         let found = self
             .found

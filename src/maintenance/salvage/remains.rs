@@ -1,9 +1,9 @@
 //! The remains of a store in a file whose tree cannot be followed: every row with a valid seal, anywhere in
 //! the file.
 //!
-//! A seal proves that a value was once written under its key, but not when: a page that was replaced keeps
-//! its rows until its space is reused. A record's own row has its revision and the seals of its other rows,
-//! so it is certain which rows belong together. The highest revision with all its rows is taken.
+//! A seal proves that a value was once written under its key, but not when: a page that was replaced keeps its rows
+//! until its space is reused. A record's own row has its revision and the seals of its other rows, which shows for
+//! certain which rows belong together. The highest revision with all its rows is taken.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -39,7 +39,7 @@ impl Place {
     }
 }
 
-/// Everything that was found of one record, of any age.
+/// Every row of one record that was found, of any revision.
 #[derive(Default)]
 pub(crate) struct Remains {
     /// Its own rows.
@@ -82,14 +82,14 @@ pub(crate) fn find(source: &mut Source) -> Found {
         for pair in source.leaf(at) {
             end = end.max(found.take(source, &pair).unwrap_or(at));
         }
-        // Bytes within a value are not a page, whatever they look like.
+        // Bytes within a value are not a page, even if they look like one.
         at = end.max(at + PAGE_BYTES).next_multiple_of(PAGE_BYTES);
     }
     found
 }
 
 impl Found {
-    /// Takes a row if its seal is valid; returns where its value ends.
+    /// Takes a row if its seal is valid. Returns where its value ends.
     fn take(&mut self, source: &mut Source, pair: &Pair) -> Option<u64> {
         let key = pair.key.as_slice();
         let name = Row::parse(key).map(|row| RecordName::of_row(&row).map(|name| (name, row.part)));
@@ -152,7 +152,7 @@ impl Remains {
         Some(())
     }
 
-    /// The newest complete version; otherwise what is missing of the newest one.
+    /// Returns the newest complete version, or an error that says what the newest one lacks.
     pub(crate) fn newest<E: Entity>(
         &self,
         name: &RecordName,

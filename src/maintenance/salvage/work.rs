@@ -56,9 +56,9 @@ pub(super) struct Work<'s> {
     pub(super) policy: Policy,
     /// The remains found in the whole file, once it was searched.
     pub(super) found: Option<Found>,
-    /// The records in intact pages; all are, if this is `None`.
+    /// The records in intact pages; `None` if all records are.
     intact: Option<BTreeSet<RecordName>>,
-    /// Whether a record that is not in the tree is certain not to be in the store.
+    /// Whether a record that is not in the tree is certainly not in the store.
     absence_is_known: bool,
     done: BTreeSet<RecordName>,
     damaged: BTreeMap<RecordName, Doubt>,
@@ -272,7 +272,7 @@ impl<'s> Work<'s> {
             .is_none_or(|intact| intact.contains(name))
     }
 
-    /// Takes what was found anywhere in the file.
+    /// Takes the remains found anywhere in the file.
     fn salvage_remains(
         &mut self,
         bulk: &mut Bulk<'_>,
@@ -317,7 +317,7 @@ impl<'s> Work<'s> {
         Ok(())
     }
 
-    /// Takes the newest version found anywhere of a record, as uncertain.
+    /// Takes the newest version of a record found anywhere in the file, as uncertain.
     fn take_newest<E: Entity>(
         &mut self,
         bulk: &mut Bulk<'_>,
@@ -359,7 +359,7 @@ impl<'s> Work<'s> {
         }
     }
 
-    /// Names the records of which the log has a part of a later version, and lost the rest.
+    /// Reports the records of which the log has only part of a later version.
     fn tell_what_the_log_had_in_part(&mut self) {
         let left = match &self.live {
             Some(live) => live.shared.recovered.behind.left.clone(),

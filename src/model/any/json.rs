@@ -26,7 +26,7 @@ pub(super) struct Form {
     base64: Option<String>,
 }
 
-/// The member, even if it is `null`.
+/// Reads the member, even if it is `null`.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
 }
@@ -34,7 +34,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, 
 impl From<Any> for Form {
     fn from(any: Any) -> Self {
         let Any { type_url, value } = any;
-        // A deeper value would exceed the parser's limit of 128 inside of something else.
+        // Inside of something else, a deeper value would exceed the parser's limit of 128.
         let json = serde_json::from_slice(&value)
             .ok()
             .filter(|json: &Value| json.depth() <= SHOWN_MAX_DEPTH);
@@ -84,12 +84,12 @@ impl TryFrom<Form> for Any {
     }
 }
 
-/// The value without white space, its keys in order. It reads back as the same value.
+/// Encodes the value without white space, its keys in order. It reads back as the same value.
 fn compact(json: &Value) -> Result<Vec<u8>, String> {
     serde_json::to_vec(json).map_err(|error| format!("json: {error}"))
 }
 
-/// The compact form of `bytes`, if they are JSON.
+/// Returns the compact form of `bytes`, if they are JSON.
 fn compact_form(bytes: &[u8]) -> Option<Vec<u8>> {
     compact(&serde_json::from_slice(bytes).ok()?).ok()
 }

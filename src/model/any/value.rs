@@ -1,12 +1,11 @@
 //! A JSON value: its keys in their order, and its numbers as every program reads them.
 //!
-//! If any crate of a program enables serde_json's feature `arbitrary_precision`, numbers arrive in another
-//! form: as a map with one key of serde_json's own. What is shown of a value must not depend on that, since
-//! one program loads what another has dumped. So a number is always one of 64 bits here, an integer or
-//! floating-point.
+//! If any crate of a program enables serde_json's feature `arbitrary_precision`, numbers arrive in another form: as a
+//! map with one key of serde_json's own. The shown form of a value must not depend on that, since one program may load
+//! what another dumped. So a number is always a 64-bit integer or floating-point number here.
 //!
-//! serde_json's `RawValue` would keep the digits, but no other reader than serde_json's own can read it
-//! (docs/ARCHITECTURE.md, "What is by hand").
+//! serde_json's `RawValue` would keep the digits, but only serde_json's own reader can read it (docs/ARCHITECTURE.md,
+//! "What is by hand").
 
 use std::fmt;
 
@@ -42,7 +41,7 @@ impl Value {
     }
 }
 
-/// The number that a text spells; `None` if it is out of range, or not a number.
+/// Parses a number; `None` if the text is out of range, or not a number.
 fn number(text: &str) -> Option<Value> {
     // A zero has a sign in floating-point only.
     let signed = || text.parse().ok().filter(|number| *number != 0);
@@ -153,8 +152,8 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 }
 
-/// The number behind serde_json's own key. A map that happens to have that key is not a value, so its bytes
-/// are shown.
+/// Reads the number under serde_json's own key. A map that happens to have that key is not a value, so its bytes are
+/// shown.
 fn the_number<'de, A: MapAccess<'de>>(mut map: A) -> Result<Value, A::Error> {
     let text: String = map.next_value()?;
     let is_alone = map.next_key::<IgnoredAny>()?.is_none();

@@ -1,8 +1,8 @@
 //! The terms of all records, brought up to date when a filter asks for them.
 //!
-//! A record has about ten terms, all over the set. Putting them there was a third of the CPU time of a create, and a
-//! host that filters now and then needs it done as rarely. So a commit only notes what it changes. The first filter on
-//! a snapshot carries the notes out, for itself and for all later snapshots; after many changes it makes the set anew.
+//! A record has about ten terms, at places all over the set. Inserting them took a third of the CPU time of a create,
+//! but a host that filters rarely needs them rarely. So a commit only notes what it changes. The first filter on a
+//! snapshot applies the notes, for itself and for all later snapshots. After many changes it builds the set anew.
 
 use std::sync::{Arc, OnceLock};
 
@@ -11,23 +11,24 @@ use super::terms::{Hashing, Term};
 use super::tree::Tree;
 use crate::model::error::Result;
 
-/// Notes of more changes than this, and than a fraction of the records, are not kept: making the set anew is faster.
+/// If there are more changes than this, and than a fraction of the records, they are not noted: building the set anew
+/// is faster.
 const CHANGES_FEW_COUNT: usize = 64;
 const RECORDS_PER_CHANGE_MIN: usize = 8;
 
 /// The terms of one version of the records, or how to get them.
 #[derive(Clone, Default)]
 pub(super) struct Index {
-    /// The terms of an earlier version, and what has changed since. None if they have to be made anew.
+    /// The terms of an earlier version, and what has changed since. `None` if they must be built anew.
     before: Option<(Tree<Term>, Changes)>,
-    /// The terms of this version, once somebody has asked. None in it if they cannot be had.
+    /// The terms of this version, once a filter has needed them. Contains `None` if they cannot be built.
     terms: OnceLock<Option<Tree<Term>>>,
 }
 
 impl Index {
-    /// The terms of these records.
+    /// Returns the terms of these records.
     ///
-    /// None if a record cannot be read, which cannot be: all were verified.
+    /// `None` if a record cannot be read, which cannot happen: all were verified.
     pub(super) fn terms(&self, records: &Records, hashing: &Hashing) -> Option<&Tree<Term>> {
         let terms = self.terms.get_or_init(|| match &self.before {
             Some((before, changes)) => Some(changes.made_in(before.clone())),
@@ -36,12 +37,12 @@ impl Index {
         terms.as_ref()
     }
 
-    /// Whether changes have to be noted.
+    /// Whether changes must be noted.
     pub(super) fn is_used(&self) -> bool {
         self.before.is_some() || self.terms.get().is_some()
     }
 
-    /// Notes that one of `records_count` records had the terms `old` and has `new` now. Each are in order.
+    /// Notes that the terms of one of `records_count` records change from `old` to `new`, each in order.
     pub(super) fn change(&mut self, old: Vec<Term>, new: Vec<Term>, records_count: usize) {
         let change = Change::of(old, new);
         if change.is_nothing() {
@@ -60,7 +61,7 @@ impl Index {
     }
 }
 
-/// Makes the terms of all records.
+/// Builds the terms of all records.
 fn all(records: &Records, hashing: &Hashing) -> Result<Tree<Term>> {
     let mut terms = Vec::new();
     for kept in records.iter() {
@@ -70,14 +71,14 @@ fn all(records: &Records, hashing: &Hashing) -> Result<Tree<Term>> {
     Ok(Tree::from_sorted(terms))
 }
 
-/// Changes that are not carried out yet. A clone shares them.
+/// Changes that are not applied yet. A clone shares them.
 #[derive(Clone, Default)]
 struct Changes {
     last: Option<Arc<Change>>,
     count: usize,
 }
 
-/// What became of the terms of one record.
+/// How the terms of one record change.
 #[derive(Default)]
 struct Change {
     removed: Vec<Term>,
@@ -131,7 +132,7 @@ impl Change {
     }
 }
 
-/// One change after the other: many would need more stack than there is if each dropped the one before.
+/// Drops the changes one after the other: recursive drops of many would overflow the stack.
 impl Drop for Change {
     fn drop(&mut self) {
         let mut before = self.before.take();
@@ -173,7 +174,7 @@ mod tests {
         let mut versions = Vec::new();
         for number in 0..50 {
             versions.push((index.clone(), model.clone()));
-            // The same term goes and comes back.
+            // The same term is removed and added again.
             let (old, new) = (
                 vec![term(number % 7), term(99)],
                 vec![term(99), term(200 + number)],

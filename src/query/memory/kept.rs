@@ -16,8 +16,8 @@ use crate::records::head::OwnRow;
 use crate::records::keys::{self, Part};
 use crate::records::parts::{self, LabelRef, Seals};
 
-/// What one kept record takes beside its bytes: itself, its places in the trees, and what the allocator adds
-/// to each of its four allocations.
+/// The memory of one kept record beyond its bytes: the record itself, its places in the trees, and the allocator's
+/// overhead for its four allocations.
 const OVERHEAD_BYTES: usize = 128;
 
 /// A record, shared by all snapshots that have it in this revision.
@@ -25,7 +25,7 @@ const OVERHEAD_BYTES: usize = 128;
 pub(in crate::query) struct KeptRecord {
     /// The key of its own row, which all revisions of a record share with the terms.
     key: Arc<[u8]>,
-    /// None if anything of the record is damaged: it is read from the file each time, which tells what.
+    /// `None` if any part of the record is damaged: each read then goes to the file, which shows the damage.
     content: Option<Content>,
 }
 
@@ -39,10 +39,10 @@ struct Content {
     terms_count: usize,
 }
 
-/// What was just written of a record, sealed.
+/// The rows of a record as just written, sealed.
 pub(crate) struct NewRows<'r> {
     pub(crate) own: &'r [u8],
-    /// None if it has no such row.
+    /// `None` if it has no such row.
     pub(crate) labels: Option<&'r [u8]>,
     pub(crate) extensions: Option<&'r [u8]>,
     /// Its value, unpacked.
@@ -50,11 +50,11 @@ pub(crate) struct NewRows<'r> {
 }
 
 impl KeptRecord {
-    /// What was just written under a key.
+    /// Keeps a record as just written under a key.
     ///
     /// # Errors
     ///
-    /// `Corrupt` if the rows cannot be read, which cannot be.
+    /// `Corrupt` if the rows cannot be read, which cannot happen.
     pub(super) fn of_new(key: Arc<[u8]>, rows: &NewRows<'_>) -> Result<Self> {
         let sealed = Sealed {
             own: &key,
@@ -71,11 +71,11 @@ impl KeptRecord {
         Ok(Self { key, content })
     }
 
-    /// What the file has of a record, under the key that a revision before it had, if there was one.
+    /// Keeps a record as the file has it. `key` is that of an earlier revision, if there was one.
     ///
     /// # Errors
     ///
-    /// If it cannot be read. Damage is no error.
+    /// Errors of reading. Damage of the record is no error.
     pub(super) fn of(group: &Group<'_>, key: Option<Arc<[u8]>>) -> Result<Self> {
         let content = match Content::verified(group) {
             Ok(content) => Some(content),
@@ -86,7 +86,7 @@ impl KeptRecord {
         Ok(Self { key, content })
     }
 
-    /// The key of its own row.
+    /// Returns the key of its own row.
     pub(in crate::query) fn key(&self) -> &Arc<[u8]> {
         &self.key
     }
@@ -95,7 +95,7 @@ impl KeptRecord {
         self.content.is_none()
     }
 
-    /// What the shape makes of it, if it matches; none if the file has to be read for that.
+    /// Reads it into a shape, if it matches; `None` if the file must be read for that.
     pub(in crate::query) fn read<S: Shape>(&self, want: &Wanted<'_>) -> Option<Result<Option<S>>> {
         self.rows().map(|rows| rows::read(&rows, want))
     }
@@ -106,7 +106,7 @@ impl KeptRecord {
         Some(KeptRows { key, content })
     }
 
-    /// Its single fields and its labels; none of a damaged one.
+    /// Returns its single fields and its labels; `None` for a damaged record.
     pub(super) fn fields(&self, kind: &Kind) -> Result<Option<(OwnRow<'_>, Vec<LabelRef<'_>>)>> {
         let Some(content) = &self.content else {
             return Ok(None);
@@ -116,11 +116,11 @@ impl KeptRecord {
         Ok(Some((row, labels)))
     }
 
-    /// Whether it has a field with a value that passes; false of a damaged one.
+    /// Whether it has a field with a value that passes; false for a damaged record.
     ///
     /// # Errors
     ///
-    /// `Corrupt`, which cannot be: it was verified.
+    /// `Corrupt`, which cannot happen: the record was verified.
     pub(super) fn has_passing(
         &self,
         kind: &Kind,
@@ -139,15 +139,15 @@ impl KeptRecord {
         Ok(view.field(field).is_some_and(pass))
     }
 
-    /// How many terms it has.
+    /// Returns how many terms it has.
     pub(super) fn terms_count(&self) -> usize {
-        // A damaged one has that it is damaged.
+        // A damaged record has one term, which says so.
         self.content
             .as_ref()
             .map_or(1, |content| content.terms_count)
     }
 
-    /// About how much memory it takes, beside its terms.
+    /// Returns about how much memory it takes, without its terms.
     pub(super) fn bytes(&self) -> usize {
         let content = self.content.as_ref();
         let bytes = content.map_or(0, |content| content.rows.len() + content.value.len());
@@ -155,14 +155,14 @@ impl KeptRecord {
     }
 }
 
-/// The kind of the record whose own row has this key.
+/// Returns the kind of the record whose own row has this key.
 fn kind_of(key: &[u8]) -> Result<Kind> {
     let kind = String::from_utf8_lossy(keys::kind_of(key));
     Kind::stored(&kind).map_err(Error::into_corrupt)
 }
 
 impl Content {
-    /// What the file has of a record.
+    /// Verifies a record as the file has it.
     fn verified(group: &Group<'_>) -> Result<Self> {
         let rows = group.rows()?;
         let kind = kind_of(group.own())?;
@@ -194,7 +194,7 @@ impl Content {
         self.rows.get(..self.labels_at).unwrap_or_default()
     }
 
-    /// A record without labels has no row of them; what is there is never empty.
+    /// A record without labels has no row for them. A row is never empty.
     fn labels(&self) -> Option<&[u8]> {
         let labels = self.rows.get(self.labels_at..self.extensions_at);
         labels.filter(|labels| !labels.is_empty())

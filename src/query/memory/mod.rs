@@ -1,8 +1,8 @@
 //! Records in memory: what the file holds, verified once and shared by all snapshots.
 //!
-//! A [`Memory`] belongs to one snapshot and says what that says. A clone costs nothing. A write transaction changes its
-//! own clone as it changes the tables, and a commit publishes both. A damaged record is not kept: each read of it goes to
-//! the file, and finds the damage.
+//! A [`Memory`] belongs to one snapshot and has its content. A clone costs nothing. A write transaction changes its own
+//! clone along with the tables, and a commit publishes both. A damaged record is not kept: each read of it goes to the
+//! file, and finds the damage.
 
 mod index;
 mod kept;
@@ -29,14 +29,14 @@ use crate::model::pin::Resource;
 use crate::records::keys;
 use crate::redb_file::fault::OrFault;
 
-/// At least so many records must there be for each candidate; otherwise looking at all of them, in order, is faster.
-/// Measured: where one in five matched, counting by terms took nearly twice as long.
+/// The least number of records for each candidate; with fewer, looking at all of them in order is faster. Measured:
+/// where one in five matched, counting by terms took nearly twice as long.
 const RECORDS_PER_CANDIDATE_MIN: usize = 8;
 
-/// So few candidates are looked up whatever the alternatives.
+/// This many candidates are always looked up.
 const CANDIDATES_FEW_COUNT: usize = 64;
 
-/// Most values that a regular expression is tried on to find those that match.
+/// The most values on which a regular expression is tried, to find those that match.
 const VALUES_MAX_COUNT: usize = 1_024;
 
 /// Every record of a snapshot.
@@ -49,12 +49,12 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// Loads all records of a table; none if they would take more than `max_bytes`.
+    /// Loads all records of a table; `None` if they would take more than `max_bytes`.
     ///
     /// # Errors
     ///
-    /// If the table cannot be read, or its tree is damaged: records behind the damage might be missing. A damaged record
-    /// is no error.
+    /// Fails if the table cannot be read, or its tree is damaged, since records after the damage might be missing. A
+    /// damaged record is no error.
     pub(crate) fn load(table: &impl Table, max_bytes: usize) -> Result<Option<Self>> {
         let mut records = Vec::new();
         let (mut bytes, mut rows_count) = (0, 0);
@@ -81,16 +81,16 @@ impl Memory {
         }))
     }
 
-    /// About how much memory it takes, in bytes.
+    /// Returns about how much memory it takes, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Takes what a table has of the record whose own row has this key.
+    /// Takes the record whose own row has this key from the table.
     ///
     /// # Errors
     ///
-    /// If the table cannot be read. Damage of the record is no error.
+    /// Fails if the table cannot be read. Damage of the record is no error.
     pub(crate) fn refresh(&mut self, table: &impl Table, key: &[u8]) -> Result<()> {
         let keys = key.to_vec()..keys::behind(key);
         let new = match Cursor::strict(table, keys)?.advance()? {
@@ -100,27 +100,27 @@ impl Memory {
         self.exchange(key, new)
     }
 
-    /// Takes what was just written as the record whose own row has this key.
+    /// Takes a record as just written, whose own row has this key.
     ///
     /// # Errors
     ///
-    /// `Corrupt` if the rows cannot be read, which cannot be.
+    /// `Corrupt` if the rows cannot be read, which cannot happen.
     pub(crate) fn put(&mut self, key: &[u8], rows: &NewRows<'_>) -> Result<()> {
         let key_kept = self.known_key(key).unwrap_or_else(|| key.into());
         let new = KeptRecord::of_new(key_kept, rows)?;
         self.exchange(key, Some(new))
     }
 
-    /// Forgets the record whose own row had this key.
+    /// Forgets the record whose own row has this key.
     ///
     /// # Errors
     ///
-    /// `Corrupt` if what was kept of it cannot be read, which cannot be.
+    /// `Corrupt` if the kept record cannot be read, which cannot happen.
     pub(crate) fn remove(&mut self, key: &[u8]) -> Result<()> {
         self.exchange(key, None)
     }
 
-    /// The key that all revisions of a record share.
+    /// Returns the key that all revisions of a record share.
     fn known_key(&self, key: &[u8]) -> Option<Arc<[u8]>> {
         self.get(key).map(|kept| Arc::clone(kept.key()))
     }
@@ -147,12 +147,12 @@ impl Memory {
         self.index.terms(&self.records, &self.hashing)
     }
 
-    /// The record whose own row has this key.
+    /// Returns the record whose own row has this key.
     pub(super) fn get(&self, key: &[u8]) -> Option<&KeptRecord> {
         self.records.get(key).map(Arc::as_ref)
     }
 
-    /// The records of a kind behind the id `after`, in order.
+    /// Iterates over the records of a kind after the id `after`, in order.
     pub(super) fn records_behind<'m>(
         &'m self,
         namespace: &NamespaceName,
@@ -164,7 +164,7 @@ impl Memory {
         self.records.starting_at(&prefix, &start)
     }
 
-    /// Where to look for what may pass the filters; none if it is best to look at every record. So many are wanted.
+    /// Returns where to look for records that may pass the filters; `None` if it is best to look at every record.
     pub(crate) fn candidates(
         &self,
         namespace: &NamespaceName,
@@ -178,7 +178,7 @@ impl Memory {
         let prefix = keys::before_ids(namespace, kind);
         let most = self.records.len() / RECORDS_PER_CANDIDATE_MIN;
         let mut count = 0;
-        // A damaged record might match, and has to be reported.
+        // A damaged record might match, and must be reported.
         let mut sources = vec![CandidateSource::Terms(self.hashing.damaged(&prefix))];
         for filter in filters.iter() {
             let left = most.saturating_sub(count);
@@ -189,7 +189,7 @@ impl Memory {
         Some(Candidates { sources })
     }
 
-    /// Where to look for what says of this that something holds it.
+    /// Returns where to look for records that say that something holds this resource.
     pub(crate) fn pinning(
         &self,
         namespace: &NamespaceName,
@@ -199,13 +199,14 @@ impl Memory {
         self.terms()?;
         let prefix = keys::before_ids(namespace, kind);
         let mut sought = self.hashing.held(&prefix, held.into());
-        // A damaged record might say so, and has to be reported.
+        // A damaged record might say so, and must be reported.
         sought.push(self.hashing.damaged(&prefix));
         let sources = sought.into_iter().map(CandidateSource::Terms).collect();
         Some(Candidates { sources })
     }
 
-    /// What a filter requires that the fewest records have, and how many; none if they are more than `most`.
+    /// Returns the requirement of a filter that the fewest records meet, and their number; `None` if they are more than
+    /// `most`.
     fn fewest(
         &self,
         prefix: &[u8],
@@ -232,7 +233,7 @@ impl Memory {
             }
             self.improve(&mut best, vec![sought], most);
         }
-        // Trying a regular expression on all values is not worth it for a page, nor if there are few candidates.
+        // Trying a regular expression on all values is not worthwhile for a page, nor if there are few candidates.
         for (sought, field, pattern) in patterns {
             let are_few = best
                 .as_ref()
@@ -247,7 +248,7 @@ impl Memory {
         let (sought, count) = best?;
         match sought.as_slice() {
             [one] if one.is_one_value() => Some((CandidateSource::Terms(*one), count)),
-            // Sorting them for a page costs more than looking at about as many records as the page takes.
+            // Sorting them for a page costs more than looking at about as many records as the page has.
             _ if count > CANDIDATES_FEW_COUNT
                 && limit.saturating_mul(self.records.len() / count) < count =>
             {
@@ -263,7 +264,7 @@ impl Memory {
         }
     }
 
-    /// Takes what is sought, if fewer records have it than what is there, and no more than `most`.
+    /// Takes what is sought as the best, if fewer records have it than the best so far, and no more than `most`.
     fn improve(&self, best: &mut Option<(Vec<Sought>, usize)>, sought: Vec<Sought>, most: usize) {
         let Some(terms) = self.terms() else {
             return;
@@ -276,10 +277,10 @@ impl Memory {
         }
     }
 
-    /// The values of a field that match; none if there are too many to try.
+    /// Returns the values of a field that match; `None` if there are too many to try.
     ///
-    /// Values with the same hash are taken for one. Of 1,024 values two have the same with a probability of 3 in
-    /// 10^14, and nobody can choose values that do.
+    /// Values with the same hash count as one. Of 1,024 values, two have the same hash with a probability of 3 in
+    /// 10^14, and nobody can choose values so that they do.
     fn matching(
         &self,
         sought: Sought,
@@ -300,7 +301,7 @@ impl Memory {
         Some(matching)
     }
 
-    /// The next keys of candidates, from `start` on, `count` of them at most and in order.
+    /// Returns the next keys of candidates, from `start` on, at most `count` of them, in order.
     pub(super) fn next_candidates(
         &self,
         candidates: &Candidates,
@@ -328,12 +329,12 @@ impl Memory {
     }
 }
 
-/// About how much memory a record takes with its terms, in bytes.
+/// Returns about how much memory a record takes with its terms, in bytes.
 fn taken(kept: &KeptRecord) -> usize {
     kept.bytes() + kept.terms_count() * TERM_BYTES
 }
 
-/// Where what passes some filters can be found. Whatever is found there is still matched.
+/// Where to find records that may pass some filters. Those found there must still be matched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Candidates {
     sources: Vec<CandidateSource>,
@@ -341,8 +342,8 @@ pub(crate) struct Candidates {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum CandidateSource {
-    /// The keys of records, in order; they may not exist.
+    /// The keys of records, in order. The records may not exist.
     Keys(Arc<[Arc<[u8]>]>),
-    /// What has one value, whose terms are in the order of the keys.
+    /// The records with one value. Its terms are in the order of the keys.
     Terms(Sought),
 }

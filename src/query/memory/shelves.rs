@@ -17,12 +17,12 @@ pub(super) struct Records {
 /// The records of one kind in one namespace.
 #[derive(Clone)]
 struct Shelf {
-    /// What their keys begin with.
+    /// The common beginning of their keys.
     prefix: Arc<[u8]>,
     entries: Tree<Entry>,
 }
 
-/// A record, and the beginning of its id: most comparisons need no more, and so no look at other memory.
+/// A record, and the beginning of its id. Most comparisons need no more, and so no access to other memory.
 #[derive(Clone)]
 struct Entry {
     lead: u64,
@@ -42,7 +42,7 @@ impl Entry {
     }
 }
 
-/// The first bytes of an id, as a number in the order of the ids. An id has no NUL byte.
+/// Returns the first bytes of an id, as a number in the order of the ids. An id has no NUL byte.
 fn lead(id: &[u8]) -> u64 {
     let mut lead = [0; 8];
     for (place, byte) in lead.iter_mut().zip(id) {
@@ -52,7 +52,7 @@ fn lead(id: &[u8]) -> u64 {
 }
 
 impl Records {
-    /// Records in the order of their keys.
+    /// Creates the set from records in the order of their keys.
     pub(super) fn from_sorted(records: Vec<Arc<KeptRecord>>) -> Self {
         let len = records.len();
         let mut shelves: Vec<(Arc<[u8]>, Vec<Entry>)> = Vec::new();
@@ -83,7 +83,7 @@ impl Records {
         self.shelves.get(|shelf| (*shelf.prefix).cmp(prefix))
     }
 
-    /// The record whose own row has this key.
+    /// Returns the record whose own row has this key.
     pub(super) fn get(&self, key: &[u8]) -> Option<&Arc<KeptRecord>> {
         let lead = lead(keys::id_of(key));
         let entries = &self.shelf(keys::before_id(key))?.entries;
@@ -91,7 +91,7 @@ impl Records {
         found.map(|entry| &entry.record)
     }
 
-    /// The records whose keys begin with `prefix`, from the key `start` on, in order.
+    /// Iterates over the records whose keys begin with `prefix`, from the key `start` on, in order.
     pub(super) fn starting_at<'r>(
         &'r self,
         prefix: &[u8],
@@ -105,14 +105,14 @@ impl Records {
         entries.into_iter().flatten().map(|entry| &*entry.record)
     }
 
-    /// All records.
+    /// Iterates over all records.
     pub(super) fn iter(&self) -> impl Iterator<Item = &KeptRecord> {
         let shelves = self.shelves.starting_at(|_| false);
         let entries = shelves.flat_map(|shelf| shelf.entries.starting_at(|_| false));
         entries.map(|entry| &*entry.record)
     }
 
-    /// Puts a record in its place, and returns the one that was there.
+    /// Inserts a record, and returns the one that it replaces.
     pub(super) fn insert(&mut self, record: KeptRecord) -> Option<Arc<KeptRecord>> {
         let prefix = keys::before_id(record.key());
         let mut shelf = self.take_shelf(prefix).unwrap_or_else(|| Shelf {
@@ -138,7 +138,7 @@ impl Records {
         removed.map(|entry| entry.record)
     }
 
-    /// Takes a shelf out to change it. A copy would share its nodes, and a change would have to copy them.
+    /// Takes a shelf out to change it. If it were cloned instead, the change would have to copy the shared nodes.
     fn take_shelf(&mut self, prefix: &[u8]) -> Option<Shelf> {
         self.shelves.remove(|shelf| (*shelf.prefix).cmp(prefix))
     }

@@ -1,7 +1,7 @@
-//! What filters find records by without looking at each: their labels, images, runtimes, ...
+//! The values by which filters find records without looking at each: their labels, images, runtimes, ...
 //!
-//! A term is a value, what it is a value of, and the key of a record that has it. Terms are kept as 64-bit hashes with
-//! a random key: two that collide name a record too many, which does not match.
+//! A term is a value, the topic that it belongs to, and the key of a record that has it. Terms are kept as 64-bit
+//! hashes with a random key. If two collide, a filter gets an extra candidate, which then does not match.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hash, Hasher};
@@ -19,13 +19,13 @@ use crate::records::head::OwnRow;
 use crate::records::keys;
 use crate::records::parts::LabelRef;
 
-/// What one term takes, with its share of the tree's nodes.
+/// The memory of one term, with its share of the tree's nodes.
 pub(super) const TERM_BYTES: usize = 48;
 
 /// A value that a record has.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Term {
-    /// What it is a value of, in which namespace, of which kind of records.
+    /// The topic of the value, in one namespace and for one kind of records.
     topic: u64,
     value: u64,
     key: Arc<[u8]>,
@@ -33,7 +33,7 @@ pub(super) struct Term {
 
 #[cfg(test)]
 impl Term {
-    /// Some term, for tests: a greater number is a greater term.
+    /// Makes a term for tests: a greater number is a greater term.
     pub(super) fn numbered(number: usize) -> Self {
         Self {
             topic: number as u64,
@@ -43,7 +43,7 @@ impl Term {
     }
 }
 
-/// What records may have a value of.
+/// A topic: what records may have a value of.
 #[derive(Hash)]
 pub(super) enum Topic<'a> {
     Label(&'a [u8]),
@@ -52,14 +52,14 @@ pub(super) enum Topic<'a> {
     Snapshotter,
     SandboxId,
     Type,
-    /// What is held, as the record says; but not by the field `image`, which has terms of its own.
+    /// What is held, as the record says. The field `image` has its own topic.
     Held,
-    /// None of its own: whatever is asked for, a damaged record might match.
+    /// The topic of damaged records: any of them might match, whatever is sought.
     Damaged,
 }
 
 impl<'a> Topic<'a> {
-    /// The topic of a field, if there are terms for it.
+    /// Returns the topic of a field, if there are terms for it.
     fn of(field: &'a Field) -> Option<Self> {
         match field {
             Field::Label(key) => Some(Self::Label(key)),
@@ -77,7 +77,7 @@ impl<'a> Topic<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sought {
     topic: u64,
-    /// None if any value will do.
+    /// `None` for any value.
     value: Option<u64>,
 }
 
@@ -97,7 +97,8 @@ impl Hashing {
         hasher.finish()
     }
 
-    /// What to look for, if there are terms for what is required of the records whose keys begin with `prefix`.
+    /// Returns what to look for, if there are terms for the requirement. It applies to the records whose keys begin
+    /// with `prefix`.
     pub(super) fn sought(&self, prefix: &[u8], required: Required<'_>) -> Option<Sought> {
         let (field, value) = match required {
             Required::Equals(field, value) => (field, Some(self.0.hash_one(value))),
@@ -107,7 +108,7 @@ impl Hashing {
         Some(Sought { topic, value })
     }
 
-    /// What to look for to find the damaged records whose keys begin with `prefix`.
+    /// Returns what finds the damaged records whose keys begin with `prefix`.
     pub(super) fn damaged(&self, prefix: &[u8]) -> Sought {
         Sought {
             topic: self.topic(prefix, &Topic::Damaged),
@@ -115,7 +116,7 @@ impl Hashing {
         }
     }
 
-    /// What to look for to find the records, of those whose keys begin with `prefix`, that say that this is held.
+    /// Returns what finds the records whose keys begin with `prefix` and that say that this is held.
     pub(super) fn held(&self, prefix: &[u8], held: ResourceRef<'_>) -> Vec<Sought> {
         let mut sought = vec![Sought {
             topic: self.topic(prefix, &Topic::Held),
@@ -130,7 +131,7 @@ impl Hashing {
         sought
     }
 
-    /// The terms of a record, in order.
+    /// Returns the terms of a record, in order.
     pub(super) fn terms(&self, kept: &KeptRecord) -> Result<Vec<Term>> {
         let key = kept.key();
         let prefix = keys::before_id(key);
@@ -165,14 +166,15 @@ impl Hashing {
             .chain(held)
             .collect();
         terms.sort_unstable();
-        // Several labels may name the same.
+        // Several labels may name the same thing.
         terms.dedup();
         Ok(terms)
     }
 }
 
 impl Sought {
-    /// The keys of the records that have it: in order if it is one value; from `start` on then.
+    /// Iterates over the keys of the records that have this. If one value is sought, they are in order, from `start`
+    /// on.
     pub(super) fn found<'t>(
         self,
         terms: &'t Tree<Term>,
@@ -190,7 +192,7 @@ impl Sought {
         .map(|term| &term.key)
     }
 
-    /// The values that there are of what is sought, each with the key of one record that has it.
+    /// Iterates over the existing values of what is sought, each with the key of one record that has it.
     pub(super) fn values(self, terms: &Tree<Term>) -> impl Iterator<Item = (Self, &Arc<[u8]>)> {
         let mut next = Some(0);
         std::iter::from_fn(move || {
@@ -203,19 +205,19 @@ impl Sought {
         })
     }
 
-    /// Whether one value is sought, so that what is found is in order.
+    /// Whether one value is sought, so that the results are in order.
     pub(super) fn is_one_value(self) -> bool {
         self.value.is_some()
     }
 }
 
-/// About how many terms a record has: one that several labels name is counted for each.
+/// Returns about how many terms a record has. A term that several labels name is counted for each.
 pub(super) fn count(kind: &Kind, id: &str, row: &OwnRow<'_>, labels: &[LabelRef<'_>]) -> usize {
     let held = pins(kind, id, row, labels).filter(|pin| !pin.is_of_image_field());
     labels.len() + indexed(row).count() + held.count()
 }
 
-/// The single fields of a record for which there are terms, with their values.
+/// Iterates over the single fields of a record that have terms, with their values.
 fn indexed<'a>(row: &OwnRow<'a>) -> impl Iterator<Item = (Topic<'a>, &'a str)> + use<'a> {
     let texts = match row.fields_if_any() {
         Some(fields) => [

@@ -1,21 +1,21 @@
-//! An ordered set whose copies share what they have in common.
+//! An ordered set whose clones share what they have in common.
 //!
-//! A clone costs nothing, and a change to one of the clones copies one path from the root to a leaf. That is
-//! what a snapshot needs: it keeps its clone while writers go on with theirs. It is a B-tree by hand, because the records
-//! of a store are loaded at once and can be sorted first. Measured with eight terms a record (2026-11-28), inserting
-//! them one by one into the balanced tree of the library rpds took 4 to 6 times as long for 10,000 records, and 7 to 9
-//! times for 100,000.
+//! A clone costs nothing, and a change to a clone copies one path from the root to a leaf. A snapshot needs this: it
+//! keeps its clone while writers change theirs. The B-tree is written by hand, because the records of a store are
+//! loaded at once and can be sorted first. Measured with eight terms a record (2026-11-28), inserting the terms one by
+//! one into the balanced tree of the library rpds took 4 to 6 times as long for 10,000 records, and 7 to 9 times for
+//! 100,000.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-/// Most items of a leaf, and most children of a branch.
+/// The most items of a leaf, and the most children of a branch.
 ///
-/// A change copies the nodes on its way, and counts one more reference to each of their items. Measured, a create of a
+/// A change copies the nodes on its path, and counts one more reference to each of their items. Measured, a create of a
 /// record with eight terms took 0.5 to 0.8 of the time that it took with 64.
 const NODE_MAX: usize = 16;
 
-/// How full nodes are that are built at once: room for a few more.
+/// How many items a node gets if all nodes are built at once: there is room for a few more.
 const NODE_USUAL: usize = 12;
 
 /// A node with fewer is joined with its neighbour, if both fit into one.
@@ -35,7 +35,7 @@ enum Node<T> {
 
 #[derive(Clone)]
 struct Child<T> {
-    /// No item beneath is less, and every item of the child before is.
+    /// No item below is less than this, and every item of the previous child is.
     bound: T,
     node: Arc<Node<T>>,
 }
@@ -50,7 +50,7 @@ impl<T> Clone for Tree<T> {
 }
 
 impl<T: Clone + Ord> Tree<T> {
-    /// A tree of items that are in order already.
+    /// Builds a tree from items in order.
     pub(super) fn from_sorted(items: Vec<T>) -> Self {
         let len = items.len();
         let mut items = items.into_iter();
@@ -91,7 +91,7 @@ impl<T: Clone + Ord> Tree<T> {
         self.len
     }
 
-    /// The item that `compare` finds equal to what is sought; it tells how an item compares to that.
+    /// Returns the item for which `compare`, which compares an item to what is sought, returns `Equal`.
     pub(super) fn get(&self, compare: impl Fn(&T) -> Ordering) -> Option<&T> {
         let mut node = &self.root;
         loop {
@@ -108,7 +108,7 @@ impl<T: Clone + Ord> Tree<T> {
         }
     }
 
-    /// Puts an item in its place, and returns the one that was there.
+    /// Inserts an item, and returns the one that it replaces.
     pub(super) fn insert(&mut self, item: T) -> Option<T> {
         let inserted = Arc::make_mut(&mut self.root).insert(item);
         if let Some(right) = inserted.split {
@@ -139,7 +139,7 @@ impl<T: Clone + Ord> Tree<T> {
         Some(removed)
     }
 
-    /// The items in order, from the first one on of which `is_before` does not hold.
+    /// Iterates over the items in order, from the first one for which `is_before` is false.
     pub(super) fn starting_at(&self, is_before: impl Fn(&T) -> bool) -> Iter<'_, T> {
         let mut rest = Vec::new();
         let mut node = &self.root;
@@ -168,7 +168,7 @@ impl<T: Clone + Ord> Tree<T> {
     }
 }
 
-/// What became of an insertion into a node.
+/// The result of an insertion into a node.
 struct Inserted<T> {
     replaced: Option<T>,
     /// The upper half of the node, if it has become too large.
@@ -204,7 +204,7 @@ impl<T: Clone + Ord> Node<T> {
                 let behind = children.partition_point(|child| child.bound <= item);
                 let at = behind.saturating_sub(1);
                 if let Some(child) = children.get_mut(at) {
-                    // A bound that equals the item gives way with it: what is replaced must not stay in memory.
+                    // A bound that equals the item is replaced too: what is replaced must not stay in memory.
                     if behind == 0 || child.bound == item {
                         child.bound = item.clone();
                     }
@@ -242,7 +242,7 @@ impl<T: Clone + Ord> Node<T> {
                 let child = children.get_mut(at)?;
                 let node = Arc::make_mut(&mut child.node);
                 let removed = node.remove(compare)?;
-                // Nor must what is removed.
+                // Neither must what is removed.
                 if compare(&child.bound).is_eq()
                     && let Some(bound) = node.bound()
                 {
@@ -258,12 +258,12 @@ impl<T: Clone + Ord> Node<T> {
         }
     }
 
-    /// Takes the items or children of the node that follows.
+    /// Takes the items or children of the next node.
     fn append(&mut self, next: Self) {
         match (self, next) {
             (Self::Leaf(items), Self::Leaf(next)) => items.extend(next),
             (Self::Branch(children), Self::Branch(next)) => children.extend(next),
-            // All leaves are at one depth.
+            // All leaves have the same depth.
             (Self::Leaf(_), Self::Branch(_)) | (Self::Branch(_), Self::Leaf(_)) => {}
         }
     }

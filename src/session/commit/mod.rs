@@ -1,12 +1,12 @@
 //! Group commit: single operations of many threads share one transaction and one sync.
 //!
-//! The first thread to come leads: it opens a transaction, runs its operation, commits. Whoever
-//! comes meanwhile waits in the queue; when the leader is done, the first of them leads next and
-//! takes along all who wait by then. There is no timer: a lone writer waits for nobody.
+//! The first thread to come leads: it opens a transaction, runs its operation, and commits. Threads that come meanwhile
+//! wait in the queue. When the leader is done, the first of them leads next, and does the work of all that wait by
+//! then. There is no timer: a lone writer does not wait.
 //!
-//! Every operation checks before it writes, so one that fails leaves nothing behind for its
-//! neighbours. If the storage fails, so does the whole batch, and every caller is told: also one who
-//! was refused because of what a neighbour did, which is not stored then.
+//! Every operation checks before it writes, so a failed operation leaves nothing behind for the others in its batch. If
+//! the storage fails, the whole batch fails, and every caller gets the error. So does a caller that was refused because
+//! of another operation in the batch, since that operation is not stored.
 
 use std::fmt;
 
@@ -25,7 +25,7 @@ use sync::{Arc, Mutex, PoisonError};
 
 type Job = Box<dyn FnOnce(&WriteTxn) + Send>;
 
-/// The queue before the one writer.
+/// The queue before the writer.
 pub(crate) struct CommitQueue {
     queue: Queue<Job, Result<()>>,
 }
@@ -37,8 +37,8 @@ impl CommitQueue {
         }
     }
 
-    /// Runs one operation of the store in a transaction that may hold others, and returns when it
-    /// is durable.
+    /// Runs one operation of the store in a transaction that may include other operations, and returns when it is
+    /// durable.
     pub(crate) fn write<T: Send + 'static>(
         &self,
         shared: &Arc<Own<Shared>>,

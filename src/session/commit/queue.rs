@@ -1,4 +1,4 @@
-//! The queue before one worker: a leader works for all who wait, then hands the lead on.
+//! The queue before one worker: a leader does the work of all who wait, then hands over the lead.
 //!
 //! It knows nothing of stores. `tests/loom.rs` runs it through every interleaving of a few threads.
 
@@ -17,11 +17,11 @@ pub(crate) struct Queue<Job, Outcome> {
 
 struct State<Job, Outcome> {
     waiting: VecDeque<(Job, Arc<Ticket<Outcome>>)>,
-    /// Whether somebody leads. Nobody waits if nobody leads.
+    /// Whether a thread leads. If none leads, none waits.
     led: bool,
 }
 
-/// What a caller who waits is told.
+/// What a waiting caller receives.
 struct Ticket<Outcome> {
     turn: Mutex<Turn<Outcome>>,
     told: Condvar,
@@ -43,8 +43,8 @@ impl<Job, Outcome: Clone> Queue<Job, Outcome> {
         }
     }
 
-    /// Has the job done, by this thread or another, and returns its batch's outcome. If this thread
-    /// is to lead, `work` does the whole batch; should it panic, the others are told `abandoned`.
+    /// Has the job done, by this thread or another, and returns the outcome of its batch. If this thread leads, `work`
+    /// does the whole batch. If `work` panics, the others get `abandoned`.
     pub(crate) fn submit(
         &self,
         job: Job,
@@ -78,8 +78,8 @@ impl<Job, Outcome: Clone> Queue<Job, Outcome> {
     }
 }
 
-/// The time in which one thread leads. Whatever happens in it, its end names the next leader, and
-/// tells those who followed.
+/// The time in which one thread leads. However it ends, its end names the next leader and gives the outcome to those
+/// who followed.
 struct Leadership<'a, Job, Outcome: Clone> {
     queue: &'a Queue<Job, Outcome>,
     tickets: Vec<Arc<Ticket<Outcome>>>,
@@ -108,7 +108,7 @@ impl<Outcome> Ticket<Outcome> {
         self.told.notify_one();
     }
 
-    /// Waits for the outcome, or for the word to lead.
+    /// Waits for the outcome, or for the lead.
     fn wait(&self) -> Option<Outcome> {
         let mut turn = lock(&self.turn);
         loop {

@@ -1,3 +1,3 @@
-//! What the queue is synchronised with. The model checker puts its own in this place.
+//! The synchronisation primitives of the queue. The model checker replaces them with its own.
 
 pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

@@ -5,7 +5,7 @@ use std::thread;
 
 use super::queue::{BATCH_MAX_COUNT, Queue};
 
-/// Somebody who comes to an idle queue leads at once, and finds nobody else in it.
+/// A caller that comes to an idle queue leads at once, and finds no other job in it.
 #[track_caller]
 fn assert_idle(queue: &Queue<usize, bool>) {
     assert!(queue.submit(0, false, |batch| batch.len() == 1));

@@ -1,4 +1,4 @@
-//! A follower: reads what changed, and waits for more.
+//! A follower: reads changes, and waits for more.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,14 +14,14 @@ use crate::session::process::{Own, Process};
 use crate::session::shared::Shared;
 use crate::session::txn::ReadTxn;
 
-/// Most changes that are read at once. What is behind them is read when they are taken, so that a follower that
-/// pauses holds no snapshot.
+/// The most changes that are read at once. Later ones are read when these are taken, so that a follower that pauses
+/// holds no snapshot.
 const BATCH_MAX_COUNT: usize = 64;
 
-/// How much longer than a look at a store that others write a follower rests after it, at least.
+/// The least rest after looking at a store that others write, as a multiple of the time that the look took.
 const REST_FACTOR: u32 = 4;
 
-/// Until when a follower waits.
+/// How long a follower waits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Until {
     Forever,
@@ -29,13 +29,13 @@ pub(crate) enum Until {
 }
 
 impl Until {
-    /// The end of a time that begins now. One beyond the range of the clock never ends.
+    /// Returns the end of a timeout that begins now. A timeout beyond the range of the clock never ends.
     pub(crate) fn after(timeout: Duration) -> Self {
         let then = Instant::now().checked_add(timeout);
         then.map_or(Self::Forever, Self::Then)
     }
 
-    /// How much time is left; none if there is no end.
+    /// Returns how much time is left; `None` if there is no limit.
     fn left(self) -> Option<Duration> {
         match self {
             Self::Forever => None,
@@ -44,37 +44,37 @@ impl Until {
     }
 }
 
-/// Makes a change of what is stored now; none if that is gone. It is given where one is then.
+/// Makes a change from what is stored now; `None` if it is no longer stored. Gets the position after the change.
 type Reads<'r, C> = &'r dyn Fn(&ReadTxn, &Entry, Position) -> Result<Option<C>>;
 
-/// Follows the changes of a store, each of them read into a `C`. It is no handle: the store can be closed.
+/// Follows the changes of a store, each read into a `C`. It is not a handle: the store can be closed.
 pub(crate) struct Follower<C> {
     store: Weak<Own<Shared>>,
     news: Listener,
     process: Process,
     path: Option<PathBuf>,
-    /// How often to look for commits, if nobody tells of them.
+    /// How often to look for commits, if there are no notifications.
     poll_interval: Option<Duration>,
     /// Everything before it was taken.
     position: Position,
-    /// What was read and is not taken yet, and where one is then.
+    /// Changes that are read and not taken yet, each with the position after it.
     ready: VecDeque<(Position, C)>,
-    /// What is to be read after that.
+    /// The entries to be read after those.
     entries: VecDeque<Entry>,
     /// What the positions of both have in common.
     origin: Origin,
-    /// Where one is when all of them are taken.
+    /// The position once all of them are taken.
     end: Position,
-    /// The commit whose changes are all among them, or taken.
+    /// The commit whose changes are all taken, or among these.
     seen: CommitMark,
-    /// How many commits of this process were made when it last looked.
+    /// How many commits this process had made at the last look.
     commits: u64,
-    /// Until when it rests after a look at a store that others write.
+    /// When the rest after the last look ends, if others write the store.
     rests_until: Option<Instant>,
 }
 
 impl<C> Follower<C> {
-    /// Follows what changes after a position.
+    /// Follows the changes after a position.
     ///
     /// # Errors
     ///
@@ -102,7 +102,7 @@ impl<C> Follower<C> {
         self.position
     }
 
-    /// The next change, if there is one in time.
+    /// Returns the next change, if there is one in time.
     pub(crate) fn next(&mut self, until: Until, read: Reads<'_, C>) -> Result<Option<C>> {
         loop {
             self.process.check_number()?;
@@ -128,7 +128,7 @@ impl<C> Follower<C> {
         }
     }
 
-    /// Rests, as far as there is time for it.
+    /// Rests, but no longer than `until`.
     fn rest(&mut self, until: Until) {
         let now = Instant::now();
         let rest = self
@@ -144,17 +144,17 @@ impl<C> Follower<C> {
         }
     }
 
-    /// If all of a list is taken, the follower is where that led.
+    /// Once all entries of a list are taken, moves the position to the end of the list.
     fn settle(&mut self) {
         if self.ready.is_empty() && self.entries.is_empty() {
             self.position = self.end;
         }
     }
 
-    /// Looks for changes, and reads some; false if there are none.
+    /// Looks for changes and reads some. Returns false if there are none.
     fn look(&mut self, read: Reads<'_, C>) -> Result<bool> {
         self.commits = self.news.news().commits();
-        // Held until the store is let go.
+        // Held until the store is released.
         let news = Arc::clone(self.news.news());
         let _reading = news.reading();
         let looked = match self.store.upgrade() {
@@ -199,7 +199,7 @@ impl<C> Follower<C> {
                 Ok(change) => {
                     changes.extend(change.map(|change| (position, change)));
                 }
-                // It is told when what is before it was taken.
+                // The error is reported once the changes before it are taken.
                 Err(_) if !changes.is_empty() => break,
                 Err(error) => return Err(error),
             }

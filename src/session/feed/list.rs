@@ -1,4 +1,4 @@
-//! What changed after a revision, in order.
+//! The changes after a revision, in order.
 
 use std::collections::{BinaryHeap, VecDeque};
 
@@ -13,7 +13,7 @@ use crate::session::snapshot::revisions_below;
 use crate::session::tombstones;
 use crate::session::txn::ReadTxn;
 
-/// Most changes in one list: about 1 MiB of names, as they usually are.
+/// The most changes in one list: about 1 MiB of names, in the usual case.
 pub(crate) const LIST_MAX_COUNT: usize = 16 * 1024;
 
 /// What happened.
@@ -29,8 +29,8 @@ pub(crate) enum What {
 
 /// One change, without what is stored now.
 ///
-/// What came into being after the revision that was asked for is told once, as created, with the revision of its
-/// creation: whoever goes on from a revision in between has then been told of it, or will be.
+/// What was created after the given revision is reported once, as created, with the revision of its creation. So a
+/// follower that continues from a revision in between already knows of it, or will get it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Entry {
     pub(crate) revision: Revision,
@@ -38,12 +38,12 @@ pub(crate) struct Entry {
     pub(crate) what: What,
 }
 
-/// What somebody knows who asks for changes of a snapshot.
+/// What a follower knows that asks for the changes in a snapshot.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Known {
-    /// Where it was before the snapshot was taken.
+    /// The follower's position before the snapshot was taken.
     pub(crate) since: Position,
-    /// Of the changes after that, those up to this revision were told from the same snapshot.
+    /// The revision up to which later changes were already reported from the same snapshot.
     pub(crate) done: Revision,
 }
 
@@ -54,23 +54,23 @@ impl Known {
     }
 }
 
-/// The first changes that somebody does not know.
+/// The first changes that a follower does not know.
 #[derive(Debug)]
 pub(crate) struct List {
     pub(crate) entries: VecDeque<Entry>,
     pub(crate) origin: Origin,
-    /// Up to which revision everything is known when all of them are done.
+    /// The revision up to which everything is known once all entries are done.
     pub(crate) end: Revision,
     /// Whether there are more.
     pub(crate) is_cut: bool,
 }
 
 impl List {
-    /// The changes of a snapshot that are not known, in the order of their revisions: the first `max_count`.
+    /// Returns the first `max_count` changes in a snapshot that are not known, in the order of their revisions.
     ///
     /// # Errors
     ///
-    /// `Lagged`; `Corrupt`, naming a record that is damaged so that nobody knows when it changed.
+    /// `Lagged`; `Corrupt`, naming a damaged record, since when it changed is then unknown.
     pub(crate) fn of(txn: &ReadTxn, known: Known, max_count: usize) -> Result<Self> {
         let forgotten = check_position(txn, known.since)?;
         let mut collected = Collected {
@@ -94,11 +94,11 @@ impl List {
     }
 }
 
-/// Whether everything is known that happened after a position. Returns up to which revision deletions are forgotten.
+/// Checks that no change after a position is missing. Returns the revision up to which deletions are forgotten.
 ///
 /// # Errors
 ///
-/// `Lagged` if not.
+/// `Lagged` if one may be missing.
 pub(crate) fn check_position(txn: &ReadTxn, since: Position) -> Result<Revision> {
     let bounds = contained(|| {
         let snapshot = txn.seen()?;
@@ -108,7 +108,7 @@ pub(crate) fn check_position(txn: &ReadTxn, since: Position) -> Result<Revision>
     });
     let (below, forgotten) = txn.believe(bounds)?;
     if since.revision() == Revision::NONE {
-        return Ok(forgotten); // Who knows nothing misses no deletion.
+        return Ok(forgotten); // A follower that knows nothing misses no deletion.
     }
     let history = txn.shared().history;
     if since.history().is_some_and(|of| of != history) {
@@ -143,7 +143,7 @@ pub(crate) fn check_position(txn: &ReadTxn, since: Position) -> Result<Revision>
     Ok(forgotten)
 }
 
-/// The first changes of those that were found so far.
+/// The first of the changes found so far.
 struct Collected {
     known: Known,
     max_count: usize,
@@ -161,7 +161,7 @@ impl Collected {
         let taken = contained(|| {
             let table = txn.seen()?.open_table(keys::TOMBSTONES).or_fault()?;
             if since.revision() == Revision::NONE {
-                // What is deleted already was never known.
+                // What is already deleted was never known.
                 self.top = self.top.max(tombstones::last(&table)?.unwrap_or_default());
                 return Ok(());
             }
@@ -177,7 +177,7 @@ impl Collected {
         txn.believe(taken)
     }
 
-    /// Takes all that has changed, if the keys of that are known. Some may have changed after the snapshot only.
+    /// Takes all changes of these keys. Some may have changed only after the snapshot.
     fn take_changed(&mut self, txn: &ReadTxn, keys: &[Box<[u8]>]) -> Result<()> {
         for name in keys.iter().filter_map(|key| Name::parse(key)) {
             let moment = match &name.record {
@@ -236,7 +236,7 @@ impl Collected {
         }
     }
 
-    /// Takes a change of this revision of something that has changed last with the revision `latest`.
+    /// Takes a change at `revision` of an item whose last change was at `latest`.
     fn take(&mut self, revision: Revision, latest: Revision, name: Name, what: What) {
         self.top = self.top.max(latest);
         if revision <= self.known.done {
@@ -259,7 +259,7 @@ impl Collected {
         let last = entries.back().map(|entry| entry.revision);
         let since = self.known.since;
         let deletions = match since.revision() {
-            Revision::NONE => self.top, // All that is told now is there.
+            Revision::NONE => self.top, // Everything reported now is stored.
             _ => since.deletions(),
         };
         List {

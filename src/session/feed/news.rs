@@ -1,4 +1,4 @@
-//! Who waits for commits, and who wakes them.
+//! Waiting for commits, and waking those who wait.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{
@@ -10,14 +10,14 @@ use super::recent::{Changed, Recent};
 use crate::model::revision::Revision;
 use crate::redb_file::layout::Commit;
 
-/// Which commit was the last one at some moment.
+/// Identifies the last commit at some moment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum CommitMark {
-    /// So many were made in this process.
+    /// The number of commits made in this process.
     Count(u64),
-    /// The header of the file named it; another process made it.
+    /// A commit of another process, as named in the header of the file.
     Header(Commit),
-    /// Nobody can tell.
+    /// Unknown.
     Unknown,
 }
 
@@ -26,7 +26,7 @@ impl CommitMark {
         commit.map_or(Self::Unknown, Self::Header)
     }
 
-    /// Whether both are certain to be of the same commit.
+    /// Whether both are certainly the same commit.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Count(one), Self::Count(other)) => one == other,
@@ -43,7 +43,8 @@ pub(crate) struct News {
     told: Condvar,
     recent: Mutex<Recent>,
     followers: AtomicUsize,
-    /// Held by who reads the store without being a handle of it, and by who closes it.
+    /// Held for reading while a follower, which is not a handle, reads the store; held for writing while the store is
+    /// closed.
     reading: RwLock<()>,
 }
 
@@ -54,12 +55,12 @@ struct State {
 }
 
 impl News {
-    /// How many commits this process has made.
+    /// Returns how many commits this process has made.
     pub(crate) fn commits(&self) -> u64 {
         self.state().commits
     }
 
-    /// Waits until there were other commits than these, or the store is closed, or for this time.
+    /// Waits until there are commits after these, the store is closed, or the timeout ends.
     pub(crate) fn wait(&self, seen: u64, timeout: Option<Duration>) {
         let is_same = |state: &mut State| state.commits == seen && !state.is_closed;
         let state = self.state();
@@ -69,23 +70,23 @@ impl News {
         }
     }
 
-    /// Waits for this time, or until the store is closed.
+    /// Waits until the timeout ends or the store is closed.
     pub(crate) fn rest(&self, timeout: Duration) {
         let is_open = |state: &mut State| !state.is_closed;
         drop(self.told.wait_timeout_while(self.state(), timeout, is_open));
     }
 
-    /// The keys of all that this process changed after a revision; none if nobody can tell.
+    /// Returns the keys of everything that this process changed after a revision; `None` if unknown.
     pub(crate) fn changed_since(&self, revision: Revision) -> Option<Vec<Box<[u8]>>> {
         self.recent().since(revision)
     }
 
-    /// Keeps the store from being closed while somebody reads it who is not one of its handles.
+    /// Keeps the store from being closed while a follower reads it.
     pub(crate) fn reading(&self) -> RwLockReadGuard<'_, ()> {
         self.reading.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until nobody reads the store but its handles.
+    /// Waits until no follower reads the store.
     pub(crate) fn closing(&self) -> RwLockWriteGuard<'_, ()> {
         self.reading.write().unwrap_or_else(PoisonError::into_inner)
     }
@@ -104,7 +105,7 @@ impl News {
     }
 }
 
-/// A follower's end of the news. While there is one, it is noted what changes.
+/// A follower's end of the news. While one exists, changes are noted.
 #[derive(Debug)]
 pub(crate) struct Listener(Arc<News>);
 
@@ -125,7 +126,7 @@ impl Drop for Listener {
     }
 }
 
-/// The open store's end of the news: once it is dropped, the store is closed.
+/// The open store's end of the news. When it is dropped, the store is closed.
 #[derive(Debug, Default)]
 pub(crate) struct Announcer(Arc<News>);
 
@@ -134,17 +135,17 @@ impl Announcer {
         &self.0
     }
 
-    /// Whether anybody follows.
+    /// Whether there are followers.
     pub(crate) fn is_followed(&self) -> bool {
         self.0.followers.load(Ordering::Relaxed) > 0
     }
 
-    /// Before anybody can see them: these are the changes of a commit, if they were noted.
+    /// Adds the changes of a commit, if they were noted, before any reader can see them.
     pub(crate) fn note(&self, changed: Option<Changed>) {
         self.0.recent().add(changed);
     }
 
-    /// A commit is visible to who reads from now on, or the store is broken.
+    /// Wakes the followers: a commit is visible from now on, or the store is broken.
     pub(crate) fn committed(&self) {
         self.0
             .tell(|state| state.commits = state.commits.wrapping_add(1));

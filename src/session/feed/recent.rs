@@ -1,11 +1,11 @@
-//! The latest changes of this process, while somebody follows them: who is nearly up to date then looks at these, and
-//! not at every record.
+//! The latest changes of this process, kept while there are followers. A follower that is nearly up to date reads these
+//! instead of looking at every record.
 
 use std::collections::VecDeque;
 
 use crate::model::revision::Revision;
 
-/// Most changes that are kept: about 400 KiB of keys, as they usually are.
+/// The most changes that are kept: about 400 KiB of keys, in the usual case.
 const RECENT_MAX_COUNT: usize = 4 * 1024;
 
 /// What one transaction changes, in the order of revisions: the keys of namespaces, and the own keys of records.
@@ -21,13 +21,14 @@ impl Changed {
 /// The latest changes.
 #[derive(Debug, Default)]
 pub(crate) struct Recent {
-    /// All changes after this revision are here; none if there may be others after any.
+    /// All changes after this revision are in the list. `None` if the list may be incomplete after any revision.
     complete_after: Option<Revision>,
     changes: VecDeque<(Revision, Box<[u8]>)>,
 }
 
 impl Recent {
-    /// Adds what a transaction changed, before anybody can see it. Nothing is known of one that noted nothing.
+    /// Adds what a transaction changed, before any reader can see it. After a transaction without notes, the list is
+    /// incomplete.
     pub(super) fn add(&mut self, changed: Option<Changed>) {
         let Some(Changed(changed)) = changed else {
             *self = Self::default();
@@ -46,7 +47,7 @@ impl Recent {
         }
     }
 
-    /// The keys of all that changed after a revision, each once; none if nobody can tell.
+    /// Returns the keys of everything that changed after a revision, each once; `None` if unknown.
     pub(super) fn since(&self, revision: Revision) -> Option<Vec<Box<[u8]>>> {
         self.complete_after.filter(|after| *after <= revision)?;
         let known = self.changes.partition_point(|(of, _)| *of <= revision);

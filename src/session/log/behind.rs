@@ -1,7 +1,7 @@
-//! The commits behind a damaged frame, which only salvage applies.
+//! The commits after a damaged frame. Only salvage applies them.
 //!
-//! At least one commit before them is lost. A record that they wrote completely is what was stored last. Of one that
-//! they wrote in part, the rest may be lost: it is changed only if its rows fit together.
+//! At least one commit before them is lost. If they wrote a record completely, it is what was stored last. If they
+//! wrote only part of a record, other parts may be lost: the record is changed only if its rows fit together.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -16,12 +16,12 @@ use crate::records::seal::unseal;
 use crate::redb_file::fault::OrFault;
 use crate::session::log::changes::{RowChange, TableCode};
 
-/// What the commits behind damage did.
+/// What the commits after the damage did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Behind {
     /// How many there are.
     pub(crate) commits: u64,
-    /// The own keys of the records that stayed as they were, since their rows did not fit together.
+    /// The own keys of the records that were not changed, since their rows did not fit together.
     pub(crate) left: Vec<Vec<u8>>,
 }
 
@@ -32,10 +32,10 @@ pub(crate) struct Tables<'a, 't> {
     pub(crate) meta: &'a mut Writable<'t>,
 }
 
-/// The last value of each row; none if it was removed.
+/// The last value of each row; `None` if it was removed.
 type LastRows<'b> = BTreeMap<&'b [u8], Option<&'b [u8]>>;
 
-/// Applies rows of which earlier ones may be lost; the own keys of the records that stay as they were.
+/// Applies rows although earlier ones may be lost. Returns the own keys of the records that are not changed.
 ///
 /// A namespace is kept while it has records.
 pub(crate) fn apply<'b>(
@@ -58,7 +58,7 @@ pub(crate) fn apply<'b>(
             (TableCode::Meta, Some(value)) => {
                 tables.meta.insert(row.key, value).or_fault()?;
             }
-            // A salvaged store has a history of its own, in which nothing was deleted.
+            // A salvaged store has its own history, in which nothing was deleted.
             (TableCode::Meta, None) | (TableCode::Tombstones, _) => {}
         }
     }
@@ -82,7 +82,7 @@ pub(crate) fn apply<'b>(
     Ok(left)
 }
 
-/// Changes one record; false if its rows would not fit together.
+/// Changes one record. Returns false if its rows would not fit together.
 fn apply_to_record(own: &[u8], changes: &LastRows<'_>, table: &mut Writable<'_>) -> Result<bool> {
     let keys = own.to_vec()..keys::behind(own);
     let mut rows: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
@@ -97,7 +97,7 @@ fn apply_to_record(own: &[u8], changes: &LastRows<'_>, table: &mut Writable<'_>)
         };
     }
     if changes.get(own) == Some(&None) {
-        // It was deleted, with rows that the lost commits may have given it.
+        // It was deleted, including any rows that the lost commits may have added.
         rows.clear();
     } else if !fit(own, &mut rows) {
         return Ok(false);
@@ -111,7 +111,8 @@ fn apply_to_record(own: &[u8], changes: &LastRows<'_>, table: &mut Writable<'_>)
     Ok(true)
 }
 
-/// Whether the rows are those that the record's own row knows. Others, which a lost commit removed, are left out.
+/// Whether the rows are exactly those that the record's own row names. Other rows, which a lost commit removed, are
+/// dropped from `rows` first.
 fn fit(own: &[u8], rows: &mut BTreeMap<Vec<u8>, Vec<u8>>) -> bool {
     let known = || {
         let kind = Kind::stored(str::from_utf8(Row::parse(own)?.kind).ok()?).ok()?;

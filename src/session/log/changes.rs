@@ -1,4 +1,4 @@
-//! What a transaction writes, row by row, as the log is to have it.
+//! The rows that a transaction writes, in the form of the log.
 
 use std::cell::RefCell;
 use std::ops::Deref;
@@ -10,7 +10,7 @@ use crate::records::keys::{self, Writable};
 use crate::redb_file::fault::OrFault;
 use crate::session::log::frame::{BLOCK_BYTES, FRAME_HEAD_BYTES};
 
-/// Stands for the length of a value that is removed.
+/// Stands for the length of a removed value.
 const REMOVED: u32 = u32::MAX;
 
 /// The table of a row.
@@ -46,12 +46,12 @@ impl TableCode {
 pub(crate) struct RowChange<'b> {
     pub(crate) table: TableCode,
     pub(crate) key: &'b [u8],
-    /// None if it was removed.
+    /// `None` if it was removed.
     pub(crate) value: Option<&'b [u8]>,
 }
 
 impl<'b> RowChange<'b> {
-    /// The first row, and what follows it.
+    /// Reads the first row. Returns it and the remaining bytes.
     pub(crate) fn read(bytes: &'b [u8]) -> Option<(Self, &'b [u8])> {
         let (&code, rest) = bytes.split_first()?;
         let table = TableCode::ALL.into_iter().find(|all| *all as u8 == code)?;
@@ -70,7 +70,7 @@ fn taken(bytes: &[u8], count: u32) -> Option<(&[u8], &[u8])> {
     bytes.split_at_checked(usize::try_from(count).ok()?)
 }
 
-/// The rows that a transaction has written so far, behind the space for the head of a frame.
+/// The rows that a transaction has written so far, after the space for the head of a frame.
 #[derive(Debug)]
 pub(crate) struct RowChanges(Vec<u8>);
 
@@ -82,7 +82,7 @@ impl Default for RowChanges {
 
 impl RowChanges {
     pub(crate) fn put(&mut self, table: TableCode, key: &[u8], value: &[u8]) {
-        // redb refuses values that are as long as that.
+        // redb refuses values of that length.
         let length = u32::try_from(value.len()).unwrap_or(REMOVED);
         self.add(table, key, length);
         self.0.extend_from_slice(value);
@@ -104,12 +104,12 @@ impl RowChanges {
         self.0.len().saturating_sub(FRAME_HEAD_BYTES)
     }
 
-    /// How long their frame is, in whole blocks.
+    /// Returns the length of their frame, in whole blocks.
     pub(crate) fn frame_bytes(&self) -> Option<usize> {
         self.0.len().checked_next_multiple_of(BLOCK_BYTES)
     }
 
-    /// The blocks of their frame, whose head is still empty.
+    /// Returns the blocks of their frame, with an empty head.
     pub(crate) fn into_frame(mut self) -> Vec<u8> {
         let bytes = self.frame_bytes().unwrap_or(self.0.len());
         self.0.resize(bytes, 0);
@@ -117,7 +117,7 @@ impl RowChanges {
     }
 }
 
-/// A table open for writing. What is written to it is noted, where there is a log to have it.
+/// A table open for writing. If there is a log, everything written to the table is noted for it.
 pub(crate) struct Written<'t> {
     table: Writable<'t>,
     code: TableCode,

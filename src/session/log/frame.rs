@@ -18,24 +18,24 @@
 //!        9  key, value
 //! ```
 //!
-//! Numbers are little endian. A checksum is a CRC-32 (IEEE) of all that follows it, up to the end of the last
-//! block; that of a frame begins with the CRC-32 of both UUIDs. So no frame is taken for one of another log, of
-//! another epoch, or of another place in the order.
+//! Numbers are little endian. A checksum is a CRC-32 (IEEE) of all that follows it, up to the end of the last block;
+//! that of a frame begins with the CRC-32 of both UUIDs. So a frame is never mistaken for one of another log, of
+//! another epoch, or at another place in the order.
 
 use crate::model::error::{Error, Result};
 use crate::records::marker::Marker;
 use crate::session::log::changes::{RowChange, RowChanges};
 
-/// No sync writes a block that holds what was synced before.
+/// The unit of writes: no sync writes a block that holds what was synced before.
 pub(crate) const BLOCK_BYTES: usize = 4096;
 
-/// The length of a log, which never changes. A frame that does not fit any more begins it anew.
+/// The length of a log, which never changes. If a frame no longer fits, the log begins anew.
 pub(crate) const LOG_BYTES: u64 = 1 << 20;
 
-/// No log is longer, whatever its head says.
+/// The maximum length of a log, whatever its head says.
 pub(crate) const LOG_MAX_BYTES: u64 = 64 << 20;
 
-/// Where the first frame of an epoch is.
+/// The offset of the first frame of an epoch.
 pub(crate) const FRAMES_START: usize = HEADS_COUNT * BLOCK_BYTES;
 
 const HEADS_COUNT: usize = 2;
@@ -43,7 +43,7 @@ const HEAD_MAGIC: [u8; 8] = *b"bayplan\0";
 const VERSION: u32 = 1;
 const FRAME_MAGIC: [u8; 4] = *b"bplf";
 
-/// What stands before the rows of a frame.
+/// The length of what precedes the rows of a frame.
 pub(crate) const FRAME_HEAD_BYTES: usize = 32;
 
 const _: () = assert!(
@@ -51,7 +51,7 @@ const _: () = assert!(
     "a log is whole blocks, and no longer than what is read"
 );
 
-/// Whose log it is.
+/// The store and the log that a frame or head belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Owner {
     pub(crate) store: [u8; 16],
@@ -59,7 +59,7 @@ pub(crate) struct Owner {
 }
 
 impl Owner {
-    /// What the checksum of each frame begins with.
+    /// Returns the initial value of each frame's checksum.
     fn root(&self) -> u32 {
         let mut hasher = crc32fast::Hasher::new();
         hasher.update(&self.store);
@@ -68,7 +68,7 @@ impl Owner {
     }
 }
 
-/// A head, as it is read.
+/// A head that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LogHead {
     pub(crate) owner: Owner,
@@ -77,12 +77,12 @@ pub(crate) struct LogHead {
     checksum: u32,
 }
 
-/// Where the head of an epoch is.
+/// Returns the offset of the head of an epoch.
 pub(crate) fn head_place(epoch: u64) -> u64 {
     (epoch % HEADS_COUNT as u64) * BLOCK_BYTES as u64
 }
 
-/// The block of a head, and its checksum, which the first frame names.
+/// Returns the block of a head, and its checksum, which the first frame names.
 pub(crate) fn head(owner: &Owner, epoch: u64, file_bytes: u64) -> (Vec<u8>, u32) {
     let mut block = Vec::with_capacity(BLOCK_BYTES);
     block.extend_from_slice(&HEAD_MAGIC);
@@ -98,7 +98,7 @@ pub(crate) fn head(owner: &Owner, epoch: u64, file_bytes: u64) -> (Vec<u8>, u32)
     (block, checksum)
 }
 
-/// All bytes of a log without frames, and the checksum of its head.
+/// Returns all bytes of a log without frames, and the checksum of its head.
 pub(crate) fn first(owner: &Owner, epoch: u64, file_bytes: u64) -> (Vec<u8>, u32) {
     let (head, checksum) = head(owner, epoch, file_bytes);
     let at = usize::try_from(head_place(epoch)).unwrap_or(0);
@@ -107,7 +107,7 @@ pub(crate) fn first(owner: &Owner, epoch: u64, file_bytes: u64) -> (Vec<u8>, u32
     (bytes, checksum)
 }
 
-/// The head in a block, if its checksum holds.
+/// Reads the head in a block, if its checksum is valid.
 fn read_head(block: &[u8]) -> Option<LogHead> {
     if !block.starts_with(&HEAD_MAGIC) || u32_at(block, 12)? != VERSION {
         return None;
@@ -124,19 +124,19 @@ fn read_head(block: &[u8]) -> Option<LogHead> {
     })
 }
 
-/// The heads of a log that hold.
+/// Reads the valid heads of a log.
 pub(crate) fn heads(bytes: &[u8]) -> impl Iterator<Item = LogHead> {
     let blocks = bytes.chunks_exact(BLOCK_BYTES).take(HEADS_COUNT);
     blocks.filter_map(read_head)
 }
 
-/// Whether no frame was ever written behind the heads.
+/// Whether no frame was ever written after the heads.
 pub(crate) fn is_unused(bytes: &[u8]) -> bool {
     let frames = bytes.get(FRAMES_START..).unwrap_or_default();
     frames.iter().all(|byte| *byte == 0)
 }
 
-/// Where the next frame goes, and what it follows.
+/// Where the next frame goes, and which frame it follows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct End {
     root: u32,
@@ -148,7 +148,7 @@ pub(crate) struct End {
 }
 
 impl End {
-    /// Before the first frame of an epoch, behind a head with this checksum.
+    /// Returns the end of an epoch without frames, whose head has this checksum.
     pub(crate) fn of_epoch(owner: &Owner, epoch: u64, number: u64, head_checksum: u32) -> Self {
         Self {
             root: owner.root(),
@@ -159,14 +159,14 @@ impl End {
         }
     }
 
-    /// Whether there is space for a frame of these rows in a log of so many bytes.
+    /// Whether a frame of these rows fits into a log of `file_bytes`.
     pub(crate) fn fits(&self, changes: &RowChanges, file_bytes: u64) -> bool {
         let behind = |bytes| self.at.checked_add(bytes);
         let end = changes.frame_bytes().and_then(behind);
         end.is_some_and(|end| end as u64 <= file_bytes)
     }
 
-    /// The blocks of the next frame, and the end behind it.
+    /// Makes the blocks of the next frame. Returns them and the end after it.
     pub(crate) fn frame(&self, changes: RowChanges) -> Result<(Vec<u8>, Self)> {
         let too_long = || Error::invalid("the transaction is too long for a log");
         let number = self.number.checked_add(1).ok_or_else(too_long)?;
@@ -188,7 +188,7 @@ impl End {
         Ok((frame, end))
     }
 
-    /// What stands here, if it is a frame of this log whose checksum holds.
+    /// Reads the frame at this offset, if it is a frame of this log with a valid checksum.
     fn read<'b>(&self, bytes: &'b [u8], at: usize) -> Option<Frame<'b>> {
         let blocks = bytes.get(at..)?;
         if !blocks.starts_with(&FRAME_MAGIC) {
@@ -208,7 +208,7 @@ impl End {
         })
     }
 
-    /// The frame that stands here, if it is the next one.
+    /// Reads the frame at this end, if it is the next one.
     fn next<'b>(&self, bytes: &'b [u8]) -> Option<(Frame<'b>, Self)> {
         let frame = self.read(bytes, self.at)?;
         let is_next = frame.epoch == self.epoch
@@ -224,7 +224,7 @@ impl End {
     }
 }
 
-/// A frame whose checksum holds.
+/// A frame with a valid checksum.
 #[derive(Clone, Copy, Debug)]
 struct Frame<'b> {
     epoch: u64,
@@ -235,49 +235,49 @@ struct Frame<'b> {
     bytes: usize,
 }
 
-/// What a log holds that is not in the file.
+/// The frames of a log that are not in the file.
 #[derive(Debug)]
 pub(crate) struct Scanned<'b> {
     frames: Vec<&'b [u8]>,
     /// The number of the last of them.
     pub(crate) number: u64,
-    /// What is wrong behind them, if anything is. A frame that was never acknowledged is not.
+    /// The damage after them, if any. A frame that was never acknowledged is no damage.
     pub(crate) damage: Option<Error>,
-    /// The frames of the same epoch that hold behind the damage.
+    /// The valid frames of the same epoch after the damage.
     behind: Vec<&'b [u8]>,
 }
 
 impl<'b> Scanned<'b> {
-    /// How many frames there are.
+    /// Returns the number of frames.
     pub(crate) fn count(&self) -> u64 {
         self.frames.len() as u64
     }
 
-    /// All rows, in the order in which they were written.
+    /// Iterates over all rows, in the order in which they were written.
     ///
     /// # Errors
     ///
-    /// `Corrupt` for a row that is none; nothing follows it.
+    /// `Corrupt` at an invalid row, after which the iterator ends.
     pub(crate) fn rows(&self) -> impl Iterator<Item = Result<RowChange<'b>>> {
         self.frames.iter().flat_map(|rows| Rows(rows))
     }
 
-    /// How many frames there are behind the damage.
+    /// Returns the number of frames after the damage.
     pub(crate) fn count_behind(&self) -> u64 {
         self.behind.len() as u64
     }
 
-    /// All rows of the frames behind the damage; the same errors.
+    /// Iterates over all rows of the frames after the damage, with the same errors.
     pub(crate) fn rows_behind(&self) -> impl Iterator<Item = Result<RowChange<'b>>> {
         self.behind.iter().flat_map(|rows| Rows(rows))
     }
 }
 
-/// Reads the frames of a log from behind those that the file has.
+/// Reads the frames of a log after those that the file has.
 ///
 /// # Errors
 ///
-/// `Corrupt` if these bytes are not the log that the file means.
+/// `Corrupt` if these bytes are not the log that the file names.
 pub(crate) fn scan<'b>(bytes: &'b [u8], store: [u8; 16], marker: &Marker) -> Result<Scanned<'b>> {
     let owner = Owner {
         store,
@@ -336,8 +336,8 @@ fn find_head(bytes: &[u8], owner: &Owner, epoch: u64) -> Result<LogHead> {
     }
 }
 
-/// The frames behind the end that are no older than it, in their order. There are none unless something is damaged: a
-/// frame is only written when all before it are synced.
+/// Finds the frames after the end that are no older than it, in their order. There are none unless something is
+/// damaged: a frame is written only after all before it are synced.
 fn found_behind<'b>(bytes: &'b [u8], end: &End) -> Vec<Frame<'b>> {
     let mut found = Vec::new();
     let mut last = (end.epoch, end.number);
@@ -425,7 +425,7 @@ mod tests {
     const LOG: [u8; 16] = [2; 16];
     const BYTES: usize = 16 * BLOCK_BYTES;
 
-    /// A log of an epoch with frames, each of one row, whose values have these lengths.
+    /// Makes a log of an epoch with frames of one row each, whose values have these lengths.
     fn log_of(epoch: u64, values: &[usize]) -> Vec<u8> {
         let owner = Owner {
             store: STORE,

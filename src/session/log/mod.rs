@@ -1,9 +1,9 @@
-//! The log: what commits are made of before they are in the store's file.
+//! The log: commits before they are in the store's file.
 //!
-//! A commit of redb writes pages in many places. With a log, the rows that a transaction wrote are appended to a
-//! file beside the store's, in one piece, and synced; redb commits in memory only. At a checkpoint redb commits
-//! durably, together with the number of the last frame that it has, and the log begins anew. After a crash,
-//! the frames behind that number are applied, row by row.
+//! A commit of redb writes pages in many places. With a log, the rows that a transaction wrote are appended to a file
+//! beside the store's in one piece, and synced; redb commits in memory only. At a checkpoint redb commits durably,
+//! together with the number of the last frame in the file, and the log begins anew. After a crash, the frames after
+//! that number are applied, row by row.
 //!
 //! - [`changes`]: the rows of a transaction.
 //! - [`frame`]: the bytes of a log.
@@ -11,12 +11,12 @@
 //! - [`recover`]: what opening a store does with a log.
 //! - [`behind`]: what salvage does with the frames behind a damaged one.
 //!
-//! What must hold, and `docs/FORMAT.md` says why:
+//! These rules hold; `docs/FORMAT.md` says why:
 //!
-//! 1. The store's file says durably that a log is in use before the first frame is written.
-//! 2. The head of an epoch is durable before the file means that epoch; frames of it are written after.
-//! 3. A frame is written only after all before it were synced. One failure, and nothing more is written.
-//! 4. The log is removed only after the file says durably that it is done with.
+//! 1. The store's file durably says that a log is in use before the first frame is written.
+//! 2. The head of an epoch is durable before the file names that epoch. Frames of the epoch are written after that.
+//! 3. A frame is written only after all before it were synced. After one failure, nothing more is written.
+//! 4. The log is removed only after the file durably says that it is no longer in use.
 
 pub(crate) mod behind;
 pub(crate) mod changes;
@@ -37,35 +37,35 @@ use changes::RowChanges;
 use frame::{End, Owner};
 use place::{LogFile, LogPlace};
 
-/// What became of a commit that did not fail.
+/// The outcome of a commit that did not fail.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     Committed,
-    /// redb had given the transaction up: nothing of it is stored.
+    /// redb had aborted the transaction: nothing of it is stored.
     Poisoned,
-    /// Nothing of it is stored, since the log could not be made; the next one may succeed.
+    /// Nothing of it is stored, since the log could not be created. The next commit may succeed.
     Refused(Error),
 }
 
 /// The log of an open store.
 #[derive(Debug)]
 pub(crate) struct Log {
-    /// None for a store in memory.
+    /// `None` for a store in memory.
     place: Option<Box<dyn LogPlace>>,
     store: [u8; 16],
-    /// How long it is to be, if commits are to go through it.
+    /// The length of a new log; `None` if commits do not go through a log.
     bytes: Option<u64>,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 enum State {
-    /// No log is in use. The file may say which was the last.
+    /// No log is in use. The file may name the last one.
     Unused(Option<Marker>),
-    /// What the log had is in the file, as soon as the gate before it opens.
+    /// The content of the log is in the file as soon as the gate before it opens.
     Recovered(Marker),
     InUse(InUse),
-    /// Something failed: what is there stays for who opens the store next.
+    /// Something failed: the log is left for the next opener.
     GivenUp,
 }
 
@@ -99,7 +99,7 @@ impl InUse {
         Ok(())
     }
 
-    /// Makes the head of the next epoch durable. Frames go there once the file means it.
+    /// Makes the head of the next epoch durable. Frames of it are written once the file names it.
     fn begin_epoch(&mut self) -> Result<()> {
         let spent = || Error::precondition("the log has used up its epochs");
         let epoch = self.epoch.checked_add(1).ok_or_else(spent)?;
@@ -119,12 +119,13 @@ enum Way {
     Plain,
     /// As a frame.
     Frame,
-    /// By redb, durably, with all that is in the log; which has just been made if it is `new`.
+    /// By redb, durably, with everything in the log; the log was just created if `is_new`.
     Checkpoint { is_new: bool },
 }
 
 impl Log {
-    /// The log of a store whose file names `last` as the last one. If the gate is closed, that says so behind it only.
+    /// Makes the log of a store whose file names `last` as its last log. If the gate is closed, the file names it only
+    /// behind the gate.
     pub(crate) fn new(
         place: Option<Box<dyn LogPlace>>,
         store: [u8; 16],
@@ -147,12 +148,12 @@ impl Log {
         log
     }
 
-    /// Whether it is to be told what transactions write.
+    /// Whether the log needs to know what transactions write.
     pub(crate) fn is_wanted(&self) -> bool {
         self.bytes.is_some()
     }
 
-    /// Whether it is where it was, as far as it counts.
+    /// Checks that the log is where it was, if that matters.
     pub(crate) fn check_place(&self) -> Result<()> {
         match &*self.state() {
             State::InUse(in_use) => in_use.file.check_place(),
@@ -160,7 +161,7 @@ impl Log {
         }
     }
 
-    /// The gate before the file is open: what the log had is in the file.
+    /// Notes that the gate before the file is open, so that the file has the content of the log.
     pub(crate) fn gate_is_open(&self) {
         let mut state = self.state();
         if let State::Recovered(marker) = *state {
@@ -169,7 +170,7 @@ impl Log {
         }
     }
 
-    /// Nothing more is written: what there is stays for who opens the store next.
+    /// Stops writing: the log is left for the next opener.
     pub(crate) fn give_up(&self) {
         *self.state() = State::GivenUp;
     }
@@ -178,7 +179,7 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// All or nothing of it may be there when the store is opened again.
+    /// After an error, everything or nothing of the transaction may be there when the store is opened again.
     pub(crate) fn commit(
         &self,
         mut txn: WriteTransaction,
@@ -218,7 +219,7 @@ impl Log {
         }
     }
 
-    /// Decides how to commit. The first commit makes the log.
+    /// Decides how to commit. The first commit creates the log.
     fn prepare(&self, state: &mut State, changes: &RowChanges, is_checkpoint: bool) -> Result<Way> {
         match state {
             State::InUse(in_use) if !is_checkpoint && in_use.end.fits(changes, in_use.bytes) => {
@@ -263,8 +264,8 @@ impl Log {
         })
     }
 
-    /// Removes a log that is done with: the one that the file names last, or one in which nothing is. What
-    /// else is there may be what another file of this store needs.
+    /// Removes a log that is no longer in use: the one that the file names last, or one without frames. Any other log
+    /// may be needed by another file of this store.
     fn remove_leftover(&self, last: Option<&Marker>) {
         let Some(place) = &self.place else {
             return;
@@ -276,7 +277,7 @@ impl Log {
             let bytes = file.heads()?;
             let heads: Vec<_> = frame::heads(&bytes).collect();
             if heads.is_empty() || heads.iter().any(|head| head.owner.store != self.store) {
-                return Ok(()); // It is somebody else's.
+                return Ok(()); // It belongs to another store.
             }
             let is_last = last.is_some_and(|last| {
                 let mut logs = heads.iter().map(|head| head.owner.log);
@@ -293,8 +294,8 @@ impl Log {
         }
     }
 
-    /// How many commits are in the log and not in the file, and what is damaged of them; none if no log is in use.
-    /// Nobody commits meanwhile.
+    /// Returns how many commits are in the log and not in the file, and the damage among them; `None` if no log is in
+    /// use. No commit happens meanwhile.
     pub(crate) fn verify(&self) -> Result<Option<(u64, Option<Error>)>> {
         let state = self.state();
         let State::InUse(in_use) = &*state else {
@@ -324,11 +325,11 @@ impl Log {
         )))
     }
 
-    /// Brings all that is in the log into the file, and removes the log: the store is about to be closed.
+    /// Moves everything in the log into the file, and removes the log, before the store is closed.
     ///
     /// # Errors
     ///
-    /// What redb reports. The log stays then.
+    /// What redb reports. The log is then kept.
     pub(crate) fn retire(&self, db: &Database) -> Result<()> {
         let mut state = self.state();
         let State::InUse(in_use) = &*state else {
@@ -367,7 +368,7 @@ impl Log {
     }
 }
 
-/// Says in the file which log it has.
+/// Records in the file which log it has.
 fn mark(txn: &WriteTransaction, marker: &Marker) -> Result<()> {
     txn.open_table(keys::META)
         .or_fault()?

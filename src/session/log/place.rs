@@ -1,7 +1,6 @@
-//! Where the log of a store is: beside its file, under its name with `-log` behind it.
+//! The place of a store's log: beside the file, under the file's name with `-log` appended.
 //!
-//! It is beside the file itself, not beside a symbolic link to it: whoever opens the store by another path
-//! must find it.
+//! The log is beside the file itself, not beside a symbolic link to it: an opener that uses another path must find it.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -19,25 +18,25 @@ use crate::session::log::frame::{FRAMES_START, LOG_MAX_BYTES};
 use crate::session::new_file::{NewFile, parent};
 use crate::session::place::Place;
 
-/// What the name of a log ends with.
+/// The suffix of a log's name.
 const SUFFIX: &str = "-log";
 
 /// Where a log is, or would be.
 pub(crate) trait LogPlace: fmt::Debug + Send + Sync {
-    /// The path, for who reads of it.
+    /// Returns the path, for messages.
     fn shown(&self) -> String;
 
-    /// The log that is there, as the disk has it; none if there is nothing.
+    /// Opens the existing log, as it is on the disk; `None` if there is none.
     fn open(&self, access: Access) -> Result<Option<LogFile>>;
 
-    /// Makes a log of these bytes, durable with its name.
+    /// Creates a log from these bytes, durable with its name.
     ///
     /// # Errors
     ///
-    /// `AlreadyExists` if there is anything; `Io`. Nothing is left behind that was not there.
+    /// `AlreadyExists` if anything of that name exists; `Io`. A failure leaves nothing behind.
     fn create(&self, bytes: &[u8]) -> Result<LogFile>;
 
-    /// Removes what is there.
+    /// Removes the log.
     fn remove(&self) -> Result<()>;
 }
 
@@ -45,7 +44,7 @@ pub(crate) trait LogPlace: fmt::Debug + Send + Sync {
 #[derive(Debug)]
 pub(crate) struct LogFile {
     pub(crate) backend: Box<dyn StorageBackend>,
-    /// Where it must be for what is in it to count; none if it is in memory.
+    /// Where the log must be for its content to count; `None` if it is in memory.
     place: Option<Place>,
 }
 
@@ -54,13 +53,13 @@ impl LogFile {
         Self { backend, place }
     }
 
-    /// How it begins, with the heads of both epochs if it is that long.
+    /// Returns its first bytes, with the heads of both epochs if it is that long.
     pub(crate) fn heads(&self) -> Result<Vec<u8>> {
         let len = self.backend.len().or_io()?;
         self.first(len.min(FRAMES_START as u64))
     }
 
-    /// All of it.
+    /// Returns all of its bytes.
     ///
     /// # Errors
     ///
@@ -74,26 +73,26 @@ impl LogFile {
         self.first(len)
     }
 
-    /// The first so many bytes.
+    /// Returns the first `count` bytes.
     fn first(&self, count: u64) -> Result<Vec<u8>> {
         let mut bytes = vec![0; usize::try_from(count).unwrap_or(0)];
         self.backend.read(0, &mut bytes).or_io()?;
         Ok(bytes)
     }
 
-    /// Writes at a place, and makes that durable.
+    /// Writes at a position, and makes that durable.
     pub(crate) fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
         self.backend.write(at, bytes)?;
         self.backend.sync_data()
     }
 
-    /// Whether it is where it was.
+    /// Checks that the log is where it was.
     pub(crate) fn check_place(&self) -> Result<()> {
         self.place.as_ref().map_or(Ok(()), Place::check)
     }
 }
 
-/// A log that is in use and not there. Salvage passes over it.
+/// A log that is in use but missing. Salvage ignores this error.
 pub(crate) fn missing(what: &str) -> Error {
     Error::corrupt(format!(
         "{what}. Commits that were acknowledged may be in it and nowhere else: put it back beside the file. \
@@ -101,7 +100,7 @@ pub(crate) fn missing(what: &str) -> Error {
     ))
 }
 
-/// Something else that is there counts as if it were not.
+/// Treats anything at this path that is not a log as a missing log.
 fn not_a_log(error: Error) -> Error {
     match error.kind() {
         ErrorKind::NotAStore => missing("it is not a regular file").caused_by(error),
@@ -115,7 +114,7 @@ fn not_a_log(error: Error) -> Error {
 pub(crate) struct Beside(PathBuf);
 
 impl Beside {
-    /// The place of the log of the store at this path, which need not be there yet.
+    /// Returns the place of the log of the store at this path, which need not exist yet.
     pub(crate) fn store(path: &Path) -> Result<Self> {
         let file = match (path.canonicalize(), path.file_name()) {
             (Err(error), Some(name)) if error.kind() == io::ErrorKind::NotFound => {
@@ -128,7 +127,7 @@ impl Beside {
         Ok(Self(name.into()))
     }
 
-    /// Whether anything is there.
+    /// Whether anything exists at this path.
     pub(crate) fn is_there(&self) -> bool {
         self.0.symlink_metadata().is_ok()
     }

@@ -14,28 +14,28 @@ use crate::session::log::frame::{self, Scanned};
 use crate::session::log::mark;
 use crate::session::log::place::{LogPlace, missing};
 
-/// What was found of a log.
+/// What was found in a log.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Recovered {
-    /// What the file says of its last log, once all is applied.
+    /// The file's record of its last log, once everything is applied.
     pub(crate) marker: Option<Marker>,
-    /// How many commits were applied; none if no log was in use.
+    /// How many commits were applied; `None` if no log was in use.
     pub(crate) commits: Option<u64>,
-    /// What was passed over, where that is allowed: commits are lost.
+    /// The damage that was passed over, if allowed: commits are lost.
     pub(crate) loss: Option<Error>,
-    /// What the commits behind the loss did.
+    /// What the commits after the damage did.
     pub(crate) behind: Behind,
 }
 
-/// What is done with a log of which not everything can be read.
+/// What to do with a log that cannot be read completely.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OnLoss {
     Refuse,
-    /// The commits before the damage are applied, those behind it as far as they fit, and it is told.
+    /// Apply the commits before the damage, and those after it as far as they fit, and report the loss.
     PassOver,
 }
 
-/// What the file says of its log; none if it never had one.
+/// Returns the file's record of its log; `None` if it never had one.
 pub(crate) fn marker(snapshot: &ReadTransaction) -> Result<Option<Marker>> {
     contained(|| {
         let table = snapshot.open_table(keys::META).or_fault()?;
@@ -44,19 +44,19 @@ pub(crate) fn marker(snapshot: &ReadTransaction) -> Result<Option<Marker>> {
     })
 }
 
-/// Applies what is in the log and not in the file, and says in the file that the log is done with. That is durable
-/// where the gate is open, or kept behind it.
+/// Applies what is in the log and not in the file, and says in the file that the log is no longer in use. That is
+/// durable if the gate is open, or kept behind it.
 ///
 /// # Errors
 ///
-/// `Corrupt` if the log is missing, another one, or damaged before its last frame. Nothing was changed then.
+/// `Corrupt` if the log is missing, another one, or damaged before its last frame. Nothing is changed then.
 pub(crate) fn recover(
     db: &Database,
     place: Option<&dyn LogPlace>,
     access: Access,
     on_loss: OnLoss,
 ) -> Result<Recovered> {
-    // Kept until the end: pages that nobody has verified yet stay as they are.
+    // Kept until the end, so that pages that are not verified yet stay unchanged.
     let before = contained(|| db.begin_read().or_fault())?;
     let marker = marker(&before)?;
     let Some(marker) = marker.filter(|marker| marker.is_in_use) else {

@@ -1,4 +1,4 @@
-//! What a write transaction changes of the records in memory.
+//! What a write transaction changes in the records in memory.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use crate::model::error::Result;
 use crate::query::{Memory, Table};
 use crate::redb_file::fault::contained;
 
-/// Records that change while others are loaded. If they are more, loading was in vain.
+/// The most records that may change while a load runs. Beyond that the load fails.
 const CHANGED_MAX_COUNT: usize = 65_536;
 
 /// The keys of records that were changed.
@@ -42,7 +42,7 @@ impl Changed {
         }
     }
 
-    /// Reads again what was changed. None if that is too much, or cannot be read.
+    /// Reads the changed records again. `None` if there are too many, or they cannot be read.
     pub(super) fn applied_to(
         self,
         mut memory: Memory,
@@ -62,12 +62,12 @@ impl Changed {
     }
 }
 
-/// The records in memory as a write transaction sees them, or which of them it changed.
+/// The records in memory as a write transaction sees them, or the keys of those that it changed.
 #[derive(Default)]
 pub(crate) struct Draft {
-    /// None if they are not kept.
+    /// `None` if they are not kept.
     memory: Option<Memory>,
-    /// None are kept with 0.
+    /// With 0 none are kept.
     max_bytes: usize,
     changed: Changed,
 }
@@ -85,7 +85,7 @@ impl Draft {
         self.memory.as_ref()
     }
 
-    /// A record was stored or deleted; `keep` says what the memory does about it.
+    /// Notes that a record was stored or deleted. `keep` changes the memory accordingly.
     ///
     /// # Errors
     ///
@@ -109,8 +109,8 @@ impl Draft {
         Ok(())
     }
 
-    /// The records as the transaction left them, if they are kept; otherwise what it changed, all of it. `latest` is
-    /// what was loaded meanwhile.
+    /// Returns the records as the transaction left them, if they are kept, or otherwise the keys of everything that it
+    /// changed. `latest` is what was loaded meanwhile.
     pub(super) fn finish(
         self,
         latest: Option<Memory>,

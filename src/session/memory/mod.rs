@@ -1,9 +1,9 @@
 //! Which records are kept in memory: when they are loaded, and how a load keeps up with commits.
 //!
-//! A listing loads them once as many records have been read from the file as it holds. So a process that lists once
-//! and ends pays nothing, and one that goes on pays no more than twice. Writers do not wait for a load. They note which
-//! records they change ([`draft`]), and the load reads those again; only for the last few do commits wait to be
-//! published.
+//! A listing loads them once as many records have been read from the file as it holds. So a process that lists once and
+//! ends pays nothing, and one that keeps reading pays at most twice. Writers do not wait for a load. They note which
+//! records they change ([`draft`]), and the load reads those again. Commits wait to be published only while the load
+//! reads the last few.
 
 mod draft;
 
@@ -17,48 +17,48 @@ use crate::redb_file::fault::contained;
 use crate::session::shared::Shared;
 use crate::session::snapshot::Snapshot;
 
-/// The fewest rows that a record has: by it, rows are taken for rather too many records than too few.
+/// The fewest rows of a record. With this number, the count of records is rather too high than too low.
 const ROWS_MIN: u64 = 2;
 
-/// How many times over the file is read until loading is tried again, after it failed once. After the next failure it is
-/// twice as many times.
+/// How many times the file must be read over before loading is tried again after a failure. Each further failure
+/// doubles the number.
 const PATIENCE_READINGS: usize = 8;
 
-/// A load that finds no more records changed than this reads them while commits wait to be published.
+/// If no more records than this have changed, a load reads them while commits wait to be published.
 const CHANGED_FEW_COUNT: usize = 32;
 
-/// A load that has not caught up with the writers after so many rounds gives up.
+/// After this many rounds, a load that has not caught up with the writers gives up.
 const ROUNDS_MAX_COUNT: usize = 16;
 
-/// Decides about loading, for one open store.
+/// Decides when to load, for one open store.
 pub(crate) struct Keeper {
     max_bytes: usize,
-    /// How many records were read from the file since something was last loaded, or given up.
+    /// How many records were read from the file since the last load, or attempt.
     read_count: AtomicUsize,
-    /// How many times over the file has to be read before it is loaded.
+    /// How many times the file must be read over before it is loaded.
     readings: AtomicUsize,
     /// Commits are published while this is locked.
     loading: Mutex<Loading>,
 }
 
-/// The load that goes on, if one does.
+/// The running load, if there is one.
 #[derive(Default)]
 pub(crate) struct Loading {
-    /// Which load it is, or was. An old one must not take what a newer one is to read again.
+    /// The number of this load, or of the last one. An old load must not take what a newer one is to read again.
     number: u64,
-    /// What was changed since it began; none if it has ended.
+    /// What was changed since it began; `None` if it has ended.
     changed: Option<Changed>,
 }
 
 impl Loading {
-    /// Notes what a transaction changed, if a load goes on.
+    /// Notes what a transaction changed, if a load is running.
     fn note(&mut self, more: Changed) {
         if let Some(changed) = &mut self.changed {
             changed.extend(more);
         }
     }
 
-    /// What was changed, to be read again by this load; none if it has ended.
+    /// Takes what was changed, for this load to read again; `None` if it has ended.
     fn take(&mut self, number: u64) -> Option<Changed> {
         let changed = self.changed.as_mut();
         changed.filter(|_| self.number == number).map(mem::take)
@@ -71,7 +71,7 @@ impl Loading {
     }
 
     /// Gives a new snapshot its records, if they are kept; otherwise notes what was changed. `latest` is the snapshot
-    /// before; the new one could not be taken if there is none.
+    /// before. The new one is `None` if it could not be taken.
     pub(crate) fn publish(
         &mut self,
         draft: Draft,
@@ -101,18 +101,18 @@ impl Keeper {
         }
     }
 
-    /// What a write transaction changes that begins now, after this snapshot.
+    /// Returns a draft for a write transaction that begins now, after this snapshot.
     pub(crate) fn new_draft(&self, latest: Option<&Snapshot>) -> Draft {
         let memory = latest.and_then(|latest| latest.memory().cloned());
         Draft::new(memory, self.max_bytes)
     }
 
-    /// So many records were read from the file.
+    /// Counts records that were read from the file.
     pub(crate) fn count_read(&self, count: usize) {
         self.read_count.fetch_add(count, Ordering::Relaxed);
     }
 
-    /// Whether to load a table of so many rows.
+    /// Whether to load a table with this many rows.
     pub(crate) fn is_due(&self, rows: u64) -> bool {
         let records = usize::try_from(rows / ROWS_MIN).unwrap_or(usize::MAX);
         let readings = self.readings.load(Ordering::Relaxed);
@@ -124,7 +124,7 @@ impl Keeper {
         self.loading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The same, unless somebody has it: no reader waits here.
+    /// Locks the load unless it is locked: no reader waits here.
     fn try_loading(&self) -> Option<MutexGuard<'_, Loading>> {
         match self.loading.try_lock() {
             Ok(loading) => Some(loading),
@@ -138,7 +138,7 @@ impl Keeper {
         self.readings.store(1, Ordering::Relaxed);
     }
 
-    /// True the first time in a row.
+    /// Notes that a load failed. Returns true for the first failure in a row.
     fn failed(&self) -> bool {
         self.read_count.store(0, Ordering::Relaxed);
         let readings = self.readings.load(Ordering::Relaxed);
@@ -148,7 +148,7 @@ impl Keeper {
     }
 }
 
-/// A load that goes on. It ends when this is dropped, if it has not by then.
+/// A running load. It ends when this is dropped, if it has not ended before.
 struct Load<'a> {
     keeper: &'a Keeper,
     number: u64,
@@ -161,14 +161,14 @@ impl Drop for Load<'_> {
 }
 
 impl Shared {
-    /// About how much memory the records take that are kept, as the last commit left them.
+    /// Returns about how many bytes of memory the kept records take, as of the last commit.
     pub(crate) fn memory_bytes(&self) -> u64 {
         let latest = self.latest_snapshot();
         let bytes = latest.and_then(|latest| latest.memory().map(Memory::bytes));
         bytes.unwrap_or_default() as u64
     }
 
-    /// Loads all records into memory, unless they are there or somebody else does.
+    /// Loads all records into memory, unless they are loaded or another thread is loading them.
     pub(crate) fn load_memory(&self) {
         let keeper = self.keeper();
         let Some(mut loading) = keeper.try_loading() else {
@@ -208,7 +208,7 @@ impl Shared {
         }
     }
 
-    /// Reads again what was changed while it was loaded, until the newest snapshot can have it.
+    /// Reads again what was changed during the load, until the newest snapshot can have the result.
     fn catch_up(&self, number: u64, mut memory: Memory) -> bool {
         let max_bytes = self.keeper().max_bytes;
         for _ in 0..ROUNDS_MAX_COUNT {

@@ -1,4 +1,4 @@
-//! Transactions: many operations over any namespaces, all of them or none.
+//! Transactions: many operations over any namespaces, done completely or not at all.
 
 mod operations;
 mod read;

@@ -1,7 +1,7 @@
 //! What a write transaction does to containers, records and namespaces.
 //!
-//! Every operation looks at all its preconditions before its first write. The words that tell where something
-//! happened (operation, namespace, id) are added by who calls these.
+//! Every operation checks all its preconditions before its first write. The callers add the context of an error
+//! (operation, namespace, id).
 
 use chrono::{DateTime, Utc};
 
@@ -36,15 +36,15 @@ const IDS_NAMED: usize = 3;
 /// Which times a new record gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Times {
-    /// The present.
+    /// The current time.
     Now,
-    /// Those that the caller gives.
+    /// Those that the caller passes.
     Given,
 }
 
-/// What an update makes of what is stored.
+/// How an update changes what is stored.
 pub(crate) trait Updatable: Entity {
-    /// The result of an update by a mask.
+    /// Returns the result of an update by a mask.
     fn update(
         stored: &Self,
         input: Self,
@@ -79,7 +79,7 @@ impl Updatable for Record {
 }
 
 impl WriteTxn {
-    /// The record `id`, if there is one.
+    /// Returns the record `id`, if there is one.
     pub(crate) fn look_up<T: Shape>(
         &self,
         namespace: &NamespaceName,
@@ -90,8 +90,8 @@ impl WriteTxn {
         self.attempt(|| self.in_records(|records| records.whole(&key, kind)))
     }
 
-    /// The records of a scope, from behind `after`, `limit` of them at most. A lenient traversal looks at
-    /// everything, to report all that is damaged.
+    /// Traverses the records of a scope after `after`, at most `limit` of them. A lenient traversal looks at
+    /// everything, to report all damage.
     pub(crate) fn traverse<'t, T: Shape + 't>(
         &'t self,
         mut scope: Scope,
@@ -149,7 +149,7 @@ impl WriteTxn {
         })
     }
 
-    /// Stores a record where there is nothing.
+    /// Stores a record where none is stored.
     fn insert<T: Updatable>(
         &self,
         table: &mut Written<'_>,
@@ -233,7 +233,7 @@ impl WriteTxn {
         })
     }
 
-    /// What is stored, if it has the revision that is expected.
+    /// Returns what is stored, if it has the expected revision.
     fn stored<T: Updatable>(
         &self,
         table: &Written<'_>,
@@ -253,7 +253,7 @@ impl WriteTxn {
         Ok(stored)
     }
 
-    /// A record was written, with this row of its own: so is it in memory.
+    /// Keeps a record in memory after it was written, with its own row `own`.
     fn keep<T: Updatable>(
         &self,
         key: &RecordKey,
@@ -279,7 +279,7 @@ impl WriteTxn {
         Ok(updated)
     }
 
-    /// Deletes a record, also one that cannot be read unless a revision is expected of it.
+    /// Deletes a record. It need not be readable, unless a revision is expected.
     pub(crate) fn delete<T: Updatable>(
         &self,
         namespace: &NamespaceName,
@@ -321,7 +321,7 @@ impl WriteTxn {
         self.attempt(|| namespaces::get(&*self.open(TableCode::Namespaces)?, name))
     }
 
-    /// The kinds of which there are records in a namespace.
+    /// Returns the kinds of the records in a namespace.
     pub(crate) fn kinds(&self, name: &NamespaceName) -> Result<Vec<Kind>> {
         self.attempt(|| kinds(&*self.open(TableCode::Records)?, name))
     }
@@ -399,7 +399,7 @@ impl WriteTxn {
         })
     }
 
-    /// Notes that something was deleted.
+    /// Records a deletion.
     fn bury(&self, deleted: &Name, revision: Revision) -> Result<()> {
         let max_count = self.shared.tombstones_max_count;
         let kept_from = self.first_deletion.get().unwrap_or(revision);
@@ -446,7 +446,7 @@ impl WriteTxn {
     }
 }
 
-/// A namespace without labels that comes into being.
+/// Makes a new namespace without labels.
 fn new_namespace(created: Revision) -> NamespaceRow {
     NamespaceRow {
         revision: created,
@@ -455,7 +455,7 @@ fn new_namespace(created: Revision) -> NamespaceRow {
     }
 }
 
-/// That a record can be stored where there is none.
+/// Checks that nothing is stored under the keys of a record.
 fn check_unoccupied(table: &Written<'_>, key: &RecordKey) -> Result<()> {
     match rows::occupant(table, key)? {
         Occupant::Nothing => Ok(()),

@@ -19,13 +19,13 @@ use crate::session::process::Own;
 use crate::session::shared::Shared;
 use crate::session::snapshot::Snapshot;
 
-/// A snapshot of the store: what was committed when it was opened, whatever is written later.
+/// A snapshot of the store: what was committed when it was taken, whatever is written later.
 ///
-/// It never waits for writers, nor they for it. While it lives, the file cannot reuse the space of
-/// what is deleted or overwritten: keep it for a moment, not for a day. Made by
-/// [`Db::read`](crate::Db::read); dropping it ends it.
+/// It never waits for writers, and they never wait for it. While it lives, the file cannot reuse the space of what is
+/// deleted or overwritten: keep it for a moment, not for a day. Made by [`Db::read`](crate::Db::read); dropping it ends
+/// it.
 ///
-/// Writing is not merely refused, it does not compile:
+/// Writing through it does not compile:
 ///
 /// ```compile_fail
 /// use bayplan::Db;
@@ -56,8 +56,8 @@ impl ReadTxn {
         })
     }
 
-    /// The same, with all pages verified, whatever the store was opened with, as far as that can be
-    /// done while another process writes.
+    /// Begins a snapshot with all pages verified, however the store was opened, as far as this is possible while
+    /// another process writes.
     pub(crate) fn begin_verified(shared: &Arc<Own<Shared>>) -> Result<Self> {
         let (snapshot, is_verified) = shared.verified_snapshot()?;
         Ok(Self {
@@ -67,7 +67,7 @@ impl ReadTxn {
         })
     }
 
-    /// The record `id`, if there is one.
+    /// Returns the record `id`, if there is one.
     pub(crate) fn look_up<T: Shape>(
         &self,
         namespace: &NamespaceName,
@@ -77,7 +77,7 @@ impl ReadTxn {
         self.look_up_with(namespace, kind, id, &[])
     }
 
-    /// The same; a header has these extensions.
+    /// Returns the record `id`, if there is one. A header has these extensions.
     pub(crate) fn look_up_with<T: Shape>(
         &self,
         namespace: &NamespaceName,
@@ -92,7 +92,7 @@ impl ReadTxn {
         }
         let found = contained(|| snapshot.kept().with_extensions(&key, kind, extensions));
         if found.as_ref().is_err_and(Error::is_corrupt) {
-            return found; // It tells what of the record is damaged.
+            return found; // It says what is damaged in the record.
         }
         self.shared.believe(found, |found| match found {
             Some(_) => !self.shared.file.is_doubtful(key.own()),
@@ -100,8 +100,8 @@ impl ReadTxn {
         })
     }
 
-    /// The records of a scope, from behind `after`, `limit` of them at most; from memory, if they are kept there.
-    /// A lenient traversal looks at everything, to report all that is damaged.
+    /// Traverses the records of a scope after `after`, at most `limit` of them, from memory if they are kept there. A
+    /// lenient traversal looks at everything, to report all damage.
     pub(crate) fn traverse<T: Shape + 'static>(
         &self,
         mut scope: Scope,
@@ -130,7 +130,7 @@ impl ReadTxn {
         }))
     }
 
-    /// The same, as the file has them.
+    /// Traverses the records of a scope, as the file has them.
     pub(crate) fn traverse_stored<T: Shape + 'static>(
         &self,
         scope: Scope,
@@ -141,7 +141,7 @@ impl ReadTxn {
         }))
     }
 
-    /// Loads the records into memory, if that is due. What keeps it from that is reported by whoever reads on.
+    /// Loads the records into memory, if that is due. If this fails, the read that follows reports why.
     fn load_if_due(&self, snapshot: &Snapshot) {
         if snapshot.memory().is_some() {
             return;
@@ -161,7 +161,7 @@ impl ReadTxn {
         Ok(self.namespace_row(name)?.map(|row| row.labels))
     }
 
-    /// What is stored of a namespace.
+    /// Returns what is stored of a namespace.
     pub(crate) fn namespace_row(&self, name: &NamespaceName) -> Result<Option<NamespaceRow>> {
         let row = contained(|| namespaces::row(&self.records()?.namespaces()?, name));
         self.shared.believe(row, |row| {
@@ -169,7 +169,7 @@ impl ReadTxn {
         })
     }
 
-    /// The kinds of which there are records in a namespace.
+    /// Returns the kinds of the records in a namespace.
     pub(crate) fn kinds(&self, name: &NamespaceName) -> Result<Vec<Kind>> {
         let kinds = contained(|| kinds(&self.records()?.records, name));
         self.shared.believe(kinds, |_| false)
@@ -179,28 +179,28 @@ impl ReadTxn {
         self.is_verified
     }
 
-    /// What was read of its tables, if no damage can hide anything of that.
+    /// Returns what was read from its tables, unless damage may hide something.
     pub(crate) fn believe<T>(&self, read: Result<T>) -> Result<T> {
         self.shared.believe(read, |_| false)
     }
 
-    /// What it reads; an error in a process that was forked since.
+    /// Returns what it reads. Fails in a forked process.
     fn records(&self) -> Result<&Snapshot> {
         self.shared.process.check_number()?;
         Ok(&self.snapshot)
     }
 
-    /// The transaction of redb beneath, for who reads whole tables; an error in a process that was forked since.
+    /// Returns redb's transaction, for code that reads whole tables. Fails in a forked process.
     pub(crate) fn seen(&self) -> Result<&ReadTransaction> {
         self.records().map(|snapshot| &snapshot.txn)
     }
 
-    /// The transaction of redb beneath, for who reads whole tables.
+    /// Returns redb's transaction, for code that reads whole tables.
     pub(crate) fn snapshot(&self) -> &ReadTransaction {
         &self.snapshot.txn
     }
 
-    /// For how long the process has held the oldest other snapshot that is not of the last commit.
+    /// Returns how long the process has held its oldest other snapshot, except that of the last commit.
     pub(crate) fn oldest_other(&self) -> Result<Option<Duration>> {
         self.shared.oldest_snapshot(&self.snapshot)
     }
@@ -210,7 +210,7 @@ impl ReadTxn {
     }
 }
 
-/// The kinds of which there are records in a namespace, in order. What is no kind is damage.
+/// Returns the kinds of the records in a namespace, in order. An invalid kind is damage.
 pub(super) fn kinds(records: &impl query::Table, name: &NamespaceName) -> Result<Vec<Kind>> {
     query::used_kinds(records, name.as_str().as_bytes())?
         .into_iter()

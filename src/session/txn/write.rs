@@ -1,4 +1,4 @@
-//! Write transactions: their beginning, their end, and what their operations stand on.
+//! Write transactions: beginning, end, and what their operations are built on.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -22,17 +22,15 @@ use crate::session::shared::Shared;
 
 /// A group of operations, over any namespaces, that happens completely or not at all.
 ///
-/// Its own operations see what it has done so far; nobody else does before
-/// [`commit`](WriteTxn::commit). An operation that fails ([`NotFound`](ErrorKind::NotFound),
-/// [`InvalidArgument`](ErrorKind::InvalidArgument), ...) changes nothing, and leaves the
-/// transaction usable. Dropping the transaction rolls it back.
+/// Its own operations see what it has done so far. Nothing else sees it before [`commit`](WriteTxn::commit). An
+/// operation that fails ([`NotFound`](ErrorKind::NotFound), [`InvalidArgument`](ErrorKind::InvalidArgument), ...)
+/// changes nothing, and leaves the transaction usable. Dropping the transaction rolls it back.
 ///
-/// There is one write transaction at a time: others, also those of single operations, wait. Made
-/// by [`Db::begin_write`](crate::Db::begin_write); [`Db::write`](crate::Db::write) is shorter.
-/// It stays on its thread.
+/// There is one write transaction at a time; others, including single operations, wait. Made by
+/// [`Db::begin_write`](crate::Db::begin_write); [`Db::write`](crate::Db::write) is shorter. It stays on its thread.
 pub struct WriteTxn {
     pub(super) shared: Arc<Own<Shared>>,
-    /// There until the end.
+    /// Present until the end.
     txn: Option<WriteTransaction>,
     /// The bound of revisions that this transaction has written.
     reserved: Cell<u64>,
@@ -46,7 +44,7 @@ pub struct WriteTxn {
     rows: RefCell<RowChanges>,
     /// The records in memory, as this transaction sees them.
     pub(super) draft: RefCell<Draft>,
-    /// What it changes, if anybody follows.
+    /// What it changes, if there are followers.
     changed: RefCell<Option<Changed>>,
     /// The revision of its first deletion.
     pub(super) first_deletion: Cell<Option<Revision>>,
@@ -73,7 +71,7 @@ impl WriteTxn {
         })
     }
 
-    /// Makes everything that was done durable, and visible to what begins afterwards.
+    /// Makes everything that was done durable, and visible to whatever begins afterwards.
     ///
     /// A transaction that changed nothing writes nothing.
     ///
@@ -81,24 +79,23 @@ impl WriteTxn {
     ///
     /// What each failure leaves behind:
     ///
-    /// - [`CommitUncertain`](ErrorKind::CommitUncertain): the file reported an error while the
-    ///   commit was written or synced. After reopening, the transaction is there completely or
-    ///   not at all; nobody can tell which before. The store refuses all further writes
-    ///   ([`Unavailable`](ErrorKind::Unavailable)) until it is opened again.
-    /// - [`FailedPrecondition`](ErrorKind::FailedPrecondition): an operation of this transaction
-    ///   had failed in the storage, between its writes. The transaction is rolled back.
-    /// - [`Corrupt`](ErrorKind::Corrupt): a page of the file was found damaged since the transaction began. It is rolled
-    ///   back.
-    /// - [`Gone`](ErrorKind::Gone): the file was removed, renamed or replaced meanwhile. The transaction
-    ///   is in the file that this process has open, and will be there if that is put back.
-    /// - [`Forked`](ErrorKind::Forked): the transaction is that of a process that forked this one, and
-    ///   goes on there.
+    /// - [`CommitUncertain`](ErrorKind::CommitUncertain): the file reported an error while the commit was written or
+    ///   synced. After reopening, the transaction is there completely or not at all; until then the outcome is unknown.
+    ///   The store refuses all further writes ([`Unavailable`](ErrorKind::Unavailable)) until it is opened again.
+    /// - [`FailedPrecondition`](ErrorKind::FailedPrecondition): an operation of this transaction had failed in the
+    ///   storage, between its writes. The transaction is rolled back.
+    /// - [`Corrupt`](ErrorKind::Corrupt): a page of the file was found damaged since the transaction began. The
+    ///   transaction is rolled back.
+    /// - [`Gone`](ErrorKind::Gone): the file was removed, renamed or replaced meanwhile. The transaction is in the file
+    ///   that this process has open, and will be there if that file is put back.
+    /// - [`Forked`](ErrorKind::Forked): the transaction belongs to a process that forked this one. It is unaffected
+    ///   there.
     pub fn commit(mut self) -> Result<()> {
         self.end_with_commit()
             .map_err(|error| error.during(Operation::Commit).at(self.shared.path()))
     }
 
-    /// Commits, changed or not, with what redb needs to open the file quickly after a crash.
+    /// Commits, even without changes, and writes what redb needs to open the file quickly after a crash.
     pub(crate) fn commit_as_checkpoint(mut self) -> Result<()> {
         self.is_checkpoint = true;
         self.dirty.set(true);
@@ -131,7 +128,7 @@ impl WriteTxn {
             Ok(Outcome::Committed) => {
                 self.shared.revisions.reserve_below(self.reserved.get());
                 self.shared.renew_snapshot(draft, self.changed.take());
-                // Whatever keeps it from being seen, it is no failure to write.
+                // Whatever keeps the file from being found, the write itself did not fail.
                 self.shared.check_place().map_err(|error| {
                     error
                         .into_gone()
@@ -150,12 +147,12 @@ impl WriteTxn {
         }
     }
 
-    /// Rolls everything back. Dropping the transaction does the same, but tells no error.
+    /// Rolls everything back. Dropping the transaction does the same, but reports no error.
     ///
     /// # Errors
     ///
-    /// [`Io`](ErrorKind::Io) or [`Unavailable`](ErrorKind::Unavailable) if the storage fails. In
-    /// the file nothing of the transaction is left in any case.
+    /// [`Io`](ErrorKind::Io) or [`Unavailable`](ErrorKind::Unavailable) if the storage fails. Even then, nothing of the
+    /// transaction is in the file.
     pub fn abort(mut self) -> Result<()> {
         self.end_with_abort()
             .map_err(|error| error.during(Operation::Abort).at(self.shared.path()))
@@ -168,7 +165,7 @@ impl WriteTxn {
         contained(|| txn.abort().or_fault())
     }
 
-    /// The transaction of redb, to end it; none if it has ended. A fork's copy is forgotten.
+    /// Takes redb's transaction, to end it; `None` if it has ended. In a fork, the copy is forgotten.
     fn take(&mut self) -> Result<Option<WriteTransaction>> {
         let txn = self.txn.take();
         match self.shared.process.check() {
@@ -180,12 +177,12 @@ impl WriteTxn {
         }
     }
 
-    /// Whether an operation failed between its writes: nothing of the transaction can be committed.
+    /// Whether an operation failed between its writes, so that nothing of the transaction can be committed.
     pub(crate) fn is_torn(&self) -> bool {
         self.torn.get()
     }
 
-    /// A table to read and write.
+    /// Opens a table to read and write.
     pub(super) fn open(&self, table: TableCode) -> Result<Written<'_>> {
         self.shared.process.check_number()?;
         if self.torn.get() {
@@ -196,7 +193,7 @@ impl WriteTxn {
         self.open_while_writing(table)
     }
 
-    /// The same, between the writes of an operation.
+    /// Opens a table between the writes of an operation.
     pub(super) fn open_while_writing(&self, table: TableCode) -> Result<Written<'_>> {
         let is_logged = self.shared.log().is_some_and(Log::is_wanted);
         match &self.txn {
@@ -205,12 +202,12 @@ impl WriteTxn {
         }
     }
 
-    /// Runs an operation. Once a damaged page was found, the transaction is lost: nothing of it can be committed.
+    /// Runs an operation. Once a damaged page was found, nothing of the transaction can be committed.
     pub(super) fn attempt<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.shared.believe(contained(work), |_| false)
     }
 
-    /// Runs what writes, after everything was checked. If it fails, the transaction is torn.
+    /// Runs the writes of an operation, after everything was checked. If they fail, the transaction is torn.
     pub(super) fn writing<T>(&self, write: impl FnOnce() -> Result<T>) -> Result<T> {
         let _change = self.shared.begin_change()?;
         self.dirty.set(true);
@@ -220,14 +217,14 @@ impl WriteTxn {
         result
     }
 
-    /// What has this key in its table is changed by this revision.
+    /// Notes that the item with this key was changed at this revision.
     pub(super) fn note(&self, revision: Revision, key: &[u8]) {
         if let Some(changed) = &mut *self.changed.borrow_mut() {
             changed.note(revision, key);
         }
     }
 
-    /// A revision that nothing has, and the bound above it in the file.
+    /// Returns an unused revision, and writes the bound above it to the file if necessary.
     pub(super) fn next_revision(&self) -> Result<Revision> {
         let (revision, bound) = self.shared.revisions.next(self.reserved.get())?;
         if let Some(bound) = bound {
@@ -244,7 +241,7 @@ impl WriteTxn {
 impl Drop for WriteTxn {
     fn drop(&mut self) {
         match self.end_with_abort() {
-            // The turn is the parent's.
+            // The turn belongs to the parent.
             Err(error) if error.is_forked() => return,
             Err(error) => tracing::warn!(%error, path = ?self.shared.path(), "roll back failed"),
             Ok(()) => {}
@@ -253,7 +250,7 @@ impl Drop for WriteTxn {
     }
 }
 
-/// Why a transaction is not committed of which only a part was done.
+/// The error for a transaction that was done only in part.
 fn torn() -> Error {
     Error::precondition("an operation of the transaction failed halfway: it was rolled back")
 }

@@ -264,7 +264,7 @@ fn a_stream_that_waits_for_its_reader_takes_no_thread_and_goes_on_from_the_newes
         for stream in [&mut newest, &mut fixed] {
             assert_eq!(stream.next().await.unwrap().unwrap().id, "c0000");
         }
-        // Both have read a page; with the one thread there is, everything else goes on.
+        // Both have read a page. Everything else still runs, on the only thread.
         store.set_label("c0039", "seen", "1").await.unwrap();
         store.delete("c0038").await.unwrap();
         store.create(container("c0040")).await.unwrap();

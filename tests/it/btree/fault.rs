@@ -8,7 +8,7 @@ macro_rules! faults {
             $($fault,)*
         }
 
-        /// Every fault, and the laws that are there to catch it.
+        /// Every fault, and the laws that must catch it.
         pub(crate) const FAULTS: &[(Fault, &[&str])] = &[
             $((Fault::$fault, &[$(stringify!($law)),+]),)*
         ];

@@ -27,7 +27,7 @@ pub(crate) trait Kept: Stored + PartialEq + Debug {
 
     fn extend_extensions(&mut self, _: Extensions) {}
 
-    /// Loses what a fault keeps filters from seeing of its own fields.
+    /// Drops the fields that a fault hides from filters.
     fn lose_fields(&mut self, fault: Fault);
 
     /// Loses what a fault keeps filters from seeing.

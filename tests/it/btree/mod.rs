@@ -22,7 +22,7 @@ use fault::Fault;
 pub(crate) use kept::Kept;
 pub(crate) use namespace::BTreeNamespace;
 
-/// Tells the time to a [`BTreeStore`].
+/// Returns the time, for a [`BTreeStore`].
 pub(crate) type Clock = Rc<dyn Fn() -> DateTime<Utc>>;
 
 /// The kind of containers.

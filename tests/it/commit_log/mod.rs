@@ -1,5 +1,5 @@
-//! A store whose commits go through a log: what is beside it when, who recovers it, and what is said of a log
-//! that is missing, damaged or another one. The suites of crashes, faults and kills run with a log as well.
+//! A store whose commits go through a log: when the log exists, which operations recover it, and the errors for a log
+//! that is missing, damaged or the wrong one. The suites of crashes, faults and kills also run with a log.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -56,7 +56,7 @@ impl Place {
         [self.store(), self.log()].map(|path| fs::read(path).ok())
     }
 
-    /// What a kill would leave now, in a place of its own.
+    /// Copies what a kill would leave now to another place.
     fn as_after_a_kill(&self) -> Self {
         let copy = Self::new();
         for (from, to) in [(self.store(), copy.store()), (self.log(), copy.log())] {

@@ -12,8 +12,8 @@ use super::{Place, assert_says, ids, killed, with_log};
 use crate::machine::{Bound, Tmpfs};
 use crate::sample::{Contents, plain};
 
-/// Asserts that the first write makes no log, changes nothing, and says what is there; and that one without the option
-/// goes on.
+/// Asserts that the first write creates no log, changes nothing, and reports what is at that path; and that a write
+/// without the option succeeds.
 #[track_caller]
 fn makes_no_log(place: &Place) {
     let names = place.names();

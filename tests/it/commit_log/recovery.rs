@@ -1,4 +1,4 @@
-//! Whoever opens a store that was killed finds what is in its log.
+//! Opening a store whose process was killed finds what is in its log.
 
 use std::fs;
 use std::sync::Arc;

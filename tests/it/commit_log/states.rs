@@ -1,4 +1,4 @@
-//! A log that is missing, torn, damaged, cut, or not the one that the file means.
+//! A log that is missing, torn, damaged, truncated, or not the one that the file names.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use bayplan::{Any, Container, Db, Error, ErrorKind, FieldMask, Maintenance, Shar
 use super::{BLOCK_BYTES, HEADS_BYTES, Place, assert_says, holding, ids, killed, with_log};
 use crate::sample::plain;
 
-/// Asserts that whoever opens the store is refused, and changes nothing; gives the error.
+/// Asserts that every way to open the store is refused, and changes nothing. Returns the error.
 #[track_caller]
 fn refused(place: &Place) -> Error {
     let before = place.bytes();
@@ -35,7 +35,7 @@ fn refused(place: &Place) -> Error {
         assert_says(error, &["its log", "meta.redb-log", "meta.redb"]);
     }
     assert!(!place.path("to").exists());
-    // What redb repairs of the file is not what is looked at here.
+    // What redb repairs in the file is not tested here.
     assert!(place.bytes()[1] == before[1]);
     errors.remove(0)
 }
@@ -298,7 +298,7 @@ fn a_log_that_is_damaged_while_it_is_open_is_found_by_the_check() {
     assert_eq!(ids(&Db::builder(), &place.store()), ["a", "b", "c"]);
 }
 
-/// Writes over the log, which stays the same file.
+/// Overwrites the log in place.
 fn write_in_place(place: &Place, bytes: &[u8]) {
     use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! What a store does with its log while it is open, and what is there afterwards.
+//! What a store does with its log while it is open, and what is left afterwards.
 
 use std::fs;
 use std::thread;

@@ -134,7 +134,7 @@ impl Judge {
         }
     }
 
-    /// Opens the file for reading and for writing; panics at whatever must not be.
+    /// Opens the file for reading and for writing. Panics at any result that must not happen.
     fn judge(&mut self, image: &Image, bytes: &[u8], damaged: &[usize], what: &str) {
         let path = self.directory.path().join("damaged.redb");
         std::fs::write(&path, bytes).unwrap();
@@ -230,7 +230,7 @@ fn place(image: &Image, seed: &mut Seed) -> usize {
     }
 }
 
-/// Healthy files, and who judges what became of them.
+/// Healthy files, and the judge of what became of them.
 struct Suite {
     first_seed: u64,
     seed: Seed,

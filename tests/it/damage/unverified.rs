@@ -80,7 +80,8 @@ fn noise_of(part: &str, id: &str, more: usize) -> Vec<u8> {
     seed.bytes(24 + more)
 }
 
-/// The ids of what a lenient listing tells. Who only reads verifies no page, and knows of the value alone.
+/// Returns the ids that a lenient listing reports. A store opened for reading only verifies no page, and finds only the
+/// damaged value.
 fn told<'i>(db: &Db, id: &'i str) -> Vec<&'i str> {
     match db.info().read_only {
         true => vec![id],
@@ -129,7 +130,7 @@ fn names_the_damaged(db: &Db, id: &str, contents: &Contents) {
     assert!(error.is_corrupt(), "{error:#}");
     assert_eq!(error.id(), Some(id));
     assert_eq!(error.namespace(), Some("default"));
-    // It tells of the page: nobody knows what else that hides.
+    // It reports the page, since the page may hide anything else.
     let error = store.list(&Filters::all()).unwrap_err();
     assert!(error.is_corrupt(), "{error:#}");
     let is_of_page = error.to_string().contains("the page at byte");

@@ -1,10 +1,10 @@
-//! A disk that fails where nothing was written before, as one does that promises more than it has
-//! (thin provisioning).
+//! A disk that fails where nothing was written before, like one that promises more space than it has (thin
+//! provisioning).
 //!
-//! It is an ext4 in an image behind a loop device. The image lies on a tmpfs that is made exactly as
-//! large as what is in it. Where a block of the image is taken back (a hole), the device fails to
-//! write it, and works again when the tmpfs may grow. Only free blocks are taken back, and none of the
-//! journal: so data is lost and the file system goes on, which is the worst case.
+//! It is an ext4 in an image behind a loop device. The image is on a tmpfs that is exactly as large as its content.
+//! Where a block of the image is removed (a hole), the device fails to write it, and works again when the tmpfs may
+//! grow. Only free blocks are removed, and none of the journal. So data is lost and the file system continues, which is
+//! the worst case.
 
 use std::fs::{self, OpenOptions};
 use std::io::Read;
@@ -135,7 +135,7 @@ impl Device {
         .unwrap();
     }
 
-    /// From now on, what goes to a block that holds nothing yet is lost.
+    /// From now on, what is written to an empty block is lost.
     pub(super) fn fail(&self) {
         run(Command::new("sync").arg("-f").arg(&self.mounted.at)).unwrap();
         let image = image(self.directory.path());
@@ -161,7 +161,7 @@ impl Device {
         self.resize(64 << 20);
     }
 
-    /// What a machine finds that is switched off now and on again.
+    /// Returns what a machine finds after it is switched off now and on again.
     pub(super) fn after_a_power_cut(&self) -> AfterPowerCut {
         let directory = tempfile::tempdir().unwrap();
         let copy = image(directory.path());

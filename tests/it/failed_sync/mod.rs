@@ -1,8 +1,8 @@
-//! A sync fails, the store is opened again, and the power is cut: what was acknowledged is there.
+//! A sync fails, the store is opened again, and the power is cut: everything acknowledged must be there.
 //!
-//! The disk is a real file system on a real device, which fails to write data and works again
-//! ([`device`]). The system takes the pages that it could not write for clean, and shows them to
-//! whoever opens the file, or its log. It takes root, loop devices, e2fsprogs and Python.
+//! The disk is a real file system on a real device, which fails to write data and works again ([`device`]). The system
+//! considers the pages that it could not write clean, and shows them to any process that opens the file or its log. The
+//! suite needs root, loop devices, e2fsprogs and Python.
 //!
 //! `BAYPLAN_FAILED_SYNCS` sets how many rounds, `BAYPLAN_SEED` repeats a run.
 
@@ -60,7 +60,7 @@ const FILLING_BYTES: usize = 100_000;
 /// How the store is used after the failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Then {
-    /// The process goes on with a new handle.
+    /// The process continues with a new handle.
     SameProcess,
     /// The process that failed has ended.
     OtherProcess,
@@ -252,7 +252,7 @@ fn with_a_failed_sync(device: &Device, mode: Mode, in_a_child: bool, seed: &mut 
     outcome
 }
 
-/// What a machine finds that is switched off now.
+/// Returns what a machine finds after it is switched off now.
 fn after_a_power_cut(device: &Device, outcome: &Outcome) -> Result<BTreeSet<String>, String> {
     let disk = device.after_a_power_cut();
     let text = |error: Error| format!("{error:#}");
@@ -285,7 +285,7 @@ fn round(device: &Device, then: Then, mode: Mode, seed: &mut Seed) -> Result<(),
         assert_eq!(found, seen, "what was read is not what the disk has");
         return Ok(());
     }
-    // Whoever opens it next may do without the log, and without verifying.
+    // The next opening may be without the option for a log, and without verification.
     let builder = match seed.one_in(3) {
         true => Db::builder(),
         false => mode.builder(),
@@ -328,7 +328,7 @@ fn after_a_failed_sync_a_store_that_is_opened_again_holds_what_it_acknowledges()
     ));
 }
 
-/// A test that cannot fail proves nothing: redb by itself reads what the cache shows.
+/// The canary: redb by itself reads what the cache shows.
 #[test]
 fn without_dropping_the_cache_a_failed_sync_loses_what_is_acknowledged_later() {
     const TABLE: redb::TableDefinition<'_, &str, u64> = redb::TableDefinition::new("canary");

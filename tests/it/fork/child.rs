@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, waitpi
 use super::NAMESPACE;
 use crate::sample::plain;
 
-/// No child works longer: it waits for what will never be.
+/// The time limit of a child. One that works longer waits for something that will never happen.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Forks a child that does `work`.
@@ -42,7 +42,7 @@ pub(super) fn tell_at_once(line: &str) {
     let _ = out.and_then(|mut out| out.write_all(format!("\n{line}\n").as_bytes()));
 }
 
-/// Waits for a child to end well.
+/// Waits for a child to end successfully.
 pub(super) fn wait(child: Pid) -> Result<(), String> {
     let begun = Instant::now();
     loop {
@@ -171,7 +171,7 @@ impl Handles {
     }
 }
 
-/// Looks that a call was refused, as one of a forked process.
+/// Checks that a call was refused as one of a forked process.
 pub(super) fn refused<T>(call: &str, result: bayplan::Result<T>) -> Result<(), String> {
     match result {
         Ok(_) => Err(format!("{call}: it worked in a child")),

@@ -1,4 +1,4 @@
-//! Who holds a lock: the right process is named, or none.
+//! The holder of a lock: the right process is named, or none.
 
 use std::io::{BufRead, BufReader, Lines};
 use std::os::unix::fs::MetadataExt;
@@ -16,7 +16,7 @@ struct Holder {
     started: Child,
     /// Taken out of the child, which would close it to wait.
     input: Option<ChildStdin>,
-    /// Who holds it: the process that was started, or a child of it.
+    /// The holder: the process that was started, or a child of it.
     pid: String,
     _lines: Lines<BufReader<ChildStdout>>,
 }
@@ -45,7 +45,7 @@ impl Holder {
         }
     }
 
-    /// Its input ends, and so does whoever waits for that.
+    /// Its input ends, and so does the process that waits for that.
     fn let_go(&mut self) {
         drop(self.input.take());
     }
@@ -76,7 +76,7 @@ fn a_process_that_went_on_as_a_daemon_is_named_and_not_its_parent() {
     let mut daemon = Holder::start("goes on as a daemon", &path);
     assert!(daemon.started.wait().unwrap().success());
     assert_ne!(daemon.pid, daemon.started.id().to_string());
-    // Whoever merely has the file open is not meant.
+    // A process that merely has the file open is not named.
     let _bystander = std::fs::File::open(&path).unwrap();
     assert_named(&path, &daemon.pid);
     daemon.let_go();

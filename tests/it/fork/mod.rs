@@ -1,10 +1,10 @@
-//! A process that forks loses nothing, whatever its children do with the store they inherit.
+//! A process that forks loses nothing, whatever its children do with the inherited store.
 //!
-//! A separate process, this binary again, plays a role: it opens a store, writes, forks, and goes on. Its
-//! children try everything, drop everything, or find a store in the middle of something. When all have
-//! ended, the file is compared with what the process acknowledged.
+//! A separate process, this binary again, plays a role: it opens a store, writes, forks, and continues. Its children
+//! try everything, drop everything, or find a store in the middle of something. When all have ended, the file is
+//! compared with what the process acknowledged.
 //!
-//! `BAYPLAN_FORKS` sets how often it forks while others write. Roles in a new PID namespace take root.
+//! `BAYPLAN_FORKS` sets how often it forks while others write. Roles in a new PID namespace need root.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -37,7 +37,7 @@ struct Played {
     skipped: Option<String>,
 }
 
-/// Plays a role to its end, and that of all children.
+/// Plays a role until it and all its children have ended.
 fn play(role: &str, path: &Path, count: usize) -> Result<Played, String> {
     let mut process = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "fork::roles::is_played", "--nocapture"])
@@ -49,7 +49,7 @@ fn play(role: &str, path: &Path, count: usize) -> Result<Played, String> {
         .spawn()
         .unwrap();
     let mut told = String::new();
-    // To the end of the last one who can write to it.
+    // Until the last process that can write to it has ended.
     let mut out = process.stdout.take().unwrap();
     out.read_to_string(&mut told).unwrap();
     let status = process.wait().unwrap();
@@ -122,7 +122,7 @@ fn whatever_a_forked_child_does_nothing_is_lost() {
     tell(format_args!("forks={all} lost=0"));
 }
 
-/// A test that cannot fail proves nothing.
+/// The canary: the suite must be able to fail.
 #[test]
 fn a_child_that_loses_something_is_noticed() {
     let directory = tempfile::tempdir().unwrap();

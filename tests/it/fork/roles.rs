@@ -86,7 +86,7 @@ fn hold(path: &Path) -> Result<(), String> {
     hold_on()
 }
 
-/// Tells who this is, and waits for its input to end.
+/// Prints which process this is, and waits for its input to end.
 fn hold_on() -> Result<(), String> {
     tell_at_once(&format!("#holds {}", std::process::id()));
     std::io::copy(&mut std::io::stdin(), &mut std::io::sink())
@@ -146,7 +146,7 @@ fn with_a_child(
     db.close().map_err(|error| format!("{error:#}"))
 }
 
-/// Forks; none in the child.
+/// Forks. Returns `None` in the child.
 fn start_told() -> Option<Pid> {
     println!("#forked");
     match fork::fork().unwrap() {
@@ -220,7 +220,7 @@ fn in_a_visitor(path: &Path) -> Result<(), String> {
         bayplan::Result::Ok(std::ops::ControlFlow::Continue(()))
     });
     match child {
-        // What was read at once, with the first, is shown.
+        // What was read together with the first item is still returned.
         None if visited > MORE / 2 => end(Err("a child reads on".to_owned())),
         None => end(refused("visit", result)),
         Some(child) => wait(child)?,
@@ -255,7 +255,7 @@ fn in_a_backup(path: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// The child has the store's file open, and so holds the lock: until it ends, nobody else can open it.
+/// The child has the store's file open, and so holds the lock: until it ends, no other process can open the file.
 fn ends_first(path: &Path, end_now: impl FnOnce()) -> Result<(), String> {
     let mut handles = Handles::of(open(path));
     let parent = std::process::id();
@@ -349,7 +349,7 @@ fn with_a_namespace_between(path: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Numbers are given again: in a namespace, the test chooses to whom.
+/// Process ids are reused. In a namespace, the test chooses which process gets one.
 fn with_its_number_again(path: &Path) -> Result<(), String> {
     if !unshare() {
         return Ok(());

@@ -133,7 +133,7 @@ fn a_tool_that_is_killed_or_fails_at_any_call_leaves_a_whole_store_or_nothing() 
     assert!(left == 0 || !can_be_unnamed(directory.path()));
 }
 
-/// A test that cannot fail proves nothing.
+/// The canary: the suite must be able to fail.
 #[test]
 fn a_copy_in_place_that_is_killed_at_a_write_is_noticed() {
     let directory = tempfile::tempdir().unwrap();

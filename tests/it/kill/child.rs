@@ -151,8 +151,8 @@ fn work(db: &Db, seed: &mut Seed) {
     });
 }
 
-/// Takes a snapshot: of each thread it holds a state that was there while it was taken, whole
-/// transactions and nothing older than what had been acknowledged.
+/// Takes a snapshot and checks it. For each thread it has a state that existed while the snapshot was taken: complete
+/// transactions, and nothing older than what had been acknowledged.
 fn watch(db: &Db, histories: &[History]) -> Result<(), String> {
     let certain: Vec<usize> = histories.iter().map(History::certain).collect();
     let contents = Contents::of(db).map_err(|error| format!("{error:#}"))?;
@@ -226,7 +226,7 @@ fn change(store: &dyn Store, id: &str, mark: Option<u64>, is_there: bool) -> Res
     }
 }
 
-/// A test that cannot fail proves nothing.
+/// The canary: the suite must be able to fail.
 #[test]
 fn a_snapshot_older_than_what_was_acknowledged_or_torn_is_noticed() {
     let key = |id: &str| ("default".to_owned(), id.to_owned());

@@ -26,7 +26,7 @@ const CALLS: [&str; 6] = [
     "unlink",
 ];
 
-/// How many containers the child makes before the checkpoint, and behind it.
+/// How many containers the child creates before the checkpoint, and after it.
 const CREATED: [u64; 2] = [5, 3];
 
 fn store_in(directory: &Path) -> PathBuf {
@@ -184,7 +184,7 @@ fn a_store_with_a_log_that_is_killed_or_fails_at_any_call_loses_nothing() {
     assert!(left == 0 || !can_be_unnamed(at));
 }
 
-/// A test that cannot fail proves nothing.
+/// The canary: the suite must be able to fail.
 #[test]
 fn a_frame_that_is_lost_after_a_kill_is_noticed() {
     let directory = tempfile::tempdir().unwrap();

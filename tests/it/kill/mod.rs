@@ -1,8 +1,8 @@
 //! A process that is killed at any moment loses nothing that it acknowledged.
 //!
-//! A child, this binary again, works on a store with several threads and reports each operation twice:
-//! before and after it. Other threads take snapshots, and at times another process reads the file. The
-//! child is killed, its reports are compared with the file, and the next child goes on with the same file.
+//! A child, this binary again, works on a store with several threads and reports each operation twice: before and after
+//! it. Other threads take snapshots, and sometimes another process reads the file. The child is killed, its reports are
+//! compared with the file, and the next child continues with the same file.
 //!
 //! `BAYPLAN_KILLS` sets how often, `BAYPLAN_SEED` repeats a run (as far as the scheduler does).
 
@@ -66,7 +66,7 @@ fn kill_at_any_moment_keeps_every_acknowledged_container() {
         assert!(report.is_healthy(), "seed {first_seed}: {report:?}");
         let contents = Contents::of(&db).unwrap();
         assert_eq!(reading.unwrap(), contents, "seed {first_seed}");
-        // A follower goes on from the position that it had before the kill.
+        // A follower continues from its position before the kill.
         let mut changes = db.changes_since(position, Detail::Whole).unwrap();
         for change in &mut changes {
             followed.apply(change.unwrap()).unwrap();
@@ -122,7 +122,7 @@ fn kill_while_creating_leaves_a_whole_store_or_no_file() {
     assert!(left == 0 || !tools::can_be_unnamed(directory.path()));
 }
 
-/// A test that cannot fail proves nothing.
+/// The canary: the suite must be able to fail.
 #[test]
 fn the_comparison_notices_what_is_lost_changed_or_left_over() {
     let directory = tempfile::tempdir().unwrap();

@@ -13,7 +13,7 @@ pub(super) type Marks = BTreeMap<(String, String), u64>;
 #[derive(Default)]
 pub(super) struct Model {
     containers: Marks,
-    /// What each thread had begun and not done.
+    /// What each thread had begun and not finished.
     pub(super) in_flight: BTreeMap<usize, Vec<Change>>,
     pub(super) acknowledged: u64,
     /// How many snapshots were looked at while others wrote.

@@ -2,8 +2,7 @@
 
 use std::io::Write;
 
-/// What one operation makes of one container: its namespace and id, and the new mark, or none if
-/// it is gone.
+/// The effect of one operation on one container: its namespace and id, and the new mark, or `None` if it was deleted.
 pub(super) type Change = ((String, String), Option<u64>);
 
 /// A report.

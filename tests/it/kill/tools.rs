@@ -73,8 +73,8 @@ impl Place {
     }
 }
 
-/// What a child does: it tells when it begins and when it is done, and waits for its death, unless
-/// it is to work once.
+/// What a child does: it reports when it begins and when it is done, and then waits to be killed, unless it is to work
+/// once.
 pub(super) fn work(role: &str, directory: &Path) {
     match role.strip_suffix(" once") {
         Some(role) => work_once(role, directory),
@@ -291,7 +291,7 @@ fn a_tool_that_is_killed_leaves_a_whole_store_or_nothing_and_its_source_unharmed
     assert!(left == 0 || !can_be_unnamed(directory.path()));
 }
 
-/// A test that cannot fail proves nothing.
+/// The canary: the suite must be able to fail.
 #[test]
 fn a_copy_that_is_written_at_its_place_is_noticed() {
     let directory = tempfile::tempdir().unwrap();

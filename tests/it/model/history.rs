@@ -1,4 +1,4 @@
-//! What can happen to a store, from small alphabets, so that things meet.
+//! What can happen to a store, from small alphabets, so that operations collide.
 
 use bayplan::{Any, Container, Labels, Record, Runtime};
 use chrono::{DateTime, Utc};
@@ -80,7 +80,7 @@ pub(crate) enum Step {
     Release,
     /// Closes the file and opens it again.
     Reopen,
-    /// Moves the clock, also back or not at all.
+    /// Moves the clock, possibly back or not at all.
     Clock(i64),
 }
 
@@ -198,7 +198,7 @@ fn record_mask() -> impl Strategy<Value = Vec<&'static str>> {
     vec(path, 0..3)
 }
 
-/// Times for an import, which are in the wrong order now and then.
+/// Times for an import, sometimes in the wrong order.
 fn times() -> impl Strategy<Value = (DateTime<Utc>, DateTime<Utc>)> {
     let time = || (0..4_i64).prop_map(|number| DateTime::from_timestamp_nanos(number - 1));
     let far = Just(DateTime::from_timestamp_nanos(1_700_000_001_000_000_000));

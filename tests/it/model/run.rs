@@ -1,4 +1,4 @@
-//! Doing one history to both.
+//! Applies one history to the store and to the model.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -140,7 +140,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// What every way to list gives.
+/// The results of every way to list.
 #[derive(Debug, PartialEq)]
 struct Listed<T: Stored<Header: std::fmt::Debug + PartialEq>> {
     page: Vec<T>,
@@ -163,7 +163,7 @@ struct Run {
     _directory: TempDir,
     path: PathBuf,
     now: Arc<AtomicI64>,
-    /// There but while it is opened again.
+    /// `None` only while the store is reopened.
     db: Option<Db>,
     model: BTreeStore,
     snapshots: VecDeque<(ReadTxn, BTreeStore)>,
@@ -232,7 +232,7 @@ impl Run {
         for operation in operations {
             self.both(operation, &txn, &model)?;
         }
-        // Nobody else sees any of it yet.
+        // No other reader sees any of it yet.
         same_content(&self.db().read().unwrap(), &self.model)?;
         match end {
             End::Commit => {
@@ -243,7 +243,7 @@ impl Run {
             End::Drop => drop(txn),
         }
         if !matches!(end, End::Commit) {
-            // What was never there has no revision that another state could not get.
+            // Revisions of what was rolled back may be handed out again.
             self.latest = latest;
         }
         same_content(&self.db().read().unwrap(), &self.model)
@@ -461,7 +461,7 @@ fn perform<T: Item>(work: &Work<T>, store: &dyn Store<T>) -> Result<Done<T>> {
     }
 }
 
-/// Does work that does not concern a single collection.
+/// Does work that is not about one collection.
 fn tell(operation: &Operation, namespaces: &dyn Namespaces) -> Result<Told> {
     let nothing = |()| Told::Nothing;
     match operation {

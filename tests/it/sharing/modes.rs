@@ -1,4 +1,4 @@
-//! Who may open a store is kept in its file.
+//! The file of a store says who may open it.
 
 use std::fs::File;
 use std::ops::Bound;
@@ -130,7 +130,7 @@ fn a_write_waits_for_its_turn_for_as_long_as_it_is_told() {
         .unwrap();
 }
 
-/// Whoever compacts moves pages that others know.
+/// Compaction moves pages that others know.
 #[test]
 fn who_compacts_a_shared_store_has_it_alone() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,7 +1,7 @@
-//! Several processes write one store, and are killed at any moment: nothing that one of them acknowledged is lost,
-//! no revision is handed out twice, and nobody waits for the dead.
+//! Several processes write one store, and are killed at any moment: nothing that one of them acknowledged is lost, no
+//! revision is handed out twice, and no process waits for a dead one.
 //!
-//! A follower in this process is told each change once, in order, and in the end knows what the store holds.
+//! A follower in this process gets each change once, in order, and in the end knows what the store holds.
 //!
 //! Children, this binary again, create and delete containers of their own, and count in containers that all of them
 //! share, by compare-and-set. Each reports an operation before and after it. `BAYPLAN_KILLS` sets how many are
@@ -307,7 +307,7 @@ impl Reports {
     }
 }
 
-/// Follows the store for a while now and then, at times with a new handle.
+/// Follows the store from time to time, sometimes with a new handle.
 #[derive(Default)]
 struct Follower {
     open: Option<(Db, Subscription)>,
@@ -350,7 +350,7 @@ impl Follower {
     }
 }
 
-/// Changes what is known by what is told.
+/// Applies a reported change to what is known.
 fn take(known: &mut BTreeMap<String, Revision>, change: Change) {
     let Subject::Container { id, event } = change.subject else {
         return;
@@ -411,7 +411,7 @@ fn processes_that_are_killed_lose_nothing_and_stop_nobody() {
             follower.open = None;
         }
         if seed.one_in(10) {
-            // A moment at which nobody has it open, after a crash.
+            // A moment after a crash at which no process has the store open.
             follower.open = None;
             for dead in running.drain(..) {
                 let name = dead.name.clone();
@@ -428,7 +428,7 @@ fn processes_that_are_killed_lose_nothing_and_stop_nobody() {
             running.extend((0..=WRITERS).map(|number| start(number == WRITERS, &mut seed)));
         }
     }
-    // Whoever is left goes on.
+    // The processes that are left continue.
     let before = reports.acknowledged;
     thread::sleep(Duration::from_secs(1));
     for dead in running {
@@ -452,8 +452,8 @@ fn processes_that_are_killed_lose_nothing_and_stop_nobody() {
     assert!(reports.acknowledged > kills as u64 && reports.reads > 0);
 }
 
-/// Opening and closing are most of what these processes do: often nobody has the store open, or the one who has is
-/// killed while others open it.
+/// These processes mostly open and close the store: often none has it open, or the one that has it open is killed while
+/// others open it.
 #[test]
 fn processes_that_are_started_for_one_operation_and_killed_lose_nothing() {
     const AT_ONCE: usize = 4;
@@ -502,7 +502,7 @@ fn processes_that_are_started_for_one_operation_and_killed_lose_nothing() {
     assert!(reports.acknowledged >= starts as u64 / 4);
 }
 
-/// A test that cannot fail proves nothing.
+/// The canary: the suite must be able to fail.
 #[test]
 fn the_comparison_notices_what_is_lost_or_counted_twice() {
     let db = Db::in_memory().unwrap();

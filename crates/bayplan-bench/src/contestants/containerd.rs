@@ -1,5 +1,5 @@
-//! containerd's own metadata store, by a program in Go that measures itself: `containerd/main.go`
-//! tells what the two say to each other.
+//! containerd's own metadata store, in a Go program that measures itself. `containerd/main.go` describes the protocol
+//! between the two.
 
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::ops::Range;

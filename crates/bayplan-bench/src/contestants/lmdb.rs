@@ -51,7 +51,7 @@ impl Peer for Lmdb {
     fn open(directory: &Path, _: Opening) -> Result<Self> {
         let mut options = EnvOpenOptions::new();
         options.map_size(MAP_BYTES);
-        // SAFETY: the files are in a directory of this run, which nobody else writes to.
+        // SAFETY: the files are in a directory of this run, to which no other process writes.
         let env = unsafe { options.open(directory)? };
         let mut txn = env.write_txn()?;
         let blobs = env.create_database(&mut txn, None)?;

@@ -1,7 +1,7 @@
-//! What the disk takes at least for a durable write: the bytes of a container, appended to a file whose
-//! blocks are there already, and synced.
+//! The least time that the disk takes for a durable write: the bytes of a container are appended to a file with
+//! allocated blocks, and synced.
 //!
-//! It is no store: nothing can be read, nothing is found again, and what is full is written over.
+//! It is not a store: nothing can be read or found again, and a full file is overwritten.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;

@@ -1,4 +1,4 @@
-//! Who takes part: one file each.
+//! The contestants, one file each.
 
 mod bayplan;
 mod blob_filter;
@@ -76,7 +76,7 @@ impl Entry {
         (self.list_with_small_cache)(directory)
     }
 
-    /// Opens the store, creates this container and closes the store, and tells the time in nanoseconds.
+    /// Opens the store, creates this container and closes the store. Returns the time in nanoseconds.
     pub(crate) fn verb(&self, directory: &Path, number: usize) -> Result<u64> {
         (self.verb)(directory, number)
     }
@@ -113,8 +113,8 @@ pub(crate) fn peer(name: &str) -> Result<&'static Entry> {
         .with_context(|| format!("there is no store {name:?} in this process"))
 }
 
-/// The contestant of this name, with its files below `directory`, and containerd by this program if
-/// it is built already; `Err` tells why it cannot run.
+/// Returns the contestant of this name, with its files below `directory`. containerd uses this program, if it is
+/// already built. `Err` says why the contestant cannot run.
 pub(crate) fn make(
     name: &str,
     directory: &Path,

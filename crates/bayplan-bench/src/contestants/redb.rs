@@ -1,8 +1,7 @@
 //! The floor: redb with a container as one value, under a key of namespace and id.
 //!
-//! [`RedbPut`] moves bytes that are there already, which is what any store on redb has to pay at
-//! least. [`RedbBlob`] makes the bytes of a container and a container of the bytes, with a checksum:
-//! the simplest store that could be.
+//! [`RedbPut`] moves ready bytes, which is the least that any store on redb must pay. [`RedbBlob`] encodes and decodes
+//! a container, with a checksum: the simplest possible store.
 
 use std::ops::Range;
 use std::path::Path;

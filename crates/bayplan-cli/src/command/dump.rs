@@ -86,13 +86,13 @@ fn to_output(dump: &Dump<'_>, out: &mut dyn Write, progress: impl FnMut(Progress
     })
 }
 
-/// Writes a dump, and tells an error of the output from others.
+/// Writes a dump, and distinguishes an error of the output from others.
 fn watched(out: &mut dyn Write, write: impl FnOnce(&mut Watched<'_>) -> Result<()>) -> Result<()> {
     let mut out = Watched { out, failed: None };
     let written = write(&mut out);
     let _ = out.flush();
     match out.failed {
-        // Whoever reads a dump means to keep it: unlike a list, half of one is of no use.
+        // The reader of a dump means to keep it: unlike a list, half a dump is useless.
         Some(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::new(
             "standard output was closed before the dump was complete",
         )),

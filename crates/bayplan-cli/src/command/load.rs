@@ -13,9 +13,9 @@ use crate::summary::Made;
 
 /// Create the database file from a dump
 ///
-/// The file that --db or BAYPLAN_DB names must not exist. It becomes the store that was dumped, with its
-/// id, times and revisions: do not use both. Afterwards there is a complete store, or none. To load a dump
-/// that was edited, remove `crc32` from its last line, and correct the counts there.
+/// The file that --db or BAYPLAN_DB names must not exist. It becomes the store that was dumped, with its id, times and
+/// revisions: do not use both stores. Afterwards there is a complete store, or none. To load a dump that was edited,
+/// remove `crc32` from its last line, and correct the counts there.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:

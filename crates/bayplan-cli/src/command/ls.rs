@@ -243,8 +243,8 @@ impl<'a, 'io> List<'a, 'io> {
         }
     }
 
-    /// Prints the containers behind `after` that match, and reports those that cannot be read.
-    /// `Break` once the limit is reached.
+    /// Prints the matching containers after `after`, and reports those that cannot be read. `Break` once the limit is
+    /// reached.
     fn visit(
         &mut self,
         store: &dyn ReadStore,

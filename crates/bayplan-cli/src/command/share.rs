@@ -6,8 +6,8 @@ use crate::run::Io;
 
 /// Show or change which processes may have the store open at the same time
 ///
-/// The file keeps it, and everybody who opens it obeys. It can be changed while no other process has the file
-/// open.
+/// The file keeps the choice, and every process that opens the file obeys it. It can be changed
+/// while no other process has the file open.
 ///
 ///   nobody     the process that opens it has it to itself; the fastest
 ///   readers    one process writes, others read what it has committed
@@ -19,7 +19,7 @@ Examples:
   bayplan share
   bayplan share processes --timeout 10")]
 pub(crate) struct Args {
-    /// Who may have it open from now on; without it, show who may
+    /// Who may have the store open from now on; if omitted, shows the current choice
     #[arg(value_name = "SHARE")]
     share: Option<Share>,
 }

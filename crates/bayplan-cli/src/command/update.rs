@@ -12,10 +12,9 @@ use crate::run::Io;
 
 /// Change a container
 ///
-/// All changes are made in one step, or none. Either name them one by one, or give a whole
-/// container in the form that `info` prints: then every field that may change is taken from it and
-/// the others must not differ, or with --field only what the paths name is taken. If the container
-/// has changed since `info` printed it, nothing is taken.
+/// Either all changes are made, in one step, or none. Name the changes one by one, or give a whole container in the
+/// form that `info` prints. Then every field that may change is taken from it, and the others must not differ; with
+/// --field, only the named fields are taken. If the container has changed since `info` printed it, nothing is taken.
 ///
 /// A value that `info` prints as `json` and as `base64` is taken from `json` if you edit that, and
 /// keeps its bytes if you do not.

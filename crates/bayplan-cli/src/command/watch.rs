@@ -15,16 +15,17 @@ use crate::{filters, json, text};
 
 /// Print changes as they happen
 ///
-/// Prints a line for each container that is created, updated or deleted, once the change is durable. Several changes
-/// of a container that happen close together are one. Without --since it begins with what happens from now on.
+/// Prints a line for each container that is created, updated or deleted, once the change is durable. Several changes of
+/// a container in quick succession are printed as one. Without --since, only later changes are printed.
 ///
-/// With filters it prints only containers that match. One that no longer does is `unmatched`.
+/// With filters, it prints only containers that match. A container that no longer matches is `unmatched`.
 ///
-/// The position of a line, which --format ndjson prints, is where to go on: `--since` with that of the last line misses
-/// nothing, also after a restart of this command or of the host. The store remembers the last 10,000 deletions; who
-/// missed more is told. The REVISION of a line does as well, but nobody notices then if the store was replaced by another.
+/// With --format ndjson, each line has a position. `--since` with the position of the last line misses nothing, even
+/// after a restart of this command or of the host. The store remembers the last 10,000 deletions; if more were missed,
+/// the command fails and says so. A REVISION can be used as well, but does not reveal that the store was replaced by
+/// another.
 ///
-/// To watch, the store must be shared, by `bayplan share readers` or `processes`. With --once it need not be.
+/// To be watched, the store must be shared, by `bayplan share readers` or `processes`. With --once it need not be.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Filters are those of `bayplan ls`; its help explains them.
@@ -151,7 +152,7 @@ impl Watch {
         }
     }
 
-    /// Where to begin to be told of what happens from now on.
+    /// Returns the position from which only later changes are reported.
     fn now(&mut self, db: &Db) -> Result<Position> {
         let detail = match self.filters.is_all() {
             true => Detail::Id,
@@ -185,7 +186,7 @@ impl Watch {
         Ok(())
     }
 
-    /// What to call a change; none if it is not to be told.
+    /// Returns the name of a change; `None` if it is not printed.
     fn event(&mut self, change: &Change) -> Option<&'static str> {
         let namespace = change.namespace.as_str();
         if self
@@ -224,7 +225,7 @@ impl Watch {
         }
         let did_match = self.matched.remove(&key());
         match found {
-            // Of one that was not seen, nobody knows whether it matched.
+            // It is unknown whether a container that was not seen matched.
             None => (did_match || !self.is_all_seen).then_some("deleted"),
             Some(_) => did_match.then_some("unmatched"),
         }

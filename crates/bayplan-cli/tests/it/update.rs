@@ -111,7 +111,7 @@ fn a_spec_in_gos_spelling_goes_through_an_editor() {
     let changed = br#"{"ociVersion":"1.0.2","hostname":"c&d"}"#.to_vec();
     assert_eq!(stored(), (changed, spec));
 
-    // Now the base64 is of neither: nobody can tell what is meant.
+    // Now the base64 belongs to neither value: it is unknown what is meant.
     let run = place.run_with(&from, &info.replacen("a&b", "e&f", 1), &[]);
     assert_eq!(run.code, 1);
     assert!(

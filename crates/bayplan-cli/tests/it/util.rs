@@ -1,4 +1,4 @@
-//! Runs the program in a directory of its own.
+//! Runs the program in a separate directory.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -36,7 +36,7 @@ pub(crate) fn summary<'a>(out: &'a str, names: &[&str]) -> Vec<&'a str> {
     names.iter().map(value).collect()
 }
 
-/// Asserts that nobody but its owner can read the file, nor write to it.
+/// Asserts that only its owner can read and write the file.
 #[track_caller]
 pub(crate) fn assert_private(path: &Path) {
     let mode = path.metadata().unwrap().permissions().mode();

@@ -157,7 +157,7 @@ fn who_cannot_follow_is_told_what_to_do() {
     assert!(run.err.contains("-A means all"), "{}", run.err);
 }
 
-/// A host writes on while somebody watches and does not read.
+/// A host still writes while a watcher does not read.
 #[test]
 fn a_watcher_that_is_blocked_holds_up_nobody() {
     let place = shared();

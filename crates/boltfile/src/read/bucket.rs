@@ -38,7 +38,7 @@ impl<'r> Bucket<'r> {
         Self { reader, place }
     }
 
-    /// The value of a key. `None` if there is no such key, or if it has a bucket.
+    /// Returns the value of a key. `None` if there is no such key, or if it has a bucket.
     ///
     /// # Errors
     ///
@@ -51,7 +51,7 @@ impl<'r> Bucket<'r> {
         }
     }
 
-    /// The bucket of this name. `None` if there is no such key, or if it has a value.
+    /// Returns the bucket of this name. `None` if there is no such key, or if it has a value.
     ///
     /// # Errors
     ///
@@ -63,7 +63,7 @@ impl<'r> Bucket<'r> {
         }
     }
 
-    /// What a key has: for values that are to be read piece by piece, or if it may be either.
+    /// Returns the value or bucket of a key: for values that are to be read piece by piece, or if it may be either.
     ///
     /// # Errors
     ///
@@ -75,7 +75,7 @@ impl<'r> Bucket<'r> {
             .map(|entry| entry.item))
     }
 
-    /// All entries, in the order of their keys. No value is read before it is asked for, and few pages are in
+    /// Iterates over all entries, in the order of their keys. Values are read only when requested, and few pages are in
     /// memory at once.
     ///
     /// After an error there is no further entry.
@@ -83,17 +83,17 @@ impl<'r> Bucket<'r> {
         Iter::new(self.clone(), None)
     }
 
-    /// The entries from a key on, whether or not it exists.
+    /// Iterates over the entries from a key on, whether or not it exists.
     pub fn iter_from(&self, key: &[u8]) -> Iter<'r> {
         Iter::new(self.clone(), Some(key.to_vec()))
     }
 
-    /// The bucket's own number, which bbolt's `NextSequence` counts up.
+    /// Returns the bucket's own number, which bbolt's `NextSequence` increases.
     pub fn sequence(&self) -> u64 {
         self.place.sequence
     }
 
-    /// How many buckets it is in: 0 for the root bucket.
+    /// Returns how many buckets it is nested in: 0 for the root bucket.
     pub fn depth(&self) -> usize {
         self.place.nesting.depth()
     }

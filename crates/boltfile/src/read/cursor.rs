@@ -19,7 +19,7 @@ pub(crate) struct Cursor {
 struct Level {
     node: Arc<Node>,
     range: KeyRange,
-    /// The element to go on with.
+    /// The next element.
     next: u16,
 }
 

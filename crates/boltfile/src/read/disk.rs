@@ -15,11 +15,11 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    /// Opens the file and locks it against those who write to it, until this is dropped.
+    /// Opens the file and locks it against writers, until this is dropped.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let kind = fs::metadata(path).map_err(Error::io("open", path))?;
         if !kind.is_file() {
-            // To open a pipe would wait for who writes into it.
+            // Opening a pipe would wait for a writer.
             let source = io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
             return Err(Error::io("open", path)(source));
         }

@@ -54,8 +54,8 @@ impl ReadOptions {
         }
     }
 
-    /// The longest value that is read as a whole, in bytes; [`VALUE_MAX_BYTES_DEFAULT`] unless set. Longer ones can
-    /// be read piece by piece ([`Value::reader`]).
+    /// The longest value that is read at once, in bytes; [`VALUE_MAX_BYTES_DEFAULT`] unless set. Longer values can be
+    /// read piece by piece ([`Value::reader`]).
     pub fn value_max_bytes(&mut self, value_max_bytes: u64) -> &mut Self {
         self.value_max_bytes = value_max_bytes;
         self
@@ -99,8 +99,8 @@ impl Reader {
 
     /// Reads and verifies every page that is in use, and the freelist.
     ///
-    /// It finds what no other operation sees: a page that two pages refer to, or that is in use and on the freelist.
-    /// No other operation loops over such a file either. But a forged one can show the same buckets in ever more places,
+    /// It finds what no other operation sees: a page that two pages refer to, or that is in use and on the freelist. No
+    /// other operation loops over such a file either. But a forged one can show the same buckets in ever more places,
     /// more than could be read in a lifetime. So check a file that you do not trust before you walk over it. A check
     /// reads each page once.
     ///
@@ -112,8 +112,8 @@ impl Reader {
     }
 }
 
-/// The meta page that counts. The second one is a page behind the first; if the first is damaged, at one of the
-/// page sizes that Bolt can have.
+/// Finds the meta page that counts. The second one is a page after the first. If the first is damaged, the second is
+/// looked for at each page size that Bolt can have.
 fn read_meta(disk: &Disk) -> Result<Meta> {
     let first = meta_at(disk, 0, None)?;
     let second = match &first {
@@ -122,7 +122,7 @@ fn read_meta(disk: &Disk) -> Result<Meta> {
             let mut found = Err(MetaFault::Missing);
             for page_bytes in PAGE_SIZES {
                 let meta = meta_at(disk, page_bytes, Some(page_bytes))?;
-                // Of several faults, one tells more than that there is nothing like a meta page.
+                // If there are several faults, any other says more than that there is no meta page.
                 let tells_more = match (&found, &meta) {
                     (Ok(_), _) => false,
                     (_, Ok(_)) | (Err(MetaFault::Missing), _) => true,

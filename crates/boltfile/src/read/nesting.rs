@@ -47,7 +47,7 @@ pub(crate) enum Root {
     Inline(Arc<Node>),
 }
 
-/// A bucket as its element tells.
+/// A bucket as its element describes it.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) root: Root,

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 /// A set of page ids.
 #[derive(Debug, Default)]
 pub(crate) struct PageSet {
-    /// The first page of a range, and the one behind its last. No two ranges touch.
+    /// The first page of each range, and the page after its last. No two ranges touch.
     ranges: BTreeMap<u64, u64>,
     count: u64,
 }
 
 impl PageSet {
-    /// Adds the pages from `start` to below `end`, unless one of them is in it: then that one is the error.
+    /// Adds the pages from `start` to below `end`. If one of them is already in the set, the error is that page.
     pub(crate) fn insert(&mut self, start: u64, end: u64) -> Result<(), u64> {
         if let Some(page) = self.overlap(start, end) {
             return Err(page);

@@ -1,4 +1,4 @@
-//! A value: read as a whole, or piece by piece.
+//! A value: read at once, or piece by piece.
 
 use std::io;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use super::Reader;
 use super::node::Node;
 use crate::error::{Error, Result};
 
-/// A value in the file. Nothing of it is read before it is asked for.
+/// A value in the file. It is read only when requested.
 #[derive(Clone, Debug)]
 pub struct Value<'r> {
     reader: &'r Reader,
@@ -26,7 +26,7 @@ impl<'r> Value<'r> {
         }
     }
 
-    /// Its length in bytes.
+    /// Returns its length in bytes.
     pub fn len(&self) -> u64 {
         u64::from(self.length)
     }
@@ -36,7 +36,7 @@ impl<'r> Value<'r> {
         self.length == 0
     }
 
-    /// The whole value.
+    /// Reads the whole value.
     ///
     /// # Errors
     ///

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 
 const BUFFER_BYTES: usize = 1 << 18;
 
-/// Only the owner reads and writes the new file: who may read the contents is for the caller to say.
+/// Only the owner can read and write the new file: the caller decides who else may read it.
 const MODE: u32 = 0o600;
 
 /// A file under another name in the same directory. It is removed when this is dropped.
@@ -22,7 +22,7 @@ pub(super) struct NewFile {
     temporary: PathBuf,
     target: PathBuf,
     may_overwrite: bool,
-    /// A write failed: what is in the file is not known.
+    /// A write failed, so the content of the file is unknown.
     has_failed: bool,
 }
 
@@ -48,7 +48,7 @@ impl NewFile {
         self.attempt("write", |file| file.write_all(bytes))
     }
 
-    /// Appends so many zeros.
+    /// Appends this many zeros.
     pub(super) fn append_zeros(&mut self, count: u64) -> Result<()> {
         self.attempt("write", |file| {
             io::copy(&mut io::Read::take(io::repeat(0), count), file).map(drop)
@@ -112,7 +112,7 @@ impl Drop for NewFile {
     }
 }
 
-/// Locks a file that is to be replaced, against whoever would go on with the old one.
+/// Locks a file that is to be replaced, so that no process continues to use the old one.
 fn lock(path: &Path) -> Result<Option<File>> {
     let file = match File::open(path) {
         Ok(file) => file,

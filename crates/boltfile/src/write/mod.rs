@@ -41,15 +41,15 @@ impl WriteOptions {
         self
     }
 
-    /// Whether a file of this name may be replaced; `false` unless set. It is replaced by [`Writer::finish`], as a
-    /// whole, and unless a process has it open.
+    /// Whether a file of this name may be replaced; `false` unless set. [`Writer::finish`] replaces the complete file,
+    /// unless a process has it open.
     pub fn may_overwrite(&mut self, may_overwrite: bool) -> &mut Self {
         self.may_overwrite = may_overwrite;
         self
     }
 
-    /// Begins a new file. It has another name, beginning with a dot, until [`Writer::finish`]. Only its owner may read and
-    /// write it (mode 0600).
+    /// Begins a new file. It has another name, beginning with a dot, until [`Writer::finish`]. Only its owner may read
+    /// and write it (mode 0600).
     ///
     /// # Errors
     ///
@@ -69,9 +69,9 @@ impl WriteOptions {
 
 /// Writes a new file, in one pass: buckets and pairs come in the order of their keys.
 ///
-/// Each call is about the innermost bucket that is open, which is the root bucket at first. In each bucket the keys and
-/// the names of nested buckets rise, as bytes. Pages are written as soon as they are full: in memory there is one page
-/// for each level of each open bucket.
+/// Each call applies to the innermost open bucket, which is the root bucket at first. In each bucket the keys and the
+/// names of nested buckets rise, compared as bytes. Pages are written as soon as they are full: in memory there is one
+/// page for each level of each open bucket.
 ///
 /// An error about a key or a value leaves everything as it was, and the next call may follow. After a failed write
 /// every further one is [`Failed`](Error::Failed).
@@ -95,7 +95,7 @@ impl Writer {
         WriteOptions::new().create(path)
     }
 
-    /// Adds a key with its value. bbolt refuses to put values into the root bucket; it reads them there.
+    /// Adds a key with its value. bbolt does not write values into the root bucket, but reads them there.
     ///
     /// # Errors
     ///
@@ -146,14 +146,15 @@ impl Writer {
         around.put_bucket(output, &name, &value)
     }
 
-    /// Writes what is left, syncs the file, gives it its name, and syncs that. A crash at any moment leaves the whole
-    /// file or none of this name (or the one that was there, if it is to be replaced); perhaps also the file with its first name.
+    /// Writes the rest, syncs the file, gives it its name, and syncs the name. A crash at any moment leaves the
+    /// complete file or none of this name (or the old one, if it is to be replaced), and perhaps the file under its
+    /// temporary name.
     ///
     /// # Errors
     ///
     /// [`OpenBuckets`](Error::OpenBuckets). [`Exists`](Error::Exists), or [`Locked`](Error::Locked) if it is to be
-    /// replaced but a process has it open. [`Io`](Error::Io), [`Failed`](Error::Failed). There is no file of this name
-    /// then, or the old one; unless only the removal of the first name or the last sync failed, that of the directory.
+    /// replaced but a process has it open. [`Io`](Error::Io), [`Failed`](Error::Failed). Then there is no file of this
+    /// name, or the old one, unless only the removal of the temporary name or the final sync of the directory failed.
     pub fn finish(mut self) -> Result<()> {
         if !self.open.is_empty() {
             return Err(Error::OpenBuckets {

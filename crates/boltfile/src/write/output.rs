@@ -35,7 +35,7 @@ impl Output {
         u64::from(self.page_bytes)
     }
 
-    /// Writes a page with what follows its header, and tells its id.
+    /// Writes a page with what follows its header, and returns its id.
     pub(super) fn page(&mut self, flags: u16, count: u16, parts: &[&[u8]]) -> Result<u64> {
         let filled: u64 = parts.iter().map(|part| part.len() as u64).sum();
         let filled = filled + HEADER_BYTES;

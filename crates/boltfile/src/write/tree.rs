@@ -115,7 +115,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Writes what is left as pages, and tells the root page.
+    /// Writes the rest as pages, and returns the root page.
     pub(super) fn finish(mut self, output: &mut Output) -> Result<u64> {
         if self.branches.is_empty() {
             return self.leaf.write(output);
@@ -140,8 +140,8 @@ impl Tree {
         Ok(root)
     }
 
-    /// Writes what is left, and tells what the element of the bucket has as its value: its page is inline if it
-    /// is small, as with bbolt.
+    /// Writes the rest, and returns the value of the bucket's element: its page is inline if it is small, as with
+    /// bbolt.
     pub(super) fn finish_nested(self, output: &mut Output) -> Result<Vec<u8>> {
         let sequence = self.sequence;
         let is_inline = self.branches.is_empty()
@@ -223,7 +223,7 @@ impl Branch {
         self.elements.push((key, page));
     }
 
-    /// Writes the page, and tells its first key and its id.
+    /// Writes the page, and returns its first key and its id.
     fn write(&self, output: &mut Output) -> Result<(Vec<u8>, u64)> {
         let mut table = HEADER_BYTES as u32 * self.elements.len() as u32;
         let mut encoded = Vec::new();

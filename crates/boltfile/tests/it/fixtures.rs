@@ -1,6 +1,6 @@
 //! Files that bbolt wrote, kept in `tests/fixtures`: reading them needs no Go.
 //!
-//! `tests/go/main.go` makes them. `BOLTFILE_WRITE_FIXTURES=1` writes them anew.
+//! `tests/go/main.go` makes them. `BOLTFILE_WRITE_FIXTURES=1` writes them again.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -87,7 +87,7 @@ fn an_overflow_beyond_the_pages_is_refused() {
         told,
         format!("page {leaf}: ends at byte {end} of the file, which has {length}")
     );
-    // So it does against a page far behind it.
+    // The same holds for a page far after it.
     let told = lie(|image| {
         image.set_meta(40, u64::MAX);
         image.set_meta(16, u64::MAX - 1);
@@ -98,7 +98,7 @@ fn an_overflow_beyond_the_pages_is_refused() {
 #[test]
 fn a_page_that_is_used_twice_is_found_by_the_check() {
     let mut image = Image::sample();
-    // The page behind is taken as overflow.
+    // The next page is taken as overflow.
     let first = image.leaf(0);
     image.set(first, 12, &1u32.to_le_bytes());
     let told = check_refused(&image);

@@ -24,7 +24,7 @@ const CASES: u32 = 40;
 ///
 /// # Panics
 ///
-/// In CI, where the variable `CI` is set and not empty: nobody reads there that a suite was left out.
+/// In CI, where the variable `CI` is set and not empty: there, nobody would notice that a suite was skipped.
 #[track_caller]
 fn program() -> Option<&'static Path> {
     static PROGRAM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
@@ -59,7 +59,7 @@ fn build() -> Result<PathBuf, String> {
     Ok(program)
 }
 
-/// Runs one verb, and tells what it writes.
+/// Runs one verb, and returns its output.
 #[track_caller]
 fn run(program: &Path, verb: &str, path: &Path) -> String {
     let output = Command::new(program).arg(verb).arg(path).output().unwrap();

@@ -59,7 +59,7 @@ fn trees_of_every_height_are_read() {
         (2, 32_768, 1),
         (3, 32_768, 1),
         (40, 32_768, 1),
-        // Every value in pages of its own.
+        // Every value has its own pages.
         (9, 8, 100_000),
     ];
     for (number, (count, key_bytes, value_bytes)) in sizes.into_iter().enumerate() {
