@@ -233,8 +233,9 @@ impl Builder {
         self
     }
 
-    /// Sets how often a [`Subscription`](crate::Subscription) looks for commits of another process; every 50 ms by
-    /// default. Commits of its own process wake a subscription at once.
+    /// Sets how often a [`Subscription`](crate::Subscription) looks for commits of other processes; every 50 ms by
+    /// default. It matters in a store that is shared by processes, and where [`Builder::open_read_only`] opens one beside
+    /// its writer. Commits of the same process wake a subscription at once.
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.settings.poll_interval = interval;
         self
@@ -411,6 +412,7 @@ impl Builder {
         access: Access,
         attempt: impl Fn() -> Result<T>,
     ) -> Result<T> {
+        let began = Instant::now();
         let mut deadline = None;
         loop {
             let error = match attempt() {
@@ -421,7 +423,7 @@ impl Builder {
                 let timeout = self.settings.lock_timeout;
                 let timeout = timeout.unwrap_or_else(|| sharing::wait(path));
                 // A timeout beyond the range of the clock never ends.
-                Instant::now().checked_add(timeout)
+                began.checked_add(timeout)
             });
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 return Err(holder::named(error, path));

@@ -97,8 +97,7 @@ impl ReadTxn {
     /// # Errors
     ///
     /// As [`Db::changes_since`].
-    pub fn changes_since(&self, position: impl Into<Position>, detail: Detail) -> Result<Changes> {
-        let position = position.into();
+    pub fn changes_since(&self, position: Position, detail: Detail) -> Result<Changes> {
         let mut changes = Changes {
             txn: self.clone(),
             detail,
@@ -160,7 +159,7 @@ impl Db {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn changes_since(&self, position: impl Into<Position>, detail: Detail) -> Result<Changes> {
+    pub fn changes_since(&self, position: Position, detail: Detail) -> Result<Changes> {
         self.read()?.changes_since(position, detail)
     }
 
@@ -192,9 +191,9 @@ impl Db {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn subscribe(&self, from: impl Into<Position>, detail: Detail) -> Result<Subscription> {
+    pub fn subscribe(&self, from: Position, detail: Detail) -> Result<Subscription> {
         let shared = self.shared();
-        let follower = Follower::new(shared, from.into())
+        let follower = Follower::new(shared, from)
             .map_err(|error| error.during(Operation::Follow).at(shared.path()))?;
         Ok(Subscription {
             follower,
@@ -305,7 +304,8 @@ impl fmt::Debug for Changes {
 ///
 /// # Errors
 ///
-/// Those of [`Db::changes_since`], `Unavailable` as described, and [`Forked`](crate::ErrorKind::Forked). If reading a
+/// Those of [`Db::changes_since`], `Unavailable` as described, [`Gone`](crate::ErrorKind::Gone) if other processes
+/// write the store and its file is no longer at its path, and [`Forked`](crate::ErrorKind::Forked). If reading a
 /// change fails, the change is not lost: the next call tries again.
 pub struct Subscription {
     follower: Follower<Change>,

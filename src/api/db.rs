@@ -109,6 +109,8 @@ impl Db {
     /// or if this thread has a write transaction open already;
     /// [`Unavailable`](crate::ErrorKind::Unavailable) after a commit failed;
     /// [`Gone`](crate::ErrorKind::Gone) if the file was removed, renamed or replaced;
+    /// [`Locked`](crate::ErrorKind::Locked) if the store is shared by processes and others keep writing for longer than
+    /// [`Builder::lock_timeout`](crate::Builder::lock_timeout): nothing was done, try again;
     /// [`Forked`](crate::ErrorKind::Forked) in a child of the process that opened the store;
     /// [`Corrupt`](crate::ErrorKind::Corrupt) once a page was found damaged, which can happen after opening without
     /// [`Builder::check_integrity`](crate::Builder::check_integrity); [`Io`](crate::ErrorKind::Io) if the file cannot

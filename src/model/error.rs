@@ -515,6 +515,11 @@ impl Error {
         self
     }
 
+    /// Whether this is its message.
+    pub(crate) fn says(&self, message: &str) -> bool {
+        self.0.message == message
+    }
+
     /// Replaces the message.
     pub(crate) fn reworded(mut self, message: impl Into<String>) -> Self {
         self.0.message = message.into();

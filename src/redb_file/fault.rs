@@ -23,6 +23,10 @@ impl<T, E: Into<redb::Error>> OrFault<T> for Result<T, E> {
 const UNREADABLE: &str = "the file is damaged: a part of it that is needed here cannot be read; restore a \
                           backup, or salvage the rest into a new file";
 
+/// The text for a file that is locked, by whichever process.
+pub(crate) const IN_USE: &str =
+    "the file is in use by another process, or by another handle of this one";
+
 fn fault(error: redb::Error) -> Error {
     match error {
         redb::Error::Corrupted(what) => {
@@ -30,10 +34,7 @@ fn fault(error: redb::Error) -> Error {
             Error::corrupt(UNREADABLE)
         }
         redb::Error::Io(error) => io_fault(error),
-        redb::Error::DatabaseAlreadyOpen => Error::new(
-            ErrorKind::Locked,
-            "the file is in use by another process, or by another handle of this one",
-        ),
+        redb::Error::DatabaseAlreadyOpen => Error::new(ErrorKind::Locked, IN_USE),
         redb::Error::LockProtocolMismatch => Error::new(
             ErrorKind::Locked,
             "the file is in use by a process with an incompatible version of redb",

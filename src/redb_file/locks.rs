@@ -83,12 +83,6 @@ impl Locks {
         self.0.query_lock_range(from, to).or_fault()
     }
 
-    /// Whether another process is in a write transaction, if several write.
-    pub(crate) fn is_writing(&self) -> Result<bool> {
-        let (from, to) = range(Self::WRITES);
-        self.0.query_lock_range(from, to).or_fault()
-    }
-
     /// Whether a process has the file open for writing, in a mode that lets others open it.
     pub(crate) fn has_writer(&self) -> Result<bool> {
         let (from, to) = range(WRITER_LIVES);

@@ -25,6 +25,7 @@ use crate::redb_file::gate::Gate;
 use crate::redb_file::layout::{self, HEADER_BYTES};
 use crate::redb_file::locks::{Byte, Locks};
 use crate::redb_file::trees::Extent;
+use crate::session::joining::Joining;
 use crate::session::log::Log;
 use crate::session::log::place::{Beside, LogPlace};
 use crate::session::log::recover::{self, Recovered};
@@ -35,7 +36,7 @@ use crate::session::place::Place;
 use crate::session::process::{OwnFile, Process};
 use crate::session::settings::Settings;
 use crate::session::shared::Shared;
-use crate::session::sharing;
+use crate::session::sharing::{self, Limit};
 use crate::session::snapshot::revisions_below;
 
 /// The first bytes of every file of redb (its design document, "Database header").
@@ -123,26 +124,40 @@ fn open_alone(path: &Path, file: OsFile, settings: &Settings) -> Result<Shared> 
 /// changes.
 fn join(path: &Path, file: OsFile, settings: &Settings) -> Result<Shared> {
     let place = Place::of(path, file.try_clone().or_io()?)?;
-    let locks = sharing::locks(path)?;
+    let locks = Arc::new(sharing::locks(path)?);
+    let limit = Limit::of(settings.wait());
     let extent = match settings.check_integrity {
         true => Extent::AllPages,
         false => Extent::OwnTables,
     };
     sharing::Turnstile::pass(&locks)?;
-    sharing::begin_joining(&locks, settings.wait())?;
+    sharing::begin_joining(&locks, limit)?;
     // No process may begin to write while this is decided: the first one rewrites pages as the system has them, which
     // would undo what others write meanwhile.
     let has_writer = locks.has_writer()?;
     let opened = match has_writer {
         true => {
-            sharing::await_turn(path, &locks, settings.wait())?;
             // What the other process has written need not be on the disk yet.
-            join_behind(own_file(file)?, None, settings)
+            let (file, opening) = Joining::new(own_file(file)?, &locks, limit);
+            let opened = join_behind(file, None, settings);
+            drop(opening);
+            opened
         }
-        false => join_behind(durable(file, Access::Write)?, Some(extent), settings),
+        false => {
+            let (file, opening) = Joining::new(durable(file, Access::Write)?, &locks, limit);
+            let opened = join_behind(file, Some(extent), settings);
+            drop(opening);
+            opened
+        }
     };
     locks.give_up(Byte::Joining)?;
-    let (db, gate) = opened?;
+    let (db, gate) =
+        opened.map_err(
+            |error| match error.kind() == ErrorKind::Io && limit.is_over() {
+                true => limit.others_write(Some(path)),
+                false => error,
+            },
+        )?;
     let among = Among {
         locks,
         wait: settings.wait(),
@@ -239,7 +254,11 @@ pub(crate) fn inspect(path: &Path, settings: &Settings) -> Result<Shared> {
     let alone = || durable(open()?, Access::Inspect);
     let beside_a_writer = || own_file(open()?);
     let log = || beside(path).map(Some);
-    inspect_backend(alone, beside_a_writer, log, settings, Some(path))
+    let shared = inspect_backend(alone, beside_a_writer, log, settings, Some(path))?;
+    match shared.is_written_by_others() {
+        true => Ok(shared.followed_at(Place::of(path, open()?)?)),
+        false => Ok(shared),
+    }
 }
 
 /// Opens the store in an existing file that is never written, and verifies every page. A file that a process has open

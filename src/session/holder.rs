@@ -8,11 +8,13 @@
 use std::path::Path;
 
 use crate::model::error::Error;
+use crate::redb_file::fault::IN_USE;
 use crate::redb_file::locks::Locks;
 
 /// Adds the process that has the file locked to an error, if the system identifies it.
 pub(crate) fn named(error: Error, path: &Path) -> Error {
-    if !error.is_locked() {
+    // An opener that waited for its turn knows better which process it waited for.
+    if !error.says(IN_USE) {
         return error;
     }
     match of(path) {

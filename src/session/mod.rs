@@ -8,6 +8,7 @@ pub(crate) mod entity;
 pub(crate) mod feed;
 pub(crate) mod file;
 pub(crate) mod holder;
+pub(crate) mod joining;
 pub(crate) mod log;
 pub(crate) mod memory;
 pub(crate) mod migrate;

@@ -1,7 +1,7 @@
 //! The file of an open store, by how it may be used: written, followed while another process writes it, or only
 //! inspected.
 
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 pub(crate) use redb::Database;
@@ -151,7 +151,7 @@ pub(crate) struct Opened {
 
 /// What is needed if other processes write the same file.
 pub(crate) struct Among {
-    pub(crate) locks: Locks,
+    pub(crate) locks: Arc<Locks>,
     /// How long to wait for the turn to write.
     pub(crate) wait: Duration,
 }
@@ -246,6 +246,13 @@ impl Opened {
             Err(error) if !error.is_corrupt() => verified,
             _ => self.pages.get_or_init(|| verified).clone(),
         }
+    }
+
+    /// Takes a snapshot of a file that other processes write as well, and verifies its pages; `None` if none does. The
+    /// second value is false if they cannot be verified.
+    pub(crate) fn verified<T>(&self, take: impl Fn() -> Result<T>) -> Option<Result<(T, bool)>> {
+        let gate = self.others().and(self.gate.as_ref())?;
+        Some(verified(gate, take))
     }
 
     /// Begins a change of redb's trees, which lasts until the result is dropped.

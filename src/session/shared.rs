@@ -24,7 +24,7 @@ use crate::session::place::Place;
 use crate::session::process::{Own, Process};
 use crate::session::revisions::Revisions;
 use crate::session::settings::{Clock, Settings};
-use crate::session::sharing;
+use crate::session::sharing::{self, Limit};
 use crate::session::snapshot::{Held, Latest, Snapshot, revisions_below_in};
 use crate::session::turn::WriteTurn;
 
@@ -38,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) recovered: Recovered,
     /// Where the file must be for a write to be acknowledged; `None` if it is in memory, or never written.
     place: Option<Place>,
+    /// Where a file is that is only read, for followers.
+    followed: Option<Place>,
     /// The process that opened the store, and may use it.
     pub(crate) process: Process,
     pub(crate) path: Option<PathBuf>,
@@ -86,6 +88,7 @@ impl Shared {
             file,
             recovered: Recovered::default(),
             place: None,
+            followed: None,
             process,
             keeper: Keeper::new(memory_bytes),
             clock: settings.clock.clone(),
@@ -97,6 +100,19 @@ impl Shared {
             news: Announcer::default(),
             turn: WriteTurn::default(),
         }
+    }
+
+    /// Sets the place of a file that is only read. It is no error if that is left, except for followers.
+    pub(crate) fn followed_at(mut self, place: Place) -> Self {
+        self.followed = Some(place);
+        self
+    }
+
+    /// Whether the file that is followed is where it was when it was opened: in another one things go on that nobody
+    /// would notice.
+    pub(crate) fn check_followed(&self) -> Result<()> {
+        let place = self.place.as_ref().or(self.followed.as_ref());
+        place.map_or(Ok(()), Place::check)
     }
 
     /// Sets the place of the file.
@@ -193,6 +209,10 @@ impl Shared {
                 followed.verified(take)
             }
             File::ReadWrite(opened) | File::Inspected(opened) => {
+                // What other processes have written since the file was opened is verified anew.
+                if let Some(verified) = opened.verified(|| self.snapshot()) {
+                    return verified;
+                }
                 opened.verify_pages()?;
                 Ok((self.snapshot()?, opened.are_pages_verified()))
             }
@@ -314,7 +334,9 @@ impl Shared {
             return Err(Error::precondition("the store is open for reading only"));
         };
         self.turn.check_unbroken()?;
-        self.turn.take()?;
+        // Waiting for another thread is part of waiting for the turn among processes.
+        let limit = opened.others().map(|among| Limit::of(among.wait));
+        self.turn.take(limit)?;
         let begun = contained(|| {
             // The transaction before may just have failed.
             self.turn.check_unbroken()?;
@@ -327,8 +349,8 @@ impl Shared {
                 }
                 Some(among) => {
                     opened.verify_pages()?;
-                    let txn =
-                        sharing::begin_write(&opened.db, self.path(), &among.locks, among.wait)?;
+                    let limit = limit.unwrap_or_else(|| Limit::of(among.wait));
+                    let txn = sharing::begin_write(&opened.db, self.path(), &among.locks, limit)?;
                     self.revisions.resume(revisions_below_in(&txn)?);
                     Ok(txn)
                 }

@@ -26,7 +26,7 @@ pub(crate) const WAIT_DEFAULT: Duration = Duration::from_secs(5);
 const PASS_WAIT: Duration = Duration::from_millis(200);
 
 /// How long to wait before checking again whether others are done, at first and at most.
-const TURN_RETRY_MIN: Duration = Duration::from_micros(100);
+pub(crate) const TURN_RETRY_MIN: Duration = Duration::from_micros(100);
 const TURN_RETRY_MAX: Duration = Duration::from_millis(2);
 
 /// A file, read at any offset without a lock.
@@ -112,64 +112,81 @@ pub(crate) fn wait(path: &Path) -> Duration {
     }
 }
 
-/// Waits for other processes, a little longer each time.
-struct Patience {
+/// How long one operation waits for other processes, in all.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit {
+    timeout: Duration,
     /// `None` if it never ends.
     deadline: Option<Instant>,
+}
+
+impl Limit {
+    /// The limit of an operation that begins now.
+    pub(crate) fn of(timeout: Duration) -> Self {
+        Self {
+            timeout,
+            // A time beyond the range of the clock never ends.
+            deadline: Instant::now().checked_add(timeout),
+        }
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    /// How much time is left; `None` if it never ends.
+    pub(crate) fn left(&self) -> Option<Duration> {
+        self.deadline
+            .map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// The error of an operation that waited for its turn to write until now.
+    pub(crate) fn others_write(&self, path: Option<&Path>) -> Error {
+        others_write(path, self.timeout)
+    }
+}
+
+/// Waits for other processes, a little longer each time.
+pub(crate) struct Patience {
+    limit: Limit,
     pause: Duration,
     longest: Duration,
 }
 
 impl Patience {
-    fn of(timeout: Duration, longest: Duration) -> Self {
+    pub(crate) fn of(limit: Limit, longest: Duration) -> Self {
         Self {
-            // A time beyond the range of the clock never ends.
-            deadline: Instant::now().checked_add(timeout),
+            limit,
             pause: TURN_RETRY_MIN,
             longest,
         }
     }
 
-    fn is_over(&self) -> bool {
-        self.deadline
-            .is_some_and(|deadline| Instant::now() >= deadline)
+    pub(crate) fn is_over(&self) -> bool {
+        self.limit.is_over()
     }
 
-    fn wait(&mut self) {
+    pub(crate) fn wait(&mut self) {
         thread::sleep(self.pause);
         self.pause = (2 * self.pause).min(self.longest);
     }
 }
 
-/// Waits until no other process is opening the file to write it, for `timeout` at most.
+/// Waits until no other process is opening the file to write it.
 ///
 /// # Errors
 ///
-/// `Locked` if one still is.
-pub(crate) fn begin_joining(locks: &Locks, timeout: Duration) -> Result<()> {
-    let mut patience = Patience::of(timeout, TURN_RETRY_MAX);
+/// `Locked` if one still is when the limit is over.
+pub(crate) fn begin_joining(locks: &Locks, limit: Limit) -> Result<()> {
+    let mut patience = Patience::of(limit, TURN_RETRY_MAX);
     while !locks.take(Byte::Joining)? {
         if patience.is_over() {
-            let what = "another process is opening the file";
+            let what = format!(
+                "another process has been opening the file for {:?}",
+                limit.timeout
+            );
             return Err(Error::new(ErrorKind::Locked, what));
-        }
-        patience.wait();
-    }
-    Ok(())
-}
-
-/// Waits until no process is in a write transaction, for `timeout` at most. redb waits for that while it opens a file,
-/// without a limit.
-///
-/// # Errors
-///
-/// `Locked` if a process still writes then.
-pub(crate) fn await_turn(path: &Path, locks: &Locks, timeout: Duration) -> Result<()> {
-    // A process that writes all the time leaves only short gaps.
-    let mut patience = Patience::of(timeout, TURN_RETRY_MIN);
-    while locks.is_writing()? {
-        if patience.is_over() {
-            return Err(others_write(Some(path), timeout));
         }
         patience.wait();
     }
@@ -185,21 +202,21 @@ fn others_write(path: Option<&Path>, timeout: Duration) -> Error {
     Error::new(ErrorKind::Locked, what)
 }
 
-/// Begins a write transaction among processes that may all write, and waits for `timeout` at most.
+/// Begins a write transaction among processes that may all write.
 ///
 /// The system does not say which process has waited longest. So a process that wants to write first lets those go that
 /// are waiting already: one that writes all the time does not keep the others out.
 ///
 /// # Errors
 ///
-/// `Locked` if another process still writes then.
+/// `Locked` if another process still writes when the limit is over.
 pub(crate) fn begin_write(
     db: &Database,
     path: Option<&Path>,
     locks: &Locks,
-    timeout: Duration,
+    limit: Limit,
 ) -> Result<WriteTransaction> {
-    let mut patience = Patience::of(timeout, TURN_RETRY_MAX);
+    let mut patience = Patience::of(limit, TURN_RETRY_MAX);
     let mut waits = false;
     if locks.is_taken(Byte::Waiting)? {
         thread::sleep(4 * TURN_RETRY_MIN);
@@ -210,7 +227,7 @@ pub(crate) fn begin_write(
             begun => break begun.or_fault(),
         }
         if patience.is_over() {
-            break Err(others_write(path, timeout));
+            break Err(limit.others_write(path));
         }
         if !waits {
             waits = locks.share(Byte::Waiting)?;

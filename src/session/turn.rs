@@ -4,6 +4,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, ThreadId};
 
 use crate::model::error::{Error, ErrorKind, Result};
+use crate::session::sharing::Limit;
 
 /// Which thread may write.
 ///
@@ -24,14 +25,29 @@ impl WriteTurn {
     /// # Errors
     ///
     /// `FailedPrecondition` if it is this thread's turn already.
-    pub(crate) fn take(&self) -> Result<()> {
+    pub(crate) fn take(&self, limit: Option<Limit>) -> Result<()> {
         let mut thread = self.thread();
         check_not_own(*thread)?;
         while thread.is_some() {
-            thread = self
-                .ended
-                .wait(thread)
-                .unwrap_or_else(PoisonError::into_inner);
+            let left = match limit {
+                Some(limit) if limit.is_over() => {
+                    let what =
+                        "other threads of this process are still waiting to write, or writing";
+                    return Err(Error::new(ErrorKind::Locked, what));
+                }
+                Some(limit) => limit.left(),
+                None => None,
+            };
+            thread = match left {
+                Some(left) => {
+                    let waited = self.ended.wait_timeout(thread, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self
+                    .ended
+                    .wait(thread)
+                    .unwrap_or_else(PoisonError::into_inner),
+            };
         }
         *thread = Some(thread::current().id());
         Ok(())

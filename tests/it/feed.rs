@@ -39,7 +39,7 @@ fn short(change: &Change) -> String {
 
 /// All changes since a position, in short, and where they end.
 fn since(db: &Db, position: impl Into<Position>) -> (Vec<String>, Position) {
-    let mut changes = db.changes_since(position, Detail::Id).unwrap();
+    let mut changes = db.changes_since(position.into(), Detail::Id).unwrap();
     let told = (&mut changes)
         .map(|change| short(&change.unwrap()))
         .collect();
@@ -97,7 +97,7 @@ fn the_revisions_of_changes_rise_and_each_of_them_is_a_place_to_go_on() {
         update(&db, "first");
     }
     home.delete("b").unwrap();
-    let changes = db.changes_since(from, Detail::Id).unwrap();
+    let changes = db.changes_since(from.into(), Detail::Id).unwrap();
     let changes: Vec<Change> = changes.map(Result::unwrap).collect();
     let told: Vec<_> = changes.iter().map(short).collect();
     assert_eq!(told, ["+a", "+c", "~first", "-b"]);
@@ -118,7 +118,7 @@ fn a_creation_is_told_at_its_own_place_whatever_changed_since() {
     home.create(plain("new")).unwrap();
     update(&db, "old");
     update(&db, "new");
-    let mut changes = db.changes_since(start, Detail::Whole).unwrap();
+    let mut changes = db.changes_since(start.into(), Detail::Whole).unwrap();
     let new = changes.next().unwrap().unwrap();
     let Subject::Container {
         event: Event::Created(Found::Whole(stored)),
@@ -186,7 +186,7 @@ fn a_transaction_that_is_rolled_back_or_fails_is_not_told() {
     let db = Db::in_memory().unwrap();
     let home = db.namespace(HOME).unwrap();
     let start = home.create(plain("a")).unwrap().revision;
-    let mut subscription = db.subscribe(start, Detail::Id).unwrap();
+    let mut subscription = db.subscribe(start.into(), Detail::Id).unwrap();
     let txn = db.begin_write().unwrap();
     txn.namespace(HOME).unwrap().delete("a").unwrap();
     txn.namespace("new").unwrap().create(plain("b")).unwrap();
@@ -203,8 +203,8 @@ fn a_follower_that_missed_forgotten_deletions_is_told_and_can_go_on() {
     let db = Db::builder().tombstones_max_count(3).in_memory().unwrap();
     let home = db.namespace(HOME).unwrap();
     let start = home.create(plain("kept")).unwrap().revision;
-    let mut slow = db.subscribe(start, Detail::Id).unwrap();
-    let mut quick = db.subscribe(start, Detail::Id).unwrap();
+    let mut slow = db.subscribe(start.into(), Detail::Id).unwrap();
+    let mut quick = db.subscribe(start.into(), Detail::Id).unwrap();
     for number in 0..4 {
         let id = format!("c{number}");
         home.create(plain(&id)).unwrap();
@@ -212,8 +212,8 @@ fn a_follower_that_missed_forgotten_deletions_is_told_and_can_go_on() {
         assert_eq!(waiting(&mut quick), [format!("-{id}")]);
     }
     for error in [
-        db.changes_since(start, Detail::Id).unwrap_err(),
-        db.subscribe(start, Detail::Id).unwrap_err(),
+        db.changes_since(start.into(), Detail::Id).unwrap_err(),
+        db.subscribe(start.into(), Detail::Id).unwrap_err(),
         slow.try_recv().unwrap_err(),
         slow.recv().unwrap_err(),
     ] {
@@ -229,7 +229,7 @@ fn a_follower_that_missed_forgotten_deletions_is_told_and_can_go_on() {
         assert_eq!(since(&db, from).0, ["-c1", "-c2", "-c3"]);
         let before = Revision::new(from.revision().get() - 1);
         assert!(
-            db.changes_since(before, Detail::Id)
+            db.changes_since(before.into(), Detail::Id)
                 .unwrap_err()
                 .is_lagged()
         );
@@ -254,7 +254,7 @@ fn what_is_forgotten_during_the_first_listing_concerns_nobody_who_began_it() {
     assert_eq!(short(&first), "+a");
     drop(changes);
     // Its revision alone does not show that it knows nothing that was deleted.
-    let by_revision = db.changes_since(first.revision, Detail::Id);
+    let by_revision = db.changes_since(first.revision.into(), Detail::Id);
     assert!(by_revision.unwrap_err().is_lagged());
     let kept: Position = first.position.to_string().parse().unwrap();
     assert_eq!(since(&db, kept).0, ["+b"]);
@@ -310,7 +310,7 @@ fn a_store_that_remembers_no_deletion_says_so() {
     home.create(plain("b")).unwrap();
     assert_eq!(since(&db, start).0, ["+b"]);
     home.delete("b").unwrap();
-    let error = db.changes_since(start, Detail::Id).unwrap_err();
+    let error = db.changes_since(start.into(), Detail::Id).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Lagged);
     assert_eq!(since(&db, error.follow_from().unwrap()).0, [""; 0]);
     assert!(db.check().unwrap().is_healthy());
@@ -321,7 +321,7 @@ fn a_position_that_the_store_never_had_is_told() {
     let db = Db::in_memory().unwrap();
     db.namespace(HOME).unwrap().create(plain("a")).unwrap();
     let error = db
-        .subscribe(Revision::new(1 << 40), Detail::Id)
+        .subscribe(Revision::new(1 << 40).into(), Detail::Id)
         .unwrap_err();
     assert!(error.is_lagged());
     assert_eq!(error.follow_from(), Some(Position::START));
@@ -388,7 +388,7 @@ fn a_loaded_or_salvaged_store_knows_no_deletions_and_says_so() {
     tools().salvage(&path, &salvaged, |_| {}).unwrap();
     for path in [loaded, salvaged] {
         let db = Db::open(path).unwrap();
-        let error = db.changes_since(start, Detail::Id).unwrap_err();
+        let error = db.changes_since(start.into(), Detail::Id).unwrap_err();
         assert!(error.is_lagged(), "{error}");
         let (told, position) = since(&db, Position::START);
         assert_eq!(told, ["+empty/", "+k8s.io/", "+b"]);
@@ -423,7 +423,7 @@ fn changes_of_one_container_that_nobody_takes_become_one() {
     let db = Db::in_memory().unwrap();
     let home = db.namespace(HOME).unwrap();
     let start = home.create(plain("a")).unwrap().revision;
-    let mut subscription = db.subscribe(start, Detail::Whole).unwrap();
+    let mut subscription = db.subscribe(start.into(), Detail::Whole).unwrap();
     for number in 0..50 {
         home.apply(Update::new("a").set_label("number", number.to_string()))
             .unwrap();

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use bayplan::{
     AsyncDb, AsyncSubscription, Change, ContainerHeader, Detail, Event, Filters, Found, Labels,
-    Position, Subject,
+    NamespaceName, Position, Subject,
 };
 use prost::Name as _;
 use tokio::sync::broadcast;
@@ -253,6 +253,7 @@ impl Events for Service {
     async fn publish(&self, request: Request<PublishRequest>) -> Result<Response<()>, Status> {
         let namespace = namespace_of(&request)?;
         let PublishRequest { topic, event } = request.into_inner();
+        check_namespace(&namespace)?;
         check_topic(&topic)?;
         self.hub.send(Envelope {
             timestamp: Some(SystemTime::now().into()),
@@ -270,6 +271,7 @@ impl Events for Service {
         if envelope.namespace.is_empty() {
             return Err(missing("the envelope's namespace"));
         }
+        check_namespace(&envelope.namespace)?;
         self.hub.send(envelope);
         Ok(Response::new(()))
     }
@@ -295,16 +297,37 @@ impl Events for Service {
     }
 }
 
-/// As containerd: a topic is a path.
+/// A topic is a path of identifiers, as in containerd.
 fn check_topic(topic: &str) -> Result<(), Status> {
-    match topic.strip_prefix('/') {
-        Some(rest) if !rest.is_empty() => Ok(()),
-        _ => {
-            let text =
-                format!("topic {topic:?} must start with '/' and have at least one component");
-            Err(Status::invalid_argument(format!(
-                "{text}: invalid argument"
-            )))
+    let invalid = |why: &str| {
+        let text = format!("topic {topic:?} {why}: invalid argument");
+        Err(Status::invalid_argument(text))
+    };
+    let Some(path) = topic.strip_prefix('/').filter(|path| !path.is_empty()) else {
+        return invalid("must start with '/' and have at least one component");
+    };
+    match path.split('/').all(|part| NamespaceName::new(part).is_ok()) {
+        true => Ok(()),
+        false => invalid("has a component that is not an identifier"),
+    }
+}
+
+fn check_namespace(name: &str) -> Result<(), Status> {
+    NamespaceName::new(name).map(drop).map_err(status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_is_a_path_of_identifiers() {
+        for topic in ["/a", "/containers/create", "/a.b/c-d"] {
+            assert!(check_topic(topic).is_ok(), "{topic}");
         }
+        for topic in ["", "/", "a", "/a/", "//a", "/a b", "/a/-b"] {
+            assert!(check_topic(topic).is_err(), "{topic}");
+        }
+        assert!(check_namespace("-bad").is_err());
     }
 }

@@ -16,7 +16,7 @@ use crate::proto::containerd::services::leases::v1::{
 };
 use crate::status::{missing, namespace_of, status};
 
-const KIND: &str = "leases";
+pub(crate) const KIND: &str = "leases";
 /// The type of a record's value: the resources of the lease.
 const RESOURCES: &str = "containerd.services.leases.v1.ListResourcesResponse";
 /// The label that says when a lease ends.
@@ -75,6 +75,15 @@ fn lease(txn: &WriteTxn, namespace: &str, id: &str) -> bayplan::Result<Record> {
         // As if it had been collected.
         true => leases.delete(id).and_then(|()| leases.get(id)),
     }
+}
+
+/// Deletes all leases of a namespace.
+pub(crate) fn delete_all(txn: &WriteTxn, namespace: &str) -> bayplan::Result<()> {
+    let leases = txn.namespace(namespace)?.records(KIND)?;
+    for id in leases.query().ids()? {
+        leases.delete(&id)?;
+    }
+    Ok(())
 }
 
 impl Service {

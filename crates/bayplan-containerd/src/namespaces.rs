@@ -3,6 +3,7 @@
 use bayplan::{AsyncDb, Labels};
 use tonic::{Request, Response, Status, async_trait};
 
+use crate::leases;
 use crate::proto::containerd::services::namespaces::v1::namespaces_server::Namespaces;
 use crate::proto::containerd::services::namespaces::v1::{
     CreateNamespaceRequest, CreateNamespaceResponse, DeleteNamespaceRequest, GetNamespaceRequest,
@@ -26,31 +27,19 @@ fn to_api(name: String, labels: Labels) -> Namespace {
     }
 }
 
-fn not_found(name: &str) -> Status {
-    Status::not_found(format!("namespace {name:?}: not found"))
-}
-
 #[async_trait]
 impl Namespaces for Service {
+    /// A namespace that does not exist has no labels, as in containerd: a Go client with a default namespace asks for them
+    /// before it creates anything, and cannot start if that fails.
     async fn get(
         &self,
         request: Request<GetNamespaceRequest>,
     ) -> Result<Response<GetNamespaceResponse>, Status> {
         let name = request.into_inner().name;
-        let found = self.db.read(move |txn| {
-            let is_known = txn
-                .list_namespaces()?
-                .iter()
-                .any(|known| known.as_str() == name);
-            let labels = txn.namespace_labels(&name)?;
-            Ok::<_, bayplan::Error>((name, is_known.then_some(labels)))
-        });
-        match found.await.map_err(status)? {
-            (name, None) => Err(not_found(&name)),
-            (name, Some(labels)) => Ok(Response::new(GetNamespaceResponse {
-                namespace: Some(to_api(name, labels)),
-            })),
-        }
+        let labels = self.db.namespace_labels(&name).await.map_err(status)?;
+        Ok(Response::new(GetNamespaceResponse {
+            namespace: Some(to_api(name, labels)),
+        }))
     }
 
     async fn list(
@@ -118,12 +107,75 @@ impl Namespaces for Service {
         Ok(Response::new(UpdateNamespaceResponse { namespace }))
     }
 
+    /// Deletes its leases with it, as containerd does: a client that was killed leaves one, and an expired one is not even
+    /// listed. If something else keeps the namespace, they stay.
     async fn delete(
         &self,
         request: Request<DeleteNamespaceRequest>,
     ) -> Result<Response<()>, Status> {
         let name = request.into_inner().name;
-        self.db.delete_namespace(&name).await.map_err(status)?;
+        let deleted = self.db.write(move |txn| {
+            let names = txn.list_namespaces()?;
+            if names.iter().any(|known| known.as_str() == name) {
+                leases::delete_all(txn, &name)?;
+            }
+            txn.delete_namespace(&name)
+        });
+        deleted.await.map_err(status)?;
         Ok(Response::new(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bayplan::{Any, Container, Db, Record, Runtime};
+    use tonic::Code;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_unknown_namespace_has_no_labels() {
+        let db = AsyncDb::from(Db::in_memory().unwrap());
+        let service = Service { db: db.clone() };
+        let name = "new".to_owned();
+        let got = service.get(Request::new(GetNamespaceRequest { name }));
+        let namespace = got.await.unwrap().into_inner().namespace.unwrap();
+        assert_eq!(namespace, to_api("new".into(), Labels::new()));
+        assert!(db.list_namespaces().await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn leases_go_with_their_namespace_and_only_then() {
+        let db = AsyncDb::from(Db::in_memory().unwrap());
+        let service = Service { db: db.clone() };
+        let containers = db.namespace("n").unwrap();
+        let leases = containers.records(leases::KIND).unwrap();
+        let others = containers.records("sandboxes").unwrap();
+        let delete = |name: &str| {
+            let name = name.to_owned();
+            service.delete(Request::new(DeleteNamespaceRequest { name }))
+        };
+        let web = Container::new("web", Runtime::new("runc"), Any::new("spec", b"{}"));
+        containers.create(web).await.unwrap();
+        let lease = Record::new("killed", Any::new("t", b""));
+        leases.create(lease).await.unwrap();
+        let error = delete("n").await.unwrap_err();
+        assert_eq!(error.code(), Code::FailedPrecondition);
+        assert!(leases.get("killed").await.is_ok());
+
+        containers.delete("web").await.unwrap();
+        let pod = Record::new("pod", Any::new("t", b""));
+        others.create(pod).await.unwrap();
+        let error = delete("n").await.unwrap_err();
+        assert_eq!(error.code(), Code::FailedPrecondition);
+        assert!(leases.get("killed").await.is_ok());
+
+        others.delete("pod").await.unwrap();
+        delete("n").await.unwrap();
+        assert!(db.list_namespaces().await.unwrap().is_empty());
+        for unknown in ["n", ""] {
+            let error = delete(unknown).await.unwrap_err();
+            assert_eq!(error.code(), Code::NotFound);
+        }
     }
 }

@@ -20,6 +20,9 @@ use crate::{containers, events, introspection, leases, namespaces, version};
 /// The largest message, in bytes, as containerd's.
 const MESSAGE_MAX_BYTES: usize = 16 * 1024 * 1024;
 
+/// How many calls of one connection are answered at a time: what they have read and not sent is in memory.
+const CALLS_MAX_COUNT: u32 = 128;
+
 /// How long calls that are being answered may take once the server is stopped.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -90,6 +93,7 @@ impl Server {
             }
         };
         let server = tonic::transport::Server::builder()
+            .max_concurrent_streams(CALLS_MAX_COUNT)
             .add_routes(routes)
             .serve_with_incoming_shutdown(incoming, stop);
         let served = tokio::select! {

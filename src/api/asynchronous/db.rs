@@ -257,12 +257,7 @@ impl AsyncDb {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn subscribe(
-        &self,
-        from: impl Into<Position>,
-        detail: Detail,
-    ) -> Result<AsyncSubscription> {
-        let from = from.into();
+    pub async fn subscribe(&self, from: Position, detail: Detail) -> Result<AsyncSubscription> {
         self.in_a_job(Operation::Follow, move |db| db.subscribe(from, detail))
             .await
             .map(AsyncSubscription::new)

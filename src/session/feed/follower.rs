@@ -168,6 +168,9 @@ impl<C> Follower<C> {
         let is_done = self.entries.is_empty();
         let last_commit = store.last_commit()?;
         if is_done && last_commit.is_same(&self.seen) {
+            if self.poll_interval.is_some() {
+                store.check_followed()?;
+            }
             return store.check_unbroken().map(|()| false);
         }
         let txn = ReadTxn::begin(store)?;

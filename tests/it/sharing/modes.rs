@@ -5,7 +5,10 @@ use std::ops::Bound;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use bayplan::{Any, Container, Db, ErrorKind, FieldMask, Filters, Maintenance, Runtime, Share};
+use bayplan::{
+    Any, Container, Db, Detail, ErrorKind, FieldMask, Filters, Maintenance, Position, Runtime,
+    Share,
+};
 use redb::StorageBackend;
 use redb::backends::FileBackend;
 
@@ -242,4 +245,102 @@ fn a_log_is_for_a_store_of_one_process() {
         .unwrap();
     drop(db);
     drop(Db::builder().share(Share::Processes).open(&path).unwrap());
+}
+
+/// redb would wait for the end of a transaction without a limit, and a process that writes all the time leaves short gaps.
+#[test]
+fn an_opener_waits_no_longer_than_it_is_told_and_gets_its_turn() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("meta.redb");
+    let busy = create(&path, Share::Processes);
+    let ends = std::sync::atomic::AtomicBool::new(false);
+    let limit = Duration::from_secs(2);
+    let mut opened = 0;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !ends.load(std::sync::atomic::Ordering::Relaxed) {
+                let txn = busy.begin_write().unwrap();
+                std::thread::sleep(Duration::from_millis(300));
+                txn.abort().unwrap();
+            }
+        });
+        for _ in 0..6 {
+            let began = Instant::now();
+            match Db::builder().lock_timeout(limit).open(&path) {
+                Ok(_) => opened += 1,
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::Locked, "{error:#}");
+                    assert!(
+                        error.to_string().contains("have been writing for 2s"),
+                        "{error:#}"
+                    );
+                }
+            }
+            let took = began.elapsed();
+            assert!(took < 2 * limit, "{took:?}");
+        }
+        ends.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    assert!(opened >= 3, "{opened} of 6");
+}
+
+/// What another process wrote after the store was opened has been verified by nobody.
+#[test]
+fn a_check_verifies_what_others_have_written_meanwhile() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("meta.redb");
+    let daemon = create(&path, Share::Processes);
+    assert!(daemon.check().unwrap().is_healthy());
+    let other = Db::open(&path).unwrap();
+    let marked = container("web").label("marker", "MARKER-OF-THE-OTHER");
+    other.namespace("a").unwrap().create(marked).unwrap();
+    drop(other);
+    assert!(daemon.check().unwrap().is_healthy());
+    let mut bytes = std::fs::read(&path).unwrap();
+    let marker = b"MARKER-OF-THE-OTHER";
+    let places: Vec<usize> = (0..bytes.len() - marker.len())
+        .filter(|at| bytes[*at..].starts_with(marker))
+        .collect();
+    assert!(!places.is_empty());
+    for at in places {
+        bytes[at] ^= 1;
+    }
+    std::fs::write(&path, &bytes).unwrap();
+    let found = daemon.check();
+    assert!(!found.is_ok_and(|report| report.is_healthy()));
+}
+
+/// In another file things go on that a follower would never hear of.
+#[test]
+fn a_follower_learns_that_its_file_was_replaced() {
+    let directory = tempfile::tempdir().unwrap();
+    for share in [Share::Readers, Share::Processes] {
+        let path = directory.path().join(share.as_str());
+        let home = create(&path, share);
+        home.namespace("a")
+            .unwrap()
+            .create(container("web"))
+            .unwrap();
+        let reader = Db::open_read_only(&path).unwrap();
+        let mut follower = reader.subscribe(Position::START, Detail::Id).unwrap();
+        for _ in 0..2 {
+            follower
+                .recv_timeout(Duration::from_secs(5))
+                .unwrap()
+                .unwrap();
+        }
+        assert!(
+            follower
+                .recv_timeout(Duration::from_millis(100))
+                .unwrap()
+                .is_none()
+        );
+        std::fs::rename(&path, path.with_extension("old")).unwrap();
+        drop(create(&path, share));
+        let error = follower.recv_timeout(Duration::from_secs(5)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Gone, "{error:#}");
+        // Its end is no failure of who only read.
+        drop(follower);
+        reader.close().unwrap();
+    }
 }

@@ -1,6 +1,7 @@
 //! `bayplan watch`
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use bayplan::{
     Change, Container, ContainerHeader, Db, Detail, Event, Filters, Found, Labels, Position,
@@ -13,14 +14,19 @@ use crate::failure::{Exit, Failure, Result};
 use crate::run::{Io, kept_back};
 use crate::{filters, json, text};
 
+/// How long a program waits for a line with the position, if nothing else is printed.
+const BOOKMARK_PAUSE: Duration = Duration::from_secs(30);
+
 /// Print changes as they happen
 ///
 /// Prints a line for each container that is created, updated or deleted, once the change is durable. Several changes of
 /// a container in quick succession are printed as one. Without --since, only later changes are printed.
 ///
-/// With filters, it prints only containers that match. A container that no longer matches is `unmatched`.
+/// With filters, it prints only containers that match. A container that no longer matches is `unmatched`; after --since,
+/// so is one that was updated and does not match, and one that was deleted is printed whether it matched or not.
 ///
-/// With --format ndjson, each line has a position. `--since` with the position of the last line misses nothing, even
+/// With --format ndjson, each line has a position. If nothing is printed for 30 seconds, and at the beginning, a line
+/// `bookmark` has only that: keep it as well. `--since` with the position of the last line misses nothing, even
 /// after a restart of this command or of the host. The store remembers the last 10,000 deletions; if more were missed,
 /// the command fails and says so. A REVISION can be used as well, but does not reveal that the store was replaced by
 /// another.
@@ -88,6 +94,7 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
         matched: BTreeSet::new(),
         is_all_seen: args.since.is_none_or(|since| since == Position::START),
         format: args.format,
+        bookmark: None,
     };
     if args.once {
         return kept_back(io, |io| {
@@ -114,9 +121,19 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
     };
     let mut changes = db.subscribe(from, watch.detail()).map_err(missed)?;
     watch.begin(io)?;
+    watch.bookmark(changes.position(), io)?;
+    let mut printed = Instant::now();
     loop {
-        let change = changes.recv().map_err(missed)?;
-        watch.tell(change, io)?;
+        if let Some(change) = changes.recv_timeout(BOOKMARK_PAUSE).map_err(missed)?
+            && watch.tell(change, io)?
+        {
+            printed = Instant::now();
+        }
+        // What is not printed moves the position as well.
+        if printed.elapsed() >= BOOKMARK_PAUSE {
+            watch.bookmark(changes.position(), io)?;
+            printed = Instant::now();
+        }
         io.out.flush()?;
     }
 }
@@ -141,6 +158,15 @@ struct Watch {
     /// Whether all containers that match were seen.
     is_all_seen: bool,
     format: Format,
+    /// The position that was printed last.
+    bookmark: Option<Position>,
+}
+
+/// A line without a change.
+#[derive(Serialize)]
+struct Bookmark {
+    position: Position,
+    event: &'static str,
 }
 
 impl Watch {
@@ -174,16 +200,32 @@ impl Watch {
         Ok(())
     }
 
-    fn tell(&mut self, change: Change, io: &mut Io<'_>) -> Result<()> {
+    /// Prints where to go on, for a program: without a line for what was not printed it would fall behind.
+    fn bookmark(&mut self, position: Position, io: &mut Io<'_>) -> Result<()> {
+        if self.format == Format::Ndjson && self.bookmark != Some(position) {
+            let line = json::of(&Bookmark {
+                position,
+                event: "bookmark",
+            })?;
+            writeln!(io.out, "{}", json::line(&line))?;
+            io.out.flush()?;
+        }
+        self.bookmark = Some(position);
+        Ok(())
+    }
+
+    /// Prints a change. Returns false if it is not to be printed.
+    fn tell(&mut self, change: Change, io: &mut Io<'_>) -> Result<bool> {
         let Some(event) = self.event(&change) else {
-            return Ok(());
+            return Ok(false);
         };
+        self.bookmark = Some(change.position);
         let line = Line::of(event, change);
         match self.format {
             Format::Table => writeln!(io.out, "{}", line.to_columns())?,
             Format::Ndjson => writeln!(io.out, "{}", json::line(&json::of(&line)?))?,
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Returns the name of a change; `None` if it is not printed.
@@ -227,7 +269,8 @@ impl Watch {
         match found {
             // It is unknown whether a container that was not seen matched.
             None => (did_match || !self.is_all_seen).then_some("deleted"),
-            Some(_) => did_match.then_some("unmatched"),
+            Some(_) if matches!(event, Event::Created(_)) => did_match.then_some("unmatched"),
+            Some(_) => (did_match || !self.is_all_seen).then_some("unmatched"),
         }
     }
 }

@@ -174,3 +174,40 @@ fn a_watcher_that_is_blocked_holds_up_nobody() {
     child.kill().unwrap();
     child.wait().unwrap();
 }
+
+/// What stopped to match while nobody watched must not stay where it was for a program that goes on.
+#[test]
+fn what_no_longer_matches_is_printed_after_a_restart_as_well() {
+    let place = Place::new();
+    place.container("a", &["--label", "app=x"]);
+    place.container("b", &["--label", "app=x"]);
+    let once = ["watch", "app", "--once", "--format", "ndjson", "--since"];
+    let watch = |since: &str| {
+        let mut args = once.to_vec();
+        args[1] = "labels.app==x";
+        args.push(since);
+        let lines = place.prints(&args);
+        let lines: Vec<serde_json::Value> = lines
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let text = |line: &serde_json::Value, key: &str| line[key].as_str().unwrap().to_owned();
+        let told: Vec<_> = lines
+            .iter()
+            .map(|line| (text(line, "event"), text(line, "id")))
+            .collect();
+        (told, lines.last().map(|line| text(line, "position")))
+    };
+    let pairs = |expected: &[(&str, &str)]| -> Vec<(String, String)> {
+        expected
+            .iter()
+            .map(|(event, id)| ((*event).into(), (*id).into()))
+            .collect()
+    };
+    let (told, position) = watch("0");
+    assert_eq!(told, pairs(&[("created", "a"), ("created", "b")]));
+    place.prints(&["label", "b", "app=y"]);
+    place.container("c", &["--label", "app=y"]);
+    let (told, _) = watch(&position.unwrap());
+    assert_eq!(told, pairs(&[("unmatched", "b")]));
+}
