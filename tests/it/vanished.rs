@@ -149,7 +149,7 @@ fn assert_gone(error: &Error, what: &str) {
     assert_eq!(error.kind(), ErrorKind::Gone, "{what}: {error:#}");
     assert!(error.is_gone());
     let text = error.to_string();
-    assert!(text.contains("is not at"), "{text}");
+    assert!(text.contains("is no longer at"), "{text}");
     assert!(text.contains("back the store up"), "{text}");
 }
 
