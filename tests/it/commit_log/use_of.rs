@@ -180,7 +180,10 @@ fn a_log_that_is_removed_or_replaced_while_it_is_open_is_gone_and_closing_saves_
             db.checkpoint().unwrap_err(),
         ] {
             assert_eq!(error.kind(), ErrorKind::Gone, "{what}");
-            assert_says(&error, &["the store's log is no longer at", "meta.redb-log"]);
+            assert_says(
+                &error,
+                &["the store's log is no longer at", "meta.redb-log"],
+            );
         }
         assert!(store.get("b").is_ok());
         drop(store);
