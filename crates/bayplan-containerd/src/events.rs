@@ -63,15 +63,14 @@ impl Hub {
         self,
         db: AsyncDb,
     ) -> bayplan::Result<impl Future<Output = ()> + use<>> {
-        let now = db.run(now).await?;
-        let mut changes = db.subscribe(now, detail()).await?;
+        let mut changes = from_now_on(&db).await?;
         Ok(async move {
             loop {
                 let ended = self.send_all(&mut changes).await;
                 match ended {
                     Err(error) if error.is_lagged() => {
                         tracing::warn!(%error, "events are lost");
-                        match again(&db).await {
+                        match from_now_on(&db).await {
                             Ok(new) => changes = new,
                             Err(error) => return tracing::error!(%error, "no more events"),
                         }
@@ -94,7 +93,7 @@ impl Hub {
     }
 }
 
-async fn again(db: &AsyncDb) -> bayplan::Result<AsyncSubscription> {
+async fn from_now_on(db: &AsyncDb) -> bayplan::Result<AsyncSubscription> {
     let now = db.run(now).await?;
     db.subscribe(now, detail()).await
 }

@@ -5,7 +5,10 @@
 
 use std::time::SystemTime;
 
-use bayplan::{Any, AsyncDb, Filters, Record, WriteTxn, to_prost_timestamp};
+use bayplan::{
+    Any, AsyncDb, Collection, Error, ErrorKind, Filters, Record, Source, WriteTxn,
+    to_prost_timestamp,
+};
 use prost::Message as _;
 use tonic::{Request, Response, Status, async_trait};
 
@@ -54,7 +57,7 @@ fn resources(record: &Record) -> bayplan::Result<Vec<Resource>> {
             "the resources of lease {:?} cannot be read: {error}",
             record.id
         );
-        bayplan::Error::of_kind(bayplan::ErrorKind::Corrupt, text)
+        Error::of_kind(ErrorKind::Corrupt, text)
     });
     Ok(decoded?.resources)
 }
@@ -67,13 +70,14 @@ fn value(resources: Vec<Resource>) -> Any {
 }
 
 /// A lease that has not expired.
-fn lease(txn: &WriteTxn, namespace: &str, id: &str) -> bayplan::Result<Record> {
-    let leases = txn.namespace(namespace)?.records(KIND)?;
+fn lease<S: Source>(leases: &Collection<S, Record>, id: &str) -> bayplan::Result<Record> {
     let record = leases.get(id)?;
     match has_expired(&record) {
         false => Ok(record),
-        // As if it had been collected.
-        true => leases.delete(id).and_then(|()| leases.get(id)),
+        true => Err(Error::of_kind(
+            ErrorKind::NotFound,
+            format!("lease {id:?} in namespace {:?}", leases.name().as_str()),
+        )),
     }
 }
 
@@ -96,11 +100,12 @@ impl Service {
     ) -> Result<Response<()>, Status> {
         let namespace = namespace_of(&request)?;
         let changed = self.db.write(move |txn| {
-            let mut record = lease(txn, &namespace, &id)?;
+            let leases = txn.namespace(&namespace)?.records(KIND)?;
+            let mut record = lease(&leases, &id)?;
             let mut resources = resources(&record)?;
             change(&mut resources);
             record.value = value(resources);
-            txn.namespace(&namespace)?.records(KIND)?.put(record)?;
+            leases.put(record)?;
             Ok::<_, bayplan::Error>(())
         });
         changed.await.map_err(status)?;
@@ -145,8 +150,9 @@ impl Leases for Service {
         let namespace = namespace_of(&request)?;
         let id = request.into_inner().id;
         let deleted = self.db.write(move |txn| {
-            lease(txn, &namespace, &id)?;
-            txn.namespace(&namespace)?.records(KIND)?.delete(&id)
+            let leases = txn.namespace(&namespace)?.records(KIND)?;
+            lease(&leases, &id)?;
+            leases.delete(&id)
         });
         deleted.await.map_err(status)?;
         Ok(Response::new(()))
@@ -199,7 +205,7 @@ impl Leases for Service {
         let id = request.into_inner().id;
         let found = self
             .db
-            .write(move |txn| resources(&lease(txn, &namespace, &id)?));
+            .read(move |txn| resources(&lease(&txn.namespace(&namespace)?.records(KIND)?, &id)?));
         let resources = found.await.map_err(status)?;
         Ok(Response::new(ListResourcesResponse { resources }))
     }

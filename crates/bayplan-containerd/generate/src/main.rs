@@ -9,13 +9,12 @@ use prost::Message;
 
 const API: &str = "github.com/containerd/containerd/api";
 
-const FILES: [&str; 10] = [
+const FILES: [&str; 9] = [
     "services/containers/v1/containers.proto",
     "services/events/v1/events.proto",
     "services/introspection/v1/introspection.proto",
     "services/leases/v1/leases.proto",
     "services/namespaces/v1/namespace.proto",
-    "services/sandbox/v1/sandbox.proto",
     "services/version/v1/version.proto",
     "events/container.proto",
     "events/namespace.proto",
@@ -34,6 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut config = tonic_prost_build::Config::new();
     config.enable_type_names();
     tonic_prost_build::configure()
+        .build_client(false)
         .build_transport(false)
         .out_dir(&out)
         .include_file("mod.rs")
