@@ -136,18 +136,11 @@ fn join(path: &Path, file: OsFile, settings: &Settings) -> Result<Shared> {
     // would undo what others write meanwhile.
     let has_writer = locks.has_writer()?;
     let opened = match has_writer {
-        true => {
-            // What the other process has written need not be on the disk yet.
-            let (file, opening) = Joining::new(own_file(file)?, &locks, limit);
-            let opened = join_behind(file, None, settings);
-            drop(opening);
-            opened
-        }
+        // What the other process has written need not be on the disk yet.
+        true => join_behind(own_file(file)?, None, &locks, limit, settings),
         false => {
-            let (file, opening) = Joining::new(durable(file, Access::Write)?, &locks, limit);
-            let opened = join_behind(file, Some(extent), settings);
-            drop(opening);
-            opened
+            let file = durable(file, Access::Write)?;
+            join_behind(file, Some(extent), &locks, limit, settings)
         }
     };
     locks.give_up(Byte::Joining)?;
@@ -190,11 +183,14 @@ fn join(path: &Path, file: OsFile, settings: &Settings) -> Result<Shared> {
 }
 
 fn join_behind(
-    backend: impl StorageBackend,
+    file: impl StorageBackend,
     verified: Option<Extent>,
+    locks: &Arc<Locks>,
+    limit: Limit,
     settings: &Settings,
 ) -> Result<(Closing<Database>, Gate)> {
     let extent = verified.unwrap_or(Extent::OwnTables);
+    let (backend, _opening) = Joining::new(file, locks, limit);
     let (backend, gate) = gated(backend, Access::Follow, extent, |_| {});
     if verified.is_some() {
         gate.verify_beside_others(extent)?;

@@ -335,21 +335,20 @@ impl Shared {
         };
         self.turn.check_unbroken()?;
         // Waiting for another thread is part of waiting for the turn among processes.
-        let limit = opened.others().map(|among| Limit::of(among.wait));
-        self.turn.take(limit)?;
+        let others = opened.others().map(|among| (among, Limit::of(among.wait)));
+        self.turn.take(others.map(|(_, limit)| limit))?;
         let begun = contained(|| {
             // The transaction before may just have failed.
             self.turn.check_unbroken()?;
             self.check_place()?;
-            match opened.others() {
+            match others {
                 None => {
                     self.check_undamaged()?;
                     self.snapshot()?;
                     opened.db.begin_write().or_fault()
                 }
-                Some(among) => {
+                Some((among, limit)) => {
                     opened.verify_pages()?;
-                    let limit = limit.unwrap_or_else(|| Limit::of(among.wait));
                     let txn = sharing::begin_write(&opened.db, self.path(), &among.locks, limit)?;
                     self.revisions.resume(revisions_below_in(&txn)?);
                     Ok(txn)

@@ -143,7 +143,13 @@ impl Limit {
 
     /// The error of an operation that waited for its turn to write until now.
     pub(crate) fn others_write(&self, path: Option<&Path>) -> Error {
-        others_write(path, self.timeout)
+        let now = match path.and_then(holder::writer) {
+            Some(pid) => format!(", now process {pid}"),
+            None => String::new(),
+        };
+        let timeout = self.timeout;
+        let what = format!("other processes have been writing for {timeout:?}{now}");
+        Error::new(ErrorKind::Locked, what)
     }
 }
 
@@ -191,15 +197,6 @@ pub(crate) fn begin_joining(locks: &Locks, limit: Limit) -> Result<()> {
         patience.wait();
     }
     Ok(())
-}
-
-fn others_write(path: Option<&Path>, timeout: Duration) -> Error {
-    let now = match path.and_then(holder::writer) {
-        Some(pid) => format!(", now process {pid}"),
-        None => String::new(),
-    };
-    let what = format!("other processes have been writing for {timeout:?}{now}");
-    Error::new(ErrorKind::Locked, what)
 }
 
 /// Begins a write transaction among processes that may all write.
