@@ -5,12 +5,15 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use clap_complete::ArgValueCompleter;
 use tempfile::TempDir;
 
 use crate::command::{
     backup, check, compact, completions, create, diff, dump, edit, export, hash, import, info,
-    init, label, load, ls, man, namespaces, restore, rm, salvage, share, stats, update, watch, why,
+    init, label, load, ls, man, namespaces, records, restore, rm, salvage, share, stats, update,
+    watch, why,
 };
+use crate::complete;
 
 const AFTER_HELP: &str = "\
 Environment:
@@ -64,7 +67,7 @@ pub(crate) struct Cli {
 }
 
 /// The global options.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     /// The database file [env: BAYPLAN_DB]
@@ -76,6 +79,7 @@ pub(crate) struct Global {
     /// For commands about containers. `dump` writes only this namespace, or all if -n is not given; it
     /// ignores the variable. Commands about the whole store refuse -n.
     #[arg(short, long, value_name = "NAME", global = true)]
+    #[arg(add = ArgValueCompleter::new(complete::namespaces))]
     pub(crate) namespace: Option<OsString>,
 
     /// How long to wait for a file that is in use [default: 0, or 5 if processes share it]
@@ -155,17 +159,6 @@ impl From<Share> for bayplan::Share {
     }
 }
 
-/// How to print a list.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Format {
-    /// Columns for people
-    Table,
-    /// One array
-    Json,
-    /// One object per line
-    Ndjson,
-}
-
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Init(init::Args),
@@ -177,6 +170,8 @@ pub(crate) enum Command {
     Containers(ContainerCommand),
     #[command(visible_aliases = ["namespace", "ns", "n"])]
     Namespaces(namespaces::Args),
+    #[command(visible_alias = "record")]
+    Records(records::Args),
     Check(check::Args),
     #[command(flatten)]
     Tool(ToolCommand),
@@ -197,6 +192,8 @@ pub(crate) enum ContainerCommand {
     Rm(rm::Args),
     Watch(watch::Args),
     Why(why::Args),
+    #[cfg(feature = "browse")]
+    Browse(crate::command::browse::Args),
 }
 
 /// The commands for a whole store.

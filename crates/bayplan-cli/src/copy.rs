@@ -54,7 +54,7 @@ fn open_once(builder: &Builder, path: &Path) -> Result<(Db, TempDir)> {
 }
 
 /// The log of a store.
-fn log_of(path: &Path) -> PathBuf {
+pub(crate) fn log_of(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
     name.push("-log");
     PathBuf::from(name)

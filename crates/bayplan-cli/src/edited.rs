@@ -9,18 +9,18 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use bayplan::{Any, Container};
+use bayplan::{Any, Container, Record};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::json;
 
-/// The text of a stored container, with numbers exactly as stored.
-pub(crate) fn show(text: &str, stored: &Container) -> String {
+/// The text of a stored container or record, with numbers exactly as stored.
+pub(crate) fn show(text: &str, stored: &impl Valued) -> String {
     replace(text, |value| {
         let Written { json, base64, .. } = serde_json::from_str(value.text).ok()?;
         let (json, _) = json.zip(base64)?;
-        let stored = str::from_utf8(&value.of(stored)?.value).ok()?;
+        let stored = str::from_utf8(&stored.at(&value.place)?.value).ok()?;
         let shown = value.text.replacen(json.get(), &json::compact(stored), 1);
         Some(shown)
     })
@@ -29,7 +29,7 @@ pub(crate) fn show(text: &str, stored: &Container) -> String {
 /// The text of an edited container, in a form that the library reads exactly.
 pub(crate) fn settle(text: &str, stored: Option<&Container>) -> String {
     replace(text, |value| {
-        let stored = stored.and_then(|stored| value.of(stored));
+        let stored = stored.and_then(|stored| stored.at(&value.place));
         settled(value.text, stored)
     })
 }
@@ -68,9 +68,11 @@ struct Written<'a> {
     base64: Option<serde_json::Value>,
 }
 
-/// The parts of a container that are values.
+/// The parts of a container or record that are values.
 #[derive(Deserialize)]
 struct Values<'a> {
+    #[serde(borrow)]
+    value: Option<&'a RawValue>,
     #[serde(borrow)]
     spec: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -85,25 +87,42 @@ struct Runtime<'a> {
     options: Option<&'a RawValue>,
 }
 
-/// A value in the text of a container.
+/// A value in the text of a container or record.
 struct Value<'a> {
     text: &'a str,
     place: Place,
 }
 
-enum Place {
+/// Where a value is.
+pub(crate) enum Place {
+    Value,
     Spec,
     Options,
     Extension(String),
 }
 
-impl Value<'_> {
-    /// The value at the same place of a container.
-    fn of<'c>(&self, container: &'c Container) -> Option<&'c Any> {
-        match &self.place {
-            Place::Spec => container.spec.as_ref(),
-            Place::Options => container.runtime.options.as_ref(),
-            Place::Extension(name) => container.extensions.get(name),
+/// What holds values.
+pub(crate) trait Valued {
+    /// The value at this place.
+    fn at(&self, place: &Place) -> Option<&Any>;
+}
+
+impl Valued for Container {
+    fn at(&self, place: &Place) -> Option<&Any> {
+        match place {
+            Place::Value => None,
+            Place::Spec => self.spec.as_ref(),
+            Place::Options => self.runtime.options.as_ref(),
+            Place::Extension(name) => self.extensions.get(name),
+        }
+    }
+}
+
+impl Valued for Record {
+    fn at(&self, place: &Place) -> Option<&Any> {
+        match place {
+            Place::Value => Some(&self.value),
+            _ => None,
         }
     }
 }
@@ -122,17 +141,22 @@ fn replace(text: &str, by: impl Fn(&Value<'_>) -> Option<String>) -> String {
     replaced
 }
 
-/// Finds the values in the text of a container; empty if it is not a container.
+/// Finds the values in the text of a container or record; empty if it is neither.
 fn values(text: &str) -> Vec<Value<'_>> {
     let Ok(values) = serde_json::from_str::<Values<'_>>(text) else {
         return Vec::new();
     };
+    let value = values.value.map(|text| (Place::Value, text));
     let spec = values.spec.map(|text| (Place::Spec, text));
     let options = values.runtime.and_then(|runtime| runtime.options);
     let options = options.map(|text| (Place::Options, text));
     let extensions = values.extensions.into_iter();
     let extensions = extensions.map(|(name, text)| (Place::Extension(name), text));
-    let all = spec.into_iter().chain(options).chain(extensions);
+    let all = value
+        .into_iter()
+        .chain(spec)
+        .chain(options)
+        .chain(extensions);
     all.map(|(place, text)| Value {
         text: text.get(),
         place,

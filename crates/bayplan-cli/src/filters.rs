@@ -13,6 +13,20 @@ pub(crate) fn told(texts: &[String], is_strict: bool, err: &mut dyn Write) -> Re
     Ok(filters)
 }
 
+/// Parses filters of records, and warns of fields that no record has.
+pub(crate) fn of_records(texts: &[String], err: &mut dyn Write) -> Result<Filters> {
+    let filters = parse(texts, false)?;
+    for unknown in filters.unknown_fields() {
+        Failure::new(format!(
+            "warning: no record has the field {}",
+            unknown.field()
+        ))
+        .because("records have id and labels.KEY")
+        .report(err);
+    }
+    Ok(filters)
+}
+
 fn parse(texts: &[String], is_strict: bool) -> Result<Filters> {
     // To the library it matches everything. Here it is more likely an unset variable.
     if texts.iter().any(String::is_empty) {

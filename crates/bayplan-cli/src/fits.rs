@@ -58,6 +58,7 @@ fn against_namespace(command: &Command) -> Option<Misfit> {
         }
         Command::Container(_)
         | Command::Containers(_)
+        | Command::Records(_)
         | Command::Tool(ToolCommand::Diff(_) | ToolCommand::Dump(_) | ToolCommand::Hash(_)) => {
             return None;
         }
@@ -115,6 +116,7 @@ fn against_rules(command: &Command) -> Option<Misfit> {
         Command::Container(_)
         | Command::Containers(_)
         | Command::Namespaces(_)
+        | Command::Records(_)
         | Command::Check(_)
         | Command::Tool(_)
         | Command::Completions(_)

@@ -3,8 +3,11 @@
 use std::io::{self, BufWriter, IsTerminal};
 use std::process::ExitCode;
 
+use crate::style::Style;
+
 mod cli;
 mod command;
+mod complete;
 mod content;
 mod copy;
 mod edited;
@@ -13,6 +16,8 @@ mod filters;
 mod fits;
 mod input;
 mod json;
+mod latest;
+mod listing;
 mod meter;
 mod new_store;
 mod note;
@@ -20,8 +25,10 @@ mod prefix;
 mod run;
 mod spool;
 mod store;
+mod style;
 mod summary;
 mod table;
+mod template;
 mod text;
 mod unfinished;
 
@@ -44,6 +51,9 @@ fn main() -> ExitCode {
     // as panics as well.
     std::panic::set_hook(Box::new(|_| {}));
     let result = std::panic::catch_unwind(|| {
+        if complete::is_answered() {
+            return failure::Exit::Done;
+        }
         let mut out = BufWriter::new(io::stdout().lock());
         run::run(
             std::env::args_os(),
@@ -54,6 +64,7 @@ fn main() -> ExitCode {
                 terminals: run::Terminals {
                     out: io::stdout().is_terminal(),
                     err: io::stderr().is_terminal(),
+                    style: Style::of(io::stdout().is_terminal()),
                 },
                 may_wait: !is_regular_file(&io::stdout()),
             },

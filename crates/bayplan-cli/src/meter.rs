@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 
 use bayplan::Progress;
 
+/// When it is told how long the rest takes.
+const KNOWN_AFTER: Duration = Duration::from_secs(1);
+
 /// How often the line is written at most.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -14,6 +17,7 @@ pub(crate) struct Meter<'a> {
     doing: &'static str,
     unit: &'static str,
     width: usize,
+    begun: Instant,
     next: Instant,
 }
 
@@ -30,6 +34,7 @@ impl<'a> Meter<'a> {
             doing,
             unit,
             width: 0,
+            begun: Instant::now(),
             next: Instant::now(),
         }
     }
@@ -45,11 +50,15 @@ impl<'a> Meter<'a> {
             return;
         }
         self.next = now + PAUSE;
+        let left = total.and_then(|total| left(now - self.begun, done, total));
+        let left = left
+            .map(|left| format!(", {left} left"))
+            .unwrap_or_default();
         let done = match total {
             Some(total) => format!("{done} of {total}"),
             None => done.to_string(),
         };
-        self.rewrite(&format!("{}: {done} {}", self.doing, self.unit));
+        self.rewrite(&format!("{}: {done} {}{left}", self.doing, self.unit));
     }
 
     /// Replaces the line. Errors do not matter.
@@ -63,6 +72,21 @@ impl<'a> Meter<'a> {
     }
 }
 
+/// How long the rest takes if it goes on as before; `None` before that can be told.
+fn left(passed: Duration, done: u64, total: u64) -> Option<String> {
+    if passed < KNOWN_AFTER || done == 0 {
+        return None;
+    }
+    let rest = total.saturating_sub(done) as f64 / done as f64;
+    let seconds = (passed.as_secs_f64() * rest).ceil();
+    // Up to what a person waits for, in the unit that fits.
+    Some(match seconds as u64 {
+        seconds if seconds < 120 => format!("{seconds} s"),
+        seconds if seconds < 120 * 60 => format!("{} min", seconds.div_ceil(60)),
+        seconds => format!("{} h", seconds.div_ceil(60 * 60)),
+    })
+}
+
 impl Drop for Meter<'_> {
     fn drop(&mut self) {
         if self.width > 0 {
@@ -74,6 +98,18 @@ impl Drop for Meter<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_time_that_is_left_is_told_after_a_second() {
+        let second = Duration::from_secs(1);
+        assert_eq!(left(second / 2, 10, 100), None);
+        assert_eq!(left(second, 0, 100), None);
+        assert_eq!(left(second, 10, 100).unwrap(), "9 s");
+        assert_eq!(left(60 * second, 10, 100).unwrap(), "9 min");
+        assert_eq!(left(3600 * second, 10, 100).unwrap(), "9 h");
+        assert_eq!(left(second, 100, 100).unwrap(), "0 s");
+        assert_eq!(left(second, 101, 100).unwrap(), "0 s");
+    }
 
     /// What a terminal shows after this output.
     fn seen(written: &[u8]) -> String {

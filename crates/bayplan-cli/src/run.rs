@@ -9,10 +9,12 @@ use clap::error::ErrorKind;
 use crate::cli::{Cli, Command, ContainerCommand, Global, ToolCommand};
 use crate::command::{
     backup, check, compact, completions, create, diff, dump, edit, export, hash, import, info,
-    init, label, load, ls, man, namespaces, restore, rm, salvage, share, stats, update, watch, why,
+    init, label, load, ls, man, namespaces, records, restore, rm, salvage, share, stats, update,
+    watch, why,
 };
 use crate::failure::{Exit, Result, say};
 use crate::spool::Spool;
+use crate::style::Style;
 use crate::{fits, unfinished};
 
 /// The streams of a command.
@@ -25,11 +27,12 @@ pub(crate) struct Io<'a> {
     pub(crate) may_wait: bool,
 }
 
-/// Which of them are terminals.
+/// Which of them are terminals, and what the output takes.
 #[derive(Clone, Copy)]
 pub(crate) struct Terminals {
     pub(crate) out: bool,
     pub(crate) err: bool,
+    pub(crate) style: Style,
 }
 
 /// Runs the command of these arguments, and reports its failure.
@@ -67,14 +70,14 @@ fn command(cli: Cli, io: &mut Io<'_>) -> Result<Exit> {
             container(command, global, io)
         }
         Command::Namespaces(args) => namespaces::run(args, global, io),
+        Command::Records(args) => records::run(args, global, io),
         Command::Check(args) => check::run(args, global, io),
         Command::Tool(command) => tool(command, global, io),
         Command::Completions(args) => completions::run(args, io),
         Command::Man(args) => man::run(args, io),
     };
-    if let Some(locked) = global.copied.get() {
-        let text = format!("{locked}: this is from a copy of its last commit");
-        say(io.err, &text);
+    if let Some(note) = global.copied.get() {
+        say(io.err, note);
     }
     // It reports damage itself.
     if global.damage.get().is_none() || is_check {
@@ -97,6 +100,8 @@ fn container(command: ContainerCommand, global: &Global, io: &mut Io<'_>) -> Res
         ContainerCommand::Rm(args) => rm::run(args, global, io),
         ContainerCommand::Watch(args) => watch::run(args, global, io),
         ContainerCommand::Why(args) => why::run(args, global, io),
+        #[cfg(feature = "browse")]
+        ContainerCommand::Browse(args) => crate::command::browse::run(args, global, io),
     }
 }
 
@@ -146,7 +151,10 @@ fn usage(error: &clap::Error, io: &mut Io<'_>) -> Result<Exit> {
     let text = error.render().to_string();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            write!(io.out, "{text}")?;
+            match io.terminals.style.is_on() {
+                true => write!(io.out, "{}", error.render().ansi())?,
+                false => write!(io.out, "{text}")?,
+            }
             Ok(Exit::Done)
         }
         _ => {

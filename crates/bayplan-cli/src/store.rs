@@ -11,6 +11,7 @@ use crate::cli::Global;
 use crate::copy;
 use crate::failure::{Exit, Failure, Result};
 use crate::input::must_be_file;
+use crate::latest;
 
 const DB_VARIABLE: &str = "BAYPLAN_DB";
 const NAMESPACE_VARIABLE: &str = "CONTAINERD_NAMESPACE";
@@ -151,8 +152,14 @@ impl Global {
         if self.no_copy || self.timeout.is_some() {
             return Err(locked);
         }
-        let note = locked.message();
+        let mut note = format!(
+            "{}: this is from a copy of its last commit",
+            locked.message()
+        );
         let (db, directory) = copy::open(&self.builder(), path, locked)?;
+        if let Ok(latest) = latest::position(&db) {
+            note.push_str(&format!(", at revision {}", latest.revision()));
+        }
         self.copies.borrow_mut().push(directory);
         self.copied.get_or_init(|| note);
         Ok(db)

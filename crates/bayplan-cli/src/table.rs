@@ -1,7 +1,11 @@
 //! Plain tables: columns aligned by spaces, a line of capitals at the top.
 
 use std::io::{self, Write};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use chrono::{DateTime, Utc};
+
+use crate::style::Style;
 use crate::text::visible;
 
 const GAP: usize = 3;
@@ -26,7 +30,7 @@ impl Table {
         self.rows.push(cells.collect());
     }
 
-    pub(crate) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+    pub(crate) fn write(&self, out: &mut dyn Write, style: Style) -> io::Result<()> {
         let mut widths: Vec<usize> = Vec::new();
         for row in &self.rows {
             widths.resize(widths.len().max(row.len()), 0);
@@ -34,22 +38,32 @@ impl Table {
                 *width = (*width).max(cell.chars().count());
             }
         }
-        for row in &self.rows {
+        for (number, row) in self.rows.iter().enumerate() {
             let mut line = String::new();
             for (cell, width) in row.iter().zip(&widths) {
                 line.push_str(cell);
                 let pad = width + GAP - cell.chars().count();
                 line.extend(std::iter::repeat_n(' ', pad));
             }
-            writeln!(out, "{}", line.trim_end())?;
+            match number {
+                0 => writeln!(out, "{}", style.head(line.trim_end()))?,
+                _ => writeln!(out, "{}", line.trim_end())?,
+            }
         }
         Ok(())
     }
 }
 
+/// How long ago a time was.
+pub(crate) fn age_of(time: DateTime<Utc>) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
+    age(now.saturating_sub(time.timestamp()))
+}
+
 /// How long ago a time was, in the largest unit that is not too coarse. Negative for a future time, since
 /// one of the clocks is wrong.
-pub(crate) fn age(seconds: i64) -> String {
+fn age(seconds: i64) -> String {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
     const DAY: u64 = 24 * HOUR;
@@ -72,7 +86,7 @@ mod tests {
         table.push(["k8s.io", "a=\u{1b}[31m"]);
         table.push(["", ""]);
         let mut out = Vec::new();
-        table.write(&mut out).unwrap();
+        table.write(&mut out, Style::default()).unwrap();
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "NAME     LABELS\nk8s.io   a=\\u{1b}[31m\n-        -\n"

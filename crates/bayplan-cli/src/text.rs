@@ -1,5 +1,7 @@
 //! Makes text from the store safe for a terminal; it may contain anything.
 
+use chrono::{DateTime, Utc};
+
 /// How many names a message has at most.
 pub(crate) const NAMED: usize = 10;
 
@@ -44,6 +46,16 @@ pub(crate) fn label(key: &str, value: &str) -> String {
         false => key.to_owned(),
     };
     visible(&format!("{key}={value}"))
+}
+
+/// The column of a label: the end of its key, as kubectl prints it.
+pub(crate) fn label_column(key: &str) -> String {
+    key.rsplit('/').next().unwrap_or(key).to_uppercase()
+}
+
+/// A time as one word, to the second.
+pub(crate) fn time(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// Labels on one line.

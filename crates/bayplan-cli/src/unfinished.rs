@@ -42,6 +42,8 @@ pub(crate) fn remove_when_ended() {
     };
     thread::spawn(move || {
         for signal in signals.forever() {
+            #[cfg(feature = "browse")]
+            crate::command::browse::restore_terminal();
             let registered = REGISTERED.lock().unwrap_or_else(PoisonError::into_inner);
             for path in registered.iter().chain(&unfinished(Path::new(HANDLES))) {
                 let _ = fs::remove_file(path);

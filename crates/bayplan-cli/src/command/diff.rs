@@ -170,7 +170,14 @@ impl Differences<'_, '_> {
             [] => String::new(),
             fields => format!(": {}", fields.join(", ")),
         };
-        writeln!(self.io.out, "{sign} {}", visible(&format!("{name}{what}")))?;
+        let line = format!("{sign} {}", visible(&format!("{name}{what}")));
+        let style = self.io.terminals.style;
+        let line = match sign {
+            '+' => style.added(line),
+            '-' => style.removed(line),
+            _ => style.changed(line),
+        };
+        writeln!(self.io.out, "{line}")?;
         Ok(())
     }
 }

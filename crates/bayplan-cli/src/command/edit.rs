@@ -6,10 +6,13 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
+use clap_complete::ArgValueCompleter;
 use tempfile::NamedTempFile;
 
 use super::update::Whole;
+
 use crate::cli::Global;
+use crate::complete;
 use crate::failure::{Exit, Failure, Result, say};
 use crate::run::Io;
 use crate::{edited, input, json};
@@ -30,6 +33,7 @@ Examples:
   bayplan edit web --rules containerd2")]
 pub(crate) struct Args {
     /// The container
+    #[arg(add = ArgValueCompleter::new(complete::ids))]
     id: String,
 }
 

@@ -1,8 +1,10 @@
 //! `bayplan info`
 
 use bayplan::{Container, ReadTxn};
+use clap_complete::ArgValueCompleter;
 
 use crate::cli::Global;
+use crate::complete;
 use crate::failure::{Exit, Failure, Result};
 use crate::run::Io;
 use crate::{edited, json};
@@ -21,6 +23,7 @@ Examples:
 pub(crate) struct Args {
     /// The containers
     #[arg(value_name = "ID", required = true)]
+    #[arg(add = ArgValueCompleter::new(complete::ids))]
     ids: Vec<String>,
 
     /// Print the specification only

@@ -3,8 +3,10 @@
 use std::io::Write;
 
 use bayplan::{Labels, Update};
+use clap_complete::ArgValueCompleter;
 
 use crate::cli::Global;
+use crate::complete;
 use crate::failure::{Exit, Result};
 use crate::run::Io;
 use crate::{input, text};
@@ -21,6 +23,7 @@ Examples:
   bayplan label web '\"a=b\"='")]
 pub(crate) struct Args {
     /// The container
+    #[arg(add = ArgValueCompleter::new(complete::ids))]
     id: String,
 
     /// A label to set; without a value, to remove

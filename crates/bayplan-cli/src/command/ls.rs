@@ -3,19 +3,16 @@
 use std::cmp::Ordering;
 use std::mem;
 use std::ops::ControlFlow;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use bayplan::{ContainerHeader, Detail, Error, Filters, Found, ReadStore, Selection};
 use serde::Serialize;
 
 use crate::cli::Global;
 use crate::failure::{Exit, Failure, Result, say};
+use crate::listing::{self, Format, Listing};
 use crate::run::{Io, kept_back};
-use crate::table::{Table, age};
-use crate::{filters, json, note, text};
-
-/// How times are printed: one word, to the second.
-const TIME: &str = "%Y-%m-%dT%H:%M:%SZ";
+use crate::table::age_of;
+use crate::{filters, note, text};
 
 /// List containers
 ///
@@ -42,7 +39,13 @@ Examples:
   bayplan ls -A --labels
   bayplan ls -L app,tier --sort-by created --reverse
   bayplan ls -q --strict-filters 'labels.tier!=prod' | xargs bayplan info --exact
-  bayplan ls --limit 100 --after web-41 --format json")]
+  bayplan ls --limit 100 --after web-41 --format json
+  bayplan ls --format '{{ id }}\\t{{ labels.app }}\\t{{ created_at }}'
+
+Templates:
+  A template is in the language of Jinja: {{ FIELD }} stands for a field as ndjson names it, also
+  {{ runtime.name }} and {{ labels['example.com/tier'] }}. What a container does not have is empty.
+  \\t is a tab, \\n begins a new line.")]
 pub(crate) struct Args {
     /// Only containers that match any of these filters
     #[arg(value_name = "FILTER")]
@@ -56,9 +59,12 @@ pub(crate) struct Args {
     #[arg(short, long, conflicts_with = "format")]
     quiet: bool,
 
-    /// How to print the list
-    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    #[arg(long, value_name = "FORMAT", default_value = "table", help = listing::HELP, value_parser = listing::format)]
     format: Format,
+
+    // What users of other programs are used to write: no table of this one is ever cut.
+    #[arg(long, hide = true)]
+    no_trunc: bool,
 
     /// Add the labels to the table
     #[arg(long)]
@@ -87,25 +93,6 @@ pub(crate) struct Args {
     /// Begin after this id, which need not exist; with -A after NAMESPACE/ID
     #[arg(long, value_name = "ID")]
     after: Option<String>,
-}
-
-/// How to print the list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    /// Columns for people
-    Table,
-    /// More columns, and times in place of ages
-    Wide,
-    /// One array
-    Json,
-    /// One object per line
-    Ndjson,
-}
-
-impl Format {
-    fn is_table(self) -> bool {
-        matches!(self, Self::Table | Self::Wide)
-    }
 }
 
 /// By what to sort.
@@ -139,7 +126,7 @@ fn list(
     io: &mut Io<'_>,
 ) -> Result<Exit> {
     let snapshot = global.open_to_read()?.read()?;
-    let mut list = List::new(args, io);
+    let mut list = List::new(args, io)?;
     if args.all_namespaces {
         for name in snapshot.list_namespaces()? {
             let after = match after.as_deref() {
@@ -156,7 +143,7 @@ fn list(
         let store = snapshot.namespace(namespace)?;
         let _ = list.visit(&store, after.as_deref(), filters)?;
     }
-    let is_table = matches!(list.printer, Printer::Table(..));
+    let is_table = args.format.is_table() && !args.quiet;
     let listed = list.listed;
     let exit = list.finish()?;
     if is_table && listed == 0 && !args.all_namespaces {
@@ -195,16 +182,25 @@ struct Row<'a> {
     header: &'a ContainerHeader,
 }
 
-enum Printer {
-    Ids,
-    Table(Vec<Column>, Table),
-    Json(json::Array),
-    Ndjson,
-}
+/// What a template can name.
+const FIELDS: [&str; 11] = [
+    "namespace",
+    "id",
+    "labels",
+    "image",
+    "runtime",
+    "snapshotter",
+    "snapshot_key",
+    "sandbox_id",
+    "created_at",
+    "updated_at",
+    "revision",
+];
 
 /// A list being printed.
 struct List<'a, 'io> {
-    printer: Printer,
+    listing: Listing<'a>,
+    columns: Vec<Column>,
     args: &'a Args,
     io: &'a mut Io<'io>,
     /// What is to be printed once all is known, if it is to be sorted.
@@ -213,25 +209,15 @@ struct List<'a, 'io> {
     last: String,
     has_more: bool,
     exit: Exit,
-    now: i64,
 }
 
 impl<'a, 'io> List<'a, 'io> {
-    fn new(args: &'a Args, io: &'a mut Io<'io>) -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        Self {
-            printer: match args.format {
-                _ if args.quiet => Printer::Ids,
-                Format::Table | Format::Wide => {
-                    let columns = Column::all(args);
-                    let names: Vec<_> = columns.iter().map(Column::name).collect();
-                    let names: Vec<_> = names.iter().map(String::as_str).collect();
-                    let table = Table::new(&names);
-                    Printer::Table(columns, table)
-                }
-                Format::Json => Printer::Json(json::Array::default()),
-                Format::Ndjson => Printer::Ndjson,
-            },
+    fn new(args: &'a Args, io: &'a mut Io<'io>) -> Result<Self> {
+        let columns = Column::all(args);
+        let names: Vec<_> = columns.iter().map(Column::name).collect();
+        Ok(Self {
+            listing: Listing::new(&args.format, &names, &FIELDS)?,
+            columns,
             args,
             io,
             kept: Vec::new(),
@@ -239,8 +225,7 @@ impl<'a, 'io> List<'a, 'io> {
             last: String::new(),
             has_more: false,
             exit: Exit::Done,
-            now: now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(i64::MAX)),
-        }
+        })
     }
 
     /// Prints the matching containers after `after`, and reports those that cannot be read. `Break` once the limit is
@@ -295,10 +280,8 @@ impl<'a, 'io> List<'a, 'io> {
             self.print(&namespace, &header)?;
         }
         let out = &mut *self.io.out;
-        match self.printer {
-            Printer::Table(_, table) => table.write(out)?,
-            Printer::Json(array) => array.finish(out)?,
-            Printer::Ids | Printer::Ndjson => {}
+        if !self.args.quiet {
+            self.listing.finish(out, self.io.terminals.style)?;
         }
         // With a limit of 0 there is no id to continue from.
         let has_next = self.has_more && self.listed > 0;
@@ -318,24 +301,18 @@ impl<'a, 'io> List<'a, 'io> {
             false => header.id.clone(),
         };
         let out = &mut *self.io.out;
-        match &mut self.printer {
-            Printer::Ids => writeln!(out, "{}", self.last)?,
-            Printer::Table(columns, table) => {
-                let cells: Vec<String> = columns
-                    .iter()
-                    .map(|column| column.cell(namespace, header, self.now))
-                    .collect();
-                table.push(cells.iter().map(String::as_str));
-            }
-            Printer::Json(array) => array.push(out, &line(namespace, header)?)?,
-            Printer::Ndjson => writeln!(out, "{}", json::line(&line(namespace, header)?))?,
+        if self.args.quiet {
+            writeln!(out, "{}", self.last)?;
+            return Ok(());
         }
-        Ok(())
+        let columns = &self.columns;
+        let cells = || {
+            let cells = columns.iter();
+            let cells = cells.map(|column| column.cell(namespace, header));
+            cells.collect()
+        };
+        self.listing.push(out, cells, &Row { namespace, header })
     }
-}
-
-fn line(namespace: &str, header: &ContainerHeader) -> Result<String> {
-    Ok(json::of(&Row { namespace, header })?)
 }
 
 impl Order {
@@ -390,7 +367,6 @@ impl Column {
         columns
     }
 
-    /// Of a label it is the end of its key, as kubectl prints it.
     fn name(&self) -> String {
         match self {
             Self::Namespace => "NAMESPACE",
@@ -404,23 +380,23 @@ impl Column {
             Self::Updated => "UPDATED",
             Self::Revision => "REVISION",
             Self::Labels => "LABELS",
-            Self::Label(key) => return key.rsplit('/').next().unwrap_or(key).to_uppercase(),
+            Self::Label(key) => return text::label_column(key),
         }
         .to_owned()
     }
 
-    fn cell(&self, namespace: &str, header: &ContainerHeader, now: i64) -> String {
+    fn cell(&self, namespace: &str, header: &ContainerHeader) -> String {
         match self {
             Self::Namespace => namespace.to_owned(),
             Self::Container => header.id.clone(),
             Self::Image => header.image.clone(),
             Self::Runtime => header.runtime.name.clone(),
-            Self::Age => age(now.saturating_sub(header.created_at.timestamp())),
+            Self::Age => age_of(header.created_at),
             Self::Snapshot if header.snapshot_key.is_empty() => header.snapshotter.clone(),
             Self::Snapshot => format!("{}/{}", header.snapshotter, header.snapshot_key),
             Self::Sandbox => header.sandbox_id.clone(),
-            Self::Created => header.created_at.format(TIME).to_string(),
-            Self::Updated => header.updated_at.format(TIME).to_string(),
+            Self::Created => text::time(header.created_at),
+            Self::Updated => text::time(header.updated_at),
             Self::Revision => header.revision.to_string(),
             Self::Label(key) => header.labels.get(key).cloned().unwrap_or_default(),
             Self::Labels => text::labels(&header.labels),

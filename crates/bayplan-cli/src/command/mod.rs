@@ -1,6 +1,8 @@
 //! The commands, one per file, with their arguments.
 
 pub(crate) mod backup;
+#[cfg(feature = "browse")]
+pub(crate) mod browse;
 pub(crate) mod check;
 pub(crate) mod compact;
 pub(crate) mod completions;
@@ -18,6 +20,7 @@ pub(crate) mod load;
 pub(crate) mod ls;
 pub(crate) mod man;
 pub(crate) mod namespaces;
+pub(crate) mod records;
 pub(crate) mod restore;
 pub(crate) mod rm;
 pub(crate) mod salvage;

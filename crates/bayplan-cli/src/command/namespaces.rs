@@ -5,11 +5,15 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use super::label;
-use crate::cli::{Format, Global};
+
+use clap_complete::ArgValueCompleter;
+
+use crate::cli::Global;
+use crate::complete;
 use crate::failure::{Exit, Failure, Result};
+use crate::listing::{self, Format, Listing};
 use crate::run::Io;
-use crate::table::Table;
-use crate::{input, json, text};
+use crate::{input, text};
 
 /// Manage namespaces
 #[derive(Debug, clap::Args)]
@@ -33,8 +37,7 @@ enum Command {
         /// Print names only
         #[arg(short, long, conflicts_with = "format")]
         quiet: bool,
-        /// How to print the list
-        #[arg(long, value_name = "FORMAT", default_value = "table")]
+        #[arg(long, value_name = "FORMAT", default_value = "table", help = listing::HELP, value_parser = listing::format)]
         format: Format,
     },
     /// Create a namespace
@@ -54,6 +57,7 @@ enum Command {
     /// Without arguments, the labels are only printed.
     Label {
         /// The namespace, which must exist
+        #[arg(add = ArgValueCompleter::new(complete::namespaces))]
         name: String,
         /// A label to set; without a value, to remove
         #[arg(value_name = "KEY=VALUE", value_parser = input::pair)]
@@ -67,6 +71,7 @@ enum Command {
     Rm {
         /// The namespaces
         #[arg(value_name = "NAME", required = true)]
+        #[arg(add = ArgValueCompleter::new(complete::namespaces))]
         names: Vec<String>,
     },
 }
@@ -74,7 +79,7 @@ enum Command {
 pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
     match args.command {
         Command::Ls { quiet: true, .. } => list_names(global, io),
-        Command::Ls { format, .. } => list(format, global, io),
+        Command::Ls { format, .. } => list(&format, global, io),
         Command::Create { name, labels } => {
             let labels = labels.into_iter().collect();
             global.open_to_write()?.create_namespace(&name, labels)?;
@@ -97,30 +102,23 @@ fn list_names(global: &Global, io: &mut Io<'_>) -> Result<Exit> {
 struct Row<'a> {
     name: &'a str,
     #[serde(skip_serializing_if = "Labels::is_empty")]
-    labels: Labels,
+    labels: &'a Labels,
 }
 
-fn list(format: Format, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
+fn list(format: &Format, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
+    let mut listing = Listing::new(format, &["NAME", "LABELS"], &["name", "labels"])?;
     let snapshot = global.open_to_read()?.read()?;
-    let mut table = Table::new(&["NAME", "LABELS"]);
-    let mut array = json::Array::default();
     for name in snapshot.list_namespaces()? {
         let name = name.as_str();
         let labels = snapshot.namespace_labels(name)?;
-        match format {
-            Format::Table => table.push([name, &text::labels(&labels)]),
-            Format::Json => array.push(io.out, &json::of(&Row { name, labels })?)?,
-            Format::Ndjson => {
-                let line = json::line(&json::of(&Row { name, labels })?);
-                writeln!(io.out, "{line}")?;
-            }
-        }
+        let cells = || vec![name.to_owned(), text::labels(&labels)];
+        let row = Row {
+            name,
+            labels: &labels,
+        };
+        listing.push(io.out, cells, &row)?;
     }
-    match format {
-        Format::Table => table.write(io.out)?,
-        Format::Json => array.finish(io.out)?,
-        Format::Ndjson => {}
-    }
+    listing.finish(io.out, io.terminals.style)?;
     Ok(Exit::Done)
 }
 

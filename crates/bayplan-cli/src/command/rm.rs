@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use bayplan::WriteNamespace;
+use clap_complete::ArgValueCompleter;
 
 use crate::cli::Global;
+use crate::complete;
 use crate::failure::{Exit, Result};
 use crate::prefix::Meant;
 use crate::run::Io;
@@ -23,6 +25,7 @@ Examples:
 pub(crate) struct Args {
     /// The containers
     #[arg(value_name = "ID", required = true)]
+    #[arg(add = ArgValueCompleter::new(complete::ids))]
     ids: Vec<String>,
 }
 

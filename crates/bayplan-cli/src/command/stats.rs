@@ -46,9 +46,9 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
             let path = global.path()?.display().to_string();
             summary::write(&rows(&stats, path), io.out)?;
             writeln!(io.out)?;
-            namespaces(&stats).write(io.out)?;
+            namespaces(&stats).write(io.out, io.terminals.style)?;
             writeln!(io.out)?;
-            tables(&stats).write(io.out)?;
+            tables(&stats).write(io.out, io.terminals.style)?;
         }
     }
     Ok(Exit::Done)

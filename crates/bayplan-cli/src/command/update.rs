@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use bayplan::{Any, ErrorKind, FieldMask, Revision, Update, WriteNamespace};
 use clap::ArgGroup;
+use clap_complete::ArgValueCompleter;
 
 use crate::cli::Global;
+use crate::complete;
 use crate::failure::{Exit, Failure, Result};
 use crate::input;
 use crate::run::Io;
@@ -37,6 +39,7 @@ Examples:
 ]))]
 pub(crate) struct Args {
     /// The container
+    #[arg(add = ArgValueCompleter::new(complete::ids))]
     id: String,
 
     /// A specification, as for `create --spec`

@@ -194,7 +194,7 @@ impl Watch {
     fn begin(&self, io: &mut Io<'_>) -> Result<()> {
         if self.format == Format::Table {
             let head = ["REVISION", "EVENT", "CONTAINER", "IMAGE"];
-            writeln!(io.out, "{}", columns(head))?;
+            writeln!(io.out, "{}", io.terminals.style.head(columns(head)))?;
             io.out.flush()?;
         }
         Ok(())
@@ -222,7 +222,15 @@ impl Watch {
         self.bookmark = Some(change.position);
         let line = Line::of(event, change);
         match self.format {
-            Format::Table => writeln!(io.out, "{}", line.to_columns())?,
+            Format::Table => {
+                let (style, text) = (io.terminals.style, line.to_columns());
+                let text = match event {
+                    "created" => style.added(text),
+                    "deleted" => style.removed(text),
+                    _ => text,
+                };
+                writeln!(io.out, "{text}")?;
+            }
             Format::Ndjson => writeln!(io.out, "{}", json::line(&json::of(&line)?))?,
         }
         Ok(true)

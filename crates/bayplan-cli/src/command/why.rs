@@ -3,12 +3,11 @@
 use bayplan::{Pin, PinSource, Resource};
 use serde::Serialize;
 
-use crate::cli::{Format, Global};
+use crate::cli::Global;
 use crate::failure::{Exit, Failure, Result, say};
-use crate::json;
+use crate::listing::{self, Format, Listing};
 use crate::run::Io;
 use crate::store::ADVICE;
-use crate::table::Table;
 
 /// Show which containers hold an image, a snapshot or a blob of content
 ///
@@ -36,8 +35,7 @@ pub(crate) struct Args {
     #[arg(short = 'A', long)]
     pub(crate) all_namespaces: bool,
 
-    /// How to print the holders
-    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    #[arg(long, value_name = "FORMAT", default_value = "table", help = listing::HELP, value_parser = listing::format)]
     format: Format,
 }
 
@@ -82,27 +80,19 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
             }
         }
     }
-    match args.format {
-        Format::Table if holders.is_empty() => {}
-        Format::Table => {
-            let mut table = Table::new(&["NAMESPACE", "KIND", "ID", "BY"]);
-            for it in &holders {
-                table.push([it.namespace.as_str(), &it.kind, &it.id, &it.by]);
-            }
-            table.write(io.out)?;
-        }
-        Format::Json => {
-            let mut array = json::Array::default();
-            for holder in &holders {
-                array.push(io.out, &json::of(holder)?)?;
-            }
-            array.finish(io.out)?;
-        }
-        Format::Ndjson => {
-            for holder in &holders {
-                writeln!(io.out, "{}", json::line(&json::of(holder)?))?;
-            }
-        }
+    let columns = ["NAMESPACE", "KIND", "ID", "BY"];
+    let fields = ["namespace", "kind", "id", "by", "snapshotter"];
+    let mut listing = Listing::new(&args.format, &columns, &fields)?;
+    for it in &holders {
+        let cells = || {
+            [&it.namespace, &it.kind, &it.id, &it.by]
+                .map(String::clone)
+                .into()
+        };
+        listing.push(io.out, cells, it)?;
+    }
+    if !(args.format.is_table() && holders.is_empty()) {
+        listing.finish(io.out, io.terminals.style)?;
     }
     if holders.is_empty() {
         let what = format!("{:?}", args.what).to_lowercase();

@@ -2,12 +2,49 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use bayplan::ErrorKind;
+
 use crate::util::Place;
 
-/// Runs what docs/CLI.md shows, line by line in one shell, and compares what comes out.
 #[test]
-fn the_document_shows_what_the_program_prints() {
-    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/CLI.md");
+fn the_documents_show_what_the_program_prints() {
+    shows_what_is_printed("CLI.md", 20);
+    shows_what_is_printed("OPERATIONS.md", 5);
+}
+
+/// The kinds of errors are the library's, each with what to do.
+#[test]
+fn the_operators_page_has_every_kind_of_error() {
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/OPERATIONS.md");
+    let document = fs::read_to_string(document).unwrap();
+    let kinds = [
+        ErrorKind::NotFound,
+        ErrorKind::AlreadyExists,
+        ErrorKind::InvalidArgument,
+        ErrorKind::FailedPrecondition,
+        ErrorKind::Corrupt,
+        ErrorKind::Locked,
+        ErrorKind::IncompatibleFormat,
+        ErrorKind::NotAStore,
+        ErrorKind::Io,
+        ErrorKind::CommitUncertain,
+        ErrorKind::Unavailable,
+        ErrorKind::Forked,
+        ErrorKind::Gone,
+        ErrorKind::Cancelled,
+        ErrorKind::Lagged,
+    ];
+    for kind in kinds {
+        let row = format!("\n| {kind} | ");
+        assert!(document.contains(&row), "{kind}");
+    }
+}
+
+/// Runs what a document shows, line by line in one shell, and compares what comes out.
+fn shows_what_is_printed(name: &str, at_least: usize) {
+    let document = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../docs")
+        .join(name);
     let document = fs::read_to_string(document).unwrap();
     let sessions = document.split("```console\n").skip(1);
     let session: String = sessions
@@ -17,7 +54,7 @@ fn the_document_shows_what_the_program_prints() {
         .lines()
         .filter_map(|line| line.strip_prefix("$ "))
         .collect();
-    assert!(commands.len() > 20);
+    assert!(commands.len() >= at_least, "{name}");
 
     let mut script = String::from("exec 2>&1\n");
     for command in commands {
@@ -38,7 +75,7 @@ fn the_document_shows_what_the_program_prints() {
         .output()
         .unwrap();
     let printed = place.told(output).out;
-    assert_eq!(alike(&printed), alike(&session));
+    assert_eq!(alike(&printed), alike(&session), "{name}");
 }
 
 /// The text without what differs from run to run: numbers, the store's id, hashes, the width of columns.

@@ -32,6 +32,9 @@ fn every_command_explains_itself_with_examples() {
         "serve",
         "completions",
         "man",
+        "records",
+        #[cfg(feature = "browse")]
+        "browse",
     ];
     for command in commands {
         let help = place.prints(&[command, "--help"]);
@@ -76,7 +79,9 @@ fn shells_complete_and_manuals_tell() {
     let place = Place::bare();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         assert!(
-            place.prints(&["completions", shell]).contains("namespaces"),
+            place
+                .prints(&["completions", shell])
+                .contains("BAYPLAN_COMPLETE"),
             "{shell}"
         );
     }

@@ -106,6 +106,33 @@ fn json_is_one_array_and_ndjson_one_object_in_each_line() {
 }
 
 #[test]
+fn a_template_prints_a_line_for_each_container() {
+    let place = place();
+    let ids = place.prints(&["ls", "-A", "--format", "{{ namespace }}/{{ id }}"]);
+    assert_eq!(ids, place.prints(&["ls", "-A", "-q"]));
+    let run = place.run(&["ls", "--format", "{{ imgae }}"]);
+    assert_eq!((run.code, run.out.as_str()), (1, ""));
+    assert!(
+        run.err
+            .contains("`imgae`, which is not there\n  fields are namespace, id,")
+    );
+    let run = place.run(&["ls", "--format", "{{.ID}}"]);
+    assert!(
+        run.err
+            .contains("a field is written {{ id }}, without a dot"),
+        "{}",
+        run.err
+    );
+    let run = place.run(&["ls", "--format", "yaml"]);
+    assert!(
+        run.err
+            .contains("it is table, wide, json, ndjson or a template"),
+        "{}",
+        run.err
+    );
+}
+
+#[test]
 fn pages_follow_each_other() {
     let place = place();
     place.ok(&["ls", "-q", "--limit", "1"], "db\n");

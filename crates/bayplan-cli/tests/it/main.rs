@@ -8,8 +8,11 @@
 )]
 
 mod backup;
+#[cfg(all(feature = "browse", target_os = "linux"))]
+mod browse;
 mod check;
 mod compact;
+mod complete;
 mod copy;
 mod create;
 mod diff;
@@ -25,12 +28,15 @@ mod meta_db;
 mod namespaces;
 mod opening;
 mod prefix;
+mod records;
 mod rm;
 mod salvage;
 mod serve;
 mod share;
 mod stats;
 mod streams;
+#[cfg(all(feature = "browse", target_os = "linux"))]
+mod terminal;
 mod update;
 mod util;
 mod watch;
