@@ -125,3 +125,16 @@ pub use update::mask::{FieldMask, FieldMaskError, FieldPath};
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// And those of the guides, of which some are async.
+#[cfg(all(doctest, feature = "tokio"))]
+mod guides {
+    #[doc = include_str!("../docs/COOKBOOK.md")]
+    struct Cookbook;
+
+    #[doc = include_str!("../docs/FROM_STATE_JSON.md")]
+    struct FromStateJson;
+
+    #[doc = include_str!("../docs/FROM_SQLITE.md")]
+    struct FromSqlite;
+}
