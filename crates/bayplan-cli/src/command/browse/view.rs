@@ -138,7 +138,7 @@ fn rows(frame: &mut Frame<'_>, app: &mut App<'_>, theme: Theme, area: Rect) {
         let text = format!(
             "{mark} {} {third:>5} {} {fourth}",
             fit(&first, id),
-            fit(&second, image)
+            fit_end(&second, image)
         );
         fit(&text, width)
     };
@@ -349,15 +349,28 @@ fn fit(text: &str, width: usize) -> String {
     cut
 }
 
+/// The same, but the end is kept: that of an image tells more than its registry.
+fn fit_end(text: &str, width: usize) -> String {
+    let excess = text.chars().count().saturating_sub(width);
+    match excess {
+        0 => format!("{text:<width$}"),
+        _ if width == 0 => String::new(),
+        excess => format!("~{}", text.chars().skip(excess + 1).collect::<String>()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::fit;
+    use super::{fit, fit_end};
 
     #[test]
     fn a_text_fits_exactly() {
         assert_eq!(fit("web", 5), "web  ");
         assert_eq!(fit("web-front", 5), "web-~");
         assert_eq!(fit("web", 0), "");
+        assert_eq!(fit_end("web", 5), "web  ");
+        assert_eq!(fit_end("docker.io/nginx:1", 8), "~nginx:1");
+        assert_eq!(fit_end("web", 0), "");
         assert_eq!(fit("\u{fc}ber", 4), "\u{fc}ber");
     }
 }
