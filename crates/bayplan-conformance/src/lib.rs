@@ -102,6 +102,17 @@ pub trait Fixture {
     fn can_import(&self) -> bool {
         true
     }
+
+    /// Whether what is read has a revision, and a write can be made to depend on it. A protocol may not carry them.
+    fn has_revisions(&self) -> bool {
+        true
+    }
+
+    /// Whether there are records of other kinds than containers. Without them, [`records`](Fixture::records) is never
+    /// called.
+    fn has_records(&self) -> bool {
+        true
+    }
 }
 
 /// A law: its name, the stores it binds, and how to try it.
@@ -117,6 +128,10 @@ pub struct Law {
     pub keep_empty_labels: Option<bool>,
     /// Whether it binds only implementations that support import.
     pub is_of_imports: bool,
+    /// Whether it binds only implementations that have revisions.
+    pub is_of_revisions: bool,
+    /// Whether it binds only implementations that have records of other kinds.
+    pub is_of_records: bool,
     /// Tries it on a fresh fixture.
     pub check: fn(&dyn Fixture) -> Verdict,
 }
@@ -128,6 +143,8 @@ impl Law {
             rules: None,
             keep_empty_labels: None,
             is_of_imports: false,
+            is_of_revisions: false,
+            is_of_records: false,
             check,
         }
     }
@@ -147,12 +164,24 @@ impl Law {
         self
     }
 
+    pub(crate) const fn of_revisions(mut self) -> Self {
+        self.is_of_revisions = true;
+        self
+    }
+
+    pub(crate) const fn of_records(mut self) -> Self {
+        self.is_of_records = true;
+        self
+    }
+
     /// Whether the law binds the store of this fixture.
     #[must_use]
     pub fn binds(&self, fixture: &dyn Fixture) -> bool {
         self.rules.is_none_or(|own| own == fixture.rules())
             && (self.keep_empty_labels).is_none_or(|keep| keep == fixture.keep_empty_labels())
             && (fixture.can_import() || !self.is_of_imports)
+            && (fixture.has_revisions() || !self.is_of_revisions)
+            && (fixture.has_records() || !self.is_of_records)
     }
 }
 
@@ -165,7 +194,8 @@ macro_rules! law_list {
     (both $condition:tt $($law:ident),* $(,)?) => {
         &[$(
             law_list!(@law stringify!($law), $law::<bayplan::Container>, $condition),
-            law_list!(@law concat!(stringify!($law), " (records)"), $law::<bayplan::Record>, $condition),
+            law_list!(@law concat!(stringify!($law), " (records)"), $law::<bayplan::Record>, $condition)
+                .of_records(),
         )*]
     };
     ($condition:tt $($law:ident),* $(,)?) => {
@@ -191,11 +221,14 @@ pub fn laws() -> impl Iterator<Item = &'static Law> {
         masks::CONTAINER_LAWS,
         named_updates::LAWS,
         named_updates::CONTAINER_LAWS,
+        named_updates::RECORD_LAWS,
+        named_updates::REVISION_LAWS,
         rules::STRICT_LAWS,
         rules::CONTAINERD2_LAWS,
         puts::LAWS,
         puts::CONTAINER_LAWS,
         puts::STRICT_LAWS,
+        puts::REVISION_LAWS,
         imports::LAWS,
         delete::LAWS,
         delete::CONTAINER_LAWS,

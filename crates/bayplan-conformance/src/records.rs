@@ -8,7 +8,7 @@ use crate::{Fixture, Law, Subject, Verdict, law_list};
 
 /// The laws of this module.
 pub const LAWS: &[Law] = law_list![
-    []
+    [.of_records()]
     a_kind_of_records_is_an_identifier_and_not_reserved,
     the_id_of_a_record_is_free_text,
     ids_of_records_are_ordered_bytewise,

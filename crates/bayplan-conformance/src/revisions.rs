@@ -7,7 +7,7 @@ use bayplan::{ErrorKind, FieldMask, Filters, Revision};
 
 /// The laws of containers and of records of other kinds.
 pub const LAWS: &[Law] = law_list![
-    both []
+    both [.of_revisions()]
     every_write_gets_a_later_revision_than_all_before_it,
     every_way_to_read_gives_the_same_revision,
     a_failed_write_leaves_the_revision,
