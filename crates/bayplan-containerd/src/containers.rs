@@ -7,6 +7,7 @@ use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status, async_trait};
 
 use crate::convert::{from_api, to_api};
+use crate::messages::{fits, fitting};
 use crate::proto::containerd::services::containers::v1::containers_server::Containers;
 use crate::proto::containerd::services::containers::v1::{
     CreateContainerRequest, CreateContainerResponse, DeleteContainerRequest, GetContainerRequest,
@@ -40,7 +41,7 @@ impl Containers for Service {
         let store = self.namespace(&request)?;
         let found = store.get(&request.get_ref().id).await.map_err(status)?;
         let container = Some(to_api(found));
-        Ok(Response::new(GetContainerResponse { container }))
+        fitting(GetContainerResponse { container })
     }
 
     async fn list(
@@ -51,7 +52,7 @@ impl Containers for Service {
         let filters = filters(request.get_ref())?;
         let found = store.list(&filters).await.map_err(status)?;
         let containers = found.into_iter().map(to_api).collect();
-        Ok(Response::new(ListContainersResponse { containers }))
+        fitting(ListContainersResponse { containers })
     }
 
     type ListStreamStream =
@@ -68,9 +69,11 @@ impl Containers for Service {
         let found = snapshot.namespace(&name).map_err(status)?;
         let found = found.query().filter(&filters).stream();
         let messages = found.map(|found| match found {
-            Ok(container) => Ok(ListContainerMessage {
-                container: Some(to_api(container)),
-            }),
+            Ok(container) => {
+                let container = Some(to_api(container));
+                let message = ListContainerMessage { container };
+                fits(&message).map(|()| message)
+            }
             Err(error) => Err(status(error)),
         });
         Ok(Response::new(Box::pin(messages)))

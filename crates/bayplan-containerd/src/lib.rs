@@ -1,4 +1,4 @@
-//! containerd's gRPC API for containers, namespaces and leases, over a [`bayplan`] store.
+//! containerd's gRPC API for containers, sandboxes, namespaces and leases, over a [`bayplan`] store.
 //!
 //! A [`Server`] answers containerd's clients, such as `ctr`, on a Unix socket. What it knows is in the store; it runs
 //! nothing.
@@ -22,6 +22,7 @@
 //! | `containerd.services.containers.v1.Containers` | all; `ListStream` from one snapshot, as the client reads |
 //! | `containerd.services.namespaces.v1.Namespaces` | all |
 //! | `containerd.services.leases.v1.Leases` | all; leases are records of the kind `leases`, and expire by `containerd.io/gc.expire` |
+//! | `containerd.services.sandbox.v1.Store` | all; sandboxes are records of the kind `sandboxes` |
 //! | `containerd.services.events.v1.Events` | all; the store's changes once they are durable, and what clients publish |
 //! | `containerd.services.version.v1.Version` | all |
 //! | `containerd.services.introspection.v1.Introspection` | `Server`, `Plugins` |
@@ -43,7 +44,9 @@ mod convert;
 mod events;
 mod introspection;
 mod leases;
+mod messages;
 mod namespaces;
+mod sandboxes;
 mod server;
 mod socket;
 mod status;

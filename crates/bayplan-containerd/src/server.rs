@@ -7,18 +7,17 @@ use tokio_stream::wrappers::UnixListenerStream;
 use tonic::service::Routes;
 
 use crate::events::Hub;
+use crate::messages::{MESSAGE_MAX_BYTES, with_containerds_code};
 use crate::proto::containerd::services::containers::v1::containers_server::ContainersServer;
 use crate::proto::containerd::services::events::v1::events_server::EventsServer;
 use crate::proto::containerd::services::introspection::v1::introspection_server::IntrospectionServer;
 use crate::proto::containerd::services::leases::v1::leases_server::LeasesServer;
 use crate::proto::containerd::services::namespaces::v1::namespaces_server::NamespacesServer;
+use crate::proto::containerd::services::sandbox::v1::store_server::StoreServer;
 use crate::proto::containerd::services::version::v1::version_server::VersionServer;
 use crate::socket::Socket;
 use crate::status::not_served;
-use crate::{containers, events, introspection, leases, namespaces, version};
-
-/// The largest message, in bytes, as containerd's.
-const MESSAGE_MAX_BYTES: usize = 16 * 1024 * 1024;
+use crate::{containers, events, introspection, leases, namespaces, sandboxes, version};
 
 /// How many calls of one connection are answered at a time: what they have read and not sent is in memory.
 const CALLS_MAX_COUNT: u32 = 128;
@@ -121,16 +120,20 @@ impl Server {
             .register_encoded_file_descriptor_set(DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
             .build_v1()?;
-        let containers = ContainersServer::new(containers::Service { db: db() })
-            .max_decoding_message_size(MESSAGE_MAX_BYTES)
-            .max_encoding_message_size(MESSAGE_MAX_BYTES);
         let id = self.db.info().id;
+        macro_rules! limited {
+            ($server:ident, $service:expr) => {
+                $server::new($service).max_decoding_message_size(MESSAGE_MAX_BYTES)
+            };
+        }
+        let containers = limited!(ContainersServer, containers::Service { db: db() });
         let mut routes = Routes::new(containers)
-            .add_service(NamespacesServer::new(namespaces::Service { db: db() }))
-            .add_service(LeasesServer::new(leases::Service { db: db() }))
-            .add_service(EventsServer::new(events::Service { hub }))
-            .add_service(IntrospectionServer::new(introspection::Service { id }))
-            .add_service(VersionServer::new(version::Service))
+            .add_service(limited!(NamespacesServer, namespaces::Service { db: db() }))
+            .add_service(limited!(LeasesServer, leases::Service { db: db() }))
+            .add_service(limited!(StoreServer, sandboxes::Service { db: db() }))
+            .add_service(limited!(EventsServer, events::Service { hub }))
+            .add_service(limited!(IntrospectionServer, introspection::Service { id }))
+            .add_service(limited!(VersionServer, version::Service))
             .add_service(health_server)
             .add_service(reflection);
         health
@@ -148,6 +151,7 @@ impl Server {
         all = all.fallback(|uri: axum::http::Uri| async move {
             not_served(uri.path()).into_http::<tonic::body::Body>()
         });
+        all = all.layer(axum::middleware::map_response(with_containerds_code));
         *routes.axum_router_mut() = all;
         Ok(routes)
     }

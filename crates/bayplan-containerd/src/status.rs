@@ -5,7 +5,7 @@ use tonic::metadata::MetadataMap;
 use tonic::{Code, Request, Status};
 
 /// The metadata that names a namespace.
-const NAMESPACE: &str = "containerd-namespace";
+pub(crate) const NAMESPACE: &str = "containerd-namespace";
 
 /// The namespace that a client works in.
 ///
@@ -47,6 +47,7 @@ fn text(error: &Error) -> String {
         (ErrorKind::NotFound | ErrorKind::AlreadyExists, Some(id), Some(namespace)) => {
             let what = match error.record_kind() {
                 Some("leases") => "lease",
+                Some("sandboxes") => "sandbox",
                 Some(kind) => kind,
                 None => "container",
             };
@@ -64,7 +65,7 @@ pub(crate) fn not_served(path: &str) -> Status {
     Status::new(
         Code::Unimplemented,
         format!(
-            "{path} is not served: this is a Bayplan store of containers, namespaces and leases"
+            "{path} is not served: this is a Bayplan store of containers, sandboxes, namespaces and leases"
         ),
     )
 }

@@ -108,3 +108,72 @@ impl ::prost::Name for Platform {
         "/containerd.types.Platform".into()
     }
 }
+/// Sandbox represents a sandbox metadata object that keeps all info required by controller to
+/// work with a particular instance.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Sandbox {
+    /// SandboxID is a unique instance identifier within namespace
+    #[prost(string, tag = "1")]
+    pub sandbox_id: ::prost::alloc::string::String,
+    /// Runtime specifies which runtime to use for executing this container.
+    #[prost(message, optional, tag = "2")]
+    pub runtime: ::core::option::Option<sandbox::Runtime>,
+    /// Spec is sandbox configuration (kin of OCI runtime spec), spec's data will be written to a config.json file in the
+    /// bundle directory (similary to OCI spec).
+    #[prost(message, optional, tag = "3")]
+    pub spec: ::core::option::Option<::prost_types::Any>,
+    /// Labels provides an area to include arbitrary data on containers.
+    #[prost(btree_map = "string, string", tag = "4")]
+    pub labels: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    /// CreatedAt is the time the container was first created.
+    #[prost(message, optional, tag = "5")]
+    pub created_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// UpdatedAt is the last time the container was mutated.
+    #[prost(message, optional, tag = "6")]
+    pub updated_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// Extensions allow clients to provide optional blobs that can be handled by runtime.
+    #[prost(btree_map = "string, message", tag = "7")]
+    pub extensions: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost_types::Any,
+    >,
+    /// Sandboxer is the name of the sandbox controller who manages the sandbox.
+    #[prost(string, tag = "10")]
+    pub sandboxer: ::prost::alloc::string::String,
+}
+/// Nested message and enum types in `Sandbox`.
+pub mod sandbox {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Runtime {
+        /// Name is the name of the runtime.
+        #[prost(string, tag = "1")]
+        pub name: ::prost::alloc::string::String,
+        /// Options specify additional runtime initialization options for the shim (this data will be available in StartShim).
+        /// Typically this data expected to be runtime shim implementation specific.
+        #[prost(message, optional, tag = "2")]
+        pub options: ::core::option::Option<::prost_types::Any>,
+    }
+    impl ::prost::Name for Runtime {
+        const NAME: &'static str = "Runtime";
+        const PACKAGE: &'static str = "containerd.types";
+        fn full_name() -> ::prost::alloc::string::String {
+            "containerd.types.Sandbox.Runtime".into()
+        }
+        fn type_url() -> ::prost::alloc::string::String {
+            "/containerd.types.Sandbox.Runtime".into()
+        }
+    }
+}
+impl ::prost::Name for Sandbox {
+    const NAME: &'static str = "Sandbox";
+    const PACKAGE: &'static str = "containerd.types";
+    fn full_name() -> ::prost::alloc::string::String {
+        "containerd.types.Sandbox".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/containerd.types.Sandbox".into()
+    }
+}

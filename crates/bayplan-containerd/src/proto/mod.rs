@@ -29,6 +29,11 @@ pub mod containerd {
                 include!("containerd.services.namespaces.v1.rs");
             }
         }
+        pub mod sandbox {
+            pub mod v1 {
+                include!("containerd.services.sandbox.v1.rs");
+            }
+        }
         pub mod version {
             pub mod v1 {
                 include!("containerd.services.version.v1.rs");
