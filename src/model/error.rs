@@ -450,6 +450,23 @@ impl Error {
         Self::new(kind, message)
     }
 
+    /// Sets the cause, which becomes its [`source`](std::error::Error::source).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bayplan::{Error, ErrorKind};
+    ///
+    /// let cause = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+    /// let error = Error::of_kind(ErrorKind::Unavailable, "get \"web\"").caused_by(cause);
+    /// assert_eq!(format!("{error:#}"), "get \"web\": broken pipe");
+    /// ```
+    #[must_use]
+    pub fn caused_by(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.0.source = Some(Arc::new(source));
+        self
+    }
+
     /// Marks the error as caused by an immutable field that differs; see [`Error::is_immutable_field`].
     #[must_use]
     pub fn about_immutable_field(mut self) -> Self {
@@ -505,14 +522,6 @@ impl Error {
     /// Whether the error depends on the state of the store, so that another state could give another result.
     pub(crate) fn is_about_what_is_stored(&self) -> bool {
         self.is_not_found() || self.is_already_exists() || self.is_failed_precondition()
-    }
-
-    pub(crate) fn caused_by(
-        mut self,
-        source: impl std::error::Error + Send + Sync + 'static,
-    ) -> Self {
-        self.0.source = Some(Arc::new(source));
-        self
     }
 
     /// Whether this is its message.

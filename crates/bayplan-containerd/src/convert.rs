@@ -25,6 +25,24 @@ pub(crate) fn from_api(container: api::Container) -> Container {
     converted
 }
 
+/// A container of the API, with the times that its server set.
+///
+/// # Errors
+///
+/// `InvalidArgument` if a time is none.
+#[cfg(feature = "client")]
+pub(crate) fn from_api_with_times(container: api::Container) -> bayplan::Result<Container> {
+    let (created, updated) = (container.created_at, container.updated_at);
+    let mut converted = from_api(container);
+    if let Some(time) = created {
+        converted.created_at = bayplan::from_prost_timestamp(&time)?;
+    }
+    if let Some(time) = updated {
+        converted.updated_at = bayplan::from_prost_timestamp(&time)?;
+    }
+    Ok(converted)
+}
+
 /// A container for the API.
 pub(crate) fn to_api(container: Container) -> api::Container {
     api::Container {

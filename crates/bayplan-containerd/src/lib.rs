@@ -28,6 +28,8 @@
 //! | `containerd.services.introspection.v1.Introspection` | `Server`, `Plugins` |
 //! | `grpc.health.v1.Health`, `grpc.reflection.v1.ServerReflection` | all |
 //!
+//! With the feature `client`, `Remote` is the other side: a store behind this API, or behind containerd's own.
+//!
 //! Everything else is `Unimplemented`, but for `Snapshots.Remove` and `Tasks.Get`, which find nothing: `ctr containers rm` asks
 //! them, and goes on only then.
 //!
@@ -46,6 +48,8 @@ mod introspection;
 mod leases;
 mod messages;
 mod namespaces;
+#[cfg(feature = "client")]
+mod remote;
 mod sandboxes;
 mod server;
 mod socket;
@@ -65,5 +69,7 @@ mod version;
 )]
 mod proto;
 
+#[cfg(feature = "client")]
+pub use crate::remote::{Remote, RemoteStore};
 pub use crate::server::{Error, Server};
 pub use crate::socket::Socket;
