@@ -34,12 +34,14 @@ fn filters(request: &ListContainersRequest) -> Result<Filters, Status> {
 
 #[async_trait]
 impl Containers for Service {
+    /// On this thread: it waits for no writer, and to hand it to another one takes longer than to do it.
     async fn get(
         &self,
         request: Request<GetContainerRequest>,
     ) -> Result<Response<GetContainerResponse>, Status> {
-        let store = self.namespace(&request)?;
-        let found = store.get(&request.get_ref().id).await.map_err(status)?;
+        let store = self.db.db().namespace(&namespace_of(&request)?);
+        let found = store.and_then(|store| store.get(&request.get_ref().id));
+        let found = found.map_err(status)?;
         let container = Some(to_api(found));
         fitting(GetContainerResponse { container })
     }

@@ -1,6 +1,7 @@
 //! The service of events: what changes in the store, and what clients publish.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -9,13 +10,14 @@ use bayplan::{
     AsyncDb, AsyncSubscription, Change, ContainerHeader, Detail, Event, Filters, Found, Labels,
     NamespaceName, Position, Subject,
 };
-use prost::Name as _;
+use prost::{Message as _, Name as _};
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status, async_trait};
 
+use crate::messages::MESSAGE_MAX_BYTES;
 use crate::proto::containerd::events as api;
 use crate::proto::containerd::services::events::v1::events_server::Events;
 use crate::proto::containerd::services::events::v1::{
@@ -24,29 +26,83 @@ use crate::proto::containerd::services::events::v1::{
 use crate::proto::containerd::types::Envelope;
 use crate::status::{missing, namespace_of, status};
 
-/// How many events a subscriber may be behind.
+/// How many events a subscriber may be behind, and how many bytes: clients publish large ones.
 const BEHIND_MAX_COUNT: usize = 4 * 1024;
+const BEHIND_MAX_BYTES: usize = 64 * 1024 * 1024;
 
-/// Where events come together.
+const _: () = assert!(BEHIND_MAX_BYTES > 2 * MESSAGE_MAX_BYTES);
+
+/// An event, until it is dropped because of all the others.
 #[derive(Clone)]
-pub(crate) struct Hub(Arc<Mutex<Option<broadcast::Sender<Envelope>>>>);
+struct Kept(Arc<Mutex<Option<Envelope>>>);
 
-impl Hub {
-    pub(crate) fn new() -> Self {
-        let (sender, _) = broadcast::channel(BEHIND_MAX_COUNT);
-        Self(Arc::new(Mutex::new(Some(sender))))
+impl Kept {
+    fn get(&self) -> Option<Envelope> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.clone()
     }
 
-    fn send(&self, envelope: Envelope) {
-        if let Some(sender) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            // Without subscribers it is lost, as in containerd.
-            let _ = sender.send(envelope);
+    /// Drops the event, and returns its bytes.
+    fn take(&self) -> usize {
+        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        taken.map_or(0, |envelope| envelope.encoded_len())
+    }
+}
+
+/// The latest events, on their way to all subscribers.
+struct Latest {
+    sender: broadcast::Sender<Kept>,
+    kept: VecDeque<Kept>,
+    bytes: usize,
+}
+
+impl Latest {
+    fn new() -> Self {
+        Self {
+            sender: broadcast::channel(BEHIND_MAX_COUNT).0,
+            kept: VecDeque::new(),
+            bytes: 0,
         }
     }
 
-    fn subscribe(&self) -> Option<broadcast::Receiver<Envelope>> {
-        let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        sender.as_ref().map(broadcast::Sender::subscribe)
+    fn send(&mut self, envelope: Envelope) {
+        let has_room = |latest: &Self| {
+            latest.kept.len() < BEHIND_MAX_COUNT && latest.bytes <= BEHIND_MAX_BYTES
+        };
+        self.bytes += envelope.encoded_len();
+        while !has_room(self)
+            && let Some(oldest) = self.kept.pop_front()
+        {
+            self.bytes -= oldest.take();
+        }
+        let event = Kept(Arc::new(Mutex::new(Some(envelope))));
+        self.kept.push_back(event.clone());
+        // Without subscribers it is lost, as in containerd.
+        if self.sender.send(event).is_err() {
+            self.kept.clear();
+            self.bytes = 0;
+        }
+    }
+}
+
+/// Where events come together.
+#[derive(Clone)]
+pub(crate) struct Hub(Arc<Mutex<Option<Latest>>>);
+
+impl Hub {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Mutex::new(Some(Latest::new()))))
+    }
+
+    fn send(&self, envelope: Envelope) {
+        if let Some(latest) = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            latest.send(envelope);
+        }
+    }
+
+    fn subscribe(&self) -> Option<broadcast::Receiver<Kept>> {
+        let latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.as_ref().map(|latest| latest.sender.subscribe())
     }
 
     /// Ends all subscriptions.
@@ -285,12 +341,14 @@ impl Events for Service {
         let filters = filters.map_err(|error| status(error.into()))?;
         let stopping = || Status::unavailable("the server is being stopped");
         let receiver = self.hub.subscribe().ok_or_else(stopping)?;
-        let events = BroadcastStream::new(receiver).filter_map(move |event| match event {
-            Ok(envelope) => matches(&filters, &envelope).then_some(Ok(envelope)),
-            Err(BroadcastStreamRecvError::Lagged(count)) => {
-                let text = format!("{count} events were missed: they were not taken fast enough");
-                Some(Err(Status::resource_exhausted(text)))
-            }
+        let events = BroadcastStream::new(receiver).filter_map(move |event| {
+            let count = match event.map(|event| event.get()) {
+                Ok(Some(envelope)) => return matches(&filters, &envelope).then_some(Ok(envelope)),
+                Ok(None) => 1,
+                Err(BroadcastStreamRecvError::Lagged(count)) => count,
+            };
+            let text = format!("{count} events were missed: they were not taken fast enough");
+            Some(Err(Status::resource_exhausted(text)))
         });
         Ok(Response::new(Box::pin(events)))
     }
@@ -318,6 +376,43 @@ fn check_namespace(name: &str) -> Result<(), Status> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn published(bytes: usize) -> Envelope {
+        let event = prost_types::Any {
+            type_url: String::new(),
+            value: vec![1; bytes],
+        };
+        Envelope {
+            event: Some(event),
+            ..Envelope::default()
+        }
+    }
+
+    #[test]
+    fn events_that_nobody_takes_are_kept_up_to_a_limit() {
+        const EVENT_BYTES: usize = MESSAGE_MAX_BYTES / 2;
+        let mut latest = Latest::new();
+        latest.send(published(EVENT_BYTES));
+        assert_eq!((latest.bytes, latest.kept.len()), (0, 0));
+
+        let mut receiver = latest.sender.subscribe();
+        for _ in 0..20 {
+            latest.send(published(EVENT_BYTES));
+            assert!(latest.bytes <= BEHIND_MAX_BYTES);
+        }
+        let mut lengths = Vec::new();
+        while let Ok(event) = receiver.try_recv() {
+            lengths.push(event.get().map_or(0, |event| event.encoded_len()));
+        }
+        assert_eq!(lengths.len(), 20);
+        assert_eq!(lengths.iter().sum::<usize>(), latest.bytes);
+        assert_eq!(lengths.iter().filter(|length| **length > 0).count(), 7);
+
+        for _ in 0..2 * BEHIND_MAX_COUNT {
+            latest.send(published(1));
+        }
+        assert!(latest.bytes < BEHIND_MAX_BYTES && latest.kept.len() <= BEHIND_MAX_COUNT);
+    }
 
     #[test]
     fn a_topic_is_a_path_of_identifiers() {

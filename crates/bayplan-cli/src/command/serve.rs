@@ -14,7 +14,7 @@ use crate::run::Io;
 
 /// Serve the store to containerd's clients, such as ctr
 ///
-/// Answers containerd's gRPC API for containers, namespaces, leases and events on a Unix socket, until it gets SIGTERM or
+/// Answers containerd's gRPC API for containers, sandboxes, namespaces, leases and events on a Unix socket, until it gets SIGTERM or
 /// SIGINT; calls that are being answered then end, for ten seconds at most. The rules are containerd 2's, unless --rules
 /// says otherwise: the image and the snapshot key may change.
 ///
@@ -37,6 +37,10 @@ pub(crate) struct Args {
     /// The owner and the group of the socket, by name or number [default: those of this process]
     #[arg(long, value_name = "USER[:GROUP]", value_parser = Owner::parse)]
     owner: Option<Owner>,
+
+    /// Append commits to a log beside the store while it is served: faster, but not for a store that is shared
+    #[arg(long)]
+    commit_log: bool,
 }
 
 fn mode(text: &str) -> Result<u32, String> {
@@ -82,7 +86,7 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
     must_be_file(&args.address, "the socket", "name a file")?;
     let rules = global.rules.map_or(Rules::Containerd2, Into::into);
     let db = global.with_file(|_, path| {
-        let mut builder = Db::builder().rules(rules);
+        let mut builder = Db::builder().rules(rules).commit_log(args.commit_log);
         if let Some(timeout) = global.timeout {
             builder = builder.lock_timeout(std::time::Duration::from_secs(timeout));
         }
