@@ -58,7 +58,8 @@
 //! # Another implementation
 //!
 //! The crate `bayplan-conformance` tests any implementation of [`Store`] and [`Namespaces`] for the laws of these
-//! traits.
+//! traits. [`implementing`] has the rules and the encoding, for stores that are not a file. `bayplan-etcd` is such a
+//! store, on etcd.
 
 // Unit tests share helpers with `tests/it`, which use the crate by its name.
 #[cfg(test)]
@@ -89,6 +90,7 @@ pub use api::collection::{
 #[cfg(feature = "prost")]
 pub use api::convert::{from_prost_timestamp, to_prost_timestamp};
 pub use api::db::Db;
+pub use api::implementing;
 pub use api::query::{Listing, Query};
 pub use api::selection::{Detail, Found, Selection, Traversal};
 pub use api::source::{Sink, Source};

@@ -10,6 +10,7 @@ pub(crate) mod changes;
 pub(crate) mod collection;
 pub(crate) mod convert;
 pub(crate) mod db;
+pub mod implementing;
 mod namespaces;
 mod pins;
 pub(crate) mod query;

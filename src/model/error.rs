@@ -473,6 +473,121 @@ impl Error {
         self.0.is_immutable_field = true;
         self
     }
+
+    /// Names what was asked for, so that the text begins as that of a [`Db`](crate::Db) does. Context that the error
+    /// already has is kept.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bayplan::implementing::{Action, Place};
+    /// use bayplan::{Error, ErrorKind};
+    ///
+    /// let web = Place { namespace: Some("k8s.io"), id: Some("web"), ..Place::default() };
+    /// let error = Error::of_kind(ErrorKind::NotFound, "not found").in_action(Action::Get, web);
+    /// assert_eq!(error.to_string(), "get container \"web\" in namespace \"k8s.io\": not found");
+    /// ```
+    #[must_use]
+    pub fn in_action(self, action: Action, place: Place<'_>) -> Self {
+        let mut error = self.during(action.into()).of_record_kind(place.record_kind);
+        if let Some(namespace) = place.namespace {
+            error = error.in_namespace(namespace);
+        }
+        match place.id {
+            Some(id) => error.of(id),
+            None => error,
+        }
+    }
+
+    /// Creates a [`Lagged`](ErrorKind::Lagged) error for a follower that could continue from this position.
+    #[must_use]
+    pub fn lagged(follow_from: Position, message: impl Into<String>) -> Self {
+        let mut error = Self::new(ErrorKind::Lagged, message);
+        error.0.follow_from = Some(follow_from);
+        error
+    }
+
+    /// Reports the error of an update as one of a put: if an immutable field differs, the stored state is the obstacle,
+    /// not the input.
+    #[must_use]
+    pub fn of_put(mut self) -> Self {
+        if self.is_immutable_field() {
+            self.0.kind = ErrorKind::FailedPrecondition;
+        }
+        self
+    }
+}
+
+/// What a store was asked to do, for the text of an [`Error`]; see [`Error::in_action`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Action {
+    /// [`ReadStore::get`](crate::ReadStore::get), or `find`.
+    Get,
+    /// [`ReadStore::traverse`](crate::ReadStore::traverse), or anything that calls it.
+    List,
+    /// [`Store::create`](crate::Store::create).
+    Create,
+    /// [`Store::update`](crate::Store::update), `update_if`, or `apply`.
+    Update,
+    /// [`Store::put`](crate::Store::put), or `put_if`.
+    Put,
+    /// [`Store::import`](crate::Store::import).
+    Import,
+    /// [`Store::delete`](crate::Store::delete), or `delete_if`.
+    Delete,
+    /// [`Namespaces::create_namespace`](crate::Namespaces::create_namespace).
+    CreateNamespace,
+    /// [`ReadNamespaces::list_namespaces`](crate::ReadNamespaces::list_namespaces).
+    ListNamespaces,
+    /// [`ReadNamespaces::namespace_labels`](crate::ReadNamespaces::namespace_labels).
+    NamespaceLabels,
+    /// [`Namespaces::set_namespace_label`](crate::Namespaces::set_namespace_label).
+    SetNamespaceLabel,
+    /// [`Namespaces::delete_namespace`](crate::Namespaces::delete_namespace).
+    DeleteNamespace,
+    /// Getting a handle for a namespace.
+    OpenNamespace,
+    /// Opening the store.
+    OpenStore,
+    /// Committing a write transaction.
+    Commit,
+    /// Reading changes.
+    Follow,
+}
+
+impl From<Action> for Operation {
+    fn from(action: Action) -> Self {
+        match action {
+            Action::Get => Self::Get,
+            Action::List => Self::List,
+            Action::Create => Self::Create,
+            Action::Update => Self::Update,
+            Action::Put => Self::Put,
+            Action::Import => Self::Import,
+            Action::Delete => Self::Delete,
+            Action::CreateNamespace => Self::CreateNamespace,
+            Action::ListNamespaces => Self::ListNamespaces,
+            Action::NamespaceLabels => Self::NamespaceLabels,
+            Action::SetNamespaceLabel => Self::SetNamespaceLabel,
+            Action::DeleteNamespace => Self::DeleteNamespace,
+            Action::OpenNamespace => Self::OpenNamespace,
+            Action::OpenStore => Self::OpenStore,
+            Action::Commit => Self::Commit,
+            Action::Follow => Self::Follow,
+        }
+    }
+}
+
+/// What an [`Error`] concerns; see [`Error::in_action`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place<'a> {
+    /// The namespace.
+    pub namespace: Option<&'a str>,
+    /// The kind of the record; `None` for a container.
+    pub record_kind: Option<&'a str>,
+    /// The id of the container or record.
+    pub id: Option<&'a str>,
 }
 
 // For the crate itself.
@@ -506,13 +621,6 @@ impl Error {
 
     pub(crate) fn precondition(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::FailedPrecondition, message)
-    }
-
-    /// A follower cannot continue from its position, but could from this one.
-    pub(crate) fn lagged(follow_from: Position, message: impl Into<String>) -> Self {
-        let mut error = Self::new(ErrorKind::Lagged, message);
-        error.0.follow_from = Some(follow_from);
-        error
     }
 
     pub(crate) fn corrupt(message: impl Into<String>) -> Self {
@@ -563,15 +671,6 @@ impl Error {
             self.0.kind = ErrorKind::Io;
         }
         self.prefixed(&format!("its log {path}"))
-    }
-
-    /// Reports the error as one of a put. If an immutable field differs, the stored state is the obstacle, not the
-    /// input.
-    pub(crate) fn of_put(mut self) -> Self {
-        if self.is_immutable_field() {
-            self.0.kind = ErrorKind::FailedPrecondition;
-        }
-        self
     }
 
     /// Names the kind of the record concerned; `None` for a container.

@@ -31,12 +31,13 @@ pub enum Rules {
     Containerd2,
 }
 
-/// All choices made when a store is created.
+/// What a store's rules depend on, chosen when it is created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Policy {
-    pub(crate) rules: Rules,
+pub struct Policy {
+    /// Which fields may change.
+    pub rules: Rules,
     /// Whether a label with an empty value is kept. Otherwise it means "no label".
-    pub(crate) keep_empty_labels: bool,
+    pub keep_empty_labels: bool,
 }
 
 /// Which processes may have a store open at the same time; kept in its file

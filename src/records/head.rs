@@ -7,7 +7,7 @@ use bincode::{BorrowDecode, Encode};
 use chrono::{DateTime, Utc};
 
 use super::parts::{AnyContent, Seals};
-use super::seal::{decode, decode_some, encode_into, seal_with};
+use super::seal::{decode_some, encode_into, seal_with};
 use crate::model::container::{Container, ContainerHeader, Extensions, Runtime};
 use crate::model::error::{Error, Result};
 use crate::model::kind::Kind;
@@ -105,13 +105,30 @@ impl<'a> OwnRow<'a> {
     }
 
     pub(crate) fn seal(&self, key: &[u8]) -> Result<Vec<u8>> {
-        seal_with(key, USUAL_BYTES, |out| {
-            encode_into(&self.head, out)?;
-            match &self.fields {
-                Some(fields) => encode_into(fields, out),
-                None => Ok(()),
-            }
-        })
+        seal_with(key, USUAL_BYTES, |out| self.encode_into(out))
+    }
+
+    /// Appends the content of the row.
+    pub(super) fn encode_into(&self, out: &mut Vec<u8>) -> Result<()> {
+        encode_into(&self.head, out)?;
+        match &self.fields {
+            Some(fields) => encode_into(fields, out),
+            None => Ok(()),
+        }
+    }
+
+    /// Decodes a row at the beginning of `content`, and returns the rest.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt`.
+    pub(super) fn decode_some(is_container: bool, content: &'a [u8]) -> Result<(Self, &'a [u8])> {
+        let (head, rest) = decode_some(content)?;
+        let (fields, rest) = match is_container {
+            true => decode_some(rest).map(|(fields, rest)| (Some(fields), rest))?,
+            false => (None, rest),
+        };
+        Ok((Self { head, fields }, rest))
     }
 
     /// Decodes the content of a row.
@@ -120,13 +137,9 @@ impl<'a> OwnRow<'a> {
     ///
     /// `Corrupt`.
     pub(crate) fn decode(kind: &Kind, content: &'a [u8]) -> Result<Self> {
-        if kind.is_containers() {
-            let (head, rest) = decode_some(content)?;
-            let fields = Some(decode(rest)?);
-            Ok(Self { head, fields })
-        } else {
-            let (head, fields) = (decode(content)?, None);
-            Ok(Self { head, fields })
+        match Self::decode_some(kind.is_containers(), content)? {
+            (row, []) => Ok(row),
+            _ => Err(Error::corrupt("a value has bytes left over")),
         }
     }
 

@@ -122,18 +122,28 @@ pub(crate) fn seal_extensions(key: &RecordKey, extensions: &Extensions) -> Resul
         .map(|(name, any)| name.len() + any.type_url.len() + any.value.len() + 12);
     let suffix = Part::Extensions.suffix();
     seal_with(seal::Key::new(key.own(), &suffix), bytes.sum(), |out| {
-        encode_into(&(extensions.len() as u64), out)?;
-        extensions
-            .iter()
-            .try_for_each(|(name, any)| encode_into(&(name, AnyContent::of(any)), out))
+        encode_extensions(extensions, out)
     })
     .map(Some)
 }
 
+/// Appends the extensions, in the order of their names.
+pub(crate) fn encode_extensions(extensions: &Extensions, out: &mut Vec<u8>) -> Result<()> {
+    encode_into(&(extensions.len() as u64), out)?;
+    extensions
+        .iter()
+        .try_for_each(|(name, any)| encode_into(&(name, AnyContent::of(any)), out))
+}
+
 /// The sealed row of a spec or value.
 pub(crate) fn seal_value(key: &RecordKey, value: &[u8]) -> Result<Vec<u8>> {
+    seal_value_of(key.own(), value)
+}
+
+/// The sealed row of a spec or value, of the record with this key.
+pub(crate) fn seal_value_of(own: &[u8], value: &[u8]) -> Result<Vec<u8>> {
     let suffix = Part::Value.suffix();
-    seal_with(seal::Key::new(key.own(), &suffix), value.len() + 1, |out| {
+    seal_with(seal::Key::new(own, &suffix), value.len() + 1, |out| {
         pack_into(value, out);
         Ok(())
     })
@@ -164,6 +174,15 @@ pub(crate) fn namespace_labels(content: &[u8]) -> Result<Vec<LabelRef<'_>>> {
 /// `Corrupt` if they are out of order, or if there are none.
 pub(crate) fn extensions(content: &[u8]) -> Result<Vec<ExtensionRef<'_>>> {
     some(entries(content)?)
+}
+
+/// The extensions in the content of a record's head, possibly none.
+///
+/// # Errors
+///
+/// `Corrupt` if they are out of order.
+pub(crate) fn head_extensions(content: &[u8]) -> Result<Vec<ExtensionRef<'_>>> {
+    entries(content)
 }
 
 /// Returns the entries of a record's row, which must have at least one.

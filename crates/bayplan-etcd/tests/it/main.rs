@@ -1,0 +1,6 @@
+//! The tests of `bayplan-etcd`, on real servers of etcd on loopback.
+
+mod conformance;
+mod faults;
+mod server;
+mod stores;
