@@ -114,9 +114,7 @@ impl Etcd {
     ///
     /// [`Io`](bayplan::ErrorKind::Io).
     pub fn snapshot(&self) -> Result<Snapshot> {
-        let key = self.shared.keys.format();
-        let read = self.shared.range(&key, At::Now.options().with_count_only());
-        let (_, revision) = read.map_err(|fault| fault.error)?;
+        let revision = self.shared.revision()?;
         Ok(Snapshot {
             shared: Arc::clone(&self.shared),
             revision,

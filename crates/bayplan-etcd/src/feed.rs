@@ -5,35 +5,19 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bayplan::implementing::{Action, Item, Opened, Place, open_labels};
-use bayplan::{
-    Container, Detail, Error, ErrorKind, Event, Found, NamespaceName, Position, Record, Result,
-    Revision, Subject,
-};
-use etcd_client::{EventType, KeyValue, WatchOptions, WatchResponse, WatchStream};
+use bayplan::implementing::{Action, Place};
+use bayplan::{Detail, Error, Event, Position, Result, Revision};
+use etcd_client::{EventType, WatchOptions, WatchResponse, WatchStream};
 
 use crate::connection::{ANSWER_MAX_BYTES, repeated};
-use crate::draft::{Stored, from_revision, to_revision};
+use crate::draft::{from_revision, to_revision};
 use crate::etcd::Etcd;
+use crate::events::{Change, Decoder};
 use crate::fault::{Fault, Outcome};
-use crate::keys::{CONTAINERS, Named};
-use crate::operations::whole;
 use crate::shared::{At, Shared};
 
 /// How many keys of what is stored are read at a time.
 const PAGE: i64 = 64;
-
-/// One change of a store in etcd.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Change {
-    /// The revision of the change. All changes of one transaction have the same.
-    pub revision: Revision,
-    /// The namespace that changed, or in which something changed.
-    pub namespace: NamespaceName,
-    /// What changed.
-    pub subject: Subject,
-}
 
 impl Etcd {
     /// Follows the store: returns each change after a revision, in the order of revisions. From [`Revision::NONE`],
@@ -44,18 +28,30 @@ impl Etcd {
     /// [`Io`](bayplan::ErrorKind::Io). That changes after the revision are no longer known is found out by the first
     /// [`recv`](Subscription::recv).
     pub fn subscribe(&self, from: Revision, detail: Detail) -> Result<Subscription> {
-        let shared = Arc::clone(&self.shared);
+        Subscription::new(&self.shared, from, detail, false)
+    }
+}
+
+impl Subscription {
+    pub(crate) fn new(
+        shared: &Arc<Shared>,
+        from: Revision,
+        detail: Detail,
+        is_copy: bool,
+    ) -> Result<Self> {
+        let shared = Arc::clone(shared);
         let listing = match from {
-            Revision::NONE => {
-                let snapshot = self.snapshot()?;
-                Some(Listing::new(&shared, snapshot.revision()))
-            }
+            Revision::NONE => Some(Listing::new(&shared, shared.revision()?)),
             _ => None,
         };
         let done = listing.as_ref().map_or(from, |listing| listing.at);
         Ok(Subscription {
+            decoder: Decoder {
+                shared: Arc::clone(&shared),
+                detail,
+                is_copy,
+            },
             shared,
-            detail,
             listing,
             stream: None,
             ready: VecDeque::new(),
@@ -76,7 +72,7 @@ impl Etcd {
 /// [`Io`](bayplan::ErrorKind::Io); the next call tries again, and nothing is lost.
 pub struct Subscription {
     shared: Arc<Shared>,
-    detail: Detail,
+    decoder: Decoder,
     /// What is stored, until all of it is returned.
     listing: Option<Listing>,
     stream: Option<WatchStream>,
@@ -179,7 +175,8 @@ impl Subscription {
             .range(&listing.start, options)
             .map_err(|fault| self.lagged(fault))?;
         for pair in page.kvs() {
-            let change = self.change(pair, at, Event::Created)?;
+            let change = self.decoder.change(pair, at, Event::Created);
+            let change = change.map_err(|fault| self.lagged(fault))?;
             self.ready.extend(change);
         }
         if let Some(listing) = &mut self.listing {
@@ -251,11 +248,14 @@ impl Subscription {
             let revision = to_revision(pair.mod_revision());
             let at = At::Revision(revision);
             let change = match event.event_type() {
-                EventType::Delete => self.change(pair, at, |_| Event::Deleted),
-                EventType::Put if pair.version() == 1 => self.change(pair, at, Event::Created),
-                EventType::Put => self.change(pair, at, Event::Updated),
+                EventType::Delete => self.decoder.change(pair, at, |_| Event::Deleted),
+                EventType::Put if pair.version() == 1 => {
+                    self.decoder.change(pair, at, Event::Created)
+                }
+                EventType::Put => self.decoder.change(pair, at, Event::Updated),
             };
             // Nothing of this answer is lost: it is asked for again.
+            let change = change.map_err(|fault| self.lagged(fault));
             let change = change.inspect_err(|_| self.stream = None)?;
             changes.extend(change);
             done = done.max(revision);
@@ -273,66 +273,6 @@ impl Subscription {
         Ok(())
     }
 
-    /// Makes the change of one key. `None` for a key that is not followed.
-    fn change(
-        &self,
-        pair: &KeyValue,
-        at: At,
-        event: impl FnOnce(()) -> Event<()>,
-    ) -> Result<Option<Change>, Fault> {
-        let revision = to_revision(pair.mod_revision());
-        let event = event(());
-        let (name, subject) = match self.shared.keys.parse(pair.key()) {
-            None => return Ok(None),
-            Some(Named::Namespace(name)) => {
-                let labels = || open_labels(pair.key(), pair.value()).map(|(_, labels)| labels);
-                let event = with(event, || labels().map_err(Fault::of_content));
-                (name, Subject::Namespace(event?))
-            }
-            Some(Named::Record(name, kind, id)) if kind == CONTAINERS => {
-                let event = with(event, || self.item::<Container>(pair, &id, at));
-                let event = event.map_err(|fault| fault.about(&name, None, &id))?;
-                (name, Subject::Container { id, event })
-            }
-            Some(Named::Record(name, kind, id)) => {
-                let event = with(event, || self.item::<Record>(pair, &id, at));
-                let event = event.map_err(|fault| fault.about(&name, Some(&kind), &id))?;
-                (name, Subject::Record { kind, id, event })
-            }
-        };
-        let namespace = NamespaceName::new(name).map_err(|error| {
-            let what = "a namespace has a name that is none";
-            Fault::of_content(Error::of_kind(ErrorKind::Corrupt, what).caused_by(error))
-        })?;
-        Ok(Some(Change {
-            revision,
-            namespace,
-            subject,
-        }))
-    }
-
-    /// Returns an item as it was at a revision, in the detail that was asked for.
-    fn item<T: Item>(&self, pair: &KeyValue, id: &str, at: At) -> Result<Found<T>, Fault> {
-        let stored = Stored::of(pair);
-        let open = || Opened::<T>::new(pair.key(), id, &stored.value).map_err(Fault::of_content);
-        Ok(match &self.detail {
-            Detail::Id => Found::Id(id.to_owned()),
-            Detail::Header(names) => {
-                let mut item = open()?.item;
-                item.stamp(item.times(), stored.revision);
-                Found::Header(item.into_header(names))
-            }
-            _ => {
-                let key = self.shared.keys.value_of(pair.key()).unwrap_or_default();
-                let read = self.shared.get(at, [&key]);
-                let [value] = read.map_err(|fault| self.lagged(fault))?;
-                let value = value.map(|value| value.value);
-                let item = whole(pair.key(), id, &stored, value.as_deref());
-                Found::Whole(item.map_err(Fault::of_content)?)
-            }
-        })
-    }
-
     /// Reports a revision that is compacted away as one that was missed.
     fn lagged(&self, fault: Fault) -> Fault {
         match fault.outcome {
@@ -340,15 +280,6 @@ impl Subscription {
             _ => fault,
         }
     }
-}
-
-/// Puts what is stored into an event.
-fn with<T>(event: Event<()>, item: impl FnOnce() -> Result<T, Fault>) -> Result<Event<T>, Fault> {
-    Ok(match event {
-        Event::Created(()) => Event::Created(item()?),
-        Event::Updated(()) => Event::Updated(item()?),
-        _ => Event::Deleted,
-    })
 }
 
 fn lagged(follow_from: Revision) -> Fault {

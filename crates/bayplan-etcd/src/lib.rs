@@ -37,6 +37,7 @@
 mod connection;
 mod draft;
 mod etcd;
+mod events;
 mod fault;
 mod feed;
 mod fleet;
@@ -52,7 +53,8 @@ mod store;
 mod txn;
 
 pub use etcd::{Etcd, EtcdInfo, Snapshot};
-pub use feed::{Change, Subscription};
+pub use events::Change;
+pub use feed::Subscription;
 pub use fleet::alive::LEASE_SECONDS;
 pub use fleet::copy::{Fleet, Host, HostCopy};
 pub use fleet::mirror::{Mirror, Progress};

@@ -92,7 +92,7 @@ impl Scope<'_> {
             return Ok(None);
         };
         let value = value.map(|value| value.value);
-        let item = whole(&head, id, &stored, value.as_deref())?;
+        let item = opened::<T>(&head, id, &stored, false)?.with_value(&head, value.as_deref())?;
         Ok(Some(Found { item, value }))
     }
 
@@ -173,23 +173,23 @@ impl Scope<'_> {
     }
 }
 
-/// Opens a record that must have its spec or value. Its revision is that of its head.
-pub(crate) fn whole<T: Item>(
-    head: &[u8],
+/// Opens a record. In a store, its revision is that of its head, and it must have its spec or value; in the copy of a
+/// host's store, it has the revision of that store.
+pub(crate) fn opened<T: Item>(
+    key: &[u8],
     id: &str,
     stored: &Stored,
-    value: Option<&[u8]>,
-) -> Result<T> {
-    let opened = Opened::<T>::new(head, id, &stored.value)?;
-    if !opened.has_value() {
-        return Err(Error::of_kind(
-            ErrorKind::Corrupt,
-            "it was written without its value",
-        ));
+    is_copy: bool,
+) -> Result<Opened<T>> {
+    let mut opened = Opened::<T>::new(key, id, &stored.value)?;
+    if !is_copy {
+        if !opened.has_value() {
+            let what = "it was written without its value";
+            return Err(Error::of_kind(ErrorKind::Corrupt, what));
+        }
+        opened.item.stamp(opened.item.times(), stored.revision);
     }
-    let mut item = opened.with_value(head, value)?;
-    item.stamp(item.times(), stored.revision);
-    Ok(item)
+    Ok(opened)
 }
 
 fn check_revision(stored: Revision, expected: Option<Revision>) -> Result<()> {

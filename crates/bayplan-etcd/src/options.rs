@@ -65,7 +65,7 @@ impl Options {
             user: None,
             tls: None,
             timeout: Duration::from_secs(5),
-            attempts: 5,
+            attempts: 8,
         }
     }
 
@@ -121,7 +121,8 @@ impl Options {
         self
     }
 
-    /// How often a request is sent at most, while etcd does not answer; 5 times by default.
+    /// How often a request is sent at most, while etcd does not answer; 8 times by default, within some
+    /// seconds, which is enough for an election.
     #[must_use]
     pub fn attempts(mut self, count: u32) -> Self {
         self.attempts = count.max(1);

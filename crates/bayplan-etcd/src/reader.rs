@@ -4,11 +4,11 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use bayplan::implementing::{Action, Item, Opened};
-use bayplan::{Container, Error, ErrorKind, NamespaceName, Result, Selection, Traversal};
+use bayplan::{Container, Error, NamespaceName, Result, Selection, Traversal};
 
 use crate::draft::Stored;
 use crate::keys::Row;
-use crate::operations::not_found;
+use crate::operations::{not_found, opened};
 use crate::scan::Scan;
 use crate::shared::{At, Shared, told};
 
@@ -81,7 +81,10 @@ impl<T: Item> Reader<T> {
             .and_then(|[stored, value]| {
                 let value = value.map(|value| value.value);
                 stored
-                    .map(|stored| self.item(&head, id, &stored, value.as_deref()))
+                    .map(|stored| {
+                        self.open(&head, id, &stored)?
+                            .with_value(&head, value.as_deref())
+                    })
                     .transpose()
             });
         found.map_err(self.told(Action::Get, Some(id)))
@@ -89,31 +92,7 @@ impl<T: Item> Reader<T> {
 
     /// Opens a head.
     pub(crate) fn open(&self, key: &[u8], id: &str, stored: &Stored) -> Result<Opened<T>> {
-        let mut opened = Opened::<T>::new(key, id, &stored.value)?;
-        if !self.is_copy {
-            opened.item.stamp(opened.item.times(), stored.revision);
-        }
-        Ok(opened)
-    }
-
-    /// Makes an item of its head and its value.
-    pub(crate) fn item(
-        &self,
-        key: &[u8],
-        id: &str,
-        stored: &Stored,
-        value: Option<&[u8]>,
-    ) -> Result<T> {
-        self.finish(self.open(key, id, stored)?, key, value)
-    }
-
-    /// Adds its value to an opened head.
-    pub(crate) fn finish(&self, opened: Opened<T>, key: &[u8], value: Option<&[u8]>) -> Result<T> {
-        if !self.is_copy && !opened.has_value() {
-            let what = "it was written without its value";
-            return Err(Error::of_kind(ErrorKind::Corrupt, what));
-        }
-        opened.with_value(key, value)
+        opened(key, id, stored, self.is_copy)
     }
 
     pub(crate) fn get(&self, id: &str) -> Result<T> {

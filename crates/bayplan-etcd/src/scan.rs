@@ -227,7 +227,7 @@ impl<T: Item> Scan<T> {
             };
             let value = value.map(|value| value.value);
             let Matched { key, id, opened } = matched;
-            let item = self.reader.finish(opened, &key, value.as_deref());
+            let item = opened.with_value(&key, value.as_deref());
             match item {
                 Ok(item) => self.ready.push_back(Found::Whole(item)),
                 Err(error) => self.damaged(id, error)?,

@@ -100,6 +100,14 @@ impl Shared {
         Ok((found, crate::draft::to_revision(revision)))
     }
 
+    /// Returns the last revision.
+    pub(crate) fn revision(&self) -> Result<Revision> {
+        let key = self.keys.format();
+        let read = self.range(&key, At::Now.options().with_count_only());
+        read.map(|(_, revision)| revision)
+            .map_err(|fault| fault.error)
+    }
+
     /// Does the work of one write and commits it; again while others change what it has read. Returns the result with
     /// the revision of the commit.
     pub(crate) fn write<T>(

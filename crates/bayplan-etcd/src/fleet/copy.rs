@@ -4,10 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use bayplan::implementing::{Action, Place, Policy};
-use bayplan::{Error, Labels, NamespaceName, Position, Record, Result};
+use bayplan::{Detail, Error, Labels, NamespaceName, Position, Record, Result, Revision};
 use chrono::{DateTime, Utc};
 
 use crate::connection::Connection;
+use crate::feed::Subscription;
 use crate::fleet::row::{Row, check_host};
 use crate::format::{self, Content};
 use crate::keys::{CONTAINERS, Keys, behind_prefix};
@@ -52,15 +53,31 @@ impl Fleet {
     ///
     /// As [`Etcd::open`](crate::Etcd::open); [`NotAStore`](bayplan::ErrorKind::NotAStore) if the prefix holds a store.
     pub fn open(options: &Options) -> Result<Self> {
-        Self::opened(options).map_err(|error| error.in_action(Action::OpenStore, Place::default()))
+        Self::opened(options, true)
+            .map_err(|error| error.in_action(Action::OpenStore, Place::default()))
     }
 
-    fn opened(options: &Options) -> Result<Self> {
+    /// Opens the fleet below the prefix, which must exist.
+    ///
+    /// # Errors
+    ///
+    /// As [`Fleet::open`]; [`NotAStore`](bayplan::ErrorKind::NotAStore) if there is none.
+    pub fn open_existing(options: &Options) -> Result<Self> {
+        Self::opened(options, false)
+            .map_err(|error| error.in_action(Action::OpenStore, Place::default()))
+    }
+
+    fn opened(options: &Options, may_create: bool) -> Result<Self> {
         let prefix = options.prefix_or(DEFAULT_FLEET_PREFIX)?;
         let keys = Keys::new(prefix.as_str());
         let connection = Arc::new(Connection::open(options)?);
         let policy = Policy::default();
-        let (_, row) = format::open(&connection, &keys, Content::Fleet, Some(policy))?;
+        let (_, row) = format::open(
+            &connection,
+            &keys,
+            Content::Fleet,
+            may_create.then_some(policy),
+        )?;
         Ok(Self {
             shared: Arc::new(Shared {
                 connection,
@@ -196,6 +213,27 @@ impl HostCopy {
         let mut reader = Reader::new(&self.shared, name, kind, At::Now)?;
         reader.is_copy = true;
         Ok(SnapshotStore(reader))
+    }
+}
+
+impl HostCopy {
+    /// Returns the last revision of etcd, from which to follow the copy.
+    ///
+    /// # Errors
+    ///
+    /// [`Io`](bayplan::ErrorKind::Io).
+    pub fn revision(&self) -> Result<Revision> {
+        self.shared.revision()
+    }
+
+    /// Follows the copy; see [`Etcd::subscribe`](crate::Etcd::subscribe). Its changes have etcd's revisions, and its items
+    /// those of the host's store.
+    ///
+    /// # Errors
+    ///
+    /// [`Io`](bayplan::ErrorKind::Io).
+    pub fn subscribe(&self, from: Revision, detail: Detail) -> Result<Subscription> {
+        Subscription::new(&self.shared, from, detail, true)
     }
 }
 

@@ -2,5 +2,7 @@
 
 mod conformance;
 mod faults;
+mod feed;
+mod mirroring;
 mod server;
 mod stores;

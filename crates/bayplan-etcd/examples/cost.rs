@@ -1,0 +1,140 @@
+//! What a store in etcd costs, beside bare puts of the same bytes.
+//!
+//! ```sh
+//! cargo run --release --example cost -- 127.0.0.1:2379
+//! ```
+
+#![allow(
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    reason = "a measurement"
+)]
+
+use std::time::{Duration, Instant};
+
+use bayplan::{Any, Container, Db, Filters, ReadStore, Runtime, Store, Update};
+use bayplan_etcd::{Etcd, Mirror, Options};
+
+/// How many containers are written one after the other.
+const SINGLE: usize = 500;
+
+/// How many containers a host has that is mirrored.
+const MIRRORED: usize = 10_000;
+
+/// About the size of a spec that a CRI plugin writes.
+const SPEC_BYTES: usize = 8_500;
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> Result<()> {
+    let endpoint = std::env::args().nth(1).ok_or("usage: cost ENDPOINT")?;
+    let run = uuid::Uuid::new_v4();
+    let options = Options::new([endpoint.as_str()]);
+    let etcd = Etcd::open(&options.clone().prefix(format!("/cost/{run}/store/")))?;
+    let store = etcd.namespace("default")?;
+    let raw = Raw::connect(&endpoint)?;
+    println!("| operation | per second | median | p99 |\n|---|---|---|---|");
+    let bytes = vec![7; stored_bytes()];
+    measure("bare put of the same bytes", SINGLE, |n| {
+        raw.put(&format!("/cost/{run}/raw/{n}"), &bytes)
+    })?;
+    measure("create", SINGLE, |n| Ok(drop(store.create(container(n))?)))?;
+    measure("update of one label", SINGLE, |n| {
+        Ok(drop(store.apply(Update::new(id(n)).set_label("tier", "front"))?))
+    })?;
+    measure("get", SINGLE, |n| Ok(drop(store.get(&id(n))?)))?;
+    let odd = Filters::parse(["labels.parity==odd"])?;
+    measure("list 250 of 500 by a filter", 20, |_| Ok(drop(store.list(&odd)?)))?;
+    measure("delete", SINGLE, |n| Ok(store.delete(&id(n))?))?;
+
+    let before = raw.size()?;
+    println!("\n{MIRRORED} containers, mirrored from nothing:");
+    let db = Db::in_memory()?;
+    let local = db.namespace("default")?;
+    db.write(|txn| -> bayplan::Result<()> {
+        let store = txn.namespace("default")?;
+        (0..MIRRORED).try_for_each(|n| store.create(container(n)).map(drop))
+    })?;
+    for specs in [false, true] {
+        let fleet = options.clone().prefix(format!("/cost/{run}/{specs}/"));
+        let mut mirror = Mirror::open(&db, &fleet, "host", specs)?;
+        let begun = Instant::now();
+        let done = mirror.catch_up()?;
+        let took = begun.elapsed();
+        println!("- specs: {specs}: {took:.2?}, {} transactions", done.commits_count);
+        local.apply(Update::new(id(1)).set_label("run", specs.to_string()))?;
+        let begun = Instant::now();
+        mirror.catch_up()?;
+        println!("  - one label changed: {:.2?} later", begun.elapsed());
+    }
+    println!("- etcd's file grew by {} KiB", (raw.size()? - before) / 1024);
+    Ok(())
+}
+
+fn id(number: usize) -> String {
+    format!("c{number:05}")
+}
+
+fn container(number: usize) -> Container {
+    let mut state = number as u64 + 1;
+    let noise = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        // Letters, which compress a little, as specs do.
+        b'a' + (state >> 60) as u8
+    });
+    let spec = Any::new(Any::OCI_SPEC_URL, noise.take(SPEC_BYTES).collect::<Vec<u8>>());
+    Container::new(id(number), Runtime::new("io.containerd.runc.v2"), spec)
+        .image("docker.io/library/nginx:1.29")
+        .label("parity", if number % 2 == 0 { "even" } else { "odd" })
+        .label("io.kubernetes.pod.name", format!("pod-{number}"))
+}
+
+/// How many bytes of one container are in etcd.
+fn stored_bytes() -> usize {
+    let sealed = bayplan::implementing::Sealed::new(b"key", &container(1), true, 0);
+    let sealed = sealed.expect("a container");
+    sealed.head.len() + sealed.value.map_or(0, |value| value.len())
+}
+
+fn measure(what: &str, count: usize, mut work: impl FnMut(usize) -> Result<()>) -> Result<()> {
+    let mut times = Vec::with_capacity(count);
+    let begun = Instant::now();
+    for number in 0..count {
+        let begun = Instant::now();
+        work(number)?;
+        times.push(begun.elapsed());
+    }
+    let rate = count as f64 / begun.elapsed().as_secs_f64();
+    times.sort();
+    let at = |share: f64| times[((count - 1) as f64 * share) as usize];
+    let ms = |time: Duration| time.as_secs_f64() * 1e3;
+    println!("| {what} | {rate:.0} | {:.2} ms | {:.2} ms |", ms(at(0.5)), ms(at(0.99)));
+    Ok(())
+}
+
+/// etcd's client alone.
+struct Raw {
+    runtime: tokio::runtime::Runtime,
+    client: etcd_client::Client,
+}
+
+impl Raw {
+    fn connect(endpoint: &str) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let client = runtime.block_on(etcd_client::Client::connect([endpoint], None))?;
+        Ok(Self { runtime, client })
+    }
+
+    fn put(&self, key: &str, value: &[u8]) -> Result<()> {
+        let mut client = self.client.kv_client();
+        self.runtime.block_on(client.put(key, value, None))?;
+        Ok(())
+    }
+
+    /// The size of etcd's file.
+    fn size(&self) -> Result<i64> {
+        let mut client = self.client.maintenance_client();
+        Ok(self.runtime.block_on(client.status())?.db_size())
+    }
+}
