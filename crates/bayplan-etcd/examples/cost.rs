@@ -25,7 +25,9 @@ const MIRRORED: usize = 10_000;
 /// About the size of a spec that a CRI plugin writes.
 const SPEC_BYTES: usize = 8_500;
 
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+type Failure = Box<dyn std::error::Error>;
+
+type Result<T> = std::result::Result<T, Failure>;
 
 fn main() -> Result<()> {
     let endpoint = std::env::args().nth(1).ok_or("usage: cost ENDPOINT")?;
@@ -39,14 +41,14 @@ fn main() -> Result<()> {
     measure("bare put of the same bytes", SINGLE, |n| {
         raw.put(&format!("/cost/{run}/raw/{n}"), &bytes)
     })?;
-    measure("create", SINGLE, |n| Ok(drop(store.create(container(n))?)))?;
+    measure("create", SINGLE, |n| store.create(container(n)))?;
     measure("update of one label", SINGLE, |n| {
-        Ok(drop(store.apply(Update::new(id(n)).set_label("tier", "front"))?))
+        store.apply(Update::new(id(n)).set_label("tier", "front"))
     })?;
-    measure("get", SINGLE, |n| Ok(drop(store.get(&id(n))?)))?;
+    measure("get", SINGLE, |n| store.get(&id(n)))?;
     let odd = Filters::parse(["labels.parity==odd"])?;
-    measure("list 250 of 500 by a filter", 20, |_| Ok(drop(store.list(&odd)?)))?;
-    measure("delete", SINGLE, |n| Ok(store.delete(&id(n))?))?;
+    measure("list 250 of 500 by a filter", 20, |_| store.list(&odd))?;
+    measure("delete", SINGLE, |n| store.delete(&id(n)))?;
 
     let before = raw.size()?;
     println!("\n{MIRRORED} containers, mirrored from nothing:");
@@ -62,13 +64,19 @@ fn main() -> Result<()> {
         let begun = Instant::now();
         let done = mirror.catch_up()?;
         let took = begun.elapsed();
-        println!("- specs: {specs}: {took:.2?}, {} transactions", done.commits_count);
+        println!(
+            "- specs: {specs}: {took:.2?}, {} transactions",
+            done.commits_count
+        );
         local.apply(Update::new(id(1)).set_label("run", specs.to_string()))?;
         let begun = Instant::now();
         mirror.catch_up()?;
         println!("  - one label changed: {:.2?} later", begun.elapsed());
     }
-    println!("- etcd's file grew by {} KiB", (raw.size()? - before) / 1024);
+    println!(
+        "- etcd's file grew by {} KiB",
+        (raw.size()? - before) / 1024
+    );
     Ok(())
 }
 
@@ -79,14 +87,19 @@ fn id(number: usize) -> String {
 fn container(number: usize) -> Container {
     let mut state = number as u64 + 1;
     let noise = std::iter::repeat_with(|| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         // Letters, which compress a little, as specs do.
         b'a' + (state >> 60) as u8
     });
-    let spec = Any::new(Any::OCI_SPEC_URL, noise.take(SPEC_BYTES).collect::<Vec<u8>>());
+    let spec = Any::new(
+        Any::OCI_SPEC_URL,
+        noise.take(SPEC_BYTES).collect::<Vec<u8>>(),
+    );
     Container::new(id(number), Runtime::new("io.containerd.runc.v2"), spec)
         .image("docker.io/library/nginx:1.29")
-        .label("parity", if number % 2 == 0 { "even" } else { "odd" })
+        .label("parity", ["even", "odd"][number % 2])
         .label("io.kubernetes.pod.name", format!("pod-{number}"))
 }
 
@@ -97,19 +110,27 @@ fn stored_bytes() -> usize {
     sealed.head.len() + sealed.value.map_or(0, |value| value.len())
 }
 
-fn measure(what: &str, count: usize, mut work: impl FnMut(usize) -> Result<()>) -> Result<()> {
+fn measure<T, E: Into<Failure>>(
+    what: &str,
+    count: usize,
+    mut work: impl FnMut(usize) -> std::result::Result<T, E>,
+) -> Result<()> {
     let mut times = Vec::with_capacity(count);
     let begun = Instant::now();
     for number in 0..count {
         let begun = Instant::now();
-        work(number)?;
+        work(number).map_err(Into::into)?;
         times.push(begun.elapsed());
     }
     let rate = count as f64 / begun.elapsed().as_secs_f64();
     times.sort();
     let at = |share: f64| times[((count - 1) as f64 * share) as usize];
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
-    println!("| {what} | {rate:.0} | {:.2} ms | {:.2} ms |", ms(at(0.5)), ms(at(0.99)));
+    println!(
+        "| {what} | {rate:.0} | {:.2} ms | {:.2} ms |",
+        ms(at(0.5)),
+        ms(at(0.99))
+    );
     Ok(())
 }
 
@@ -121,7 +142,9 @@ struct Raw {
 
 impl Raw {
     fn connect(endpoint: &str) -> Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?;
         let client = runtime.block_on(etcd_client::Client::connect([endpoint], None))?;
         Ok(Self { runtime, client })
     }

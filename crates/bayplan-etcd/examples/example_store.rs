@@ -3,7 +3,9 @@
 use bayplan::{Any, Container, Db, Record, Runtime};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let path = std::env::args_os().nth(1).ok_or("usage: example_store FILE")?;
+    let path = std::env::args_os()
+        .nth(1)
+        .ok_or("usage: example_store FILE")?;
     let db = Db::create(path)?;
     let store = db.namespace("default")?;
     for (id, app) in [("web", "nginx"), ("proxy", "nginx"), ("db", "postgres")] {
@@ -14,6 +16,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         store.create(new)?;
     }
     let images = store.records("images")?;
-    images.put(Record::new("docker.io/library/nginx:latest", Any::new("image", b"{}")))?;
+    images.put(Record::new(
+        "docker.io/library/nginx:latest",
+        Any::new("image", b"{}"),
+    ))?;
     Ok(db.close()?)
 }

@@ -98,7 +98,7 @@ fn a_write_without_an_answer_is_uncertain_or_happens_once() {
     // A patient writer finds out what happened, and never writes twice.
     for round in 0..10_u32 {
         let before = patient.get("web").unwrap();
-        let versions = server.version(&head);
+        let versions = server.version(head);
         let done = std::thread::scope(|scope| {
             scope.spawn(|| {
                 std::thread::sleep(Duration::from_micros(u64::from(round) * 200));
@@ -111,7 +111,7 @@ fn a_write_without_an_answer_is_uncertain_or_happens_once() {
         let done = done.unwrap();
         assert!(done.revision > before.revision);
         assert_eq!(patient.get("web").unwrap(), done);
-        assert_eq!(server.version(&head), versions + 1, "it was written once");
+        assert_eq!(server.version(head), versions + 1, "it was written once");
     }
     println!("{uncertain} of 15 writes were uncertain");
 }

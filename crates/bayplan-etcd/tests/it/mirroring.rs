@@ -82,7 +82,11 @@ fn of_copy(copy: &HostCopy) -> Content {
 /// Changes a store, by a number.
 fn change(db: &Db, number: u32) {
     let store = db
-        .namespace(if number % 5 == 0 { "other" } else { "default" })
+        .namespace(if number.is_multiple_of(5) {
+            "other"
+        } else {
+            "default"
+        })
         .unwrap();
     let id = format!("c{}", number % 17);
     match number % 4 {

@@ -58,6 +58,18 @@ impl Server {
         let temp = temp();
         let cluster = format!("it=http://127.0.0.1:{peer}");
         let mut arguments = arguments("it", client, peer, &cluster);
+        if more
+            .iter()
+            .any(|argument| argument.starts_with("--cert-file"))
+        {
+            let (plain, secure) = (
+                format!("http://127.0.0.1:{client}"),
+                format!("https://127.0.0.1:{client}"),
+            );
+            arguments
+                .iter_mut()
+                .for_each(|argument| *argument = argument.replace(&plain, &secure));
+        }
         arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
         let folder = temp.path().to_owned();
         let mut server = Self::spawn(client, arguments, folder, Some(temp));

@@ -236,7 +236,7 @@ fn many_records_are_listed_in_pages_of_one_state() {
     let store = etcd.namespace("default").unwrap();
     for number in 0..700 {
         let spec = Any::new("spec", vec![7; 5_000]);
-        let parity = if number % 2 == 0 { "even" } else { "odd" };
+        let parity = ["even", "odd"][number % 2];
         let new = container(&format!("c{number:04}"))
             .spec(spec)
             .label("parity", parity);
