@@ -37,7 +37,8 @@ fn main() -> Result<()> {
     let store = etcd.namespace("default")?;
     let raw = Raw::connect(&endpoint)?;
     println!("| operation | per second | median | p99 |\n|---|---|---|---|");
-    let bytes = vec![7; stored_bytes()];
+    let [head, value] = stored_bytes();
+    let bytes = vec![7; head + value];
     measure("bare put of the same bytes", SINGLE, |n| {
         raw.put(&format!("/cost/{run}/raw/{n}"), &bytes)
     })?;
@@ -50,8 +51,9 @@ fn main() -> Result<()> {
     measure("list 250 of 500 by a filter", 20, |_| store.list(&odd))?;
     measure("delete", SINGLE, |n| store.delete(&id(n)))?;
 
+    println!("\nA container is {head} bytes of head and {value} bytes of spec.");
     let before = raw.size()?;
-    println!("\n{MIRRORED} containers, mirrored from nothing:");
+    println!("{MIRRORED} containers, mirrored from nothing:");
     let db = Db::in_memory()?;
     let local = db.namespace("default")?;
     db.write(|txn| -> bayplan::Result<()> {
@@ -103,11 +105,14 @@ fn container(number: usize) -> Container {
         .label("io.kubernetes.pod.name", format!("pod-{number}"))
 }
 
-/// How many bytes of one container are in etcd.
-fn stored_bytes() -> usize {
+/// How many bytes the head and the spec of one container have in etcd.
+fn stored_bytes() -> [usize; 2] {
     let sealed = bayplan::implementing::Sealed::new(b"key", &container(1), true, 0);
     let sealed = sealed.expect("a container");
-    sealed.head.len() + sealed.value.map_or(0, |value| value.len())
+    [
+        sealed.head.len(),
+        sealed.value.map_or(0, |value| value.len()),
+    ]
 }
 
 fn measure<T, E: Into<Failure>>(

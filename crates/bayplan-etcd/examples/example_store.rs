@@ -20,5 +20,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "docker.io/library/nginx:latest",
         Any::new("image", b"{}"),
     ))?;
+    drop((store, images));
     Ok(db.close()?)
 }
