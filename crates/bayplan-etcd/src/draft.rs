@@ -42,13 +42,32 @@ pub(crate) enum Committed {
     Conflict,
 }
 
+/// What is written under a key.
+#[derive(Clone, Debug)]
+enum Write {
+    /// A value with the mark of this draft, which no other draft has written.
+    Marked(Vec<u8>),
+    /// A value that others may have written as well.
+    Plain(Vec<u8>),
+    /// Nothing: the key is deleted.
+    Nothing,
+}
+
+impl Write {
+    fn value(&self) -> Option<&Vec<u8>> {
+        match self {
+            Self::Marked(value) | Self::Plain(value) => Some(value),
+            Self::Nothing => None,
+        }
+    }
+}
+
 /// A write transaction before its commit.
 pub(crate) struct Draft<'c> {
     connection: &'c Connection,
     /// What was read, and must not change until the commit.
     seen: BTreeMap<Vec<u8>, Option<Stored>>,
-    /// What is written; `None` to delete.
-    writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    writes: BTreeMap<Vec<u8>, Write>,
     /// Ranges that must be empty.
     empty: Vec<KeyRange>,
     /// Tells this draft's values from all others.
@@ -99,22 +118,27 @@ impl<'c> Draft<'c> {
             }
         }
         Ok(keys.map(|key| match self.writes.get(key) {
-            Some(written) => written.clone().map(|value| Stored {
-                value,
+            Some(written) => written.value().map(|value| Stored {
+                value: value.clone(),
                 revision: Revision::NONE,
             }),
             None => self.seen.get(key).cloned().flatten(),
         }))
     }
 
-    /// Writes a value when this is committed.
+    /// Writes a value when this is committed. It must have the [`mark`](Draft::mark), or be unique otherwise.
     pub(crate) fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
-        self.writes.insert(key, Some(value));
+        self.writes.insert(key, Write::Marked(value));
+    }
+
+    /// Writes a value that need not be unique.
+    pub(crate) fn put_plain(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        self.writes.insert(key, Write::Plain(value));
     }
 
     /// Deletes a value when this is committed.
     pub(crate) fn delete(&mut self, key: Vec<u8>) {
-        self.writes.insert(key, None);
+        self.writes.insert(key, Write::Nothing);
     }
 
     /// Commits only if a range is empty.
@@ -136,7 +160,7 @@ impl<'c> Draft<'c> {
             Compare::create_revision(start.as_slice(), CompareOp::Equal, 0)
                 .with_range(end.as_slice())
         });
-        let writes = self.writes.iter().map(|(key, value)| match value {
+        let writes = self.writes.iter().map(|(key, write)| match write.value() {
             Some(value) => TxnOp::put(key.as_slice(), value.as_slice(), None),
             None => TxnOp::delete(key.as_slice(), None::<DeleteOptions>),
         });
@@ -190,23 +214,31 @@ impl<'c> Draft<'c> {
         let txn = Txn::new().and_then(gets.collect::<Vec<_>>());
         let answer = self.connection.read(&txn).map_err(uncertain)?;
         let found = values(answer.op_responses());
-        let is_ours =
-            self.writes.values().zip(&found).all(|(written, found)| {
-                found.as_ref().map(|found| &found.value) == written.as_ref()
+        let mut marked = self
+            .writes
+            .values()
+            .zip(&found)
+            .filter_map(|pair| match pair {
+                (Write::Marked(written), found) => Some((written, found)),
+                _ => None,
             });
-        if !is_ours {
-            return Err(unknown());
-        }
-        let revisions = found.iter().flatten().map(|found| found.revision);
-        match revisions.max() {
-            Some(revision) => Ok(Committed::At(revision)),
+        // All of it was written, or nothing: one value that is ours tells.
+        let is_marked = self
+            .writes
+            .values()
+            .any(|write| matches!(write, Write::Marked(_)));
+        let ours = marked
+            .find_map(|(written, found)| found.as_ref().filter(|found| found.value == *written));
+        match ours {
+            Some(found) => Ok(Committed::At(found.revision)),
             // Only deletions, and all of it is gone.
-            None => {
+            None if !is_marked && found.iter().all(Option::is_none) => {
                 let revision = answer
                     .header()
                     .map_or(0, etcd_client::ResponseHeader::revision);
                 Ok(Committed::At(to_revision(revision)))
             }
+            None => Err(unknown()),
         }
     }
 }

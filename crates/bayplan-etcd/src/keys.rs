@@ -127,6 +127,11 @@ impl Keys {
         (start, behind_prefix(&self.of(&[Row::Head.name()])))
     }
 
+    /// Everything below the prefix.
+    pub(crate) fn everything(&self) -> KeyRange {
+        (self.prefix.clone(), behind_prefix(&self.prefix))
+    }
+
     /// Returns what a key is of, unless it is a value's or none of ours.
     pub(crate) fn parse(&self, key: &[u8]) -> Option<Named> {
         let below = key.strip_prefix(self.prefix.as_slice())?;

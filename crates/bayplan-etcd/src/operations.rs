@@ -71,7 +71,7 @@ impl Scope<'_> {
             draft.put(name, labels);
         }
         if let Some(value) = sealed.value {
-            draft.put(self.key(Row::Value, item.id()), value);
+            draft.put_plain(self.key(Row::Value, item.id()), value);
         }
         draft.put(head, sealed.head);
         Ok(item)
@@ -149,7 +149,7 @@ impl Scope<'_> {
             .value
             .filter(|new| Some(new) != stored.value.as_ref())
         {
-            draft.put(self.key(Row::Value, updated.id()), value);
+            draft.put_plain(self.key(Row::Value, updated.id()), value);
         }
         draft.put(head, sealed.head);
         Ok(updated)

@@ -1,6 +1,7 @@
 //! What all handles of one opened store share: the connection, the keys, the rules.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bayplan::implementing::{Action, Place, Policy};
 use bayplan::{Error, ErrorKind, Result, Revision};
@@ -114,7 +115,7 @@ impl Shared {
         &self,
         mut work: impl FnMut(&mut Draft<'_>) -> Result<T>,
     ) -> Result<(T, Revision)> {
-        for _ in 0..CONFLICTS_MAX_COUNT {
+        for conflict in 1..=CONFLICTS_MAX_COUNT {
             let fixed = (self.keys.format(), self.format.clone());
             let mut draft = Draft::new(&self.connection, fixed);
             let done = work(&mut draft)?;
@@ -123,7 +124,10 @@ impl Shared {
             }
             match draft.commit()? {
                 Committed::At(revision) => return Ok((done, revision)),
-                Committed::Conflict => self.check_format()?,
+                Committed::Conflict => {
+                    self.check_format()?;
+                    std::thread::sleep(Duration::from_millis(conflict.into()));
+                }
             }
         }
         Err(Error::of_kind(

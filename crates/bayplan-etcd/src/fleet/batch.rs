@@ -36,7 +36,7 @@ impl Batch<'_> {
                 let key = keys.namespace(name);
                 match event.item() {
                     Some(labels) => {
-                        let row = seal_labels(&key, labels, 0)?;
+                        let row = seal_labels(&key, labels, self.draft.mark())?;
                         self.put(key, row);
                     }
                     None => self.delete(key),
@@ -72,12 +72,17 @@ impl Batch<'_> {
                 self.delete(value);
                 return Ok(());
             }
-            Some(Found::Whole(item)) => Sealed::new(&head, item, with_specs, 0)?,
-            Some(Found::Header(header)) => Sealed::new(&head, &of_header(header), false, 0)?,
+            Some(Found::Whole(item)) => Sealed::new(&head, item, with_specs, self.draft.mark())?,
+            Some(Found::Header(header)) => {
+                Sealed::new(&head, &of_header(header), false, self.draft.mark())?
+            }
             Some(_) => return Err(unknown_change()),
         };
         match sealed.value {
-            Some(sealed) => self.put(value, sealed),
+            Some(sealed) => {
+                self.bytes += value.len() + sealed.len();
+                self.draft.put_plain(value, sealed);
+            }
             None => self.delete(value),
         }
         self.put(head, sealed.head);

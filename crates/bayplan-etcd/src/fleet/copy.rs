@@ -6,8 +6,9 @@ use std::sync::Arc;
 use bayplan::implementing::{Action, Place, Policy};
 use bayplan::{Detail, Error, Labels, NamespaceName, Position, Record, Result, Revision};
 use chrono::{DateTime, Utc};
+use etcd_client::{DeleteOptions, Txn, TxnOp};
 
-use crate::connection::Connection;
+use crate::connection::{Connection, repeated};
 use crate::feed::Subscription;
 use crate::fleet::row::{Row, check_host};
 use crate::format::{self, Content};
@@ -150,6 +151,27 @@ impl Fleet {
             has_specs: row.has_specs,
             written_at: row.written_at,
         })
+    }
+
+    /// Removes the copy of a host and what is known about it. A mirror that still runs fails when it next writes.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidArgument`](bayplan::ErrorKind::InvalidArgument) if the name has not the form of an identifier;
+    /// [`Io`](bayplan::ErrorKind::Io), and then it may have been removed or not.
+    pub fn forget(&self, host: &str) -> Result<()> {
+        check_host(host)?;
+        let (start, end) = self.keys_of(host).everything();
+        let all = DeleteOptions::new().with_range(end);
+        let txn = Txn::new().and_then([
+            TxnOp::delete(self.row_key(host), None),
+            TxnOp::delete(self.alive_key(host), None),
+            TxnOp::delete(start, Some(all)),
+        ]);
+        // To remove it twice is no harm.
+        let connection = &self.shared.connection;
+        let sent = repeated(connection.attempts(), || connection.txn(txn.clone()));
+        sent.map(drop).map_err(|fault| fault.error)
     }
 
     /// Returns the copy of a host, which need not exist: then it is empty.

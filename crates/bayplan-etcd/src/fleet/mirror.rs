@@ -17,6 +17,9 @@ use crate::keys::Keys;
 use crate::options::Options;
 use crate::shared::{At, Shared};
 
+/// The most changes that are written before a mirror looks at the clock.
+const TURN_MAX_COUNT: usize = 1_000;
+
 /// Keeps a copy of a store in etcd, as the copy of one host of a fleet.
 ///
 /// The copy follows the store: it has each change soon after its commit, and never a state that the store had not. Each
@@ -74,10 +77,10 @@ impl<'d> Mirror<'d> {
             .get(At::Now, [&row_key])
             .map_err(|fault| fault.error)?;
         let store = db.info().id.to_string();
+        // A damaged row says nothing: the copy is made anew.
         let before = stored
             .as_ref()
-            .map(|stored| Row::open(&row_key, &stored.value))
-            .transpose()?;
+            .and_then(|stored| Row::open(&row_key, &stored.value).ok());
         // A copy of another store, or with other parts, is made anew.
         let position = before
             .filter(|row| row.store == store && row.has_specs == with_specs)
@@ -151,6 +154,7 @@ impl<'d> Mirror<'d> {
                 };
                 // What has happened meanwhile goes into the same transaction.
                 let more = std::iter::from_fn(|| subscription.try_recv().transpose());
+                let more = more.take(TURN_MAX_COUNT);
                 match self.write_all(std::iter::once(Ok(first)).chain(more), true) {
                     Ok(done) => progress += done,
                     Err(error) => break error,

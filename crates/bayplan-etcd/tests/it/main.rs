@@ -12,6 +12,7 @@
 mod conformance;
 mod faults;
 mod feed;
+mod lost;
 mod mirroring;
 mod server;
 mod stores;

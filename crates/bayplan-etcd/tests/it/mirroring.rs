@@ -227,6 +227,24 @@ fn a_mirror_that_was_replaced_writes_no_more() {
         "{error}"
     );
     assert_eq!(new.catch_up().unwrap().changes_count, 2);
+
+    let fleet = Fleet::open(&options).unwrap();
+    let other = Db::in_memory().unwrap();
+    other
+        .namespace("default")
+        .unwrap()
+        .create(container("web"))
+        .unwrap();
+    Mirror::open(&other, &options, "node-10", true)
+        .unwrap()
+        .catch_up()
+        .unwrap();
+    fleet.forget("node-1").unwrap();
+    assert_eq!(fleet.hosts().unwrap()[0].name, "node-10");
+    assert_eq!(of_copy(&fleet.copy("node-1").unwrap()), Content::default());
+    assert_eq!(of_copy(&fleet.copy("node-10").unwrap()), of_store(&other));
+    change(&db, 4);
+    assert!(new.catch_up().unwrap_err().is_failed_precondition());
     for name in ["", "a/b", "-a"] {
         assert!(
             Mirror::open(&db, &options, name, true)

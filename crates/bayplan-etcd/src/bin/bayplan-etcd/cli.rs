@@ -27,6 +27,12 @@ pub(crate) enum Command {
     Mirror(mirror::Args),
     /// List the hosts whose copies are in etcd
     Hosts,
+    /// Remove the copy of a host from etcd
+    Forget {
+        /// The host
+        #[arg(value_name = "NAME")]
+        host: String,
+    },
     Ls(ls::Args),
     Info(info::Args),
     Watch(watch::Args),

@@ -12,6 +12,7 @@ mod watch;
 use std::io::{BufWriter, Write};
 use std::process::ExitCode;
 
+use bayplan_etcd::Fleet;
 use clap::Parser;
 
 use cli::{Cli, Command};
@@ -47,6 +48,7 @@ fn run(cli: &Cli, out: &mut impl Write) -> Result<(), Failure> {
     match &cli.command {
         Command::Mirror(args) => mirror::run(args, &cli.etcd, out),
         Command::Hosts => mirror::hosts(&cli.etcd, out),
+        Command::Forget { host } => Ok(Fleet::open_existing(&cli.etcd.options()?)?.forget(host)?),
         Command::Ls(args) => ls::run(args, &cli.etcd, out),
         Command::Info(args) => info::run(args, &cli.etcd, out),
         Command::Watch(args) => watch::run(args, &cli.etcd, out),
