@@ -14,6 +14,7 @@ mod faults;
 mod feed;
 mod lost;
 mod mirroring;
+mod program;
 mod server;
 mod stores;
 mod tls;
