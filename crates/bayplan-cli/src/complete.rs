@@ -105,8 +105,16 @@ fn begins_with(name: &str, beginning: &OsStr) -> bool {
 }
 
 fn candidates(found: Result<Vec<String>>) -> Vec<CompletionCandidate> {
-    let found = found.unwrap_or_default().into_iter().take(CANDIDATES);
+    let found = found.unwrap_or_default().into_iter();
+    let found = found.filter(|text| is_plain(text)).take(CANDIDATES);
     found.map(CompletionCandidate::new).collect()
+}
+
+/// Whether a text means itself in every shell. Scripts insert it as it is, and an id of a record may be anything: also a
+/// command to be run.
+fn is_plain(text: &str) -> bool {
+    let is_plain = |it: char| it.is_ascii_alphanumeric() || "._/:@+-".contains(it);
+    !text.starts_with('-') && text.chars().all(is_plain)
 }
 
 /// The first ids with this beginning.
@@ -186,6 +194,31 @@ fn option(words: &[OsString], names: &[&str]) -> Option<OsString> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_means_itself_is_offered() {
+        for text in [
+            "web-1",
+            "k8s.io/far",
+            "docker.io/library/nginx:1.29@sha256:00",
+        ] {
+            assert!(is_plain(text), "{text}");
+        }
+        for text in [
+            "$(touch x)",
+            "a b",
+            "a\nb",
+            "a;b",
+            "`x`",
+            "\u{1b}[2J",
+            "-rf",
+            "~",
+            "a*",
+            "'",
+        ] {
+            assert!(!is_plain(text), "{text}");
+        }
+    }
 
     #[test]
     fn options_are_found_on_unfinished_lines() {

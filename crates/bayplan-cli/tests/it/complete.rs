@@ -28,7 +28,11 @@ fn ids_namespaces_and_kinds_are_completed_from_the_store() {
         place.container(id, &[]);
     }
     place.file("value", r#"{"type_url":"t","json":1}"#);
-    for (kind, id) in [("pods", "front"), ("leases", "old")] {
+    for (kind, id) in [
+        ("pods", "front"),
+        ("pods", "f$(touch x)"),
+        ("leases", "old"),
+    ] {
         place.ok(&["records", "create", kind, id, "--value", "value"], "");
     }
     assert_eq!(candidates(&place, &["info", "we"]), ["web-1", "web-2"]);
