@@ -4,7 +4,7 @@ use std::io::Write;
 
 use crate::Failure;
 use crate::cli::{EtcdArgs, HostArgs};
-use crate::places;
+use crate::{places, text};
 
 /// Print containers with this id as JSON
 ///
@@ -45,7 +45,7 @@ pub(crate) fn run(args: &Args, etcd: &EtcdArgs, out: &mut impl Write) -> Result<
             namespace: &args.namespace,
             container: &container,
         };
-        writeln!(out, "{}", serde_json::to_string(&line)?)?;
+        writeln!(out, "{}", text::json(&serde_json::to_string(&line)?))?;
     }
     match is_found {
         true => Ok(()),

@@ -6,7 +6,7 @@ use bayplan::Filters;
 
 use crate::Failure;
 use crate::cli::{EtcdArgs, HostArgs};
-use crate::places;
+use crate::{places, text};
 
 /// List containers
 ///
@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Args, etcd: &EtcdArgs, out: &mut impl Write) -> Result<
                         namespace,
                         container: &container,
                     };
-                    writeln!(out, "{}", serde_json::to_string(&line)?)?;
+                    writeln!(out, "{}", text::json(&serde_json::to_string(&line)?))?;
                     continue;
                 }
                 rows.push([
@@ -117,8 +117,12 @@ pub(crate) fn table<const N: usize>(
     rows: &[[String; N]],
     out: &mut impl Write,
 ) -> Result<(), Failure> {
+    let rows: Vec<[String; N]> = rows
+        .iter()
+        .map(|row| row.each_ref().map(|cell| text::visible(cell)))
+        .collect();
     let mut widths = head.map(|name| name.chars().count());
-    for row in rows {
+    for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = cell.chars().count().max(*width);
         }

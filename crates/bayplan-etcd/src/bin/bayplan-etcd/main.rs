@@ -7,6 +7,7 @@ mod info;
 mod ls;
 mod mirror;
 mod places;
+mod text;
 mod watch;
 
 use std::io::{BufWriter, Write};
