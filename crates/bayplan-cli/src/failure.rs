@@ -102,6 +102,15 @@ impl Failure {
     }
 }
 
+/// The exit code of a command whose output is printed. Who closed the pipe has seen enough of the text, but the code
+/// still tells what was found.
+pub(crate) fn printed(output: Result<()>, exit: Exit) -> Result<Exit> {
+    match output {
+        Err(failure) if failure.exit() != Exit::Done => Err(failure),
+        _ => Ok(exit),
+    }
+}
+
 /// Writes a message to standard error.
 pub(crate) fn say(err: &mut dyn Write, text: &str) {
     let _ = writeln!(err, "bayplan: {text}");

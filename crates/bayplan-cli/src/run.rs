@@ -12,7 +12,7 @@ use crate::command::{
     init, label, load, ls, man, namespaces, records, restore, rm, salvage, share, stats, update,
     watch, why,
 };
-use crate::failure::{Exit, Result, say};
+use crate::failure::{Exit, Result, printed, say};
 use crate::spool::Spool;
 use crate::style::Style;
 use crate::{fits, unfinished};
@@ -43,7 +43,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>, io: &mut Io<'_>) -> 
     };
     // Output from before a failure is wanted as well.
     let flushed = io.out.flush().map_err(Into::into);
-    match done.and_then(|exit| flushed.map(|()| exit)) {
+    match done.and_then(|exit| printed(flushed, exit)) {
         Ok(exit) => exit,
         Err(failure) => {
             failure.report(io.err);
@@ -86,7 +86,11 @@ fn command(cli: Cli, io: &mut Io<'_>) -> Result<Exit> {
     let text = "pages of the file are damaged, so something may be missing here: `bayplan check` \
                 tells more";
     say(io.err, text);
-    exit.map(|exit| exit.max(Exit::Damaged))
+    match exit {
+        // Who closed the pipe has seen enough, but not that something is damaged.
+        Err(failure) if failure.exit() > Exit::Done => Err(failure),
+        _ => Ok(Exit::Damaged.max(exit.unwrap_or(Exit::Done))),
+    }
 }
 
 fn container(command: ContainerCommand, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
@@ -141,9 +145,9 @@ pub(crate) fn kept_back(
         terminals: io.terminals,
         may_wait: false,
     });
-    let printed = out.copy_to(io.out).and_then(|()| Ok(io.out.flush()?));
+    let copied = out.copy_to(io.out).and_then(|()| Ok(io.out.flush()?));
     let _ = io.err.write_all(&err);
-    done.and_then(|exit| printed.map(|()| exit))
+    done.and_then(|exit| printed(copied, exit))
 }
 
 /// Prints help, or what is wrong with the arguments.

@@ -1,13 +1,15 @@
 //! Templates of lists: what is printed of each item, in the language of Jinja.
 
+use std::io;
 use std::str::FromStr;
 
 use minijinja::value::Serde;
 use minijinja::{Environment, Error, UndefinedBehavior};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::failure::{Failure, Result};
-use crate::text::is_unsafe;
+use crate::text::visible;
 
 /// A template that is valid, but may name fields that no item has.
 #[derive(Clone, Debug)]
@@ -76,18 +78,25 @@ impl Template {
     /// The text of one item, without characters that could affect a terminal.
     pub(crate) fn line(&self, item: &impl Serialize) -> Result<String> {
         let template = self.environment.get_template(NAME).map_err(failed)?;
-        let text = template.render(Serde(item));
-        let text = text.map_err(failed)?;
-        // Tabs and line breaks are the template's own as well.
-        let mut shown = String::with_capacity(text.len());
-        for character in text.chars() {
-            match character {
-                '\t' | '\n' => shown.push(character),
-                character if is_unsafe(character) => shown.extend(character.escape_default()),
-                character => shown.push(character),
-            }
+        let mut item = serde_json::to_value(item).map_err(io::Error::from)?;
+        make_visible(&mut item);
+        template.render(Serde(item)).map_err(failed)
+    }
+}
+
+/// Escapes in all texts what could affect a terminal, or end a line: tabs and line breaks are the template's own.
+fn make_visible(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = visible(text),
+        Value::Array(items) => items.iter_mut().for_each(make_visible),
+        Value::Object(members) => {
+            let renamed = members
+                .iter()
+                .map(|(key, value)| (visible(key), value.clone()));
+            *members = renamed.collect();
+            members.values_mut().for_each(make_visible);
         }
-        Ok(shown)
+        _ => {}
     }
 }
 
@@ -134,6 +143,10 @@ mod tests {
         assert_eq!(
             line("{{ labels['io.kubernetes.pod.name'] }}"),
             "front\\u{1b}[2J"
+        );
+        assert_eq!(
+            line("{{ labels|tojson }}"),
+            r#"{"app": "nginx", "io.kubernetes.pod.name": "front\\u{1b}[2J"}"#
         );
         assert_eq!(line("{{ labels.tier }}{{ labels.a.b }}{{ image }}|"), "|");
         assert_eq!(

@@ -64,7 +64,7 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
         let path = kept.display();
         let id = format!("{}/{}", target.namespace, meant.id);
         return Err(failure.because(format!(
-            "what you wrote is in {path}; to take it: bayplan update {id} --from {path}"
+            "what you wrote is in {path}; correct it, and then: bayplan update {id} --from {path}"
         )));
     }
     meant.tell("changed", io.err);

@@ -1,11 +1,12 @@
 //! `bayplan salvage`
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use bayplan::SalvageReport;
 
 use crate::cli::Global;
-use crate::failure::{Exit, Failure, Result};
+use crate::failure::{Exit, Failure, Result, printed};
 use crate::input::must_be_file;
 use crate::meter::Meter;
 use crate::run::Io;
@@ -74,15 +75,20 @@ fn tell(report: &SalvageReport, new: &Path, io: &mut Io<'_>) -> Result<Exit> {
     let mut rows = made.rows();
     rows.push(("uncertain", report.uncertain.len().to_string()));
     rows.push(("lost", report.lost.len().to_string()));
-    summary::write(&rows, io.out)?;
     let lines = lines(report);
-    for line in &lines {
-        writeln!(io.out, "{}", visible(line))?;
-    }
-    Ok(match lines.is_empty() {
+    let exit = match lines.is_empty() {
         true => Exit::Done,
         false => Exit::Damaged,
-    })
+    };
+    printed(print(&rows, &lines, io.out), exit)
+}
+
+fn print(rows: &[(&'static str, String)], lines: &[String], out: &mut dyn Write) -> Result<()> {
+    summary::write(rows, out)?;
+    for line in lines {
+        writeln!(out, "{}", visible(line))?;
+    }
+    Ok(())
 }
 
 /// The losses and doubts, one per line.

@@ -94,7 +94,9 @@ fn a_filter_works_while_it_is_typed_and_shows_where_it_is_wrong() {
     browser.shows_no("postgres");
     browser.press("inx,");
     browser.shows("    ^");
-    browser.press("\u{7f}\r");
+    browser.press("\r");
+    browser.shows("    ^");
+    browser.press("/\u{7f}\r");
     browser.shows("1 containers in default that match labels.app==nginx");
 }
 
@@ -174,6 +176,20 @@ fn a_signal_gives_the_terminal_back() {
     let pid = Pid::from_child(&browser.child);
     kill_process(pid, Signal::TERM).unwrap();
     browser.wait("usual screen", |terminal| !terminal.is_taken());
+}
+
+#[test]
+fn a_store_whose_keys_are_damaged_is_shown_as_far_as_it_goes() {
+    let place = filled(Share::Nobody);
+    place.damage("default\0containers\0db");
+    let mut browser = browse(&place);
+    browser.shows("NAMESPACES");
+    browser.press("q");
+    assert_eq!(browser.ends(), Some(2));
+    let whole = filled(Share::Nobody);
+    let mut refused = Terminal::start(&whole, &["browse", "--no-copy"], &[]);
+    refused.shows("leave --no-copy out");
+    assert_eq!(refused.ends(), Some(1));
 }
 
 #[test]

@@ -76,7 +76,8 @@ fn what_cannot_be_taken_is_kept_in_a_file() {
         let path = kept[0].display();
         // The directory is shown in another way.
         let name = kept[0].file_name().unwrap().to_str().unwrap();
-        let advice = format!("tmp/{name}; to take it: bayplan update default/web --from ");
+        let advice =
+            format!("tmp/{name}; correct it, and then: bayplan update default/web --from ");
         assert!(run.err.contains(&advice), "{path}: {}", run.err);
         fs::remove_file(&kept[0]).unwrap();
     }

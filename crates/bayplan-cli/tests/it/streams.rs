@@ -213,3 +213,31 @@ fn what_the_system_says_is_told() {
     }
     assert!(refused > 3, "{refused}");
 }
+
+#[test]
+fn damage_is_told_by_the_exit_code_also_to_a_reader_that_stops() {
+    let place = Place::new();
+    let db = Db::open(place.db()).unwrap();
+    db.write(|txn| -> bayplan::Result<()> {
+        let store = txn.namespace("default")?;
+        for number in 0..2000 {
+            let spec = Any::new("spec", b"{}");
+            let container = Container::new(format!("c{number}"), Runtime::new("runc"), spec);
+            store.create(container.label("marker", format!("m{number}m")))?;
+        }
+        Ok(())
+    })
+    .unwrap();
+    drop(db);
+    place.damage("m1234m");
+    let mut child = place
+        .command(&["ls"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = [0; 1];
+    child.stdout.take().unwrap().read_exact(&mut first).unwrap();
+    let run = place.told(child.wait_with_output().unwrap());
+    assert_eq!(run.code, 2, "{}", run.err);
+}

@@ -44,8 +44,10 @@ impl Line {
         let text = self.text.trim();
         match of(text) {
             Ok(filters) => {
+                // As `ls` warns: such a filter finds nothing, or everything.
+                let unknown = filters.unknown_fields().next();
+                self.problem = unknown.map(|unknown| format!("warning: {unknown}"));
                 self.filters = filters;
-                self.problem = None;
             }
             Err(problem) => self.problem = Some(problem),
         }

@@ -55,6 +55,10 @@ pub(crate) fn run(_: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
     let source = Source::open(global)?;
     let namespace = global.namespace()?;
     let mut app = App::new(source, Some(&namespace))?;
+    if global.named_namespace()?.is_some() && app.here().is_none_or(|it| it.namespace != namespace)
+    {
+        app.problem = Some(format!("there is no namespace {namespace:?}"));
+    }
     let theme = Theme::new(io.terminals.style.is_on());
     let shown = show(&mut app, theme);
     if IS_TAKEN.swap(false, Ordering::SeqCst) {

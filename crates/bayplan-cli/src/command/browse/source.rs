@@ -32,7 +32,8 @@ pub(super) struct Source<'g> {
     /// Where the copy is, if it is one.
     copy: Option<TempDir>,
     stamp: Stamp,
-    position: Position,
+    /// `None` if damage hides what was the last change.
+    position: Option<Position>,
     read_at: Instant,
     took: Duration,
 }
@@ -80,11 +81,11 @@ impl<'g> Source<'g> {
             db,
             copy,
             stamp,
-            position: Position::START,
+            position: None,
             read_at: begun,
             took: begun.elapsed(),
         };
-        source.position = latest::position(&source.db)?;
+        source.position = latest::position(&source.db).ok();
         Ok(source)
     }
 
@@ -121,20 +122,24 @@ impl<'g> Source<'g> {
     }
 
     fn changes(&mut self) -> Result<Vec<Change>> {
-        let mut changes = self.db.changes_since(self.position, Detail::Id)?;
+        let Some(position) = self.position else {
+            self.position = latest::position(&self.db).ok();
+            return Ok(Vec::new());
+        };
+        let mut changes = self.db.changes_since(position, Detail::Id)?;
         let mut all = Vec::new();
         for change in &mut changes {
             match change {
                 Ok(change) => all.push(change),
                 // The place to go on from is that of another store, or too old: everything is read anew anyway.
                 Err(error) if error.is_lagged() => {
-                    self.position = latest::position(&self.db)?;
+                    self.position = latest::position(&self.db).ok();
                     return Ok(Vec::new());
                 }
                 Err(error) => return Err(error.into()),
             }
         }
-        self.position = changes.position();
+        self.position = Some(changes.position());
         Ok(all)
     }
 
@@ -212,7 +217,14 @@ fn open(global: &Global, path: &Path) -> Result<(Db, Option<TempDir>)> {
             return Ok((db, Some(directory)));
         }
     }
-    global.open_to_read().map(|db| (db, None))
+    let db = global.open_to_read()?;
+    if global.no_copy && db.info().share == Share::Nobody {
+        return Err(Failure::new(
+            "the store is for one process alone: kept open here, no host could start",
+        )
+        .because("leave --no-copy out, or share the store by `bayplan share readers`"));
+    }
+    Ok((db, None))
 }
 
 /// How many there are, or none if that cannot be told.

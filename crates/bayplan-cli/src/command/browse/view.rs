@@ -37,7 +37,8 @@ const HELP: &[(&str, &str)] = &[
 ];
 
 pub(super) fn draw(frame: &mut Frame<'_>, app: &mut App<'_>, theme: Theme) {
-    let problem = app.filter.problem().filter(|_| app.focus == Focus::Filter);
+    let is_list = matches!(app.focus, Focus::Places | Focus::Rows | Focus::Filter);
+    let problem = app.filter.problem().filter(|_| is_list);
     let problem: Vec<String> = match problem {
         Some(problem) => problem.lines().map(str::to_owned).collect(),
         None => Vec::new(),
