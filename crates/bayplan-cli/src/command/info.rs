@@ -41,13 +41,22 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
             Ok(edited::show(&json::of(&container)?, &container))
         }
     };
-    if let [id] = args.ids.as_slice() {
+    print_each(&args.ids, show, io)
+}
+
+/// Prints one as an object, several as an array. Those that cannot be shown are reported, and the others printed.
+pub(crate) fn print_each(
+    ids: &[String],
+    show: impl Fn(&String) -> Result<String>,
+    io: &mut Io<'_>,
+) -> Result<Exit> {
+    if let [id] = ids {
         writeln!(io.out, "{}", json::pretty(&show(id)?, 0))?;
         return Ok(Exit::Done);
     }
     let mut exit = Exit::Done;
     let mut array = json::Array::default();
-    for id in &args.ids {
+    for id in ids {
         match show(id) {
             Ok(text) => array.push(io.out, &text)?,
             Err(failure) => {

@@ -9,21 +9,16 @@ use crate::failure::{Exit, Failure, Result};
 use crate::input;
 use crate::run::Io;
 
-pub(super) fn create(new: New, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
+/// Stores a record. One that has its id already is replaced, or refused if the record is to be new.
+pub(super) fn store(new: New, is_new: bool, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
     let kind = new.kind.clone();
     let record = record(new, io)?;
     let db = global.open_to_write()?;
     let store = db.namespace(&global.namespace()?)?.records(&kind)?;
-    store.create(record)?;
-    Ok(Exit::Done)
-}
-
-pub(super) fn put(new: New, global: &Global, io: &mut Io<'_>) -> Result<Exit> {
-    let kind = new.kind.clone();
-    let record = record(new, io)?;
-    let db = global.open_to_write()?;
-    let store = db.namespace(&global.namespace()?)?.records(&kind)?;
-    store.put(record)?;
+    match is_new {
+        true => store.create(record)?,
+        false => store.put(record)?,
+    };
     Ok(Exit::Done)
 }
 

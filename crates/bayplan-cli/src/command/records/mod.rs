@@ -143,8 +143,8 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
         Command::Kinds { format } => list::kinds(&format, global, io),
         Command::Ls(args) => kept_back(io, |io| list::records(&args, global, io)),
         Command::Info { kind, ids } => show::info(&kind, &ids, global, io),
-        Command::Create(new) => change::create(new, global, io),
-        Command::Put(new) => change::put(new, global, io),
+        Command::Create(new) => change::store(new, true, global, io),
+        Command::Put(new) => change::store(new, false, global, io),
         Command::Label { kind, id, labels } => change::label(&kind, &id, labels, global, io),
         Command::Rm { kind, ids } => change::remove(&kind, &ids, global, io),
     }
