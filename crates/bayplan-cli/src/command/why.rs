@@ -72,9 +72,19 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
         false => vec![bayplan::NamespaceName::new(&global.namespace()?)?],
     };
     let mut holders = Vec::new();
+    let mut exit = Exit::Done;
     for namespace in &namespaces {
         for pin in snapshot.namespace(namespace.as_str())?.pins()? {
-            let pin = pin.map_err(|error| Failure::from(error).if_damaged(ADVICE))?;
+            let pin = match pin {
+                Ok(pin) => pin,
+                Err(error) => {
+                    // What comes after it is not known, in this namespace.
+                    let failure = Failure::from(error).if_damaged(ADVICE);
+                    failure.report(io.err);
+                    exit = exit.max(failure.exit());
+                    break;
+                }
+            };
             if let Some(holder) = holder(&args, namespace.as_str(), pin) {
                 holders.push(holder);
             }
@@ -94,7 +104,7 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
     if !(args.format.is_table() && holders.is_empty()) {
         listing.finish(io.out, io.terminals.style)?;
     }
-    if holders.is_empty() {
+    if holders.is_empty() && exit == Exit::Done {
         let what = format!("{:?}", args.what).to_lowercase();
         let place = match args.all_namespaces {
             true => "any namespace",
@@ -105,7 +115,7 @@ pub(crate) fn run(args: Args, global: &Global, io: &mut Io<'_>) -> Result<Exit> 
             &format!("nothing in {place} holds {what} {:?}", args.name),
         );
     }
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 /// The holder of a pin, if what it holds is what was asked for.

@@ -79,3 +79,19 @@ fn what_nothing_holds_is_said_so() {
         run.err
     );
 }
+
+#[test]
+fn what_is_known_beside_damage_is_told() {
+    let place = Place::new();
+    place.container("db", &["--image", "nginx:1"]);
+    place.container("web", &["--image", "nginx:1", "--label", "marker=damaged"]);
+    place.damage("marker");
+    let run = place.run(&["why", "image", "nginx:1"]);
+    assert_eq!(run.code, 2);
+    assert!(run.out.contains("container   db"), "{}", run.out);
+    assert!(
+        run.err.contains("\"web\"") && !run.err.contains("nothing"),
+        "{}",
+        run.err
+    );
+}
