@@ -87,9 +87,8 @@ fn command(cli: Cli, io: &mut Io<'_>) -> Result<Exit> {
                 tells more";
     say(io.err, text);
     match exit {
-        // Who closed the pipe has seen enough, but not that something is damaged.
-        Err(failure) if failure.exit() > Exit::Done => Err(failure),
-        _ => Ok(Exit::Damaged.max(exit.unwrap_or(Exit::Done))),
+        Ok(exit) => Ok(exit.max(Exit::Damaged)),
+        Err(failure) => printed(Err(failure), Exit::Damaged),
     }
 }
 

@@ -8,8 +8,8 @@ use bayplan::{Any, Container, Db, Runtime};
 
 use crate::util::Place;
 
-#[test]
-fn a_closed_pipe_is_silent() {
+/// A store of more containers than a pipe takes at once, each with a label that stands nowhere else in the file.
+fn with_many() -> Place {
     let place = Place::new();
     let db = Db::open(place.db()).unwrap();
     db.write(|txn| -> bayplan::Result<()> {
@@ -17,12 +17,18 @@ fn a_closed_pipe_is_silent() {
         for number in 0..2000 {
             let spec = Any::new("spec", b"{}");
             let id = format!("container-{number}");
-            store.create(Container::new(id, Runtime::new("runc"), spec))?;
+            let container = Container::new(id, Runtime::new("runc"), spec);
+            store.create(container.label("marker", format!("m{number}m")))?;
         }
         Ok(())
     })
     .unwrap();
-    drop(db);
+    place
+}
+
+#[test]
+fn a_closed_pipe_is_silent() {
+    let place = with_many();
     let commands = [
         &["ls"][..],
         &["ls", "--format", "json"],
@@ -216,19 +222,7 @@ fn what_the_system_says_is_told() {
 
 #[test]
 fn damage_is_told_by_the_exit_code_also_to_a_reader_that_stops() {
-    let place = Place::new();
-    let db = Db::open(place.db()).unwrap();
-    db.write(|txn| -> bayplan::Result<()> {
-        let store = txn.namespace("default")?;
-        for number in 0..2000 {
-            let spec = Any::new("spec", b"{}");
-            let container = Container::new(format!("c{number}"), Runtime::new("runc"), spec);
-            store.create(container.label("marker", format!("m{number}m")))?;
-        }
-        Ok(())
-    })
-    .unwrap();
-    drop(db);
+    let place = with_many();
     place.damage("m1234m");
     let mut child = place
         .command(&["ls"])
