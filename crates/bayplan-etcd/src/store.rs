@@ -85,41 +85,31 @@ impl<T: Item> EtcdStore<T> {
     }
 }
 
-impl<T: Item> ReadStore<T> for EtcdStore<T> {
-    fn name(&self) -> &NamespaceName {
-        &self.0.name
-    }
+/// Reads a store of either type through its reader.
+macro_rules! read_store {
+    ($type:ident) => {
+        impl<T: Item> ReadStore<T> for $type<T> {
+            fn name(&self) -> &NamespaceName {
+                &self.0.name
+            }
 
-    fn get(&self, id: &str) -> Result<T> {
-        self.0.get(id)
-    }
+            fn get(&self, id: &str) -> Result<T> {
+                self.0.get(id)
+            }
 
-    fn find(&self, id: &str) -> Result<Option<T>> {
-        self.0.find(id)
-    }
+            fn find(&self, id: &str) -> Result<Option<T>> {
+                self.0.find(id)
+            }
 
-    fn traverse(&self, selection: &Selection) -> Result<Traversal<'_, T>> {
-        Ok(self.0.traverse(selection))
-    }
+            fn traverse(&self, selection: &Selection) -> Result<Traversal<'_, T>> {
+                Ok(self.0.traverse(selection))
+            }
+        }
+    };
 }
 
-impl<T: Item> ReadStore<T> for SnapshotStore<T> {
-    fn name(&self) -> &NamespaceName {
-        &self.0.name
-    }
-
-    fn get(&self, id: &str) -> Result<T> {
-        self.0.get(id)
-    }
-
-    fn find(&self, id: &str) -> Result<Option<T>> {
-        self.0.find(id)
-    }
-
-    fn traverse(&self, selection: &Selection) -> Result<Traversal<'_, T>> {
-        Ok(self.0.traverse(selection))
-    }
-}
+read_store!(EtcdStore);
+read_store!(SnapshotStore);
 
 impl<T: Item> Store<T> for EtcdStore<T> {
     fn create(&self, new: T) -> Result<T> {

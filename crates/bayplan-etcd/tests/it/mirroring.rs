@@ -22,58 +22,39 @@ struct Content {
 
 fn of_store(db: &Db) -> Content {
     let txn = db.read().unwrap();
-    let mut content = Content::default();
-    for name in txn.list_namespaces().unwrap() {
-        let name = name.as_str();
-        content
-            .namespaces
-            .insert(name.to_owned(), txn.namespace_labels(name).unwrap());
-        let containers = txn.namespace(name).unwrap();
-        let all = containers.list(&Filters::all()).unwrap().into_iter();
-        content
-            .containers
-            .extend(all.map(|one| (name.to_owned(), one)));
-        for kind in txn.record_kinds(name).unwrap() {
-            let all = containers
-                .records(&kind)
-                .unwrap()
-                .list(&Filters::all())
-                .unwrap();
-            let all = all
-                .into_iter()
-                .map(|one| (name.to_owned(), kind.clone(), one));
-            content.records.extend(all);
-        }
-    }
-    content
+    let containers = |name: &str| txn.namespace(name).unwrap();
+    content(&txn, containers, |name, kind| {
+        containers(name).records(kind).unwrap()
+    })
 }
 
 fn of_copy(copy: &HostCopy) -> Content {
+    content(
+        copy,
+        |name| copy.namespace(name).unwrap(),
+        |name, kind| copy.records(name, kind).unwrap(),
+    )
+}
+
+fn content<C: ReadStore, R: ReadStore<Record>>(
+    namespaces: &dyn ReadNamespaces,
+    containers: impl Fn(&str) -> C,
+    records: impl Fn(&str, &str) -> R,
+) -> Content {
     let mut content = Content::default();
-    for name in copy.list_namespaces().unwrap() {
+    for name in namespaces.list_namespaces().unwrap() {
         let name = name.as_str();
-        content
-            .namespaces
-            .insert(name.to_owned(), copy.namespace_labels(name).unwrap());
-        let all = copy
-            .namespace(name)
-            .unwrap()
-            .list(&Filters::all())
-            .unwrap()
-            .into_iter();
-        content
-            .containers
-            .extend(all.map(|one| (name.to_owned(), one)));
-        for kind in copy.record_kinds(name).unwrap() {
-            let all = copy
-                .records(name, &kind)
-                .unwrap()
-                .list(&Filters::all())
-                .unwrap();
-            let all = all
-                .into_iter()
-                .map(|one| (name.to_owned(), kind.clone(), one));
-            content.records.extend(all);
+        let labels = namespaces.namespace_labels(name).unwrap();
+        content.namespaces.insert(name.to_owned(), labels);
+        for container in containers(name).list(&Filters::all()).unwrap() {
+            content.containers.push((name.to_owned(), container));
+        }
+        for kind in namespaces.record_kinds(name).unwrap() {
+            for record in records(name, &kind).list(&Filters::all()).unwrap() {
+                content
+                    .records
+                    .push((name.to_owned(), kind.clone(), record));
+            }
         }
     }
     content
