@@ -56,6 +56,7 @@ pub use etcd::{Etcd, EtcdInfo, Snapshot};
 pub use events::Change;
 pub use feed::Subscription;
 pub use fleet::alive::LEASE_SECONDS;
+pub use fleet::claim::AnotherStore;
 pub use fleet::copy::{Fleet, Host, HostCopy};
 pub use fleet::mirror::{Mirror, Progress};
 pub use format::FORMAT_VERSION;

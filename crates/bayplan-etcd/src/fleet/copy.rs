@@ -35,7 +35,7 @@ pub struct Fleet {
 pub struct Host {
     /// Its name.
     pub name: String,
-    /// Whether its mirror was heard of within [`LEASE_SECONDS`](crate::LEASE_SECONDS).
+    /// Whether its mirror was heard of within [`LEASE_SECONDS`](crate::LEASE_SECONDS), and has not ended since.
     pub is_alive: bool,
     /// The id of its store.
     pub store_id: String,
@@ -43,8 +43,10 @@ pub struct Host {
     pub position: Option<Position>,
     /// Whether the copy has specs, extensions and the values of records.
     pub has_specs: bool,
-    /// When its mirror last wrote.
+    /// When its mirror last wrote. It writes every five minutes at least, and when it ends.
     pub written_at: DateTime<Utc>,
+    /// Whether its mirror ended by itself then, by [`Mirror::end`](crate::Mirror::end).
+    pub has_ended: bool,
 }
 
 impl Fleet {
@@ -150,6 +152,7 @@ impl Fleet {
             position: row.position,
             has_specs: row.has_specs,
             written_at: row.written_at,
+            has_ended: row.has_ended,
         })
     }
 
@@ -187,10 +190,11 @@ impl Fleet {
     }
 }
 
-fn in_host(name: &str) -> impl Fn(Error) -> Error {
+/// Names the host in an error about what is known of it.
+pub(crate) fn in_host(name: &str) -> impl Fn(Error) -> Error {
     let name = name.to_owned();
     move |error| {
-        let text = format!("the host {name:?}: {error}");
+        let text = format!("what is known about the host {name:?} cannot be read");
         Error::of_kind(error.kind(), text).caused_by(error)
     }
 }

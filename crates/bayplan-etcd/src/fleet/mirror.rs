@@ -2,14 +2,16 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use bayplan::{Change, Db, Detail, Error, ErrorKind, Position, Result};
+use bayplan::{Change, Db, Detail, Error, Position, Result};
 use chrono::Utc;
 
 use crate::draft::{Committed, Draft, Stored};
 use crate::fleet::alive::Alive;
 use crate::fleet::batch::Batch;
+use crate::fleet::claim::{Claim, lost};
 use crate::fleet::copy::Fleet;
 use crate::fleet::prune;
 use crate::fleet::row::{Row, check_host};
@@ -20,6 +22,13 @@ use crate::shared::{At, Shared};
 /// The most changes that are written before a mirror looks at the clock.
 const TURN_MAX_COUNT: usize = 1_000;
 
+/// How often a mirror that waits for changes looks whether it is to end.
+const LOOK_PAUSE: Duration = Duration::from_millis(250);
+
+/// How often a mirror writes, at least: then a host that dies is known to have lived until then, and a mirror that was
+/// replaced notices.
+const WRITE_PAUSE: Duration = Duration::from_secs(5 * 60);
+
 /// Keeps a copy of a store in etcd, as the copy of one host of a fleet.
 ///
 /// The copy follows the store: it has each change soon after its commit, and never a state that the store had not. Each
@@ -27,6 +36,12 @@ const TURN_MAX_COUNT: usize = 1_000;
 /// where the last one ended.
 ///
 /// Specs, extensions and the values of records may hold secrets. They are copied only if asked for.
+///
+/// One mirror of a host writes at a time. A second one of the same store takes over, and the first fails with its next
+/// write, or within five minutes. One of another store is refused.
+///
+/// Once it is dropped, the host does not count as alive; this waits for etcd, up to two seconds. [`Mirror::end`] notes
+/// the time as well.
 pub struct Mirror<'d> {
     db: &'d Db,
     fleet: Fleet,
@@ -35,6 +50,8 @@ pub struct Mirror<'d> {
     row_key: Vec<u8>,
     /// The row of the host, as this mirror wrote it last.
     row: (Row, Stored),
+    /// When that was.
+    written: Instant,
     /// Whether the outcome of the last commit is unknown.
     must_look: bool,
     _alive: Alive,
@@ -65,42 +82,49 @@ impl<'d> Mirror<'d> {
     ///
     /// # Errors
     ///
+    /// [`FailedPrecondition`](bayplan::ErrorKind::FailedPrecondition), with [`AnotherStore`](crate::AnotherStore) as its
+    /// cause, if the copy of the host is of another store; also if another mirror of the host began at the same time.
+    /// [`Corrupt`](bayplan::ErrorKind::Corrupt) if it cannot be read of which store it is.
     /// [`InvalidArgument`](bayplan::ErrorKind::InvalidArgument) if the host's name has not the form of an identifier;
     /// otherwise as [`Fleet::open`].
     pub fn open(db: &'d Db, options: &Options, host: &str, with_specs: bool) -> Result<Self> {
+        Self::opened(db, options, host, with_specs, false)
+    }
+
+    /// Begins as [`Mirror::open`], but makes the copy anew, whether it is of this store, of another, or cannot be read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mirror::open`], but for these two.
+    pub fn replace(db: &'d Db, options: &Options, host: &str, with_specs: bool) -> Result<Self> {
+        Self::opened(db, options, host, with_specs, true)
+    }
+
+    fn opened(
+        db: &'d Db,
+        options: &Options,
+        host: &str,
+        has_specs: bool,
+        may_replace: bool,
+    ) -> Result<Self> {
         check_host(host)?;
         let fleet = Fleet::open(options)?;
-        let keys = fleet.keys_of(host);
-        let row_key = fleet.row_key(host);
-        let [stored] = fleet
-            .shared
-            .get(At::Now, [&row_key])
-            .map_err(|fault| fault.error)?;
-        let store = db.info().id.to_string();
-        // A damaged row says nothing: the copy is made anew.
-        let before = stored
-            .as_ref()
-            .and_then(|stored| Row::open(&row_key, &stored.value).ok());
-        // A copy of another store, or with other parts, is made anew.
-        let position = before
-            .filter(|row| row.store == store && row.has_specs == with_specs)
-            .and_then(|row| row.position);
-        let row = Row {
-            store,
-            position,
-            has_specs: with_specs,
-            written_at: Utc::now(),
-            mirror: uuid::Uuid::new_v4().to_string(),
+        let claim = Claim {
+            store_id: db.info().id.to_string(),
+            has_specs,
+            may_replace,
         };
-        let alive = Alive::begin(&fleet.shared.connection, fleet.alive_key(host));
-        let row = replace_row(&fleet.shared, &row_key, stored, row)?;
+        let row = claim.take(&fleet, host)?;
+        // Not before: the host may be that of another mirror.
+        let alive = Alive::begin(&fleet, host, &row.0);
         Ok(Self {
             db,
-            fleet,
             host: host.to_owned(),
-            keys,
-            row_key,
+            keys: fleet.keys_of(host),
+            row_key: fleet.row_key(host),
+            fleet,
             row,
+            written: Instant::now(),
             must_look: false,
             _alive: alive,
         })
@@ -116,7 +140,8 @@ impl<'d> Mirror<'d> {
     ///
     /// # Errors
     ///
-    /// [`FailedPrecondition`](bayplan::ErrorKind::FailedPrecondition) if another mirror has taken over;
+    /// [`FailedPrecondition`](bayplan::ErrorKind::FailedPrecondition) if another mirror has taken over, or the copy was
+    /// removed;
     /// [`Corrupt`](bayplan::ErrorKind::Corrupt) if the store is damaged; otherwise as any write. What was committed
     /// stays, and the next call continues there.
     pub fn catch_up(&mut self) -> Result<Progress> {
@@ -140,16 +165,38 @@ impl<'d> Mirror<'d> {
     ///
     /// As [`Mirror::catch_up`]; [`Unavailable`](bayplan::ErrorKind::Unavailable) if the store is closed.
     pub fn follow(&mut self, time: Duration) -> Result<Progress> {
-        let end = Instant::now() + time;
+        let begun = Instant::now();
+        self.follow_while(|| time.saturating_sub(begun.elapsed()))
+    }
+
+    /// Brings the copy up to date, and follows the store until `is_ended`, which is looked at while there is nothing to
+    /// write, four times a second. Returns earlier only for an error.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mirror::follow`].
+    pub fn follow_until(&mut self, is_ended: &AtomicBool) -> Result<Progress> {
+        self.follow_while(|| match is_ended.load(Ordering::Relaxed) {
+            true => Duration::ZERO,
+            false => LOOK_PAUSE,
+        })
+    }
+
+    /// Follows the store while there is time left.
+    fn follow_while(&mut self, left: impl Fn() -> Duration) -> Result<Progress> {
         let mut progress = self.catch_up()?;
         loop {
             let from = self.row.0.position.unwrap_or(Position::START);
             let mut subscription = self.db.subscribe(from, self.detail())?;
             let followed = loop {
-                let left = end.saturating_duration_since(Instant::now());
-                let first = match subscription.recv_timeout(left) {
+                let left = left();
+                let first = match subscription.recv_timeout(left.min(LOOK_PAUSE)) {
                     Ok(Some(first)) => first,
-                    Ok(None) => return Ok(progress),
+                    Ok(None) if left.is_zero() => return Ok(progress),
+                    Ok(None) => {
+                        progress += self.stay_known()?;
+                        continue;
+                    }
                     Err(error) => break error,
                 };
                 // What has happened meanwhile goes into the same transaction.
@@ -167,6 +214,27 @@ impl<'d> Mirror<'d> {
         }
     }
 
+    /// Ends the mirror. From now on the host does not count as alive, and is known to have been so until now.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mirror::catch_up`]. It has ended nevertheless.
+    pub fn end(mut self) -> Result<()> {
+        self.look()?;
+        self.row.0.has_ended = true;
+        self.write_row(self.row.0.position)
+    }
+
+    /// Writes the time, if nothing was written for long.
+    fn stay_known(&mut self) -> Result<Progress> {
+        let mut progress = Progress::default();
+        if self.written.elapsed() >= WRITE_PAUSE {
+            self.write_row(self.row.0.position)?;
+            progress.commits_count = 1;
+        }
+        Ok(progress)
+    }
+
     fn detail(&self) -> Detail {
         match self.row.0.has_specs {
             true => Detail::Whole,
@@ -181,8 +249,7 @@ impl<'d> Mirror<'d> {
         let mut progress = self.write_all(&mut changes, false)?;
         let position = changes.position();
         progress += prune::gone(self, &snapshot)?;
-        let shared = Arc::clone(&self.fleet.shared);
-        self.commit(self.batch(&shared), Some(position))?;
+        self.write_row(Some(position))?;
         progress.commits_count += 1;
         Ok(progress)
     }
@@ -220,6 +287,12 @@ impl<'d> Mirror<'d> {
         Ok(progress)
     }
 
+    /// Writes nothing but the row of the host.
+    fn write_row(&mut self, position: Option<Position>) -> Result<()> {
+        let shared = Arc::clone(&self.fleet.shared);
+        self.commit(self.batch(&shared), position)
+    }
+
     /// Begins a transaction that writes only if no other mirror of the host has written.
     pub(super) fn batch<'c>(&self, shared: &'c Shared) -> Batch<'c> {
         let fixed = (self.row_key.clone(), self.row.1.clone());
@@ -246,9 +319,10 @@ impl<'d> Mirror<'d> {
         match batch.draft.commit() {
             Ok(Committed::At(revision)) => {
                 self.row = (row, Stored { value, revision });
+                self.written = Instant::now();
                 Ok(())
             }
-            Ok(Committed::Conflict) => Err(taken_over(&self.host)),
+            Ok(Committed::Conflict) => Err(self.lost()),
             Err(error) => {
                 self.must_look |= error.is_commit_uncertain();
                 Err(error)
@@ -263,14 +337,18 @@ impl<'d> Mirror<'d> {
         }
         let read = self.fleet.shared.get(At::Now, [&self.row_key]);
         let [stored] = read.map_err(|fault| fault.error)?;
-        let stored = stored.ok_or_else(|| taken_over(&self.host))?;
+        let stored = stored.ok_or_else(|| self.lost())?;
         let row = Row::open(&self.row_key, &stored.value)?;
         if row.mirror != self.row.0.mirror {
-            return Err(taken_over(&self.host));
+            return Err(self.lost());
         }
         self.row = (row, stored);
         self.must_look = false;
         Ok(())
+    }
+
+    fn lost(&self) -> Error {
+        lost(&self.fleet, &self.host, &self.row.0)
     }
 
     pub(super) fn keys(&self) -> &Keys {
@@ -279,33 +357,6 @@ impl<'d> Mirror<'d> {
 
     pub(super) fn shared(&self) -> Arc<Shared> {
         Arc::clone(&self.fleet.shared)
-    }
-}
-
-fn taken_over(host: &str) -> Error {
-    Error::of_kind(
-        ErrorKind::FailedPrecondition,
-        format!("another mirror of the host {host:?} has taken over, or its copy was removed"),
-    )
-}
-
-/// Writes the row of a host that a new mirror begins with.
-fn replace_row(
-    shared: &Shared,
-    key: &[u8],
-    stored: Option<Stored>,
-    row: Row,
-) -> Result<(Row, Stored)> {
-    let value = row.seal(key)?;
-    let mut draft = Draft::bare(&shared.connection);
-    draft.expect(key.to_vec(), stored);
-    draft.put(key.to_vec(), value.clone());
-    match draft.commit()? {
-        Committed::At(revision) => Ok((row, Stored { value, revision })),
-        Committed::Conflict => Err(Error::of_kind(
-            ErrorKind::FailedPrecondition,
-            "another mirror of the host was started at the same time",
-        )),
     }
 }
 

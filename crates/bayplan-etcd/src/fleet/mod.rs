@@ -11,6 +11,7 @@
 
 pub(crate) mod alive;
 pub(crate) mod batch;
+pub(crate) mod claim;
 pub(crate) mod copy;
 pub(crate) mod mirror;
 pub(crate) mod prune;

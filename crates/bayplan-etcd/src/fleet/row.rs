@@ -16,6 +16,9 @@ pub(crate) struct Row {
     pub(crate) has_specs: bool,
     /// When this was written.
     pub(crate) written_at: DateTime<Utc>,
+    /// Whether the mirror wrote this when it ended.
+    #[serde(default)]
+    pub(crate) has_ended: bool,
     /// Drawn anew by each mirror: one that was replaced writes no more.
     pub(crate) mirror: String,
 }

@@ -1,13 +1,14 @@
 //! Copies of hosts' stores.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use bayplan::{
     Any, Container, Db, Filters, Labels, ReadNamespaces, ReadStore, Record, Stored, Update,
 };
-use bayplan_etcd::{Fleet, HostCopy, Mirror, Options};
+use bayplan_etcd::{AnotherStore, Fleet, HostCopy, Mirror, Options};
 
 use crate::server::{fresh_prefix, shared};
 use crate::stores::container;
@@ -187,7 +188,7 @@ fn a_store_that_forgot_deletions_and_one_that_was_replaced_are_compared() {
         .unwrap()
         .create(container("web"))
         .unwrap();
-    Mirror::open(&other, &options, "node-1", true)
+    Mirror::replace(&other, &options, "node-1", true)
         .unwrap()
         .catch_up()
         .unwrap();
@@ -235,22 +236,188 @@ fn a_mirror_that_was_replaced_writes_no_more() {
     }
 }
 
+/// A store with one container of this id.
+fn store_of(id: &str) -> Db {
+    let db = Db::in_memory().unwrap();
+    db.namespace("default")
+        .unwrap()
+        .create(container(id))
+        .unwrap();
+    db
+}
+
+#[test]
+fn a_host_of_another_store_is_refused_and_its_mirror_goes_on() {
+    let (server, prefix) = (shared(), fresh_prefix());
+    let options = server.options().prefix(&prefix);
+    let (db, other) = (store_of("web"), store_of("other"));
+    let mut mirror = Mirror::open(&db, &options, "node-1", true).unwrap();
+    mirror.catch_up().unwrap();
+    let fleet = Fleet::open(&options).unwrap();
+    becomes(&fleet, true);
+
+    let error = Mirror::open(&other, &options, "node-1", true).unwrap_err();
+    assert!(error.is_failed_precondition(), "{error:?}");
+    let [id, other_id] = [&db, &other].map(|db| db.info().id.to_string());
+    assert_eq!(
+        format!("{error:#}"),
+        format!(
+            "the host \"node-1\" has the copy of another store: it is of the store {id}, and this one is {other_id}"
+        )
+    );
+    let cause = std::error::Error::source(&error).unwrap();
+    let cause = cause.downcast_ref::<AnotherStore>().unwrap();
+    assert_eq!((&cause.copied_id, &cause.store_id), (&id, &other_id));
+    change(&db, 4);
+    assert!(mirror.catch_up().unwrap().changes_count > 0);
+    let copy = fleet.copy("node-1").unwrap();
+    assert_eq!(of_copy(&copy), of_store(&db));
+    assert!(fleet.hosts().unwrap()[0].is_alive);
+
+    let mut new = Mirror::replace(&other, &options, "node-1", true).unwrap();
+    new.catch_up().unwrap();
+    assert_eq!(of_copy(&copy), of_store(&other));
+    change(&db, 8);
+    let error = mirror.catch_up().unwrap_err();
+    let told = format!("its copy is now of the store {other_id}, and this one is {id}");
+    assert!(error.to_string().contains(&told), "{error}");
+
+    // What cannot be read may be that of another store.
+    server.put(&format!("{prefix}hosts/node-1"), b"damaged");
+    let error = Mirror::open(&other, &options, "node-1", true).unwrap_err();
+    assert!(
+        error.is_corrupt() && error.to_string().contains("node-1"),
+        "{error}"
+    );
+    Mirror::replace(&db, &options, "node-1", true)
+        .unwrap()
+        .catch_up()
+        .unwrap();
+    assert_eq!(of_copy(&copy), of_store(&db));
+}
+
+#[test]
+fn of_two_stores_that_begin_as_one_host_at_once_one_is_refused() {
+    for _ in 0..10 {
+        let (_server, options) = (shared(), options());
+        Fleet::open(&options).unwrap();
+        let stores = [store_of("a"), store_of("b")];
+        let begin = Barrier::new(2);
+        let mirrored: Vec<bool> = std::thread::scope(|scope| {
+            let mirror = |db| {
+                begin.wait();
+                let begun = Mirror::open(db, &options, "node-1", true);
+                match begun.and_then(|mut mirror| mirror.catch_up()) {
+                    Ok(_) => true,
+                    Err(error) if error.is_failed_precondition() => false,
+                    Err(error) => panic!("{error:?}"),
+                }
+            };
+            let both = stores.each_ref().map(|db| scope.spawn(move || mirror(db)));
+            both.map(|one| one.join().unwrap()).into()
+        });
+        assert!(mirrored[0] != mirrored[1], "{mirrored:?}");
+        let kept = &stores[usize::from(mirrored[1])];
+        let copy = Fleet::open(&options).unwrap().copy("node-1").unwrap();
+        assert_eq!(of_copy(&copy), of_store(kept));
+    }
+}
+
+#[test]
+fn two_mirrors_of_one_store_at_once_take_over_from_each_other_and_harm_nothing() {
+    let (_server, options) = (shared(), options());
+    let db = Db::in_memory().unwrap();
+    let taken = AtomicU32::new(0);
+    std::thread::scope(|scope| {
+        for offset in [0, 1] {
+            let (db, options, taken) = (&db, &options, &taken);
+            scope.spawn(move || {
+                for round in 0..10 {
+                    let begun = Mirror::open(db, options, "node-1", true);
+                    let mirrored = begun.and_then(|mut mirror| {
+                        for step in 0..5 {
+                            change(db, offset + round * 10 + step * 2);
+                            mirror.catch_up()?;
+                        }
+                        mirror.end()
+                    });
+                    match mirrored {
+                        Ok(()) => {}
+                        Err(error) if error.is_failed_precondition() => {
+                            taken.fetch_add(1, Ordering::Relaxed);
+                        }
+                        Err(error) => panic!("{error:?}"),
+                    }
+                }
+            });
+        }
+    });
+    assert!(taken.into_inner() > 0, "they never met");
+    Mirror::open(&db, &options, "node-1", true)
+        .unwrap()
+        .catch_up()
+        .unwrap();
+    let copy = Fleet::open(&options).unwrap().copy("node-1").unwrap();
+    assert_eq!(of_copy(&copy), of_store(&db));
+}
+
+/// Waits until the only host is alive, or is not.
+#[track_caller]
+fn becomes(fleet: &Fleet, alive: bool) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while fleet.hosts().unwrap()[0].is_alive != alive {
+        assert!(Instant::now() < end, "it does not become {alive}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 #[test]
 fn a_host_is_alive_while_its_mirror_is() {
     let (_server, options) = (shared(), options());
     let db = Db::in_memory().unwrap();
-    let mirror = Mirror::open(&db, &options, "node-1", true).unwrap();
     let fleet = Fleet::open(&options).unwrap();
-    let becomes = |alive: bool| {
-        let end = Instant::now() + Duration::from_secs(60);
-        while fleet.hosts().unwrap()[0].is_alive != alive {
-            assert!(Instant::now() < end, "it does not become {alive}");
-            std::thread::sleep(Duration::from_millis(100));
-        }
-    };
-    becomes(true);
+    let host = || fleet.hosts().unwrap().remove(0);
+    let mirror = Mirror::open(&db, &options, "node-1", true).unwrap();
+    becomes(&fleet, true);
     drop(mirror);
-    becomes(false);
+    // At once, and not when the lease runs out.
+    assert!(!host().is_alive && !host().has_ended);
+
+    let mirror = Mirror::open(&db, &options, "node-1", true).unwrap();
+    becomes(&fleet, true);
+    let before = host().written_at;
+    mirror.end().unwrap();
+    assert!(!host().is_alive && host().has_ended && host().written_at > before);
+
+    // The end of one that was replaced is not that of the host.
+    let old = Mirror::open(&db, &options, "node-1", true).unwrap();
+    becomes(&fleet, true);
+    let _new = Mirror::open(&db, &options, "node-1", true).unwrap();
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(old.end().unwrap_err().is_failed_precondition());
+    assert!(host().is_alive && !host().has_ended);
+}
+
+#[test]
+fn a_mirror_follows_until_it_is_told_to_end() {
+    let (_server, options) = (shared(), options());
+    let db = Db::in_memory().unwrap();
+    let mut mirror = Mirror::open(&db, &options, "node-1", true).unwrap();
+    let is_ended = AtomicBool::new(false);
+    let copy = Fleet::open(&options).unwrap().copy("node-1").unwrap();
+    std::thread::scope(|scope| {
+        let following = scope.spawn(|| mirror.follow_until(&is_ended));
+        change(&db, 4);
+        let end = Instant::now() + Duration::from_secs(60);
+        while of_copy(&copy) != of_store(&db) {
+            assert!(Instant::now() < end, "it does not follow");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        is_ended.store(true, Ordering::Relaxed);
+        following.join().unwrap().unwrap();
+    });
+    // Any time will do.
+    assert_eq!(mirror.follow(Duration::ZERO).unwrap().commits_count, 0);
 }
 
 #[test]
