@@ -26,6 +26,8 @@ pub(crate) struct Connection {
     runtime: Option<Runtime>,
     client: Client,
     kv: KvClient,
+    /// For errors.
+    endpoints: String,
     timeout: Duration,
     attempts: u32,
 }
@@ -43,9 +45,10 @@ impl Connection {
             })?;
         let (endpoints, connect) = (options.endpoints.clone(), options.connect_options());
         let (timeout, attempts) = (options.timeout, options.attempts);
+        let named = endpoints.join(", ");
         let client = repeated(attempts, || {
             let (endpoints, connect) = (endpoints.clone(), connect.clone());
-            run(&runtime, timeout, async move {
+            run(&runtime, &named, timeout, async move {
                 Client::connect(endpoints, Some(connect)).await
             })
         })
@@ -55,9 +58,20 @@ impl Connection {
             runtime: Some(runtime),
             kv: kv.max_decoding_message_size(ANSWER_MAX_BYTES),
             client,
+            endpoints: named,
             timeout,
             attempts,
         })
+    }
+
+    /// The endpoints, as errors name them.
+    pub(crate) fn endpoints(&self) -> &str {
+        &self.endpoints
+    }
+
+    fn runtime(&self) -> Result<&Runtime, Fault> {
+        let runtime = self.runtime.as_ref();
+        runtime.ok_or_else(|| Fault::closed(&self.endpoints))
     }
 
     pub(crate) fn attempts(&self) -> u32 {
@@ -73,8 +87,7 @@ impl Connection {
         &self,
         request: impl Future<Output = Result<T, etcd_client::Error>> + Send + 'static,
     ) -> Result<T, Fault> {
-        let runtime = self.runtime.as_ref().ok_or_else(Fault::closed)?;
-        run(runtime, self.timeout, request)
+        run(self.runtime()?, &self.endpoints, self.timeout, request)
     }
 
     /// Waits for a future that limits its time itself.
@@ -82,8 +95,7 @@ impl Connection {
         &self,
         future: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Fault> {
-        let runtime = self.runtime.as_ref().ok_or_else(Fault::closed)?;
-        wait(runtime, future)
+        wait(self.runtime()?, &self.endpoints, future)
     }
 
     /// Starts a task that runs beside the caller.
@@ -117,19 +129,21 @@ impl Drop for Connection {
 /// Runs a request, and waits for its answer until the limit.
 fn run<T: Send + 'static>(
     runtime: &Runtime,
+    endpoints: &str,
     limit: Duration,
     request: impl Future<Output = Result<T, etcd_client::Error>> + Send + 'static,
 ) -> Result<T, Fault> {
     let limited = async move { tokio::time::timeout(limit, request).await };
-    match wait(runtime, limited)? {
-        Ok(answer) => answer.map_err(Fault::from),
-        Err(_) => Err(Fault::timeout(limit.as_secs_f64())),
+    match wait(runtime, endpoints, limited)? {
+        Ok(answer) => answer.map_err(|error| Fault::of_client(endpoints, error)),
+        Err(_) => Err(Fault::timeout(endpoints, limit.as_secs_f64())),
     }
 }
 
 /// Waits for a future, on any thread.
 fn wait<T: Send + 'static>(
     runtime: &Runtime,
+    endpoints: &str,
     future: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Fault> {
     let (sender, receiver) = mpsc::sync_channel(1);
@@ -137,7 +151,7 @@ fn wait<T: Send + 'static>(
         // Nobody waits any more only if the caller's thread has panicked.
         let _ = sender.send(future.await);
     });
-    receiver.recv().map_err(|_| Fault::closed())
+    receiver.recv().map_err(|_| Fault::closed(endpoints))
 }
 
 /// Tries until it succeeds, is refused, or was tried often enough.

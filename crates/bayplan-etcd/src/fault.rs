@@ -1,7 +1,7 @@
 //! Errors of etcd as errors of a store, and what is known about a request that failed.
 
 use std::error::Error as _;
-use std::io;
+use std::{io, iter};
 
 use bayplan::implementing::{Action, Place};
 use bayplan::{Error, ErrorKind};
@@ -30,63 +30,47 @@ pub(crate) enum Outcome {
 }
 
 impl Fault {
+    /// `what` is what etcd does or does not do.
     fn new(
         outcome: Outcome,
         kind: ErrorKind,
-        message: &str,
+        (endpoints, what): (&str, &str),
         cause: impl std::error::Error + Send + Sync + 'static,
     ) -> Self {
+        let error = Error::of_kind(kind, format!("etcd at {endpoints} {what}"));
         Self {
-            error: Error::of_kind(kind, message).caused_by(cause),
+            error: error.caused_by(cause),
             outcome,
         }
     }
 
     /// No answer came in time.
-    pub(crate) fn timeout(seconds: f64) -> Self {
-        let cause = io::Error::new(
-            io::ErrorKind::TimedOut,
-            format!("no answer within {seconds} s"),
-        );
-        Self::new(
-            Outcome::Unknown,
-            ErrorKind::Io,
-            "etcd does not answer",
-            cause,
-        )
+    pub(crate) fn timeout(endpoints: &str, seconds: f64) -> Self {
+        let text = format!("no answer within {seconds} s");
+        let cause = io::Error::new(io::ErrorKind::TimedOut, text);
+        let what = (endpoints, "does not answer");
+        Self::new(Outcome::Unknown, ErrorKind::Io, what, cause)
     }
 
-    /// The runtime of the connection is gone.
-    pub(crate) fn closed() -> Self {
+    /// The connection is closed, or the runtime is gone.
+    pub(crate) fn closed(endpoints: &str) -> Self {
         let cause = io::Error::from(io::ErrorKind::NotConnected);
-        Self::new(
-            Outcome::NotDone,
-            ErrorKind::Io,
-            "the connection is closed",
-            cause,
-        )
+        let what = (endpoints, "is not connected any more");
+        Self::new(Outcome::NotDone, ErrorKind::Io, what, cause)
     }
 
     /// The answer is not one to the request.
-    pub(crate) fn unexpected() -> Self {
+    pub(crate) fn unexpected(endpoints: &str) -> Self {
         let cause = io::Error::from(io::ErrorKind::InvalidData);
-        Self::new(
-            Outcome::Refused,
-            ErrorKind::Io,
-            "etcd's answer has another form",
-            cause,
-        )
+        let what = (endpoints, "answers in another form");
+        Self::new(Outcome::Refused, ErrorKind::Io, what, cause)
     }
 
     /// etcd ended a watch.
-    pub(crate) fn canceled(reason: &str) -> Self {
+    pub(crate) fn canceled(endpoints: &str, reason: &str) -> Self {
         let cause = io::Error::other(reason.to_owned());
-        Self::new(
-            Outcome::NotDone,
-            ErrorKind::Io,
-            "etcd ended the watch",
-            cause,
-        )
+        let what = (endpoints, "ended the watch");
+        Self::new(Outcome::NotDone, ErrorKind::Io, what, cause)
     }
 
     /// What was read is not what it should be.
@@ -110,40 +94,41 @@ impl Fault {
         matches!(self.outcome, Outcome::NotDone | Outcome::Unknown)
     }
 
-    fn of_status(status: Status) -> Self {
+    fn of_status(endpoints: &str, status: &Status) -> Self {
         use Outcome::{Compacted, NotDone, Refused, TooLarge, Unknown};
         let message = status.message();
         let says = |text: &str| message.contains(text);
+        let cause = said_once(message, status.source());
         if says("database space exceeded") {
-            let cause = io::Error::new(io::ErrorKind::StorageFull, Told(status));
-            return Self::new(
-                Refused,
-                ErrorKind::Io,
-                "etcd's storage quota is used up",
-                cause,
-            );
+            let cause = io::Error::new(io::ErrorKind::StorageFull, cause);
+            let what = (endpoints, "has used up its storage quota");
+            return Self::new(Refused, ErrorKind::Io, what, cause);
         }
-        let (outcome, kind, text) = match status.code() {
+        let (outcome, kind, what) = match status.code() {
             _ if says("required revision has been compacted") => (
                 Compacted,
                 ErrorKind::FailedPrecondition,
-                "etcd has compacted this revision away",
+                "has compacted this revision away",
             ),
             _ if says("request is too large") || says("received message larger than max") => (
                 Refused,
                 ErrorKind::InvalidArgument,
-                "it is larger than the requests that etcd accepts (--max-request-bytes)",
+                "accepts no request as large as this (--max-request-bytes)",
             ),
             _ if says("too many operations in txn request") => (
                 Refused,
                 ErrorKind::InvalidArgument,
-                "it has more operations than etcd accepts in a transaction (--max-txn-ops)",
+                "accepts no transaction with as many operations (--max-txn-ops)",
             ),
-            Code::OutOfRange => (TooLarge, ErrorKind::Io, "etcd's answer is too large"),
+            Code::OutOfRange => (
+                TooLarge,
+                ErrorKind::Io,
+                "answers with more than is accepted",
+            ),
             Code::Unauthenticated | Code::PermissionDenied => (
                 Refused,
                 ErrorKind::FailedPrecondition,
-                "etcd does not permit this user to do it",
+                "does not permit this user to do it",
             ),
             _ if says("authentication failed")
                 || says("user name is empty")
@@ -152,53 +137,46 @@ impl Fault {
                 (
                     Refused,
                     ErrorKind::FailedPrecondition,
-                    "etcd does not accept the user",
+                    "does not accept the user",
                 )
             }
-            Code::InvalidArgument | Code::Unimplemented => (
-                Refused,
-                ErrorKind::InvalidArgument,
-                "etcd refuses the request",
-            ),
+            Code::InvalidArgument | Code::Unimplemented => {
+                (Refused, ErrorKind::InvalidArgument, "refuses the request")
+            }
             _ if says("no leader")
                 || says("not enough started members")
                 || says("too many requests") =>
             {
-                (NotDone, ErrorKind::Io, "etcd cannot do it now")
+                (NotDone, ErrorKind::Io, "cannot do it now")
             }
-            _ if was_not_sent(&status) => (NotDone, ErrorKind::Io, "etcd cannot be reached"),
-            _ => (Unknown, ErrorKind::Io, "etcd did not answer the request"),
+            _ if was_not_sent(status) => (NotDone, ErrorKind::Io, "cannot be reached"),
+            _ => (Unknown, ErrorKind::Io, "did not answer the request"),
         };
-        let cause = io::Error::other(Told(status));
-        Self::new(outcome, kind, text, cause)
+        Self::new(outcome, kind, (endpoints, what), io::Error::other(cause))
     }
-}
 
-impl From<etcd_client::Error> for Fault {
-    fn from(error: etcd_client::Error) -> Self {
-        match error {
-            etcd_client::Error::GRpcStatus(status) => Self::of_status(status),
-            etcd_client::Error::InvalidArgs(_)
-            | etcd_client::Error::InvalidUri(_)
-            | etcd_client::Error::InvalidMetadataValue(_) => Self::new(
+    /// What etcd's client reports.
+    pub(crate) fn of_client(endpoints: &str, error: etcd_client::Error) -> Self {
+        use etcd_client::Error as Client;
+        let (outcome, kind, what) = match &error {
+            Client::GRpcStatus(status) => return Self::of_status(endpoints, status),
+            Client::InvalidArgs(_) | Client::InvalidUri(_) | Client::InvalidMetadataValue(_) => (
                 Outcome::Refused,
                 ErrorKind::InvalidArgument,
-                "etcd cannot be reached like that",
-                io::Error::other(error),
+                "cannot be reached like that",
             ),
-            etcd_client::Error::TransportError(_) => Self::new(
-                Outcome::NotDone,
-                ErrorKind::Io,
-                "etcd cannot be reached",
-                io::Error::other(error),
-            ),
-            _ => Self::new(
+            Client::TransportError(_) => (Outcome::NotDone, ErrorKind::Io, "cannot be reached"),
+            _ => (
                 Outcome::Unknown,
                 ErrorKind::Io,
-                "etcd did not answer the request",
-                io::Error::other(error),
+                "did not answer the request",
             ),
-        }
+        };
+        let cause = match &error {
+            Client::TransportError(error) => said_once(&error.to_string(), error.source()),
+            error => error.to_string(),
+        };
+        Self::new(outcome, kind, (endpoints, what), io::Error::other(cause))
     }
 }
 
@@ -220,23 +198,25 @@ fn was_not_sent(status: &Status) -> bool {
     false
 }
 
-/// A status as one line: its message, and the causes that have more to say.
-#[derive(Debug)]
-struct Told(Status);
+/// What the client says about every failure of a connection, with a cause that says more.
+const SAYS_NOTHING: &str = "transport error";
 
-impl std::fmt::Display for Told {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.0.message())?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
+/// Returns a message and its causes as one line, each of them once.
+fn said_once(message: &str, cause: Option<&(dyn std::error::Error + 'static)>) -> String {
+    let causes = std::iter::successors(cause, |&cause| cause.source());
+    let mut said: Vec<String> = Vec::new();
+    for text in iter::once(message.to_owned()).chain(causes.map(ToString::to_string)) {
+        if !said.iter().any(|earlier| earlier.contains(&text)) {
+            // Some repeat their cause.
+            said.retain(|earlier| !text.contains(earlier.as_str()));
+            said.push(text);
         }
-        Ok(())
     }
+    if said.len() > 1 {
+        said.retain(|text| text != SAYS_NOTHING);
+    }
+    said.join(": ")
 }
-
-impl std::error::Error for Told {}
 
 #[cfg(test)]
 mod tests {
@@ -244,7 +224,7 @@ mod tests {
 
     #[track_caller]
     fn is(code: Code, message: &str, outcome: Outcome, kind: ErrorKind) -> Error {
-        let fault = Fault::of_status(Status::new(code, message));
+        let fault = Fault::of_status("etcd-1:2379", &Status::new(code, message));
         assert_eq!(
             (fault.outcome, fault.error.kind()),
             (outcome, kind),
@@ -302,5 +282,41 @@ mod tests {
             Io,
         );
         is(Code::Unknown, "h2 protocol error", Outcome::Unknown, Io);
+    }
+
+    /// An error with a cause.
+    #[derive(Debug)]
+    struct Layer(&'static str, Option<Box<Layer>>);
+
+    impl std::fmt::Display for Layer {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl std::error::Error for Layer {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            self.1.as_deref().map(|layer| layer as _)
+        }
+    }
+
+    #[test]
+    fn each_cause_is_said_once() {
+        let layers = [
+            "transport error",
+            "tcp connect error",
+            "tcp connect error",
+            "refused",
+        ];
+        let chain = layers
+            .into_iter()
+            .rev()
+            .fold(None, |cause, text| Some(Box::new(Layer(text, cause))));
+        let chain = chain.unwrap();
+        assert_eq!(
+            said_once("tcp connect error", Some(&*chain)),
+            "tcp connect error: refused"
+        );
+        assert_eq!(said_once("transport error", None), "transport error");
     }
 }

@@ -19,6 +19,9 @@ use crate::shared::{At, Shared};
 /// How many keys of what is stored are read at a time.
 const PAGE: i64 = 64;
 
+/// The longest time to wait, ten years: a clock has no room for any time.
+const WAIT_MAX: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
+
 impl Etcd {
     /// Follows the store: returns each change after a revision, in the order of revisions. From [`Revision::NONE`],
     /// everything that is stored comes first, as created. `detail` selects how much of each item is read.
@@ -121,7 +124,7 @@ impl Subscription {
     ///
     /// See [`Subscription`].
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Option<Change>> {
-        self.next_until(Instant::now() + timeout)
+        self.next_until(Instant::now() + timeout.min(WAIT_MAX))
             .map_err(|fault| fault.error.in_action(Action::Follow, Place::default()))
     }
 
@@ -208,9 +211,13 @@ impl Subscription {
                 self.stream = Some(stream);
                 Ok(Some(answer))
             }
-            Ok(Ok(None)) => Err(Fault::closed()),
-            Ok(Err(error)) => Err(Fault::from(error)),
+            Ok(Ok(None)) => Err(Fault::closed(self.endpoints())),
+            Ok(Err(error)) => Err(Fault::of_client(self.endpoints(), error)),
         }
+    }
+
+    fn endpoints(&self) -> &str {
+        self.shared.connection.endpoints()
     }
 
     fn watch(&self) -> Result<WatchStream, Fault> {
@@ -237,7 +244,7 @@ impl Subscription {
             self.stream = None;
             let compacted = to_revision(answer.compact_revision());
             if compacted == Revision::NONE {
-                return Err(Fault::canceled(answer.cancel_reason()));
+                return Err(Fault::canceled(self.endpoints(), answer.cancel_reason()));
             }
             return Err(lagged(compacted));
         }

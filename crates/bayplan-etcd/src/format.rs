@@ -67,17 +67,19 @@ impl Format {
         seal_bytes(key, &json)
     }
 
-    fn open(key: &[u8], sealed: &[u8], content: Content) -> Result<Self> {
-        let json = open_bytes(key, sealed)?;
-        let damaged = |error: serde_json::Error| {
-            Error::of_kind(ErrorKind::Corrupt, "the key `format` does not decode").caused_by(error)
-        };
+    /// Opens the row below a prefix, `place` for errors.
+    fn open(place: &str, key: &[u8], sealed: &[u8], content: Content) -> Result<Self> {
+        let what = || format!("the key `format` of {place} does not decode");
+        let damaged =
+            |error: serde_json::Error| Error::of_kind(ErrorKind::Corrupt, what()).caused_by(error);
+        let json = open_bytes(key, sealed)
+            .map_err(|error| Error::of_kind(error.kind(), what()).caused_by(error))?;
         let AnyVersion { version } = serde_json::from_slice(json).map_err(damaged)?;
         if version != FORMAT_VERSION {
             return Err(Error::of_kind(
                 ErrorKind::IncompatibleFormat,
                 format!(
-                    "its layout has version {version}, and this program reads {FORMAT_VERSION}"
+                    "the layout of {place} has version {version}, and this program reads {FORMAT_VERSION}"
                 ),
             ));
         }
@@ -89,7 +91,7 @@ impl Format {
             };
             return Err(Error::of_kind(
                 ErrorKind::NotAStore,
-                format!("the prefix {what}"),
+                format!("{place} {what}"),
             ));
         }
         Ok(format)
@@ -121,11 +123,16 @@ pub(crate) fn open(
     let txn = Txn::new().and_then([TxnOp::get(key.as_slice(), None)]);
     let answer = connection.read(&txn).map_err(|fault| fault.error)?;
     let stored = values(answer.op_responses()).into_iter().flatten().next();
+    let place = format!(
+        "the prefix {:?} in etcd at {}",
+        keys.prefix(),
+        connection.endpoints()
+    );
     let stored = stored.ok_or_else(|| {
         Error::of_kind(
             ErrorKind::NotAStore,
-            "etcd has nothing of Bayplan below the prefix",
+            format!("{place} holds nothing of Bayplan"),
         )
     })?;
-    Ok((Format::open(&key, &stored.value, content)?, stored))
+    Ok((Format::open(&place, &key, &stored.value, content)?, stored))
 }

@@ -127,6 +127,11 @@ impl Keys {
         (start, behind_prefix(&self.of(&[Row::Head.name()])))
     }
 
+    /// The prefix, as errors name it.
+    pub(crate) fn prefix(&self) -> String {
+        String::from_utf8_lossy(&self.prefix).into_owned()
+    }
+
     /// Everything below the prefix.
     pub(crate) fn everything(&self) -> KeyRange {
         (self.prefix.clone(), behind_prefix(&self.prefix))

@@ -97,7 +97,7 @@ impl Shared {
                 etcd_client::TxnOpResponse::Get(found) => Some(found),
                 _ => None,
             });
-        let found = found.ok_or_else(Fault::unexpected)?;
+        let found = found.ok_or_else(|| Fault::unexpected(self.connection.endpoints()))?;
         Ok((found, crate::draft::to_revision(revision)))
     }
 
@@ -144,7 +144,11 @@ impl Shared {
             true => Ok(()),
             false => Err(Error::of_kind(
                 ErrorKind::Gone,
-                "the store was removed from etcd or replaced by another: open it again",
+                format!(
+                    "the store was removed from etcd at {}, below {:?}, or replaced by another: open it again",
+                    self.connection.endpoints(),
+                    self.keys.prefix()
+                ),
             )),
         }
     }

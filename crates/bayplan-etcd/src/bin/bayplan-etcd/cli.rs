@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bayplan_etcd::Options;
+use bayplan_etcd::{DEFAULT_FLEET_PREFIX, Options};
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 
-use crate::{Failure, info, ls, mirror, watch};
+use crate::failure::{Failure, Result};
+use crate::{info, ls, mirror, watch};
 
 /// Copies the stores of hosts into etcd, and shows what is there
 ///
@@ -26,6 +28,10 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Mirror(mirror::Args),
     /// List the hosts whose copies are in etcd
+    ///
+    /// A mirror is `alive`; or it has `ended` by itself; or it is `silent`, for at least 15 seconds: it was killed, or
+    /// cannot reach etcd. The copy is `incomplete` until a mirror has copied everything. SEEN is when it last wrote, which
+    /// it does every five minutes at least.
     Hosts,
     /// Remove the copy of a host from etcd
     Forget {
@@ -48,6 +54,7 @@ pub(crate) struct EtcdArgs {
         global = true,
         value_name = "ENDPOINTS",
         value_delimiter = ',',
+        value_parser = NonEmptyStringValueParser::new(),
         default_value = "127.0.0.1:2379"
     )]
     endpoints: Vec<String>,
@@ -77,22 +84,25 @@ pub(crate) struct EtcdArgs {
     key: Option<PathBuf>,
 
     /// How long to wait for an answer
-    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 5.0)]
-    timeout: f64,
+    #[arg(long, global = true, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    timeout: Duration,
 }
 
 impl EtcdArgs {
-    pub(crate) fn options(&self) -> Result<Options, Failure> {
-        let read = |path: &PathBuf| {
-            std::fs::read(path).map_err(|error| format!("read {}: {error}", path.display()))
+    pub(crate) fn options(&self) -> Result<Options> {
+        let unread = |path: &PathBuf, why: String| {
+            Failure::new(format!("read {}", path.display())).because(why)
         };
+        let read =
+            |path: &PathBuf| std::fs::read(path).map_err(|error| unread(path, error.to_string()));
         let mut options = Options::new(self.endpoints.iter().map(String::as_str));
-        options = options.timeout(Duration::try_from_secs_f64(self.timeout)?);
+        options = options.timeout(self.timeout);
         if let Some(prefix) = &self.prefix {
             options = options.prefix(prefix);
         }
         if let (Some(user), Some(path)) = (&self.user, &self.password_file) {
-            let password = String::from_utf8(read(path)?)?;
+            let password = String::from_utf8(read(path)?)
+                .map_err(|_| unread(path, "a password is UTF-8".to_owned()))?;
             options = options.user(user, password.trim_end_matches(['\r', '\n']));
         }
         if let Some(path) = &self.cacert {
@@ -102,6 +112,23 @@ impl EtcdArgs {
             options = options.client_certificate(read(cert)?, read(key)?);
         }
         Ok(options)
+    }
+
+    /// Which etcd, and where in it the hosts are, for messages.
+    pub(crate) fn place(&self) -> String {
+        let prefix = self.prefix.as_deref().unwrap_or(DEFAULT_FLEET_PREFIX);
+        let endpoints = self.endpoints.join(", ");
+        format!("the prefix {prefix:?} in etcd at {endpoints}")
+    }
+}
+
+/// Reads a time in seconds.
+fn seconds(text: &str) -> std::result::Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(time) if !time.is_zero() => Ok(time),
+        Ok(_) => Err("a time is longer than 0".to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }
 

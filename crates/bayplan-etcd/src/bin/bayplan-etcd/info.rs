@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-use crate::Failure;
 use crate::cli::{EtcdArgs, HostArgs};
+use crate::failure::{Failure, Result};
 use crate::{places, text};
 
 /// Print containers with this id as JSON
@@ -32,7 +32,7 @@ struct Line<'a> {
     container: &'a bayplan::Container,
 }
 
-pub(crate) fn run(args: &Args, etcd: &EtcdArgs, out: &mut impl Write) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, etcd: &EtcdArgs, out: &mut impl Write) -> Result<()> {
     let mut is_found = false;
     for place in places::named(&args.hosts, etcd)? {
         let Some(container) = place.containers(&args.namespace)?.find(&args.id)? else {
@@ -45,13 +45,14 @@ pub(crate) fn run(args: &Args, etcd: &EtcdArgs, out: &mut impl Write) -> Result<
             namespace: &args.namespace,
             container: &container,
         };
-        writeln!(out, "{}", text::json(&serde_json::to_string(&line)?))?;
+        writeln!(out, "{}", text::json(&line)?)?;
     }
     match is_found {
         true => Ok(()),
         false => {
             let (id, namespace) = (&args.id, &args.namespace);
-            Err(format!("container {id:?} in namespace {namespace:?}: not found").into())
+            let message = format!("container {id:?} in namespace {namespace:?}: not found");
+            Err(Failure::new(message).because("`bayplan-etcd ls -A` lists the containers"))
         }
     }
 }

@@ -4,8 +4,8 @@ use std::io::Write;
 
 use bayplan::Filters;
 
-use crate::Failure;
 use crate::cli::{EtcdArgs, HostArgs};
+use crate::failure::Result;
 use crate::{places, text};
 
 /// List containers
@@ -53,8 +53,8 @@ struct Line<'a> {
     container: &'a bayplan::ContainerHeader,
 }
 
-pub(crate) fn run(args: &Args, etcd: &EtcdArgs, out: &mut impl Write) -> Result<(), Failure> {
-    let filters = Filters::parse(&args.filters)?;
+pub(crate) fn run(args: &Args, etcd: &EtcdArgs, out: &mut impl Write) -> Result<()> {
+    let filters = Filters::parse(&args.filters).map_err(bayplan::Error::from)?;
     let places = places::named(&args.hosts, etcd)?;
     let mut rows = Vec::new();
     for place in &places {
@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Args, etcd: &EtcdArgs, out: &mut impl Write) -> Result<
                         namespace,
                         container: &container,
                     };
-                    writeln!(out, "{}", text::json(&serde_json::to_string(&line)?))?;
+                    writeln!(out, "{}", text::json(&line)?)?;
                     continue;
                 }
                 rows.push([
@@ -116,7 +116,7 @@ pub(crate) fn table<const N: usize>(
     head: [&str; N],
     rows: &[[String; N]],
     out: &mut impl Write,
-) -> Result<(), Failure> {
+) -> Result<()> {
     let rows: Vec<[String; N]> = rows
         .iter()
         .map(|row| row.each_ref().map(|cell| text::visible(cell)))
@@ -127,7 +127,7 @@ pub(crate) fn table<const N: usize>(
             *width = cell.chars().count().max(*width);
         }
     }
-    let mut line = |cells: [&str; N]| -> Result<(), Failure> {
+    let mut line = |cells: [&str; N]| -> Result<()> {
         let cells = cells.iter().zip(widths);
         let text: String = cells
             .map(|(cell, width)| format!("{cell:<width$}  "))

@@ -1,10 +1,10 @@
 //! The stores that a command asks: copies of hosts, or the one in etcd.
 
-use bayplan::{NamespaceName, ReadNamespaces, ReadStore, Result};
+use bayplan::{ErrorKind, NamespaceName, ReadNamespaces, ReadStore};
 use bayplan_etcd::{Etcd, Fleet, HostCopy};
 
-use crate::Failure;
 use crate::cli::{EtcdArgs, HostArgs};
+use crate::failure::{Failure, Result};
 
 /// A store in etcd, or the copy of one.
 pub(crate) enum Place {
@@ -19,10 +19,20 @@ pub(crate) enum Place {
 /// # Errors
 ///
 /// If a host is named that has no copy.
-pub(crate) fn named(args: &HostArgs, etcd: &EtcdArgs) -> Result<Vec<Place>, Failure> {
+pub(crate) fn named(args: &HostArgs, etcd: &EtcdArgs) -> Result<Vec<Place>> {
     let options = etcd.options()?;
     if args.host.is_none() && !args.all_hosts {
-        return Ok(vec![Place::Store(Etcd::open_existing(&options)?)]);
+        let etcd = Etcd::open_existing(&options).map_err(|error| {
+            let is_absent = error.kind() == ErrorKind::NotAStore;
+            let failure = Failure::from(error);
+            match is_absent {
+                true => {
+                    failure.because("the copies of hosts are asked by --host NAME or --all-hosts")
+                }
+                false => failure,
+            }
+        });
+        return Ok(vec![Place::Store(etcd?)]);
     }
     let fleet = Fleet::open_existing(&options)?;
     let hosts = fleet.hosts()?.into_iter().map(|host| host.name);
@@ -31,7 +41,10 @@ pub(crate) fn named(args: &HostArgs, etcd: &EtcdArgs) -> Result<Vec<Place>, Fail
         Some(wanted) => hosts.filter(|host| host == wanted).collect(),
     };
     if let (Some(wanted), []) = (&args.host, hosts.as_slice()) {
-        return Err(format!("etcd has no copy of a host {wanted:?}").into());
+        let message = format!("{} has no copy of a host {wanted:?}", etcd.place());
+        return Err(
+            Failure::new(message).because("`bayplan-etcd hosts` lists the hosts that have one")
+        );
     }
     let places = hosts
         .into_iter()
@@ -48,14 +61,14 @@ impl Place {
         }
     }
 
-    pub(crate) fn namespaces(&self) -> Result<Vec<NamespaceName>> {
+    pub(crate) fn namespaces(&self) -> bayplan::Result<Vec<NamespaceName>> {
         match self {
             Self::Host(_, copy) => copy.list_namespaces(),
             Self::Store(etcd) => etcd.list_namespaces(),
         }
     }
 
-    pub(crate) fn containers(&self, namespace: &str) -> Result<Box<dyn ReadStore>> {
+    pub(crate) fn containers(&self, namespace: &str) -> bayplan::Result<Box<dyn ReadStore>> {
         Ok(match self {
             Self::Host(_, copy) => Box::new(copy.namespace(namespace)?),
             Self::Store(etcd) => Box::new(etcd.namespace(namespace)?),

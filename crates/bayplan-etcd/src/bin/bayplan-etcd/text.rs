@@ -1,5 +1,9 @@
 //! Makes text of other hosts safe for a terminal: it may contain anything.
 
+use serde::Serialize;
+
+use crate::failure::{Failure, Result};
+
 /// Whether a character can affect the terminal beyond itself: control characters, and those that change the direction
 /// of text.
 fn is_unsafe(character: char) -> bool {
@@ -19,8 +23,10 @@ pub(crate) fn visible(text: &str) -> String {
     shown
 }
 
-/// JSON with such characters escaped as JSON does.
-pub(crate) fn json(text: &str) -> String {
+/// A value as JSON, with such characters escaped as JSON does.
+pub(crate) fn json(value: &impl Serialize) -> Result<String> {
+    let text = serde_json::to_string(value)
+        .map_err(|error| Failure::new("a container cannot be shown").because(error.to_string()))?;
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         match is_unsafe(character) {
@@ -29,7 +35,7 @@ pub(crate) fn json(text: &str) -> String {
             false => shown.push(character),
         }
     }
-    shown
+    Ok(shown)
 }
 
 #[cfg(test)]
@@ -42,6 +48,9 @@ mod tests {
             visible("a\u{1b}[31m\nb\u{202e}"),
             "a\\u{1b}[31m\\nb\\u{202e}"
         );
-        assert_eq!(json("\"\u{202e}\u{9b}\""), "\"\\u202e\\u009b\"");
+        assert_eq!(
+            json(&"\u{202e}\u{9b}").ok().as_deref(),
+            Some("\"\\u202e\\u009b\"")
+        );
     }
 }

@@ -6,8 +6,8 @@ use std::sync::mpsc;
 use bayplan::{Detail, Event, Filters, Found, Revision, Stored, Subject};
 use bayplan_etcd::{Change, Subscription};
 
-use crate::Failure;
 use crate::cli::{EtcdArgs, HostArgs};
+use crate::failure::Result;
 use crate::places::{self, Place};
 
 /// Print changes of containers as they happen
@@ -28,8 +28,8 @@ pub(crate) struct Args {
     all: bool,
 }
 
-pub(crate) fn run(args: &Args, etcd: &EtcdArgs, out: &mut impl Write) -> Result<(), Failure> {
-    let filters = Filters::parse(&args.filters)?;
+pub(crate) fn run(args: &Args, etcd: &EtcdArgs, out: &mut impl Write) -> Result<()> {
+    let filters = Filters::parse(&args.filters).map_err(bayplan::Error::from)?;
     let places = places::named(&args.hosts, etcd)?;
     let (sender, changes) = mpsc::sync_channel(16);
     for place in places {
