@@ -1,7 +1,8 @@
-//! What a store in etcd costs, beside bare puts of the same bytes.
+//! What a store in etcd costs, beside bare puts of the same bytes: time, and bytes on the wire.
 //!
 //! ```sh
-//! cargo run --release --example cost -- 127.0.0.1:2379
+//! cargo run --release --example cost -- --start 3        # a cluster of three on this machine, in TMPDIR
+//! cargo run --release --example cost -- 127.0.0.1:2379   # an etcd that runs: its endpoints, separated by commas
 //! ```
 
 #![allow(
@@ -11,10 +12,16 @@
     reason = "a measurement"
 )]
 
+mod servers;
+mod wire;
+
 use std::time::{Duration, Instant};
 
 use bayplan::{Any, Container, Db, Filters, ReadStore, Runtime, Store, Update};
 use bayplan_etcd::{Etcd, Mirror, Options};
+
+use servers::Servers;
+use wire::Wire;
 
 /// How many containers are written one after the other.
 const SINGLE: usize = 500;
@@ -29,13 +36,38 @@ type Failure = Box<dyn std::error::Error>;
 
 type Result<T> = std::result::Result<T, Failure>;
 
+/// How long servers may take to be one etcd.
+const START_MAX: Duration = Duration::from_secs(30);
+
+/// How many operations are counted in bytes.
+const COUNTED: usize = 200;
+
 fn main() -> Result<()> {
-    let endpoint = std::env::args().nth(1).ok_or("usage: cost ENDPOINT")?;
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let (endpoints, started) = match args.as_slice() {
+        ["--start", count] => {
+            let servers = Servers::start(count.parse()?)?;
+            println!("{count} servers in {}\n", servers.folder.path().display());
+            (servers.endpoints.clone(), Some(servers))
+        }
+        [endpoints] => (endpoints.split(',').map(str::to_owned).collect(), None),
+        _ => return Err("usage: cost ENDPOINTS, or cost --start COUNT".into()),
+    };
+    let raw = Raw::connect(&endpoints)?;
+    raw.wait()?;
+    time(&endpoints, &raw)?;
+    bytes(&endpoints)?;
+    drop(started);
+    Ok(())
+}
+
+/// Measures how long operations take.
+fn time(endpoints: &[String], raw: &Raw) -> Result<()> {
     let run = uuid::Uuid::new_v4();
-    let options = Options::new([endpoint.as_str()]);
+    let options = Options::new(endpoints);
     let etcd = Etcd::open(&options.clone().prefix(format!("/cost/{run}/store/")))?;
     let store = etcd.namespace("default")?;
-    let raw = Raw::connect(&endpoint)?;
     println!("| operation | per second | median | p99 |\n|---|---|---|---|");
     let [head, value] = stored_bytes();
     let bytes = vec![7; head + value];
@@ -79,6 +111,48 @@ fn main() -> Result<()> {
         "- etcd's file grew by {} KiB",
         (raw.size()? - before) / 1024
     );
+    Ok(())
+}
+
+/// Counts the bytes of operations on their way to etcd and back.
+fn bytes(endpoints: &[String]) -> Result<()> {
+    let run = uuid::Uuid::new_v4();
+    let wire = Wire::start(endpoints)?;
+    let options = Options::new(&wire.endpoints);
+    let [head, value] = stored_bytes();
+    println!("\n| operation | bytes sent | bytes received |\n|---|---|---|");
+    {
+        let raw = Raw::connect(&wire.endpoints)?;
+        let whole = vec![7; head + value];
+        wire.measure("bare put of head and spec", COUNTED, |n| {
+            raw.put(&format!("/cost/{run}/raw/{n}"), &whole)
+        })?;
+        wire.measure("bare put of the head", COUNTED, |n| {
+            raw.put(&format!("/cost/{run}/raw/{n}"), &whole[..head])
+        })?;
+    }
+    {
+        let etcd = Etcd::open(&options.clone().prefix(format!("/cost/{run}/store/")))?;
+        let store = etcd.namespace("default")?;
+        wire.measure("create", COUNTED, |n| store.create(container(n)))?;
+        wire.measure("get", COUNTED, |n| store.get(&id(n)))?;
+        wire.measure("update of one label", COUNTED, |n| {
+            store.apply(Update::new(id(n)).set_label("tier", "front"))
+        })?;
+    }
+    let db = Db::in_memory()?;
+    let local = db.namespace("default")?;
+    (0..COUNTED).try_for_each(|n| local.create(container(n)).map(drop))?;
+    for (specs, what) in [(false, "without specs"), (true, "with specs")] {
+        let fleet = options.clone().prefix(format!("/cost/{run}/{specs}/"));
+        let mut mirror = Mirror::open(&db, &fleet, "host", specs)?;
+        mirror.catch_up()?;
+        let what = format!("update of one label, by a mirror {what}");
+        wire.measure(&what, COUNTED, |n| {
+            local.apply(Update::new(id(n)).set_label("run", specs.to_string()))?;
+            mirror.catch_up()
+        })?;
+    }
     Ok(())
 }
 
@@ -146,12 +220,30 @@ struct Raw {
 }
 
 impl Raw {
-    fn connect(endpoint: &str) -> Result<Self> {
+    fn connect(endpoints: &[String]) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()?;
-        let client = runtime.block_on(etcd_client::Client::connect([endpoint], None))?;
+        let client = runtime.block_on(etcd_client::Client::connect(endpoints, None))?;
         Ok(Self { runtime, client })
+    }
+
+    /// Waits until all servers answer.
+    fn wait(&self) -> Result<()> {
+        let begun = Instant::now();
+        // The client asks one of them after another.
+        let mut answers = 0;
+        while answers < 20 {
+            match self.put("/cost/ready", b"") {
+                Ok(()) => answers += 1,
+                Err(failure) if begun.elapsed() > START_MAX => return Err(failure),
+                Err(_) => {
+                    answers = 0;
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn put(&self, key: &str, value: &[u8]) -> Result<()> {
