@@ -82,6 +82,7 @@ impl Default for Builder {
                 tombstones_max_count: TOMBSTONES_DEFAULT_COUNT,
                 poll_interval: POLL_DEFAULT,
                 commit_log: false,
+                checkpoints_beside: true,
                 log_bytes: LOG_BYTES,
                 on_log_loss: OnLoss::Refuse,
                 expected_uuid: None,
@@ -244,9 +245,10 @@ impl Builder {
     /// Sets whether commits go through a log, a second file beside the store's, with `-log` appended to its name; false
     /// by default.
     ///
-    /// A commit then appends one piece to the log and syncs it, which takes about 0.6 of the time. redb's pages are
-    /// written at a checkpoint: when the log (1 MiB) is full, by [`Db::checkpoint`], and on closing. A commit promises
-    /// the same.
+    /// A commit then appends one piece to the log and syncs it, which takes about RATIO of the time. The store's own file
+    /// is written at a checkpoint: when half of the log (4 MiB) is full, by [`Db::checkpoint`], and on closing. A commit
+    /// promises the same. A checkpoint of a full log runs beside commits, on a thread that ends with it. Until then what
+    /// was committed is also in memory, at most the length of the log.
     ///
     /// The first write creates the log, and closing removes it. After a crash, both files are needed: opening the
     /// store, with whatever options, applies what is in the log. A store whose log is missing or damaged is

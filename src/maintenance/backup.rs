@@ -142,8 +142,8 @@ pub(crate) fn copy(
     mut progress: impl FnMut(Progress),
 ) -> Result<BackupReport> {
     let of_source = |error: Error| error.within(reading).at(from.shared().path());
-    let total = contained(|| copy::count(from.snapshot())).map_err(of_source)?;
-    let mut walk = Walk::new(from.snapshot());
+    let total = contained(|| copy::count(from.contents())).map_err(of_source)?;
+    let mut walk = Walk::new(from.contents());
     while let Some(batch) = contained(|| walk.advance()).map_err(of_source)? {
         contained(|| batch.insert_into(new.db()))?;
         progress(Progress::new(walk.digest.keys_count, Some(total)));
@@ -170,7 +170,7 @@ pub(crate) fn copy(
         keys_count: copied.keys_count,
         stored_bytes: copied.stored_bytes,
         file_bytes,
-        revisions_below: contained(|| revisions_below(from.snapshot()))
+        revisions_below: contained(|| revisions_below(from.contents()))
             .map(Revision::new)
             .map_err(of_source)?,
     })

@@ -6,13 +6,13 @@ use crate::model::error::Result;
 use crate::model::identifier::NamespaceName;
 use crate::model::kind::Kind;
 use crate::model::labels::Labels;
-use crate::records::keys::RecordKey;
+use crate::records::keys::{RecordKey, TableCode};
 use crate::records::meta::NamespaceRow;
 use crate::redb_file::fault::OrFault;
 use crate::session::entity::Entity;
-use crate::session::log::changes::{TableCode, Written};
 use crate::session::namespaces;
 use crate::session::rows;
+use crate::session::written::Written;
 
 /// The approximate size of one transaction, in bytes.
 const TXN_MAX_BYTES: usize = 8 * 1024 * 1024;
@@ -39,7 +39,7 @@ impl<'d> Bulk<'d> {
     /// Stores a namespace that does not exist yet.
     pub(crate) fn namespace(&mut self, name: &NamespaceName, labels: &Labels) -> Result<()> {
         self.write(RECORD_BYTES, |txn| {
-            let mut table = Written::open(txn, TableCode::Namespaces, None)?;
+            let mut table = Written::open(txn, TableCode::Namespaces)?;
             let row = NamespaceRow::without_history(labels.clone());
             namespaces::put(&mut table, name, &row)
         })
@@ -54,7 +54,7 @@ impl<'d> Bulk<'d> {
     ) -> Result<()> {
         let key = RecordKey::new(name, kind, &E::parsed_id(new.id())?);
         self.write(RECORD_BYTES + new.size(), |txn| {
-            let mut table = Written::open(txn, TableCode::Records, None)?;
+            let mut table = Written::open(txn, TableCode::Records)?;
             rows::insert(&mut table, &key, new).map(drop)
         })
     }

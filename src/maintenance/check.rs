@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use redb::{ReadOnlyTable, ReadTransaction, ReadableTableMetadata};
+use redb::ReadableTableMetadata;
 
 use crate::api::db::Db;
 use crate::model::container::Container;
@@ -13,17 +13,17 @@ use crate::model::labels;
 use crate::model::policy::Policy;
 use crate::model::record::Record;
 use crate::model::revision::Revision;
-use crate::query::{self, Batch, Damaged, Items, Moment, Records, Scope};
-use crate::records::keys::{self, RecordKey};
+use crate::query::{
+    self, Batch, Damaged, Items, Layered, Moment, Records, Scope, StoredTable, Table,
+};
+use crate::records::keys::{self, RecordKey, TableCode};
 use crate::redb_file::fault::{OrFault, check_order, contained};
 use crate::session::entity::Entity;
 use crate::session::file;
 use crate::session::namespaces;
-use crate::session::snapshot::revisions_below;
+use crate::session::snapshot::{Contents, revisions_below};
 use crate::session::tombstones;
 use crate::session::txn::ReadTxn;
-
-type Table = ReadOnlyTable<&'static [u8], &'static [u8]>;
 
 impl Db {
     /// Reads everything that is stored and reports what is damaged.
@@ -173,26 +173,26 @@ pub struct Damage {
 ///
 /// If pages were not verified, a damaged key or page may hide others. Then all rows are walked and counted.
 pub(crate) fn check(
-    txn: &ReadTransaction,
+    contents: &Contents,
     policy: Policy,
     pages_verified: bool,
 ) -> Result<CheckReport> {
     let mut check = Check {
-        records: txn.open_table(keys::RECORDS).or_fault()?,
+        records: contents.table(TableCode::Records)?,
         policy,
-        revisions_below: Revision::new(revisions_below(txn)?),
+        revisions_below: Revision::new(revisions_below(contents)?),
         report: CheckReport {
             pages_verified,
             ..CheckReport::default()
         },
     };
     if !pages_verified {
-        match check_rows(txn) {
+        match check_rows(contents) {
             Err(error) if error.is_corrupt() => check.report.add("", error),
             other => other?,
         }
     }
-    let named = check.namespaces(&txn.open_table(keys::NAMESPACES).or_fault()?)?;
+    let named = check.namespaces(&contents.table(TableCode::Namespaces)?)?;
     for name in query::used_namespaces(&check.records)? {
         let text = String::from_utf8_lossy(&name).into_owned();
         let Ok(parsed) = NamespaceName::new(text.as_str()) else {
@@ -214,13 +214,13 @@ pub(crate) fn check(
             }
         }
     }
-    check.tombstones(txn)?;
+    check.tombstones(contents)?;
     Ok(check.report)
 }
 
 /// A check in progress.
 struct Check {
-    records: Table,
+    records: Layered,
     policy: Policy,
     revisions_below: Revision,
     report: CheckReport,
@@ -228,7 +228,7 @@ struct Check {
 
 impl Check {
     /// The namespaces that exist.
-    fn namespaces(&mut self, table: &Table) -> Result<BTreeSet<NamespaceName>> {
+    fn namespaces(&mut self, table: &impl Table) -> Result<BTreeSet<NamespaceName>> {
         let mut named = BTreeSet::new();
         for (name, row) in namespaces::all(table)? {
             let text = String::from_utf8_lossy(&name).into_owned();
@@ -252,7 +252,7 @@ impl Check {
 
     /// Reports a key that ends before the id: it belongs to no record, and no listing reaches it.
     fn nobodys(&mut self, namespace: &str, key: &[u8]) -> Result<()> {
-        if self.records.get(key).or_fault()?.is_some() {
+        if self.records.row(key)?.is_some() {
             let what = "a key of the records ends before the id";
             self.report.add(namespace, Error::corrupt(what));
         }
@@ -261,8 +261,8 @@ impl Check {
 
     /// Checks the tombstones: the deletion of each is not forgotten, and what it names does not exist or was created
     /// later.
-    fn tombstones(&mut self, txn: &ReadTransaction) -> Result<()> {
-        let forgotten = match tombstones::forgotten(&txn.open_table(keys::META).or_fault()?) {
+    fn tombstones(&mut self, contents: &Contents) -> Result<()> {
+        let forgotten = match tombstones::forgotten(&contents.table(TableCode::Meta)?) {
             Ok(revision) => revision,
             Err(error) if error.is_corrupt() => {
                 self.report.add("", error.prefixed("what is forgotten"));
@@ -273,11 +273,9 @@ impl Check {
         if let Err(error) = check_below(forgotten, self.revisions_below) {
             self.report.add("", error.prefixed("what is forgotten"));
         }
-        let names = txn.open_table(keys::NAMESPACES).or_fault()?;
-        for row in tombstones::after(
-            &txn.open_table(keys::TOMBSTONES).or_fault()?,
-            Revision::NONE,
-        )? {
+        let names = contents.table(TableCode::Namespaces)?;
+        let buried = contents.table(TableCode::Tombstones)?;
+        for row in tombstones::after(&buried, Revision::NONE)? {
             let (revision, name) = match row {
                 Ok(row) => row,
                 Err(error) if error.is_corrupt() => {
@@ -370,15 +368,15 @@ fn check_below(revision: Revision, revisions_below: Revision) -> Result<()> {
 }
 
 /// Checks that all rows of all tables can be read, in order, and that their number is right.
-pub(crate) fn check_rows(txn: &ReadTransaction) -> Result<()> {
-    for definition in keys::TABLES {
-        check_rows_of(&txn.open_table(definition).or_fault()?)?;
+pub(crate) fn check_rows(contents: &Contents) -> Result<()> {
+    for code in keys::TABLES {
+        check_rows_of(&*contents.stored(code)?)?;
     }
     Ok(())
 }
 
 /// Checks the rows of one table.
-pub(crate) fn check_rows_of(table: &Table) -> Result<()> {
+pub(crate) fn check_rows_of(table: &StoredTable) -> Result<()> {
     let (read, counted) = (walk(table)?, table.len().or_fault()?);
     if read == counted {
         return Ok(());
@@ -389,7 +387,7 @@ pub(crate) fn check_rows_of(table: &Table) -> Result<()> {
 }
 
 /// Walks and counts all rows, which must be in order.
-fn walk(table: &Table) -> Result<u64> {
+fn walk(table: &StoredTable) -> Result<u64> {
     let mut count = 0;
     let mut last: Option<Vec<u8>> = None;
     for row in table.range::<&[u8]>(..).or_fault()? {

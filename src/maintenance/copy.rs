@@ -5,11 +5,13 @@
 
 use std::ops::Bound;
 
-use redb::{Database, ReadTransaction, ReadableTableMetadata, TableHandle};
+use redb::Database;
 
 use crate::model::error::Result;
-use crate::records::keys::{self, TABLES, meta};
+use crate::query::Table;
+use crate::records::keys::{TABLES, TableCode, meta};
 use crate::redb_file::fault::{OrFault, check_order};
+use crate::session::snapshot::Contents;
 
 /// The most rows of one transaction, and its approximate size in bytes.
 const BATCH_MAX_COUNT: usize = 16 * 1024;
@@ -52,7 +54,7 @@ struct Row {
 
 /// A batch of rows, and their table.
 pub(crate) struct Rows {
-    table: keys::Table,
+    table: TableCode,
     rows: Vec<Row>,
 }
 
@@ -61,7 +63,7 @@ impl Rows {
     pub(crate) fn insert_into(&self, to: &Database) -> Result<()> {
         let txn = to.begin_write().or_fault()?;
         {
-            let mut table = txn.open_table(self.table).or_fault()?;
+            let mut table = txn.open_table(self.table.table()).or_fault()?;
             for row in &self.rows {
                 table
                     .insert(row.key.as_slice(), row.value.as_slice())
@@ -74,7 +76,7 @@ impl Rows {
 
 /// A walk over all rows of a snapshot, batch by batch.
 pub(crate) struct Walk<'t> {
-    txn: &'t ReadTransaction,
+    contents: &'t Contents,
     /// Which of the tables is walked.
     table: usize,
     /// The last key that is done.
@@ -83,9 +85,9 @@ pub(crate) struct Walk<'t> {
 }
 
 impl<'t> Walk<'t> {
-    pub(crate) fn new(txn: &'t ReadTransaction) -> Self {
+    pub(crate) fn new(contents: &'t Contents) -> Self {
         Self {
-            txn,
+            contents,
             table: 0,
             after: None,
             digest: Digest::default(),
@@ -94,20 +96,19 @@ impl<'t> Walk<'t> {
 
     /// Returns the next batch; `None` if there are no more.
     pub(crate) fn advance(&mut self) -> Result<Option<Rows>> {
-        let Some(definition) = TABLES.get(self.table) else {
+        let Some(&code) = TABLES.get(self.table) else {
             return Ok(None);
         };
-        let table = self.txn.open_table(*definition).or_fault()?;
+        let table = self.contents.table(code)?;
         let start = match &self.after {
             None => Bound::Unbounded,
             Some(key) => Bound::Excluded(key.as_slice()),
         };
-        let range = table.range::<&[u8]>((start, Bound::Unbounded));
         let mut rows = Vec::new();
         let mut bytes = 0;
-        for row in range.or_fault()? {
-            let (key, value) = row.or_fault()?;
-            if OF_THE_FILE.contains(&key.value()) && definition.name() == keys::META.name() {
+        for row in table.rows((start, Bound::Unbounded))? {
+            let (key, value) = row?;
+            if OF_THE_FILE.contains(&key.value()) && code == TableCode::Meta {
                 continue;
             }
             let row = Row {
@@ -124,37 +125,31 @@ impl<'t> Walk<'t> {
             rows.push(row);
             if rows.len() >= BATCH_MAX_COUNT || bytes >= BATCH_MAX_BYTES {
                 self.after = rows.last().map(|row| row.key.clone());
-                return Ok(Some(Rows {
-                    table: *definition,
-                    rows,
-                }));
+                return Ok(Some(Rows { table: code, rows }));
             }
         }
         self.table += 1;
         self.after = None;
-        Ok(Some(Rows {
-            table: *definition,
-            rows,
-        }))
+        Ok(Some(Rows { table: code, rows }))
     }
 }
 
 /// Returns how many rows there are to copy.
-pub(crate) fn count(txn: &ReadTransaction) -> Result<u64> {
+pub(crate) fn count(contents: &Contents) -> Result<u64> {
     let mut count = 0;
-    for definition in TABLES {
-        count += txn.open_table(definition).or_fault()?.len().or_fault()?;
+    for code in TABLES {
+        count += contents.table(code)?.rows_count()?;
     }
-    let meta = txn.open_table(keys::META).or_fault()?;
+    let meta = contents.table(TableCode::Meta)?;
     for key in OF_THE_FILE {
-        count = count.saturating_sub(u64::from(meta.get(key).or_fault()?.is_some()));
+        count = count.saturating_sub(u64::from(meta.row(key)?.is_some()));
     }
     Ok(count)
 }
 
 /// Returns the digest of all rows.
-pub(crate) fn digest(txn: &ReadTransaction) -> Result<Digest> {
-    let mut walk = Walk::new(txn);
+pub(crate) fn digest(contents: &Contents) -> Result<Digest> {
+    let mut walk = Walk::new(contents);
     while walk.advance()?.is_some() {}
     Ok(walk.digest)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use redb::{ReadTransaction, ReadableTableMetadata, TableHandle};
+use redb::TableHandle;
 
 use crate::maintenance::check;
 use crate::model::error::Result;
@@ -10,11 +10,10 @@ use crate::model::identifier::NamespaceName;
 use crate::model::kind::Kind;
 use crate::model::revision::Revision;
 use crate::model::stats::{NamespaceStats, TableStats};
-use crate::query::{self, Batch, Items, Records, Scope};
-use crate::records::keys;
-use crate::redb_file::fault::OrFault;
+use crate::query::{self, Batch, Items, Records, Scope, Table};
+use crate::records::keys::{self, TableCode};
 use crate::session::namespaces;
-use crate::session::snapshot::revisions_below;
+use crate::session::snapshot::{Contents, revisions_below};
 
 /// The statistics of a snapshot, without the length of the file.
 pub(crate) struct Measured {
@@ -27,14 +26,14 @@ pub(crate) struct Measured {
 ///
 /// redb measures a tree by unlimited recursion: pages that lead in circles would end the process. If the pages were not
 /// verified, all rows are walked first.
-pub(crate) fn measure(txn: &ReadTransaction, pages_verified: bool) -> Result<Measured> {
-    let records = txn.open_table(keys::RECORDS).or_fault()?;
+pub(crate) fn measure(contents: &Contents, pages_verified: bool) -> Result<Measured> {
+    let records = contents.table(TableCode::Records)?;
     let mut measured = Measured {
-        revisions_below: Revision::new(revisions_below(txn)?),
+        revisions_below: Revision::new(revisions_below(contents)?),
         namespaces: Vec::new(),
         tables: Vec::new(),
     };
-    for name in all_namespaces(txn, &records)? {
+    for name in all_namespaces(contents, &records)? {
         let mut stats = NamespaceStats {
             containers_count: 0,
             records_counts: BTreeMap::new(),
@@ -52,15 +51,15 @@ pub(crate) fn measure(txn: &ReadTransaction, pages_verified: bool) -> Result<Mea
         }
         measured.namespaces.push(stats);
     }
-    for definition in keys::TABLES {
-        let table = txn.open_table(definition).or_fault()?;
+    for code in keys::TABLES {
+        let table = contents.table(code)?;
         if !pages_verified {
-            check::check_rows_of(&table)?;
+            check::check_rows_of(&table.stored)?;
         }
-        let stats = table.stats().or_fault()?;
+        let stats = table.stored_stats()?;
         measured.tables.push(TableStats {
-            name: definition.name().to_owned(),
-            keys_count: table.len().or_fault()?,
+            name: code.table().name().to_owned(),
+            keys_count: table.rows_count()?,
             depth_pages: stats.tree_height(),
             stored_bytes: stats.stored_bytes(),
             metadata_bytes: stats.metadata_bytes(),
@@ -71,16 +70,13 @@ pub(crate) fn measure(txn: &ReadTransaction, pages_verified: bool) -> Result<Mea
 }
 
 /// Returns the namespaces that exist, and those that have records without existing.
-fn all_namespaces(
-    txn: &ReadTransaction,
-    records: &impl query::Table,
-) -> Result<BTreeSet<NamespaceName>> {
-    let named = namespaces::list(&txn.open_table(keys::NAMESPACES).or_fault()?)?;
+fn all_namespaces(contents: &Contents, records: &impl Table) -> Result<BTreeSet<NamespaceName>> {
+    let named = namespaces::list(&contents.table(TableCode::Namespaces)?)?;
     let used = query::known_namespaces(records)?;
     Ok(named.into_iter().chain(used).collect())
 }
 
-fn count(table: &impl query::Table, name: &NamespaceName, kind: &Kind) -> Result<u64> {
+fn count(table: &impl Table, name: &NamespaceName, kind: &Kind) -> Result<u64> {
     let scope = Scope::all(name, kind);
     let mut count = 0;
     for item in

@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use redb::{Database, ReadTransaction, StorageBackend};
+use redb::{Database, StorageBackend};
 
 use crate::maintenance::check::{CheckReport, check};
 use crate::model::error::{Error, ErrorKind, Result};
@@ -19,6 +19,7 @@ use crate::session::new_file::NewFile;
 use crate::session::process::{Own, Process};
 use crate::session::settings::Settings;
 use crate::session::shared::Shared;
+use crate::session::snapshot::Contents;
 
 /// The error for a damaged new file, which must not be taken for damage of the source.
 pub(crate) fn not_kept(error: Error) -> Error {
@@ -57,6 +58,7 @@ impl NewStore {
             check_integrity: true,
             share: None,
             commit_log: false,
+            checkpoints_beside: true,
             expected_uuid: None,
             ..settings.clone()
         };
@@ -113,7 +115,7 @@ impl NewStore {
     /// `Corrupt` if what was written is damaged ([`not_kept`]), or the source is; `Io`.
     pub(crate) fn finish(
         self,
-        verify: impl FnOnce(&ReadTransaction, &CheckReport) -> Result<()>,
+        verify: impl FnOnce(&Contents, &CheckReport) -> Result<()>,
     ) -> Result<(CheckReport, u64)> {
         let Self {
             db,
@@ -131,8 +133,8 @@ impl NewStore {
         let report = contained(|| {
             let snapshot = reopened.snapshot()?;
             let verified = reopened.file.are_pages_verified();
-            let report = check(&snapshot.txn, reopened.policy, verified)?.into_result()?;
-            verify(&snapshot.txn, &report)?;
+            let report = check(snapshot.contents(), reopened.policy, verified)?.into_result()?;
+            verify(snapshot.contents(), &report)?;
             Ok(report)
         })?;
         reopened.close()?;

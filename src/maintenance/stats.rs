@@ -43,7 +43,7 @@ impl Db {
         let shared = snapshot.shared();
         let in_context = |error: crate::Error| error.during(Operation::Measure).at(shared.path());
         let oldest = snapshot.oldest_other().map_err(in_context)?;
-        let measured = contained(|| measure(snapshot.snapshot(), snapshot.is_verified()))
+        let measured = contained(|| measure(snapshot.contents(), snapshot.is_verified()))
             .map_err(in_context)?;
         let file_bytes = match shared.path() {
             Some(path) => Some(path.metadata().or_io().map_err(in_context)?.len()),

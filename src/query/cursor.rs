@@ -2,22 +2,17 @@
 
 use std::ops::Range;
 
-use redb::AccessGuard;
-
 use super::rows::{self, Sealed};
 use super::shape::{Shape, Wanted};
-use super::table::Table;
+use super::table::{Pair, Rows, Slice, Table};
 use crate::model::error::{Error, Result};
 use crate::records::keys::{self, Part};
-use crate::redb_file::fault::{OrFault, check_order};
-
-type Guard<'t> = AccessGuard<'t, &'static [u8]>;
-type Pair<'t> = (Guard<'t>, Guard<'t>);
+use crate::redb_file::fault::check_order;
 
 /// A cursor over the rows of records.
 pub(super) struct Cursor<'t, T: Table> {
     table: &'t T,
-    range: redb::Range<'t, &'static [u8], &'static [u8]>,
+    rows: Rows<'t>,
     next: Option<Pair<'t>>,
     keys: Range<Vec<u8>>,
     /// Whether damage of the tree ends the traversal, instead of being reported for one record.
@@ -27,12 +22,10 @@ pub(super) struct Cursor<'t, T: Table> {
 impl<'t, T: Table> Cursor<'t, T> {
     /// Creates a cursor before the first record of these keys.
     pub(super) fn new(table: &'t T, keys: Range<Vec<u8>>) -> Result<Self> {
-        let range = table
-            .range(keys.start.as_slice()..keys.end.as_slice())
-            .or_fault()?;
+        let rows = table.rows(keys.start.as_slice()..keys.end.as_slice())?;
         let mut cursor = Self {
             table,
-            range,
+            rows,
             next: None,
             keys,
             is_strict: false,
@@ -76,7 +69,7 @@ impl<'t, T: Table> Cursor<'t, T> {
     fn collect(&mut self, group: &mut Group<'t>, first: Pair<'t>) -> Result<()> {
         let mut pair = first;
         loop {
-            let next = self.range.next().transpose().or_fault()?;
+            let next = self.rows.next().transpose()?;
             if let Some((key, _)) = &next {
                 let (before, key) = (pair.0.value(), key.value());
                 check_order(before < key && key < self.keys.end.as_slice())?;
@@ -100,12 +93,12 @@ impl<'t, T: Table> Cursor<'t, T> {
             return Ok(());
         }
         let keys = self.keys.start.as_slice()..self.keys.end.as_slice();
-        self.range = self.table.range(keys).or_fault()?;
+        self.rows = self.table.rows(keys)?;
         self.find_first()
     }
 
     fn find_first(&mut self) -> Result<()> {
-        let next = self.range.next().transpose().or_fault()?;
+        let next = self.rows.next().transpose()?;
         if let Some((key, _)) = &next {
             let key = key.value();
             check_order(key >= self.keys.start.as_slice() && key < self.keys.end.as_slice())?;
@@ -115,7 +108,7 @@ impl<'t, T: Table> Cursor<'t, T> {
     }
 }
 
-fn value_of<'g>(value: &'g Option<Guard<'_>>) -> Option<&'g [u8]> {
+fn value_of<'g>(value: &'g Option<Slice<'_>>) -> Option<&'g [u8]> {
     value.as_ref().map(|value| value.value())
 }
 
@@ -124,8 +117,8 @@ pub(super) struct Group<'t> {
     /// The key of its own row, whether that row exists or not.
     own: Vec<u8>,
     id_at: usize,
-    row: Option<Guard<'t>>,
-    parts: [Option<Guard<'t>>; Part::ALL.len()],
+    row: Option<Slice<'t>>,
+    parts: [Option<Slice<'t>>; Part::ALL.len()],
     rows_count: u64,
     damage: Option<Error>,
 }
@@ -168,7 +161,7 @@ impl<'t> Group<'t> {
         key.get(..keys::own_bytes(key)) == Some(&self.own)
     }
 
-    fn take(&mut self, key: &[u8], value: Guard<'t>) {
+    fn take(&mut self, key: &[u8], value: Slice<'t>) {
         self.rows_count += 1;
         let suffix = key.get(self.own.len()..).unwrap_or_default();
         if suffix.is_empty() {

@@ -5,27 +5,32 @@
 
 mod cursor;
 mod items;
+mod layer;
 mod memory;
 mod plan;
 mod rows;
 mod shape;
 mod table;
+mod tree;
 
 use self::cursor::Cursor;
 pub use self::items::Damaged;
 pub(crate) use self::items::{Batch, Items, Scope, Traversed};
+pub(crate) use self::layer::{Layer, LayerTable};
 pub(crate) use self::memory::{Memory, NewRows};
 pub(crate) use self::plan::Plan;
 pub(crate) use self::rows::decode;
 use self::shape::Wanted;
 pub(crate) use self::shape::{Moment, Shape, WithHead};
-pub(crate) use self::table::Table;
+pub(crate) use self::table::{
+    Layered, Rows, Slice, StoredTable, Table, last_key_of, row_of, rows_count_of, rows_of,
+};
 use crate::filter::Filters;
 use crate::model::error::Result;
 use crate::model::identifier::NamespaceName;
 use crate::model::kind::Kind;
 use crate::records::keys::{self, RecordKey};
-use crate::redb_file::fault::{OrFault, check_order};
+use crate::redb_file::fault::check_order;
 
 /// Where records are read from.
 pub(crate) struct Records<'a, T> {
@@ -130,11 +135,11 @@ fn names(
 ) -> Result<Vec<Vec<u8>>> {
     let mut names = Vec::new();
     loop {
-        let mut range = table.range(start.as_slice()..).or_fault()?;
-        let Some(row) = range.next() else {
+        let mut rows = table.rows(start.as_slice()..)?;
+        let Some(row) = rows.next() else {
             return Ok(names);
         };
-        let (key, _) = row.or_fault()?;
+        let (key, _) = row?;
         check_order(key.value() >= start.as_slice())?;
         let Some((name, next)) = parse(key.value()) else {
             return Ok(names);

@@ -1,8 +1,262 @@
-//! A table that can be read.
+//! A table that can be read: as the file has it, or with a layer of later rows on top.
 
-use redb::ReadableTable;
+use std::iter::Peekable;
+use std::ops::{Bound, RangeBounds};
+use std::sync::Arc;
 
-/// A table of the file, in a transaction of either kind.
-pub(crate) trait Table: ReadableTable<&'static [u8], &'static [u8]> {}
+use redb::{AccessGuard, ReadOnlyTable, ReadableTable, ReadableTableMetadata, TableStats};
 
-impl<T: ReadableTable<&'static [u8], &'static [u8]>> Table for T {}
+use super::layer::{LayerRows, LayerTable};
+use crate::model::error::Result;
+use crate::redb_file::fault::OrFault;
+
+type Guard<'t> = AccessGuard<'t, &'static [u8]>;
+
+/// A table of the file, in a snapshot.
+pub(crate) type StoredTable = ReadOnlyTable<&'static [u8], &'static [u8]>;
+
+/// A key or value in a table.
+pub(crate) enum Slice<'t> {
+    Stored(Guard<'t>),
+    InMemory(&'t [u8]),
+}
+
+impl Slice<'_> {
+    pub(crate) fn value(&self) -> &[u8] {
+        match self {
+            Self::Stored(guard) => guard.value(),
+            Self::InMemory(bytes) => bytes,
+        }
+    }
+}
+
+/// A key, and its value.
+pub(crate) type Pair<'t> = (Slice<'t>, Slice<'t>);
+
+/// A table from bytes to bytes.
+///
+/// # Errors
+///
+/// All methods return what redb reports: `Corrupt`, `Io`.
+pub(crate) trait Table {
+    /// Returns the value under a key.
+    fn row(&self, key: &[u8]) -> Result<Option<Slice<'_>>>;
+
+    /// Returns the rows with these keys, in order.
+    fn rows<'k>(&self, keys: impl RangeBounds<&'k [u8]>) -> Result<Rows<'_>>;
+
+    /// Returns the last key.
+    fn last_key(&self) -> Result<Option<Vec<u8>>>;
+
+    /// Returns how many rows there are.
+    fn rows_count(&self) -> Result<u64>;
+}
+
+impl<T: ReadableTable<&'static [u8], &'static [u8]> + ReadableTableMetadata> Table for T {
+    fn row(&self, key: &[u8]) -> Result<Option<Slice<'_>>> {
+        Ok(self.get(key).or_fault()?.map(Slice::Stored))
+    }
+
+    fn rows<'k>(&self, keys: impl RangeBounds<&'k [u8]>) -> Result<Rows<'_>> {
+        Ok(Rows {
+            stored: Peeked::of(self.range::<&[u8]>(bounds(&keys)).or_fault()?),
+            layer: None,
+        })
+    }
+
+    fn last_key(&self) -> Result<Option<Vec<u8>>> {
+        let last = self.last().or_fault()?;
+        Ok(last.map(|(key, _)| key.value().to_vec()))
+    }
+
+    fn rows_count(&self) -> Result<u64> {
+        self.len().or_fault()
+    }
+}
+
+/// A table of the file with a layer on top.
+#[derive(Clone)]
+pub(crate) struct Layered {
+    pub(crate) stored: Arc<StoredTable>,
+    pub(crate) layer: LayerTable,
+}
+
+impl Layered {
+    /// Returns about how many rows there are, or more.
+    pub(crate) fn rows_count_at_most(&self) -> Result<u64> {
+        let stored = self.stored.len().or_fault()?;
+        Ok(stored.saturating_add(self.layer.len() as u64))
+    }
+
+    /// Returns what redb says of the table of the file.
+    pub(crate) fn stored_stats(&self) -> Result<TableStats> {
+        self.stored.stats().or_fault()
+    }
+}
+
+impl Table for Layered {
+    fn row(&self, key: &[u8]) -> Result<Option<Slice<'_>>> {
+        row_of(&self.stored, &self.layer, key)
+    }
+
+    fn rows<'k>(&self, keys: impl RangeBounds<&'k [u8]>) -> Result<Rows<'_>> {
+        rows_of(&self.stored, &self.layer, keys)
+    }
+
+    fn last_key(&self) -> Result<Option<Vec<u8>>> {
+        last_key_of(&self.stored, &self.layer)
+    }
+
+    fn rows_count(&self) -> Result<u64> {
+        rows_count_of(&self.stored, &self.layer)
+    }
+}
+
+/// Returns the value under a key of a table with a layer on top.
+pub(crate) fn row_of<'t>(
+    stored: &'t StoredTable,
+    layer: &'t LayerTable,
+    key: &[u8],
+) -> Result<Option<Slice<'t>>> {
+    match layer.get(key) {
+        Some(value) => Ok(value.map(Slice::InMemory)),
+        None => stored.row(key),
+    }
+}
+
+/// Returns the rows with these keys of a table with a layer on top, in order.
+pub(crate) fn rows_of<'t, 'k>(
+    stored: &'t StoredTable,
+    layer: &'t LayerTable,
+    keys: impl RangeBounds<&'k [u8]>,
+) -> Result<Rows<'t>> {
+    let mut rows = stored.rows(bounds(&keys))?;
+    if layer.len() > 0 {
+        let starting = layer.starting_at(|key| match keys.start_bound() {
+            Bound::Unbounded => false,
+            Bound::Included(start) => key < *start,
+            Bound::Excluded(start) => key <= *start,
+        });
+        rows.layer = Some(Later {
+            rows: starting.peekable(),
+            end: keys.end_bound().map(|end| end.to_vec()),
+        });
+    }
+    Ok(rows)
+}
+
+/// Returns the last key of a table with a layer on top.
+pub(crate) fn last_key_of(stored: &StoredTable, layer: &LayerTable) -> Result<Option<Vec<u8>>> {
+    let written = layer.rows().filter(|(_, value)| value.is_some());
+    let last = written.map(|(key, _)| key).last();
+    for row in stored.range::<&[u8]>(..).or_fault()?.rev() {
+        let (key, _) = row.or_fault()?;
+        if layer.get(key.value()) != Some(None) {
+            return Ok(last.max(Some(key.value())).map(<[u8]>::to_vec));
+        }
+    }
+    Ok(last.map(<[u8]>::to_vec))
+}
+
+/// Counts the rows of a table with a layer on top.
+pub(crate) fn rows_count_of(stored: &StoredTable, layer: &LayerTable) -> Result<u64> {
+    let mut count = stored.len().or_fault()?;
+    for (key, value) in layer.rows() {
+        match (stored.get(key).or_fault()?.is_some(), value.is_some()) {
+            (false, true) => count = count.saturating_add(1),
+            (true, false) => count = count.saturating_sub(1),
+            _ => {}
+        }
+    }
+    Ok(count)
+}
+
+fn bounds<'k>(keys: &impl RangeBounds<&'k [u8]>) -> (Bound<&'k [u8]>, Bound<&'k [u8]>) {
+    (keys.start_bound().cloned(), keys.end_bound().cloned())
+}
+
+/// Rows in the order of their keys.
+pub(crate) struct Rows<'t> {
+    stored: Peeked<'t>,
+    layer: Option<Later<'t>>,
+}
+
+/// The rows of a layer, up to a bound.
+struct Later<'t> {
+    rows: Peekable<LayerRows<'t>>,
+    end: Bound<Vec<u8>>,
+}
+
+impl<'t> Later<'t> {
+    /// Returns the next key within the bound.
+    fn peek(&mut self) -> Option<&'t [u8]> {
+        let key: &'t [u8] = &self.rows.peek()?.key;
+        match &self.end {
+            Bound::Unbounded => true,
+            Bound::Included(end) => key <= end.as_slice(),
+            Bound::Excluded(end) => key < end.as_slice(),
+        }
+        .then_some(key)
+    }
+}
+
+impl<'t> Iterator for Rows<'t> {
+    type Item = Result<Pair<'t>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let Some(layer) = &mut self.layer else {
+            return self.stored.next();
+        };
+        loop {
+            let Some(later) = layer.peek() else {
+                return self.stored.next();
+            };
+            match self.stored.peek() {
+                Some(Err(())) => return self.stored.next(),
+                Some(Ok(key)) if key < later => return self.stored.next(),
+                Some(Ok(key)) if key == later => drop(self.stored.next()),
+                Some(Ok(_)) | None => {}
+            }
+            let row = layer.rows.next()?;
+            if let Some(value) = &row.value {
+                return Some(Ok((Slice::InMemory(&row.key), Slice::InMemory(value))));
+            }
+        }
+    }
+}
+
+/// The rows of the file.
+struct Peeked<'t> {
+    range: redb::Range<'t, &'static [u8], &'static [u8]>,
+    /// The next one, once it was looked at.
+    next: Option<Option<Result<(Guard<'t>, Guard<'t>)>>>,
+}
+
+impl<'t> Peeked<'t> {
+    fn of(range: redb::Range<'t, &'static [u8], &'static [u8]>) -> Self {
+        Self { range, next: None }
+    }
+
+    fn read(&mut self) -> Option<Result<(Guard<'t>, Guard<'t>)>> {
+        self.range.next().map(OrFault::or_fault)
+    }
+
+    /// Returns the next key, or whether it cannot be read.
+    fn peek(&mut self) -> Option<std::result::Result<&[u8], ()>> {
+        if self.next.is_none() {
+            self.next = Some(self.read());
+        }
+        match self.next.as_ref()?.as_ref()? {
+            Ok((key, _)) => Some(Ok(key.value())),
+            Err(_) => Some(Err(())),
+        }
+    }
+
+    fn next(&mut self) -> Option<Result<Pair<'t>>> {
+        let next = match self.next.take() {
+            Some(next) => next,
+            None => self.read(),
+        };
+        next.map(|row| row.map(|(key, value)| (Slice::Stored(key), Slice::Stored(value))))
+    }
+}

@@ -48,7 +48,55 @@ pub(crate) const META: Table = Table::new("meta");
 pub(crate) const TOMBSTONES: Table = Table::new("tombstones");
 
 /// All tables, in the order of their names.
-pub(crate) const TABLES: [Table; 4] = [META, NAMESPACES, RECORDS, TOMBSTONES];
+pub(crate) const TABLES: [TableCode; 4] = [
+    TableCode::Meta,
+    TableCode::Namespaces,
+    TableCode::Records,
+    TableCode::Tombstones,
+];
+
+/// One of the tables, as the log names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum TableCode {
+    Records = 1,
+    Namespaces = 2,
+    Meta = 3,
+    Tombstones = 4,
+}
+
+impl TableCode {
+    pub(crate) const ALL: [Self; 4] = [
+        Self::Records,
+        Self::Namespaces,
+        Self::Meta,
+        Self::Tombstones,
+    ];
+
+    /// Returns the table with this code, if there is one.
+    pub(crate) fn of(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|all| *all as u8 == code)
+    }
+
+    /// Its index in [`TableCode::ALL`].
+    pub(crate) fn place(self) -> usize {
+        match self {
+            Self::Records => 0,
+            Self::Namespaces => 1,
+            Self::Meta => 2,
+            Self::Tombstones => 3,
+        }
+    }
+
+    pub(crate) fn table(self) -> Table {
+        match self {
+            Self::Records => RECORDS,
+            Self::Namespaces => NAMESPACES,
+            Self::Meta => META,
+            Self::Tombstones => TOMBSTONES,
+        }
+    }
+}
 
 /// The version of the layout that this library writes.
 pub(crate) const FORMAT_VERSION: u32 = 2;

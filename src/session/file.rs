@@ -26,9 +26,9 @@ use crate::redb_file::layout::{self, HEADER_BYTES};
 use crate::redb_file::locks::{Byte, Locks};
 use crate::redb_file::trees::Extent;
 use crate::session::joining::Joining;
-use crate::session::log::Log;
 use crate::session::log::place::{Beside, LogPlace};
 use crate::session::log::recover::{self, Recovered};
+use crate::session::log::{Log, Usage};
 use crate::session::migrate::{self, Target};
 use crate::session::new_file::{NewFile, dangling_link};
 use crate::session::opened::{Among, File, Followed, Opened};
@@ -37,7 +37,7 @@ use crate::session::process::{OwnFile, Process};
 use crate::session::settings::Settings;
 use crate::session::shared::Shared;
 use crate::session::sharing::{self, Limit};
-use crate::session::snapshot::revisions_below;
+use crate::session::snapshot::{Contents, revisions_below};
 
 /// The first bytes of every file of redb (its design document, "Database header").
 pub(crate) const REDB_MAGIC: [u8; 9] = [b'r', b'e', b'd', b'b', 0x1a, 0x0a, 0xa9, 0x0d, 0x0a];
@@ -210,6 +210,7 @@ pub(crate) fn open_exclusively(path: &Path, settings: &Settings) -> Result<Share
         share: Some(Share::Nobody),
         check_integrity: true,
         commit_log: false,
+        checkpoints_beside: true,
         ..settings.clone()
     };
     let file = existing(path, OpenOptions::new().read(true).write(true))?;
@@ -683,12 +684,16 @@ fn share(
     let (identity, history, reserved) = contained(|| {
         let snapshot = file.begin_read()?;
         let identity = identity(&snapshot)?;
-        Ok((identity, history(&snapshot)?, revisions_below(&snapshot)?))
+        let history = history(&snapshot)?;
+        Ok((identity, history, revisions_below(&Contents::of(snapshot))?))
     })?;
     if let File::ReadWrite(opened) = &file {
         let is_held_back = opened.is_held_back();
-        let bytes = settings.commit_log.then_some(settings.log_bytes);
-        let log = Log::new(log, identity.uuid, bytes, recovered.marker, is_held_back);
+        let usage = Usage {
+            bytes: settings.commit_log.then_some(settings.log_bytes),
+            is_beside: settings.checkpoints_beside,
+        };
+        let log = Log::new(log, identity.uuid, usage, recovered.marker, is_held_back);
         opened.set_log(log);
     }
     let mut policy = identity.policy()?;

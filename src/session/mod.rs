@@ -26,3 +26,4 @@ pub(crate) mod snapshot;
 pub(crate) mod tombstones;
 pub(crate) mod turn;
 pub(crate) mod txn;
+pub(crate) mod written;

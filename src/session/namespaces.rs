@@ -3,23 +3,22 @@
 use crate::model::error::{Error, Result};
 use crate::model::identifier::NamespaceName;
 use crate::model::labels::Labels;
-use crate::query;
+use crate::query::Table;
 use crate::records::keys;
 use crate::records::meta::NamespaceRow;
-use crate::redb_file::fault::OrFault;
-use crate::session::log::changes::Written;
+use crate::session::written::Written;
 
 /// Returns what is stored of a namespace; `None` if it does not exist.
-pub(crate) fn row(table: &impl query::Table, name: &NamespaceName) -> Result<Option<NamespaceRow>> {
+pub(crate) fn row(table: &impl Table, name: &NamespaceName) -> Result<Option<NamespaceRow>> {
     let key = keys::namespace(name);
-    match table.get(key).or_fault()? {
+    match table.row(key)? {
         None => Ok(None),
         Some(value) => NamespaceRow::decode(key, value.value()).map(Some),
     }
 }
 
 /// Returns the labels of a namespace; `None` if it does not exist.
-pub(crate) fn get(table: &impl query::Table, name: &NamespaceName) -> Result<Option<Labels>> {
+pub(crate) fn get(table: &impl Table, name: &NamespaceName) -> Result<Option<Labels>> {
     Ok(row(table, name)?.map(|row| row.labels))
 }
 
@@ -28,7 +27,7 @@ pub(crate) fn get(table: &impl query::Table, name: &NamespaceName) -> Result<Opt
 /// # Errors
 ///
 /// `Corrupt` at the first damaged one.
-pub(crate) fn list(table: &impl query::Table) -> Result<Vec<NamespaceName>> {
+pub(crate) fn list(table: &impl Table) -> Result<Vec<NamespaceName>> {
     all(table)?
         .into_iter()
         .map(|(name, row)| {
@@ -42,10 +41,10 @@ pub(crate) fn list(table: &impl query::Table) -> Result<Vec<NamespaceName>> {
 }
 
 /// Returns the rows of all namespaces, damaged or not: the bytes of the name, and the row or what is wrong with it.
-pub(crate) fn all(table: &impl query::Table) -> Result<Vec<(Vec<u8>, Result<NamespaceRow>)>> {
-    let rows = table.range::<&[u8]>(..).or_fault()?;
+pub(crate) fn all(table: &impl Table) -> Result<Vec<(Vec<u8>, Result<NamespaceRow>)>> {
+    let rows = table.rows(..)?;
     rows.map(|row| {
-        let (key, value) = row.or_fault()?;
+        let (key, value) = row?;
         let stored = NamespaceRow::decode(key.value(), value.value());
         Ok((key.value().to_vec(), stored))
     })

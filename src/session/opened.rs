@@ -14,6 +14,7 @@ use crate::redb_file::gate::Gate;
 use crate::redb_file::locks::Locks;
 use crate::redb_file::trees::Extent;
 use crate::session::log::Log;
+use crate::session::log::checkpoint::Target;
 
 /// How often to retry a snapshot if another process commits at that moment.
 const FOLLOW_ATTEMPTS: usize = 64;
@@ -136,7 +137,7 @@ impl File {
 
 /// A database of redb, and the gate before its file.
 pub(crate) struct Opened {
-    pub(crate) db: Closing<Database>,
+    pub(crate) db: Arc<Closing<Database>>,
     /// The gate before the file; `None` before a new one.
     gate: Option<Gate>,
     /// For a file that other processes write: the result of verifying the pages, once known. Readers look here, and
@@ -160,7 +161,7 @@ impl Opened {
     /// Holds a database whose pages need no verification.
     pub(crate) fn new(db: Closing<Database>) -> Self {
         Self {
-            db,
+            db: Arc::new(db),
             gate: None,
             pages: OnceLock::new(),
             verifying: Mutex::default(),
@@ -172,7 +173,7 @@ impl Opened {
     /// Holds a database behind a gate.
     pub(crate) fn behind(db: Closing<Database>, gate: Gate) -> Self {
         Self {
-            db,
+            db: Arc::new(db),
             gate: Some(gate),
             pages: OnceLock::new(),
             verifying: Mutex::default(),
@@ -189,7 +190,7 @@ impl Opened {
         is_verified: bool,
     ) -> Self {
         Self {
-            db,
+            db: Arc::new(db),
             gate: Some(gate),
             pages: match is_verified {
                 true => OnceLock::from(Ok(())),
@@ -289,12 +290,21 @@ impl Opened {
     /// Returns the database, including everything that was in the log.
     fn into_database(mut self) -> Result<Option<Database>> {
         self.retire_log()?;
-        Ok(self.db.take())
+        // No checkpoint runs any more.
+        Ok(Arc::get_mut(&mut self.db).and_then(Closing::take))
+    }
+
+    /// Returns what a checkpoint writes into.
+    pub(crate) fn target(&self) -> Target {
+        Target {
+            db: Arc::clone(&self.db),
+            gate: self.alone().cloned(),
+        }
     }
 
     fn retire_log(&self) -> Result<()> {
         match (self.db.get(), self.log()) {
-            (Some(db), Some(log)) => log.retire(db),
+            (Some(_), Some(log)) => log.retire(&self.target()),
             _ => Ok(()),
         }
     }

@@ -3,16 +3,14 @@
 //! The caller has checked everything before; only the storage can fail here.
 
 use bytes::Bytes;
-use redb::ReadableTable;
 
 use crate::model::error::Result;
-use crate::query::{Memory, NewRows, WithHead};
+use crate::query::{Memory, NewRows, Table, WithHead};
 use crate::records::keys::{Part, RecordKey};
 use crate::records::parts::{Seals, seal_extensions, seal_labels, seal_value};
 use crate::records::seal::Seal;
-use crate::redb_file::fault::OrFault;
 use crate::session::entity::Entity;
-use crate::session::log::changes::Written;
+use crate::session::written::Written;
 
 /// What is stored where a record would be stored.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,10 +24,8 @@ pub(crate) enum Occupant {
 /// Returns what is stored under the keys of a record, without reading it.
 pub(crate) fn occupant(table: &Written<'_>, key: &RecordKey) -> Result<Occupant> {
     let keys = key.all();
-    let mut range = table
-        .range(keys.start.as_slice()..keys.end.as_slice())
-        .or_fault()?;
-    Ok(match range.next().transpose().or_fault()? {
+    let mut rows = table.rows(keys.start.as_slice()..keys.end.as_slice())?;
+    Ok(match rows.next().transpose()? {
         None => Occupant::Nothing,
         Some((first, _)) if first.value() == key.own() => Occupant::Record,
         Some(_) => Occupant::Parts,

@@ -39,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) commit_log: bool,
     /// The length of a new log, in bytes.
     pub(crate) log_bytes: u64,
+    /// Whether checkpoints run beside commits, on a thread of their own.
+    pub(crate) checkpoints_beside: bool,
     /// What to do with a log that cannot be read completely.
     pub(crate) on_log_loss: OnLoss,
     pub(crate) expected_uuid: Option<[u8; 16]>,

@@ -5,19 +5,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use redb::WriteTransaction;
-
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::policy::{Policy, Share};
 use crate::model::revision::Revision;
+use crate::query::Layer;
 use crate::records::meta::Identity;
 use crate::redb_file::expected::Changing;
 use crate::redb_file::fault::{OrFault, OrIo, contained};
 use crate::session::feed::news::{Announcer, CommitMark, News};
 use crate::session::feed::recent::Changed;
-use crate::session::log::Log;
+use crate::session::log::changes::RowChanges;
 use crate::session::log::recover::Recovered;
+use crate::session::log::{Committed, Log, Outcome};
 use crate::session::memory::{Draft, Keeper};
 use crate::session::opened::{Database, File};
 use crate::session::place::Place;
@@ -25,8 +24,10 @@ use crate::session::process::{Own, Process};
 use crate::session::revisions::Revisions;
 use crate::session::settings::{Clock, Settings};
 use crate::session::sharing::{self, Limit};
-use crate::session::snapshot::{Held, Latest, Snapshot, revisions_below_in};
+use crate::session::snapshot::{Contents, Held, Latest, Snapshot, revisions_below_in};
 use crate::session::turn::WriteTurn;
+use crate::session::written::{Begun, Unlogged};
+use chrono::{DateTime, Utc};
 
 /// An open store.
 pub(crate) struct Shared {
@@ -219,8 +220,29 @@ impl Shared {
         }
     }
 
-    /// Shows the last commit to all readers from now on, in the file and in memory.
-    pub(crate) fn renew_snapshot(&self, draft: Draft, changed: Option<Changed>) {
+    /// Commits a transaction through the log.
+    pub(crate) fn commit_through_log(
+        &self,
+        changes: RowChanges,
+        layer: Layer,
+        is_checkpoint: bool,
+    ) -> Result<Outcome> {
+        match (&self.file, self.log()) {
+            (File::ReadWrite(opened), Some(log)) => {
+                log.commit(&opened.target(), changes, layer, is_checkpoint)
+            }
+            _ => Err(read_only()),
+        }
+    }
+
+    /// Shows the last commit to all readers from now on, in the file and in memory. `committed` is what the store then
+    /// holds, if it went through the log.
+    pub(crate) fn renew_snapshot(
+        &self,
+        draft: Draft,
+        changed: Option<Changed>,
+        committed: Option<Committed>,
+    ) {
         if self.file.is_written_by_others() {
             self.news.committed();
             return; // Each reader takes a snapshot of its own.
@@ -229,7 +251,18 @@ impl Shared {
         let mut loading = self.keeper.loading();
         let latest = self.latest_snapshot();
         // If the snapshot cannot be taken, the next reader reports it.
-        let new = contained(|| self.take_snapshot()).ok();
+        let new = contained(|| match (committed, &latest) {
+            (None, _) => self.take_snapshot(),
+            (Some(Committed { contents, layer }), latest) => {
+                let contents = match (contents, latest) {
+                    (Some(contents), _) => contents.with_layer(layer),
+                    (None, Some(latest)) => latest.contents().with_layer(layer),
+                    (None, None) => Contents::of(self.file.begin_read()?).with_layer(layer),
+                };
+                self.snapshot_of(contents)
+            }
+        })
+        .ok();
         let (before, after) = (latest.as_ref(), new.as_ref());
         loading.publish(draft, before.map(|own| &***own), after.map(|own| &***own));
         let old = self.latest.replace(new);
@@ -304,8 +337,11 @@ impl Shared {
     }
 
     fn take_snapshot(&self) -> Result<Arc<Own<Snapshot>>> {
-        let snapshot = Snapshot::of(self.file.begin_read()?)?;
-        let snapshot = Arc::new(Own::new(snapshot, &self.process));
+        self.snapshot_of(Contents::of(self.file.begin_read()?))
+    }
+
+    fn snapshot_of(&self, contents: Contents) -> Result<Arc<Own<Snapshot>>> {
+        let snapshot = Arc::new(Own::new(Snapshot::of(contents)?, &self.process));
         self.held.add(&snapshot);
         Ok(snapshot)
     }
@@ -328,10 +364,10 @@ impl Shared {
 
     /// Waits for the turn of any other thread to end, and begins a write transaction. This thread's turn lasts until
     /// [`Shared::end_write`].
-    pub(crate) fn begin_write(&self) -> Result<WriteTransaction> {
+    pub(crate) fn begin_write(&self) -> Result<Begun> {
         self.process.check()?;
         let File::ReadWrite(opened) = &self.file else {
-            return Err(Error::precondition("the store is open for reading only"));
+            return Err(read_only());
         };
         self.turn.check_unbroken()?;
         // Waiting for another thread is part of waiting for the turn among processes.
@@ -344,14 +380,20 @@ impl Shared {
             match others {
                 None => {
                     self.check_undamaged()?;
-                    self.snapshot()?;
-                    opened.db.begin_write().or_fault()
+                    let snapshot = self.snapshot()?;
+                    match opened.log().filter(|log| log.is_wanted()) {
+                        Some(log) => Ok(Begun::Unlogged(Unlogged::on(snapshot, log.next_number()))),
+                        None => {
+                            let txn = opened.db.begin_write().or_fault()?;
+                            Ok(Begun::Stored(Box::new(txn)))
+                        }
+                    }
                 }
                 Some((among, limit)) => {
                     opened.verify_pages()?;
                     let txn = sharing::begin_write(&opened.db, self.path(), &among.locks, limit)?;
                     self.revisions.resume(revisions_below_in(&txn)?);
-                    Ok(txn)
+                    Ok(Begun::Stored(Box::new(txn)))
                 }
             }
         });
@@ -434,6 +476,10 @@ impl Shared {
             log.give_up();
         }
     }
+}
+
+fn read_only() -> Error {
+    Error::precondition("the store is open for reading only")
 }
 
 /// Whether damage may be the reason for an error.

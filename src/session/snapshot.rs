@@ -3,32 +3,97 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use redb::{ReadOnlyTable, ReadTransaction, WriteTransaction};
+use redb::{ReadTransaction, WriteTransaction};
 
 use crate::model::error::{Error, Result};
-use crate::query::{self, Memory, Records};
-use crate::records::keys::{self, meta};
+use crate::query::{Layer, Layered, Memory, Records, StoredTable, Table};
+use crate::records::keys::{self, TableCode, meta};
 use crate::records::seal::unseal_number;
 use crate::redb_file::fault::OrFault;
 use crate::session::process::Own;
 
-type Table = ReadOnlyTable<&'static [u8], &'static [u8]>;
+/// A read transaction of redb, with the tables that were read.
+struct Base {
+    txn: ReadTransaction,
+    tables: [OnceLock<Arc<StoredTable>>; TableCode::ALL.len()],
+}
 
-/// A read transaction of redb, with the table that nearly every read uses.
+/// What a store holds: the tables of the file as a read transaction of redb sees them, with a layer on top.
+#[derive(Clone)]
+pub(crate) struct Contents {
+    base: Arc<Base>,
+    layer: Layer,
+}
+
+impl Contents {
+    pub(crate) fn of(txn: ReadTransaction) -> Self {
+        Self {
+            base: Arc::new(Base {
+                txn,
+                tables: Default::default(),
+            }),
+            layer: Layer::default(),
+        }
+    }
+
+    /// Returns the same tables of the file with this layer on top.
+    pub(crate) fn with_layer(&self, layer: Layer) -> Self {
+        Self {
+            base: Arc::clone(&self.base),
+            layer,
+        }
+    }
+
+    pub(crate) fn layer(&self) -> &Layer {
+        &self.layer
+    }
+
+    #[cfg(test)]
+    pub(crate) fn transaction(&self) -> &ReadTransaction {
+        &self.base.txn
+    }
+
+    /// Returns a table of the file.
+    pub(crate) fn stored(&self, code: TableCode) -> Result<Arc<StoredTable>> {
+        let opened = self.base.tables.get(code.place());
+        if let Some(table) = opened.and_then(OnceLock::get) {
+            return Ok(Arc::clone(table));
+        }
+        let table = Arc::new(self.base.txn.open_table(code.table()).or_fault()?);
+        Ok(match opened {
+            Some(opened) => Arc::clone(opened.get_or_init(|| table)),
+            None => table,
+        })
+    }
+
+    /// Returns a table.
+    pub(crate) fn table(&self, code: TableCode) -> Result<Layered> {
+        Ok(Layered {
+            stored: self.stored(code)?,
+            layer: self.layer.table(code).clone(),
+        })
+    }
+}
+
+/// What a store holds, with the table that nearly every read uses.
 pub(crate) struct Snapshot {
-    pub(crate) records: Table,
-    pub(crate) txn: ReadTransaction,
+    pub(crate) records: Layered,
+    contents: Contents,
     /// The same records in memory, once they are loaded.
     memory: OnceLock<Memory>,
 }
 
 impl Snapshot {
-    pub(crate) fn of(txn: ReadTransaction) -> Result<Self> {
+    pub(crate) fn of(contents: Contents) -> Result<Self> {
         Ok(Self {
-            records: txn.open_table(keys::RECORDS).or_fault()?,
-            txn,
+            records: contents.table(TableCode::Records)?,
+            contents,
             memory: OnceLock::new(),
         })
+    }
+
+    pub(crate) fn contents(&self) -> &Contents {
+        &self.contents
     }
 
     /// Returns its records in memory, if they are loaded.
@@ -42,20 +107,16 @@ impl Snapshot {
     }
 
     /// Returns its records, from memory if they are loaded.
-    pub(crate) fn kept(&self) -> Records<'_, Table> {
+    pub(crate) fn kept(&self) -> Records<'_, Layered> {
         Records {
             table: &self.records,
             memory: self.memory(),
         }
     }
 
-    /// Returns its records from the file.
-    pub(crate) fn stored(&self) -> Records<'_, Table> {
+    /// Returns its records without those in memory.
+    pub(crate) fn stored(&self) -> Records<'_, Layered> {
         Records::of(&self.records)
-    }
-
-    pub(crate) fn namespaces(&self) -> Result<Table> {
-        self.txn.open_table(keys::NAMESPACES).or_fault()
     }
 }
 
@@ -122,9 +183,9 @@ impl Held {
     }
 }
 
-/// Returns the bound of the revisions, as the file has it.
-pub(crate) fn revisions_below(txn: &ReadTransaction) -> Result<u64> {
-    bound_in(&txn.open_table(keys::META).or_fault()?)
+/// Returns the bound of the revisions.
+pub(crate) fn revisions_below(contents: &Contents) -> Result<u64> {
+    bound_in(&contents.table(TableCode::Meta)?)
 }
 
 /// Returns the bound of the revisions, as a write transaction sees it.
@@ -132,8 +193,8 @@ pub(crate) fn revisions_below_in(txn: &WriteTransaction) -> Result<u64> {
     bound_in(&txn.open_table(keys::META).or_fault()?)
 }
 
-fn bound_in(table: &impl query::Table) -> Result<u64> {
-    match table.get(meta::REVISION).or_fault()? {
+fn bound_in(table: &impl Table) -> Result<u64> {
+    match table.row(meta::REVISION)? {
         Some(value) => unseal_number(meta::REVISION, value.value()),
         None => Err(Error::corrupt("the store's revision is missing")),
     }

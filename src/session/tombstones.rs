@@ -4,16 +4,13 @@
 //! `meta::FORGOTTEN`, the revision up to which deletions may be missing, is written rarely. Tombstones of the
 //! transaction itself stay, however many they are: a follower that knew everything before the transaction can continue.
 
-use redb::{ReadableTable, ReadableTableMetadata};
-
 use crate::model::error::Result;
 use crate::model::revision::Revision;
-use crate::query;
+use crate::query::Table;
 use crate::records::keys::meta;
 use crate::records::seal::unseal_number;
 use crate::records::tombstone::{self, Name};
-use crate::redb_file::fault::OrFault;
-use crate::session::log::changes::Written;
+use crate::session::written::Written;
 
 /// How many more than necessary are forgotten at once, at most; and as a fraction of all.
 const FORGOTTEN_AT_ONCE_COUNT: u64 = 1_024;
@@ -29,8 +26,8 @@ pub(crate) fn bury(
     max_count: u64,
 ) -> Result<Option<Revision>> {
     let key = tombstone::key(revision);
-    table.put(&key, &tombstone::seal(&key, deleted)?)?;
-    let count = table.len().or_fault()?;
+    table.put_new(&key, &tombstone::seal(&key, deleted)?)?;
+    let count = table.counted()?;
     if count <= max_count {
         return Ok(None);
     }
@@ -43,9 +40,9 @@ pub(crate) fn bury(
     let mut forgotten = None;
     {
         let kept_from = tombstone::key(kept_from);
-        let older = table.range(..kept_from.as_slice()).or_fault()?;
+        let older = table.rows(..kept_from.as_slice())?;
         for row in older.take(last + 1) {
-            forgotten = Some(tombstone::revision(row.or_fault()?.0.value())?);
+            forgotten = Some(tombstone::revision(row?.0.value())?);
         }
     }
     if let Some(forgotten) = forgotten {
@@ -59,10 +56,9 @@ pub(crate) fn bury(
 /// # Errors
 ///
 /// `Corrupt`.
-pub(crate) fn last(table: &impl query::Table) -> Result<Option<Revision>> {
-    let row = table.range::<&[u8]>(..).or_fault()?.next_back();
-    row.map(|row| tombstone::revision(row.or_fault()?.0.value()))
-        .transpose()
+pub(crate) fn last(table: &impl Table) -> Result<Option<Revision>> {
+    let last = table.last_key()?;
+    last.map(|key| tombstone::revision(&key)).transpose()
 }
 
 /// Returns the revision up to which deletions may be missing; 0 if none are.
@@ -70,8 +66,8 @@ pub(crate) fn last(table: &impl query::Table) -> Result<Option<Revision>> {
 /// # Errors
 ///
 /// `Corrupt`.
-pub(crate) fn forgotten(meta: &impl query::Table) -> Result<Revision> {
-    match meta.get(meta::FORGOTTEN).or_fault()? {
+pub(crate) fn forgotten(meta: &impl Table) -> Result<Revision> {
+    match meta.row(meta::FORGOTTEN)? {
         Some(value) => unseal_number(meta::FORGOTTEN, value.value()).map(Revision::new),
         None => Ok(Revision::NONE),
     }
@@ -82,15 +78,13 @@ pub(crate) fn forgotten(meta: &impl query::Table) -> Result<Revision> {
 /// # Errors
 ///
 /// `Corrupt`; a damaged item is `Corrupt` too.
-pub(crate) fn after<T: query::Table>(
+pub(crate) fn after<T: Table>(
     table: &T,
     revision: Revision,
 ) -> Result<impl Iterator<Item = Result<(Revision, Name)>>> {
-    let rows = table
-        .range::<&[u8]>(key_behind(revision).as_slice()..)
-        .or_fault()?;
+    let rows = table.rows(key_behind(revision).as_slice()..)?;
     Ok(rows.map(|row| {
-        let (key, value) = row.or_fault()?;
+        let (key, value) = row?;
         tombstone::read(key.value(), value.value())
     }))
 }

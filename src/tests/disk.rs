@@ -128,6 +128,8 @@ struct State {
     log: Vec<Event>,
     read_bytes: usize,
     fault: Option<Fault>,
+    /// Whether the fault spares the log.
+    spares_log: bool,
     /// The number of calls of the failing kind, and of those that failed.
     calls: usize,
     failed: usize,
@@ -180,8 +182,15 @@ impl Disk {
     pub(super) fn fail(&self, fault: Fault) {
         let mut state = self.state();
         state.fault = Some(fault);
+        state.spares_log = false;
         state.calls = 0;
         state.failed = 0;
+    }
+
+    /// Begins to count, and to fail, the calls of the file; the log works.
+    pub(super) fn fail_file(&self, fault: Fault) {
+        self.fail(fault);
+        self.state().spares_log = true;
     }
 
     /// How many calls failed.
@@ -197,6 +206,12 @@ impl Disk {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a call of the log, and returns its fault if it is to fail.
+    fn called_beside(&self, call: Call) -> Option<How> {
+        let is_spared = self.state().spares_log;
+        (!is_spared).then(|| self.called(call)).flatten()
     }
 
     /// Counts a call, and returns its fault if it is to fail.
@@ -258,7 +273,7 @@ impl LogPlace for Beside {
 
     fn create(&self, bytes: &[u8]) -> Result<LogFile> {
         for call in [Call::SetLen, Call::Write, Call::Sync] {
-            if let Some(how) = self.0.called(call) {
+            if let Some(how) = self.0.called_beside(call) {
                 return Err(how.error()).or_io();
             }
         }
@@ -289,7 +304,7 @@ impl StorageBackend for BesideFile {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        if let Some(how) = self.0.called(Call::Read) {
+        if let Some(how) = self.0.called_beside(Call::Read) {
             return Err(how.error());
         }
         let state = self.0.state();
@@ -305,7 +320,7 @@ impl StorageBackend for BesideFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        match self.0.called(Call::Sync) {
+        match self.0.called_beside(Call::Sync) {
             Some(how) => Err(how.error()),
             None => {
                 self.0.log_event(LogEvent::Sync);
@@ -315,7 +330,7 @@ impl StorageBackend for BesideFile {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let failure = self.0.called(Call::Write);
+        let failure = self.0.called_beside(Call::Write);
         let done = match failure {
             None => data.len(),
             Some(How::Half) => data.len() / 2,

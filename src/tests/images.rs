@@ -68,12 +68,14 @@ pub(super) struct Recording {
 }
 
 impl Recording {
-    /// Creates a store, works on it, closes it, and sometimes compacts it.
-    fn of_a_workload(mode: Mode, seed: &mut Seed) -> Self {
+    /// Creates a store, works on it, closes it, and sometimes compacts it. With checkpoints beside commits, the order of
+    /// what happens to both files differs from run to run.
+    fn of_a_workload(mode: Mode, checkpoints_beside: bool, seed: &mut Seed) -> Self {
         let disk = Disk::default();
         let mut settings = mode.settings(true);
         // With a small cache, pages of commits in memory reach the disk long before a sync.
         settings.cache_bytes = [0, 1 << 16, 1 << 20][seed.below(3)];
+        settings.checkpoints_beside = checkpoints_beside;
         let db = work::create(&disk, &settings).unwrap();
         let mut recorder = Recorder::new(Model::default(), Position::START, disk.log_len());
         let mut db = Some(db);
@@ -263,7 +265,8 @@ fn a_power_cut_at_any_write_keeps_what_was_acknowledged() {
     let mut round = 0;
     while tally.images < count {
         let mode = Mode::ALL[round % Mode::ALL.len()];
-        let recording = Recording::of_a_workload(mode, &mut seed);
+        let is_beside = seed.one_in(2);
+        let recording = Recording::of_a_workload(mode, is_beside, &mut seed);
         // Each round goes through its log once, with different survivals at each place.
         for cut in 0..=recording.log.len() {
             for turn in 0..3 {
@@ -305,7 +308,7 @@ fn a_power_cut_at_any_write_keeps_what_was_acknowledged() {
 fn a_disk_that_forgets_its_last_sync_is_noticed() {
     for mode in [Mode::Plain, Mode::Log] {
         let mut seed = Seed::new(1);
-        let recording = Recording::of_a_workload(mode, &mut seed);
+        let recording = Recording::of_a_workload(mode, false, &mut seed);
         let mut noticed = 0;
         for (before, period) in recording.periods.iter().zip(&recording.periods[1..]) {
             let acknowledged = period.begins.min(recording.log.len());
@@ -356,7 +359,7 @@ fn a_deletion_without_a_tombstone_is_noticed() {
 #[test]
 fn a_recovery_that_forgets_a_frame_is_noticed() {
     let mut seed = Seed::new(1);
-    let recording = Recording::of_a_workload(Mode::Log, &mut seed);
+    let recording = Recording::of_a_workload(Mode::Log, false, &mut seed);
     let mut noticed = 0;
     for (before, period) in recording.periods.iter().zip(&recording.periods[1..]) {
         let acknowledged = period.begins.min(recording.log.len());

@@ -92,7 +92,7 @@ fn is_migrated(bytes: &[u8], model: &Model, seed: &mut Seed) -> Result<bool, Str
     if let Some(old) = &before {
         let found = Model::of(old).map_err(|error| format!("{error:#}"))?;
         let snapshot = old.read().unwrap();
-        let copies = snapshot.snapshot().open_table(COPIES);
+        let copies = snapshot.contents().transaction().open_table(COPIES);
         if found != *model || !matches!(copies, Err(TableError::TableDoesNotExist(_))) {
             return Err("an old file that is not as it was".to_owned());
         }
@@ -110,7 +110,8 @@ fn migrate(bytes: Vec<u8>, model: &Model, seed: &mut Seed) -> Result<Vec<Event>,
         return Err("a migrated file that holds something else".to_owned());
     }
     let snapshot = db.read().unwrap();
-    let table = |table| rows(&snapshot.snapshot().open_table(table).unwrap()).unwrap();
+    let table =
+        |table| rows(&snapshot.contents().transaction().open_table(table).unwrap()).unwrap();
     if table(COPIES) != table(RECORDS) {
         return Err("a migrated file without all that the steps write".to_owned());
     }

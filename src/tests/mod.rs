@@ -1,6 +1,7 @@
 //! Tests that need internals: crashes and faults through a [`disk::Disk`] that records calls or fails them, and the
 //! records kept in memory.
 
+mod beside;
 mod cached;
 mod cost;
 mod disk;

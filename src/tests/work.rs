@@ -24,7 +24,7 @@ const IDS: usize = 9;
 /// Low enough that some are forgotten in each workload.
 const TOMBSTONES_MAX_COUNT: u64 = 4;
 
-/// A log that is full after some ten commits.
+/// A log of which half is full after some commits.
 const LOG_BYTES: u64 = 16 * 4096;
 
 /// The content of a store, without times and revisions, which cannot be predicted.
@@ -278,6 +278,7 @@ pub(super) fn settings(check_integrity: bool, live_readers: bool) -> Settings {
         poll_interval: Duration::from_millis(1),
         commit_log: false,
         log_bytes: LOG_BYTES,
+        checkpoints_beside: false,
         on_log_loss: OnLoss::Refuse,
         expected_uuid: None,
         on_repair: None,

@@ -365,7 +365,7 @@ fn a_compaction_on_a_full_disk_succeeds_or_says_so_and_loses_nothing() {
 #[test]
 fn a_full_disk_loses_nothing_that_only_the_log_has() {
     for spec_bytes in [100, 3_000, 60_000] {
-        let Some(disk) = Disk::mount("8m") else {
+        let Some(disk) = Disk::mount("16m") else {
             return;
         };
         let case = Case {
@@ -374,7 +374,8 @@ fn a_full_disk_loses_nothing_that_only_the_log_has() {
             spec_bytes,
             by_others: false,
         };
-        fs::write(disk.path("ballast"), vec![1; BALLAST_BYTES]).unwrap();
+        // As much again as the log.
+        fs::write(disk.path("ballast"), vec![1; 4 * BALLAST_BYTES]).unwrap();
         let path = disk.path("meta.redb");
         let db = Db::builder().commit_log(true).create(&path).unwrap();
         let mut outcome = Outcome::default();
@@ -396,7 +397,7 @@ fn a_full_disk_loses_nothing_that_only_the_log_has() {
 
 #[test]
 fn a_log_that_cannot_be_made_on_a_full_disk_refuses_the_write_and_nothing_else() {
-    let Some(disk) = Disk::mount("4m") else {
+    let Some(disk) = Disk::mount("8m") else {
         return;
     };
     let path = disk.path("meta.redb");

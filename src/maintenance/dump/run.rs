@@ -24,9 +24,9 @@ use crate::model::progress::Progress;
 use crate::model::record::Record;
 use crate::model::revision::Revision;
 use crate::query::{self, Scope};
-use crate::records::keys;
+use crate::records::keys::TableCode;
 use crate::records::meta::Identity;
-use crate::redb_file::fault::{OrFault, contained};
+use crate::redb_file::fault::contained;
 use crate::session::entity::Entity;
 use crate::session::new_file::NewFile;
 use crate::session::snapshot::revisions_below;
@@ -254,7 +254,7 @@ fn dump(
     mut progress: impl FnMut(Progress),
 ) -> Result<DumpReport> {
     if !snapshot.is_verified() {
-        contained(|| check_rows(snapshot.snapshot()))?;
+        contained(|| check_rows(snapshot.contents()))?;
     }
     let store = store_line(snapshot)?;
     let (id, revisions_below) = (store.id, store.revisions_below);
@@ -300,7 +300,7 @@ fn dump(
 /// Checks that all namespaces with records exist.
 fn refuse_strays(snapshot: &ReadTxn, named: &[NamespaceName]) -> Result<()> {
     let used = contained(|| {
-        let records = snapshot.snapshot().open_table(keys::RECORDS).or_fault()?;
+        let records = snapshot.contents().table(TableCode::Records)?;
         query::used_namespaces(&records)
     })?;
     let mut used = used.iter().map(|name| String::from_utf8_lossy(name));
@@ -340,7 +340,7 @@ fn store_line(snapshot: &ReadTxn) -> Result<StoreLine> {
         created_at: identity.created_at()?,
         rules: identity.policy()?.rules,
         keep_empty_labels: identity.policy()?.keep_empty_labels,
-        revisions_below: Revision::new(contained(|| revisions_below(snapshot.snapshot()))?),
+        revisions_below: Revision::new(contained(|| revisions_below(snapshot.contents()))?),
     })
 }
 

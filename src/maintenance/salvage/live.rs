@@ -13,10 +13,11 @@ use crate::model::error::{Error, ErrorKind, Result};
 use crate::model::identifier::NamespaceName;
 use crate::model::kind::Kind;
 use crate::model::labels::Labels;
-use crate::query::{self, Batch, Damaged, Items, Scope};
+use crate::query::{self, Batch, Damaged, Items, Scope, Table};
 use crate::records::head::OwnRow;
+use crate::records::keys::TableCode;
 use crate::records::seal::unseal;
-use crate::redb_file::fault::{OrFault, contained};
+use crate::redb_file::fault::contained;
 use crate::session::entity::Entity;
 use crate::session::file;
 use crate::session::log::recover::OnLoss;
@@ -78,13 +79,14 @@ impl Live {
 
     /// Returns the bound of the revisions in the file.
     pub(crate) fn revisions_below(&self) -> Result<u64> {
-        contained(|| revisions_below(&self.snapshot.txn))
+        contained(|| revisions_below(self.snapshot.contents()))
     }
 
     /// Returns the namespaces that exist.
     pub(crate) fn named(&self) -> Result<NamedNamespaces> {
         contained(|| {
-            let rows = namespaces::all(&self.snapshot.namespaces()?)?.into_iter();
+            let rows = namespaces::all(&self.snapshot.contents().table(TableCode::Namespaces)?)?
+                .into_iter();
             rows.map(|(name, row)| {
                 let name = String::from_utf8_lossy(&name).into_owned();
                 Ok((
@@ -127,7 +129,7 @@ impl Live {
     pub(crate) fn confirms<E: Entity>(&self, name: &RecordName, item: &E) -> bool {
         let look = || {
             let key = name.key();
-            match self.snapshot.records.get(key.own()).or_fault()? {
+            match self.snapshot.records.row(key.own())? {
                 Some(value) => {
                     let content = unseal(key.own(), value.value())?;
                     Ok(Some(OwnRow::decode(&name.kind, content)?.head.revision()))
@@ -140,7 +142,7 @@ impl Live {
 
     /// Whether all rows of the records can be read, in order, and their number is right. Then the store has no others.
     pub(crate) fn is_complete(&self) -> bool {
-        contained(|| check_rows_of(&self.snapshot.records)).is_ok()
+        contained(|| check_rows_of(&self.snapshot.records.stored)).is_ok()
             && self.shared.file.damage().is_none()
     }
 }

@@ -8,8 +8,8 @@ use std::sync::{Arc, OnceLock};
 
 use super::shelves::Records;
 use super::terms::{Hashing, Term};
-use super::tree::Tree;
 use crate::model::error::Result;
+use crate::query::tree::Tree;
 
 /// If there are more changes than this, and than a fraction of the records, they are not noted: building the set anew
 /// is faster.

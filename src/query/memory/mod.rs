@@ -8,7 +8,6 @@ mod index;
 mod kept;
 mod shelves;
 mod terms;
-mod tree;
 
 use std::sync::Arc;
 
@@ -17,9 +16,9 @@ pub(super) use self::kept::KeptRecord;
 pub(crate) use self::kept::NewRows;
 use self::shelves::Records;
 use self::terms::{Hashing, Sought, TERM_BYTES, Term};
-use self::tree::Tree;
 use super::cursor::Cursor;
 use super::table::Table;
+use super::tree::Tree;
 use crate::filter::{Filter, Filters, Pattern, Required};
 use crate::model::error::{Error, Result};
 use crate::model::field::Field;
@@ -27,7 +26,6 @@ use crate::model::identifier::NamespaceName;
 use crate::model::kind::{Kind, RecordId};
 use crate::model::pin::Resource;
 use crate::records::keys;
-use crate::redb_file::fault::OrFault;
 
 /// The least number of records for each candidate; with fewer, looking at all of them in order is faster. Measured:
 /// where one in five matched, counting by terms took nearly twice as long.
@@ -68,7 +66,7 @@ impl Memory {
             }
             records.push(Arc::new(kept));
         }
-        if rows_count != table.len().or_fault()? {
+        if rows_count != table.rows_count()? {
             return Err(Error::corrupt(
                 "the file is damaged: rows cannot be reached",
             ));

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::kept::KeptRecord;
-use super::tree::Tree;
+use crate::query::tree::Tree;
 use crate::records::keys;
 
 /// Every record. A clone shares all of it.

@@ -8,13 +8,13 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use super::kept::KeptRecord;
-use super::tree::{Iter, Tree};
 use crate::filter::Required;
 use crate::model::error::{Error, Result};
 use crate::model::field::Field;
 use crate::model::kind::Kind;
 use crate::model::pin::ResourceRef;
 use crate::query::shape::pins;
+use crate::query::tree::{Iter, Tree};
 use crate::records::head::OwnRow;
 use crate::records::keys;
 use crate::records::parts::LabelRef;

@@ -69,8 +69,10 @@ fn run(shared: &Arc<Own<Shared>>, batch: Vec<Job>) -> Result<()> {
     let txn = WriteTxn::begin(shared)?;
     for job in batch {
         job(&txn);
-        if txn.is_torn() {
-            break;
+        if let Some(cause) = txn.torn() {
+            txn.abort()?;
+            let what = "another operation of the same commit failed: nothing of this one is stored";
+            return Err(Error::new(cause.kind(), what).caused_by(cause));
         }
     }
     txn.commit()

@@ -6,9 +6,9 @@ use crate::model::error::{Error, Result};
 use crate::model::position::{Origin, Position};
 use crate::model::revision::Revision;
 use crate::query::{Moment, Scope};
-use crate::records::keys;
+use crate::records::keys::TableCode;
 use crate::records::tombstone::Name;
-use crate::redb_file::fault::{OrFault, contained};
+use crate::redb_file::fault::contained;
 use crate::session::snapshot::revisions_below;
 use crate::session::tombstones;
 use crate::session::txn::ReadTxn;
@@ -101,9 +101,9 @@ impl List {
 /// `Lagged` if one may be missing.
 pub(crate) fn check_position(txn: &ReadTxn, since: Position) -> Result<Revision> {
     let bounds = contained(|| {
-        let snapshot = txn.seen()?;
-        let meta = snapshot.open_table(keys::META).or_fault()?;
-        let below = Revision::new(revisions_below(snapshot)?);
+        let contents = txn.seen()?;
+        let meta = contents.table(TableCode::Meta)?;
+        let below = Revision::new(revisions_below(contents)?);
         Ok((below, tombstones::forgotten(&meta)?))
     });
     let (below, forgotten) = txn.believe(bounds)?;
@@ -159,7 +159,7 @@ impl Collected {
     fn take_deletions(&mut self, txn: &ReadTxn) -> Result<()> {
         let Known { since, done } = self.known;
         let taken = contained(|| {
-            let table = txn.seen()?.open_table(keys::TOMBSTONES).or_fault()?;
+            let table = txn.seen()?.table(TableCode::Tombstones)?;
             if since.revision() == Revision::NONE {
                 // What is already deleted was never known.
                 self.top = self.top.max(tombstones::last(&table)?.unwrap_or_default());

@@ -11,10 +11,10 @@ use redb::ReadableTable;
 use crate::model::error::Result;
 use crate::model::kind::Kind;
 use crate::records::head::OwnRow;
-use crate::records::keys::{self, Part, Row, Writable};
+use crate::records::keys::{self, Part, Row, TableCode, Writable};
 use crate::records::seal::unseal;
 use crate::redb_file::fault::OrFault;
-use crate::session::log::changes::{RowChange, TableCode};
+use crate::session::log::changes::RowChange;
 
 /// What the commits after the damage did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

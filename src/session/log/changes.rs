@@ -1,45 +1,10 @@
 //! The rows that a transaction writes, in the form of the log.
 
-use std::cell::RefCell;
-use std::ops::Deref;
-
-use redb::{ReadableTable, WriteTransaction};
-
-use crate::model::error::Result;
-use crate::records::keys::{self, Writable};
-use crate::redb_file::fault::OrFault;
+use crate::records::keys::TableCode;
 use crate::session::log::frame::{BLOCK_BYTES, FRAME_HEAD_BYTES};
 
 /// Stands for the length of a removed value.
 const REMOVED: u32 = u32::MAX;
-
-/// The table of a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum TableCode {
-    Records = 1,
-    Namespaces = 2,
-    Meta = 3,
-    Tombstones = 4,
-}
-
-impl TableCode {
-    const ALL: [Self; 4] = [
-        Self::Records,
-        Self::Namespaces,
-        Self::Meta,
-        Self::Tombstones,
-    ];
-
-    pub(crate) fn table(self) -> keys::Table {
-        match self {
-            Self::Records => keys::RECORDS,
-            Self::Namespaces => keys::NAMESPACES,
-            Self::Meta => keys::META,
-            Self::Tombstones => keys::TOMBSTONES,
-        }
-    }
-}
 
 /// A row that was written, or removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +19,7 @@ impl<'b> RowChange<'b> {
     /// Reads the first row. Returns it and the remaining bytes.
     pub(crate) fn read(bytes: &'b [u8]) -> Option<(Self, &'b [u8])> {
         let (&code, rest) = bytes.split_first()?;
-        let table = TableCode::ALL.into_iter().find(|all| *all as u8 == code)?;
+        let table = TableCode::of(code)?;
         let (key_bytes, rest) = rest.split_first_chunk()?;
         let (value_bytes, rest) = rest.split_first_chunk()?;
         let (key, rest) = taken(rest, u32::from_le_bytes(*key_bytes))?;
@@ -114,61 +79,5 @@ impl RowChanges {
         let bytes = self.frame_bytes().unwrap_or(self.0.len());
         self.0.resize(bytes, 0);
         self.0
-    }
-}
-
-/// A table open for writing. If there is a log, everything written to the table is noted for it.
-pub(crate) struct Written<'t> {
-    table: Writable<'t>,
-    code: TableCode,
-    notes: Option<&'t RefCell<RowChanges>>,
-}
-
-impl<'t> Written<'t> {
-    pub(crate) fn open(
-        txn: &'t WriteTransaction,
-        code: TableCode,
-        notes: Option<&'t RefCell<RowChanges>>,
-    ) -> Result<Self> {
-        Ok(Self {
-            table: txn.open_table(code.table()).or_fault()?,
-            code,
-            notes,
-        })
-    }
-
-    pub(crate) fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
-        self.table.insert(key, value).or_fault()?;
-        if let Some(notes) = self.notes {
-            notes.borrow_mut().put(self.code, key, value);
-        }
-        Ok(())
-    }
-
-    pub(crate) fn remove(&mut self, key: &[u8]) -> Result<()> {
-        self.table.remove(key).or_fault()?;
-        if let Some(notes) = self.notes {
-            notes.borrow_mut().remove(self.code, key);
-        }
-        Ok(())
-    }
-
-    /// Removes all rows from one key up to another one.
-    pub(crate) fn remove_all(&mut self, from: &[u8], to: &[u8]) -> Result<()> {
-        if let Some(notes) = self.notes {
-            for row in self.table.range(from..to).or_fault()? {
-                let (key, _) = row.or_fault()?;
-                notes.borrow_mut().remove(self.code, key.value());
-            }
-        }
-        self.table.retain_in(from..to, |_, _| false).or_fault()
-    }
-}
-
-impl<'t> Deref for Written<'t> {
-    type Target = Writable<'t>;
-
-    fn deref(&self) -> &Writable<'t> {
-        &self.table
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! block 0, 1    heads; that of epoch E is in block E % 2
-//! block 2 ..    the frames of one epoch, each from the beginning of a block
+//! block 2 ..    two halves; the first one has the frames of odd epochs, the second one those of even epochs, each from
+//!               the beginning of a block
 //!
 //! head   0  "bayplan" 00        frame   0  "bplf"
 //!        8  checksum u32                4  checksum u32
@@ -11,8 +12,10 @@
 //!       32  UUID of the log            24  checksum of the frame, or head, before it u32
 //!       48  epoch u64                  28  bytes of rows u32
 //!       56  bytes of the file u64      32  rows, then zeros up to the end of the block
+//!       64  number of the last frame of the epoch before u64
+//!       72  its checksum u32, or that of the head before it
 //!
-//! row    0  table u8: 1 records, 2 namespaces, 3 meta
+//! row    0  table u8: 1 records, 2 namespaces, 3 meta, 4 tombstones
 //!        1  bytes of the key u32
 //!        5  bytes of the value u32; ff ff ff ff if the row is removed
 //!        9  key, value
@@ -20,7 +23,9 @@
 //!
 //! Numbers are little endian. A checksum is a CRC-32 (IEEE) of all that follows it, up to the end of the last block;
 //! that of a frame begins with the CRC-32 of both UUIDs. So a frame is never mistaken for one of another log, of
-//! another epoch, or at another place in the order.
+//! another epoch, or at another place in the order. The head of an epoch continues the chain of the epoch before.
+
+use std::ops::Range;
 
 use crate::model::error::{Error, Result};
 use crate::records::marker::Marker;
@@ -29,18 +34,19 @@ use crate::session::log::changes::{RowChange, RowChanges};
 /// The unit of writes: no sync writes a block that holds what was synced before.
 pub(crate) const BLOCK_BYTES: usize = 4096;
 
-/// The length of a log, which never changes. If a frame no longer fits, the log begins anew.
-pub(crate) const LOG_BYTES: u64 = 1 << 20;
+/// The length of a log, which never changes. If a frame no longer fits into its half, the next epoch begins in the
+/// other one.
+pub(crate) const LOG_BYTES: u64 = 4 << 20;
 
 /// The maximum length of a log, whatever its head says.
 pub(crate) const LOG_MAX_BYTES: u64 = 64 << 20;
 
-/// The offset of the first frame of an epoch.
+/// The offset of the first half.
 pub(crate) const FRAMES_START: usize = HEADS_COUNT * BLOCK_BYTES;
 
 const HEADS_COUNT: usize = 2;
 const HEAD_MAGIC: [u8; 8] = *b"bayplan\0";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const FRAME_MAGIC: [u8; 4] = *b"bplf";
 
 /// The length of what precedes the rows of a frame.
@@ -74,6 +80,8 @@ pub(crate) struct LogHead {
     pub(crate) owner: Owner,
     pub(crate) epoch: u64,
     file_bytes: u64,
+    /// The last frame of the epoch before: its number, and its checksum.
+    before: (u64, u32),
     checksum: u32,
 }
 
@@ -82,8 +90,21 @@ pub(crate) fn head_place(epoch: u64) -> u64 {
     (epoch % HEADS_COUNT as u64) * BLOCK_BYTES as u64
 }
 
-/// Returns the block of a head, and its checksum, which the first frame names.
-pub(crate) fn head(owner: &Owner, epoch: u64, file_bytes: u64) -> (Vec<u8>, u32) {
+/// Returns the half of a log in which the frames of an epoch are.
+fn half(epoch: u64, file_bytes: u64) -> Range<usize> {
+    let file_bytes = usize::try_from(file_bytes).unwrap_or(usize::MAX);
+    let blocks = file_bytes.saturating_sub(FRAMES_START) / BLOCK_BYTES;
+    let bytes = blocks / HEADS_COUNT * BLOCK_BYTES;
+    let start = match epoch.is_multiple_of(2) {
+        true => FRAMES_START.saturating_add(bytes),
+        false => FRAMES_START,
+    };
+    start..start.saturating_add(bytes)
+}
+
+/// Returns the block of a head, and its checksum, which the first frame names. `before` is the last frame of the epoch
+/// before: its number, and its checksum.
+fn head(owner: &Owner, epoch: u64, file_bytes: u64, before: (u64, u32)) -> (Vec<u8>, u32) {
     let mut block = Vec::with_capacity(BLOCK_BYTES);
     block.extend_from_slice(&HEAD_MAGIC);
     block.extend_from_slice(&[0; 4]);
@@ -92,19 +113,23 @@ pub(crate) fn head(owner: &Owner, epoch: u64, file_bytes: u64) -> (Vec<u8>, u32)
     block.extend_from_slice(&owner.log);
     block.extend_from_slice(&epoch.to_le_bytes());
     block.extend_from_slice(&file_bytes.to_le_bytes());
+    block.extend_from_slice(&before.0.to_le_bytes());
+    block.extend_from_slice(&before.1.to_le_bytes());
     block.resize(BLOCK_BYTES, 0);
     let checksum = crc32fast::hash(block.get(12..).unwrap_or_default());
     put(&mut block, 8, &checksum.to_le_bytes());
     (block, checksum)
 }
 
-/// Returns all bytes of a log without frames, and the checksum of its head.
-pub(crate) fn first(owner: &Owner, epoch: u64, file_bytes: u64) -> (Vec<u8>, u32) {
-    let (head, checksum) = head(owner, epoch, file_bytes);
+/// Returns all bytes of a log without frames, and its end. `number` is that of the last frame of the log before it.
+pub(crate) fn first(owner: &Owner, epoch: u64, number: u64, file_bytes: u64) -> (Vec<u8>, End) {
+    let before = (number, 0);
+    let (head, checksum) = head(owner, epoch, file_bytes, before);
     let at = usize::try_from(head_place(epoch)).unwrap_or(0);
     let mut bytes = vec![0; usize::try_from(file_bytes).unwrap_or(0)];
     put(&mut bytes, at, &head);
-    (bytes, checksum)
+    let end = End::of_epoch(owner, epoch, file_bytes, number, checksum);
+    (bytes, end)
 }
 
 /// Reads the head in a block, if its checksum is valid.
@@ -120,6 +145,7 @@ fn read_head(block: &[u8]) -> Option<LogHead> {
         },
         epoch: u64_at(block, 48)?,
         file_bytes: u64_at(block, 56)?,
+        before: (u64_at(block, 64)?, u32_at(block, 72)?),
         checksum,
     })
 }
@@ -140,30 +166,58 @@ pub(crate) fn is_unused(bytes: &[u8]) -> bool {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct End {
     root: u32,
-    epoch: u64,
+    pub(crate) epoch: u64,
     /// The number of the last frame.
     pub(crate) number: u64,
     checksum: u32,
     pub(crate) at: usize,
+    /// The end of the half.
+    half_end: usize,
 }
 
 impl End {
-    /// Returns the end of an epoch without frames, whose head has this checksum.
-    pub(crate) fn of_epoch(owner: &Owner, epoch: u64, number: u64, head_checksum: u32) -> Self {
+    /// Returns the end of an epoch without frames, whose head has this checksum. `number` is that of the last frame of
+    /// the epoch before.
+    fn of_epoch(
+        owner: &Owner,
+        epoch: u64,
+        file_bytes: u64,
+        number: u64,
+        head_checksum: u32,
+    ) -> Self {
+        let half = half(epoch, file_bytes);
         Self {
             root: owner.root(),
             epoch,
             number,
             checksum: head_checksum,
-            at: FRAMES_START,
+            at: half.start,
+            half_end: half.end,
         }
     }
 
-    /// Whether a frame of these rows fits into a log of `file_bytes`.
-    pub(crate) fn fits(&self, changes: &RowChanges, file_bytes: u64) -> bool {
+    /// Makes the head of the next epoch. Returns it, and the end of that epoch without frames; `None` if there are no
+    /// more epochs.
+    pub(crate) fn next_epoch(&self, owner: &Owner, file_bytes: u64) -> Option<(Vec<u8>, Self)> {
+        let epoch = self.epoch.checked_add(1)?;
+        let (head, checksum) = head(owner, epoch, file_bytes, (self.number, self.checksum));
+        let end = Self::of_epoch(owner, epoch, file_bytes, self.number, checksum);
+        Some((head, end))
+    }
+
+    /// Whether a frame of these rows fits into the rest of its half.
+    pub(crate) fn fits(&self, changes: &RowChanges) -> bool {
         let behind = |bytes| self.at.checked_add(bytes);
         let end = changes.frame_bytes().and_then(behind);
-        end.is_some_and(|end| end as u64 <= file_bytes)
+        end.is_some_and(|end| end <= self.half_end)
+    }
+
+    /// Whether a frame of these rows fits into an empty half of a log of `file_bytes`.
+    pub(crate) fn can_ever_fit(&self, changes: &RowChanges, file_bytes: u64) -> bool {
+        let half = half(self.epoch, file_bytes);
+        changes
+            .frame_bytes()
+            .is_some_and(|bytes| bytes <= half.len())
     }
 
     /// Makes the blocks of the next frame. Returns them and the end after it.
@@ -210,7 +264,7 @@ impl End {
 
     /// Reads the frame at this end, if it is the next one.
     fn next<'b>(&self, bytes: &'b [u8]) -> Option<(Frame<'b>, Self)> {
-        let frame = self.read(bytes, self.at)?;
+        let frame = self.read(bytes.get(..self.half_end)?, self.at)?;
         let is_next = frame.epoch == self.epoch
             && Some(frame.number) == self.number.checked_add(1)
             && frame.before == self.checksum;
@@ -235,15 +289,17 @@ struct Frame<'b> {
     bytes: usize,
 }
 
-/// The frames of a log that are not in the file.
+/// The frames of a log that are not in the file: those of one epoch, and of the next one if it has begun.
 #[derive(Debug)]
 pub(crate) struct Scanned<'b> {
     frames: Vec<&'b [u8]>,
+    /// The epoch of the last of them.
+    pub(crate) epoch: u64,
     /// The number of the last of them.
     pub(crate) number: u64,
     /// The damage after them, if any. A frame that was never acknowledged is no damage.
     pub(crate) damage: Option<Error>,
-    /// The valid frames of the same epoch after the damage.
+    /// The valid frames of the same epochs after the damage.
     behind: Vec<&'b [u8]>,
 }
 
@@ -291,21 +347,39 @@ pub(crate) fn scan<'b>(bytes: &'b [u8], store: [u8; 16], marker: &Marker) -> Res
             head.file_bytes
         )));
     }
-    let mut end = End::of_epoch(&owner, marker.epoch, marker.frame, head.checksum);
+    let file_bytes = head.file_bytes;
+    let mut end = End::of_epoch(&owner, head.epoch, file_bytes, marker.frame, head.checksum);
     let mut frames = Vec::new();
-    while let Some((frame, behind)) = end.next(bytes) {
-        frames.push(frame.rows);
-        end = behind;
+    let mut take_frames = |mut end: End| {
+        while let Some((frame, behind)) = end.next(bytes) {
+            frames.push(frame.rows);
+            end = behind;
+        }
+        end
+    };
+    end = take_frames(end);
+    let next = heads(bytes).find(|next| Some(next.epoch) == marker.epoch.checked_add(1));
+    // It has begun after the last frame of this epoch, or something between them is damaged.
+    if let Some(next) = next.filter(|next| next.before == (end.number, end.checksum)) {
+        end = take_frames(End::of_epoch(
+            &owner,
+            next.epoch,
+            file_bytes,
+            end.number,
+            next.checksum,
+        ));
     }
-    let found = found_behind(bytes, &end);
-    let is_of_epoch = |frame: &&Frame<'b>| frame.epoch == end.epoch;
+    let found = found_behind(bytes, file_bytes, &end);
+    let last_epoch = marker.epoch.saturating_add(1);
+    let is_needed = |frame: &&Frame<'b>| frame.epoch <= last_epoch;
     Ok(Scanned {
         frames,
+        epoch: end.epoch,
         number: end.number,
-        damage: damage_behind(&found, &end),
+        damage: damage_behind(&found, &end, next.as_ref(), last_epoch),
         behind: found
             .iter()
-            .filter(is_of_epoch)
+            .filter(is_needed)
             .map(|frame| frame.rows)
             .collect(),
     })
@@ -337,37 +411,57 @@ fn find_head(bytes: &[u8], owner: &Owner, epoch: u64) -> Result<LogHead> {
 }
 
 /// Finds the frames after the end that are no older than it, in their order. There are none unless something is
-/// damaged: a frame is written only after all before it are synced.
-fn found_behind<'b>(bytes: &'b [u8], end: &End) -> Vec<Frame<'b>> {
+/// damaged: a frame is written only after all before it were synced.
+fn found_behind<'b>(bytes: &'b [u8], file_bytes: u64, end: &End) -> Vec<Frame<'b>> {
     let mut found = Vec::new();
     let mut last = (end.epoch, end.number);
-    let mut at = end.at;
-    while at < bytes.len() {
-        match end.read(bytes, at) {
-            Some(frame) if (frame.epoch, frame.number) > last => {
-                last = (frame.epoch, frame.number);
-                at += frame.bytes;
-                found.push(frame);
+    let other_half = half(end.epoch.wrapping_add(1), file_bytes);
+    for range in [end.at..end.half_end, other_half] {
+        let mut at = range.start;
+        while at < range.end {
+            match end.read(bytes.get(..range.end).unwrap_or_default(), at) {
+                Some(frame) if (frame.epoch, frame.number) > last => {
+                    last = (frame.epoch, frame.number);
+                    at += frame.bytes;
+                    found.push(frame);
+                }
+                _ => at += BLOCK_BYTES,
             }
-            _ => at += BLOCK_BYTES,
         }
     }
     found
 }
 
-fn damage_behind(found: &[Frame<'_>], end: &End) -> Option<Error> {
-    let found = found.first()?;
-    Some(match found.epoch == end.epoch {
-        true => Error::corrupt(format!(
-            "the log is damaged: frame {} does not hold, and frame {} behind it does",
-            end.number.saturating_add(1),
-            found.number
-        )),
-        false => Error::corrupt(format!(
+/// Says what is damaged, if anything is. `next` is the head of the epoch after that of the file, `last_epoch`.
+fn damage_behind(
+    found: &[Frame<'_>],
+    end: &End,
+    next: Option<&LogHead>,
+    last_epoch: u64,
+) -> Option<Error> {
+    let missing = end.number.saturating_add(1);
+    let damaged = |what: String| Error::corrupt(format!("the log is damaged: {what}"));
+    match found.first() {
+        Some(frame) if frame.epoch > last_epoch => Some(Error::corrupt(format!(
             "the file is older than its log, which has frames of epoch {}: the file means {}",
-            found.epoch, end.epoch
-        )),
-    })
+            frame.epoch,
+            last_epoch.saturating_sub(1)
+        ))),
+        Some(frame) if frame.epoch > end.epoch && next.is_none() => Some(damaged(format!(
+            "the head of epoch {} does not hold, and its frame {} does",
+            frame.epoch, frame.number
+        ))),
+        Some(frame) => Some(damaged(format!(
+            "frame {missing} does not hold, and frame {} behind it does",
+            frame.number
+        ))),
+        None => next.filter(|next| next.epoch > end.epoch).map(|next| {
+            damaged(format!(
+                "frame {missing} does not hold, and epoch {} behind it has begun",
+                next.epoch
+            ))
+        }),
+    }
 }
 
 /// The rows of a frame.
@@ -419,30 +513,46 @@ fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::log::changes::TableCode;
+    use crate::records::keys::TableCode;
 
     const STORE: [u8; 16] = [1; 16];
     const LOG: [u8; 16] = [2; 16];
+    const OWNER: Owner = Owner {
+        store: STORE,
+        log: LOG,
+    };
     const BYTES: usize = 16 * BLOCK_BYTES;
+    /// The first blocks of the halves: of odd epochs, of even ones.
+    const HALVES: [usize; 2] = [2, 9];
 
-    /// Makes a log of an epoch with frames of one row each, whose values have these lengths.
-    fn log_of(epoch: u64, values: &[usize]) -> Vec<u8> {
-        let owner = Owner {
-            store: STORE,
-            log: LOG,
-        };
-        let (mut bytes, checksum) = first(&owner, epoch, BYTES as u64);
-        let mut end = End::of_epoch(&owner, epoch, 10, checksum);
+    /// Appends frames of one row each, whose values have these lengths.
+    fn append(bytes: &mut [u8], end: &mut End, values: &[usize]) {
         for (number, length) in values.iter().enumerate() {
             let mut changes = RowChanges::default();
             changes.put(TableCode::Records, &[b'k', number as u8], &vec![7; *length]);
-            assert!(end.fits(&changes, BYTES as u64));
+            assert!(end.fits(&changes));
             let at = end.at;
             let (frame, behind) = end.frame(changes).unwrap();
             assert_eq!(frame.len() % BLOCK_BYTES, 0);
-            put(&mut bytes, at, &frame);
-            end = behind;
+            put(bytes, at, &frame);
+            *end = behind;
         }
+    }
+
+    /// Makes a log of an epoch with such frames.
+    fn log_of(epoch: u64, values: &[usize]) -> Vec<u8> {
+        let (mut bytes, mut end) = first(&OWNER, epoch, 10, BYTES as u64);
+        append(&mut bytes, &mut end, values);
+        bytes
+    }
+
+    /// Makes a log of an epoch and the next one.
+    fn log_of_both(epoch: u64, values: [&[usize]; 2]) -> Vec<u8> {
+        let (mut bytes, mut end) = first(&OWNER, epoch, 10, BYTES as u64);
+        append(&mut bytes, &mut end, values[0]);
+        let (head, mut next) = end.next_epoch(&OWNER, BYTES as u64).unwrap();
+        put(&mut bytes, head_place(next.epoch) as usize, &head);
+        append(&mut bytes, &mut next, values[1]);
         bytes
     }
 
@@ -469,7 +579,7 @@ mod tests {
         let bytes = log_of(3, &[0, 100, 9_000]);
         let scanned = scan(&bytes, STORE, &marker(3)).unwrap();
         assert!(scanned.damage.is_none());
-        assert_eq!((scanned.count(), scanned.number), (3, 13));
+        assert_eq!((scanned.count(), scanned.epoch, scanned.number), (3, 3, 13));
         let rows: Vec<_> = scanned.rows().map(Result::unwrap).collect();
         let lengths: Vec<_> = rows.iter().map(|row| row.value.unwrap().len()).collect();
         assert_eq!(lengths, [0, 100, 9_000]);
@@ -477,13 +587,36 @@ mod tests {
     }
 
     #[test]
+    fn the_next_epoch_goes_on_where_the_one_before_ended() {
+        for epoch in [3, 4] {
+            for values in [[&[100, 9_000][..], &[50]], [&[], &[50]], [&[100], &[]]] {
+                let bytes = log_of_both(epoch, values);
+                let scanned = scan(&bytes, STORE, &marker(epoch)).unwrap();
+                assert!(scanned.damage.is_none());
+                let count = values.concat().len() as u64;
+                assert_eq!(scanned.count(), count);
+                assert_eq!((scanned.epoch, scanned.number), (epoch + 1, 10 + count));
+                // Once the file has the first epoch, only the second one counts.
+                let later = Marker {
+                    epoch: epoch + 1,
+                    frame: 10 + values[0].len() as u64,
+                    ..marker(epoch)
+                };
+                let scanned = scan(&bytes, STORE, &later).unwrap();
+                assert!(scanned.damage.is_none());
+                assert_eq!(scanned.count(), values[1].len() as u64);
+            }
+        }
+    }
+
+    #[test]
     fn a_flip_in_any_block_is_an_end_in_the_last_frame_and_damage_elsewhere() {
         let bytes = log_of(3, &[100, 9_000, 100]);
-        let blocks = [(2, 0), (3, 1), (4, 1), (5, 1), (6, 2)];
+        let blocks = [(0, 0), (1, 1), (2, 1), (3, 1), (4, 2)];
         for (block, frame) in blocks {
             for at in [0, 5, 9, 17, 25, 29, 33, 4_095] {
                 let mut flipped = bytes.clone();
-                flipped[block * BLOCK_BYTES + at] ^= 1;
+                flipped[(HALVES[0] + block) * BLOCK_BYTES + at] ^= 1;
                 let scanned = scan(&flipped, STORE, &marker(3)).unwrap();
                 assert_eq!(scanned.count(), frame, "block {block}, byte {at}");
                 assert_eq!(scanned.damage.is_some(), frame < 2, "block {block}");
@@ -492,16 +625,52 @@ mod tests {
     }
 
     #[test]
-    fn frames_of_an_epoch_before_are_no_frames() {
-        let mut bytes = log_of(3, &[100, 100, 100]);
-        let newer = log_of(4, &[100]);
-        put(&mut bytes, 0, &newer[..BLOCK_BYTES]);
-        let first = FRAMES_START..FRAMES_START + BLOCK_BYTES;
-        put(&mut bytes, FRAMES_START, &newer[first]);
-        let scanned = scan(&bytes, STORE, &marker(4)).unwrap();
+    fn a_flip_before_the_next_epoch_is_damage_and_what_is_behind_is_found() {
+        let bytes = log_of_both(4, [&[100, 100], &[100, 100]]);
+        let flipped = |block: usize| {
+            let mut flipped = bytes.clone();
+            flipped[block * BLOCK_BYTES + 40] ^= 1;
+            flipped
+        };
+        let place = |epoch| head_place(epoch) as usize / BLOCK_BYTES;
+        for (block, count, behind) in [
+            (HALVES[1], 0, 3),
+            (HALVES[1] + 1, 1, 2),
+            (place(5), 2, 2),
+            (HALVES[0], 2, 1),
+        ] {
+            let flipped = flipped(block);
+            let scanned = scan(&flipped, STORE, &marker(4)).unwrap();
+            let found = (scanned.count(), scanned.count_behind());
+            assert_eq!(found, (count, behind), "block {block}");
+            assert!(scanned.damage.is_some(), "block {block}");
+        }
+        let last = flipped(HALVES[0] + 1);
+        let scanned = scan(&last, STORE, &marker(4)).unwrap();
         assert!(scanned.damage.is_none());
-        assert_eq!(scanned.count(), 1);
-        // The file went back to the epoch before.
+        assert_eq!(scanned.count(), 3);
+        assert!(refused(&flipped(place(4)), STORE, &marker(4)).contains("damaged: its head is"));
+        // All frames of the second epoch may be gone, and its head tells that those before it were there.
+        let mut cut = log_of_both(4, [&[100, 100], &[]]);
+        cut[(HALVES[1] + 1) * BLOCK_BYTES] ^= 1;
+        assert!(refused(&cut, STORE, &marker(4)).contains("epoch 5 behind it has begun"));
+    }
+
+    #[test]
+    fn a_file_that_went_back_is_older_than_its_log() {
+        let (mut bytes, end) = first(&OWNER, 3, 10, BYTES as u64);
+        let mut ends = [end; 3];
+        for number in 1..3 {
+            let (head, next) = ends[number - 1].next_epoch(&OWNER, BYTES as u64).unwrap();
+            put(&mut bytes, head_place(next.epoch) as usize, &head);
+            ends[number] = next;
+            append(&mut bytes, &mut ends[number], &[100]);
+        }
+        assert!(refused(&bytes, STORE, &marker(3)).contains("the file is older than its log"));
+        // Its head may be lost as well.
+        let place = head_place(5) as usize;
+        let head = log_of(3, &[])[place..place + BLOCK_BYTES].to_vec();
+        put(&mut bytes, place, &head);
         assert!(refused(&bytes, STORE, &marker(3)).contains("the file is older than its log"));
     }
 
@@ -543,18 +712,18 @@ mod tests {
 
     #[test]
     fn a_frame_that_does_not_fit_is_known_before() {
-        let owner = Owner {
-            store: STORE,
-            log: LOG,
-        };
-        let end = End::of_epoch(&owner, 1, 0, 0);
         let of = |bytes: usize| {
             let mut changes = RowChanges::default();
             changes.put(TableCode::Meta, b"", &vec![0; bytes]);
             changes
         };
-        let most = BYTES - FRAMES_START - FRAME_HEAD_BYTES - 9;
-        assert!(end.fits(&of(most), BYTES as u64));
-        assert!(!end.fits(&of(most + 1), BYTES as u64));
+        let most = 7 * BLOCK_BYTES - FRAME_HEAD_BYTES - 9;
+        for epoch in [1, 2] {
+            let (_, mut end) = first(&OWNER, epoch, 0, BYTES as u64);
+            assert!(end.fits(&of(most)) && end.can_ever_fit(&of(most), BYTES as u64));
+            assert!(!end.fits(&of(most + 1)) && !end.can_ever_fit(&of(most + 1), BYTES as u64));
+            append(&mut vec![0; BYTES], &mut end, &[100]);
+            assert!(!end.fits(&of(most)) && end.can_ever_fit(&of(most), BYTES as u64));
+        }
     }
 }

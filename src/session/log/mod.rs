@@ -1,11 +1,13 @@
 //! The log: commits before they are in the store's file.
 //!
 //! A commit of redb writes pages in many places. With a log, the rows that a transaction wrote are appended to a file
-//! beside the store's in one piece, and synced; redb commits in memory only. At a checkpoint redb commits durably,
-//! together with the number of the last frame in the file, and the log begins anew. After a crash, the frames after
-//! that number are applied, row by row.
+//! beside the store's in one piece, and synced. That is the commit. Until the rows are in the file, they are kept in
+//! memory on top of it ([`Layer`]). A checkpoint writes them into the file in one commit of redb, together with the
+//! number of the last frame that the file has, while commits go on. After a crash, the frames after that number are
+//! applied, row by row.
 //!
 //! - [`changes`]: the rows of a transaction.
+//! - [`checkpoint`]: moving the rows into the file.
 //! - [`frame`]: the bytes of a log.
 //! - [`place`]: the file of the log.
 //! - [`recover`]: what opening a store does with a log.
@@ -14,37 +16,56 @@
 //! These rules hold; `docs/FORMAT.md` says why:
 //!
 //! 1. The store's file durably says that a log is in use before the first frame is written.
-//! 2. The head of an epoch is durable before the file names that epoch. Frames of the epoch are written after that.
-//! 3. A frame is written only after all before it were synced. After one failure, nothing more is written.
-//! 4. The log is removed only after the file durably says that it is no longer in use.
+//! 2. The head of an epoch is durable before the first frame of that epoch is written.
+//! 3. An epoch begins in the place of the epoch two before it. The file durably has all frames of that one by then.
+//! 4. A frame is written only after all before it were synced. After one failure, nothing more is written.
+//! 5. The log is removed only after the file durably says that it is no longer in use.
 
 pub(crate) mod behind;
 pub(crate) mod changes;
+pub(crate) mod checkpoint;
 pub(crate) mod frame;
 pub(crate) mod place;
 pub(crate) mod recover;
 
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use redb::{CommitError, Database, Durability, WriteTransaction};
-
 use crate::model::error::{Error, ErrorKind, Result};
-use crate::records::keys::{self, meta};
+use crate::query::Layer;
 use crate::records::marker::Marker;
-use crate::redb_file::fault::{OrFault, OrIo, contained};
+use crate::redb_file::fault::OrIo;
 use crate::redb_file::gate::Access;
+use crate::session::snapshot::Contents;
 use changes::RowChanges;
+use checkpoint::{Checkpoint, Target};
 use frame::{End, Owner};
 use place::{LogFile, LogPlace};
 
 /// The outcome of a commit that did not fail.
-#[derive(Debug)]
 pub(crate) enum Outcome {
-    Committed,
-    /// redb had aborted the transaction: nothing of it is stored.
-    Poisoned,
+    Committed(Committed),
     /// Nothing of it is stored, since the log could not be created. The next commit may succeed.
     Refused(Error),
+    /// Nothing of it is stored, since a checkpoint failed. No commit can succeed any more.
+    Broken(Error),
+}
+
+/// What a store holds after a commit.
+pub(crate) struct Committed {
+    /// What the file holds, if that has changed.
+    pub(crate) contents: Option<Contents>,
+    /// What is on top of it.
+    pub(crate) layer: Layer,
+}
+
+/// How the log of an open store is used.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Usage {
+    /// The length of a new log; `None` if commits do not go through a log.
+    pub(crate) bytes: Option<u64>,
+    /// Whether checkpoints run beside commits.
+    pub(crate) is_beside: bool,
 }
 
 /// The log of an open store.
@@ -53,8 +74,7 @@ pub(crate) struct Log {
     /// `None` for a store in memory.
     place: Option<Box<dyn LogPlace>>,
     store: [u8; 16],
-    /// The length of a new log; `None` if commits do not go through a log.
-    bytes: Option<u64>,
+    usage: Usage,
     state: Mutex<State>,
 }
 
@@ -64,27 +84,30 @@ enum State {
     Unused(Option<Marker>),
     /// The content of the log is in the file as soon as the gate before it opens.
     Recovered(Marker),
-    InUse(InUse),
+    InUse(Box<InUse>),
     /// Something failed: the log is left for the next opener.
     GivenUp,
 }
 
-#[derive(Debug)]
 struct InUse {
     file: LogFile,
     owner: Owner,
     bytes: u64,
-    epoch: u64,
-    /// The number of the last frame before this epoch.
-    before: u64,
+    /// What the file says about the log, as far as that is certain.
+    named: Marker,
     end: End,
+    /// What is in the log, and not in the file as far as that is certain.
+    layer: Layer,
+    /// The checkpoint that has begun last, until its end was noticed.
+    checkpoint: Option<Checkpoint>,
 }
 
 impl InUse {
+    /// What the file is to say once it has all frames.
     fn marker(&self) -> Marker {
         Marker {
             log: self.owner.log,
-            epoch: self.epoch,
+            epoch: self.end.epoch,
             frame: self.end.number,
             is_in_use: true,
         }
@@ -99,28 +122,78 @@ impl InUse {
         Ok(())
     }
 
-    /// Makes the head of the next epoch durable. Frames of it are written once the file names it.
+    /// Makes the head of the next epoch durable. The file has all frames of the epoch before this one.
     fn begin_epoch(&mut self) -> Result<()> {
-        let spent = || Error::precondition("the log has used up its epochs");
-        let epoch = self.epoch.checked_add(1).ok_or_else(spent)?;
-        let (head, checksum) = frame::head(&self.owner, epoch, self.bytes);
-        self.file.write(frame::head_place(epoch), &head).or_io()?;
-        self.epoch = epoch;
-        self.before = self.end.number;
-        self.end = End::of_epoch(&self.owner, epoch, self.end.number, checksum);
+        let next = self.end.next_epoch(&self.owner, self.bytes);
+        let (head, end) =
+            next.ok_or_else(|| Error::precondition("the log has used up its epochs"))?;
+        let place = frame::head_place(end.epoch);
+        self.file.write(place, &head).or_io()?;
+        self.end = end;
         Ok(())
+    }
+
+    /// Waits for the checkpoint that has begun, if there is one. Returns what the file then holds, and removes from
+    /// `layer` what is in it.
+    fn end_checkpoint(&mut self, layer: &mut Layer) -> Result<Option<Contents>> {
+        let Some(checkpoint) = self.checkpoint.take() else {
+            return Ok(None);
+        };
+        let ended = checkpoint.end()?;
+        self.named = ended.marker;
+        self.layer = ended.rest_of(&self.layer);
+        *layer = ended.rest_of(layer);
+        Ok(Some(ended.contents))
+    }
+
+    /// Makes room for a frame of these rows: begins the next epoch, and writes what the log has into the file.
+    fn make_room(
+        &mut self,
+        changes: &RowChanges,
+        layer: &mut Layer,
+        target: &Target,
+        usage: Usage,
+    ) -> Result<Option<Contents>> {
+        let is_full = !self.end.fits(changes);
+        let is_ended = self.checkpoint.as_ref().is_some_and(Checkpoint::is_done);
+        let mut contents = match is_full || is_ended {
+            true => self.end_checkpoint(layer)?,
+            false => None,
+        };
+        if is_full {
+            self.begin_epoch()?;
+            let (layer_now, marker) = (self.layer.clone(), self.marker());
+            let begun = Checkpoint::begin(target, layer_now, marker, usage.is_beside);
+            let is_done = begun.is_done();
+            self.checkpoint = Some(begun);
+            if is_done {
+                contents = self.end_checkpoint(layer)?.or(contents);
+            }
+        }
+        Ok(contents)
+    }
+
+    /// Writes a layer, which has everything that is in the log, into the file.
+    fn checkpoint(&mut self, target: &Target, layer: &Layer) -> Result<Committed> {
+        let marker = self.marker();
+        let contents = checkpoint::write(target, layer, Some(&marker))?;
+        self.named = marker;
+        self.layer = Layer::default();
+        Ok(Committed {
+            contents: Some(contents),
+            layer: Layer::default(),
+        })
     }
 }
 
-/// How a transaction is committed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    /// By redb alone.
-    Plain,
-    /// As a frame.
-    Frame,
-    /// By redb, durably, with everything in the log; the log was just created if `is_new`.
-    Checkpoint { is_new: bool },
+impl fmt::Debug for InUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InUse")
+            .field("file", &self.file)
+            .field("named", &self.named)
+            .field("end", &self.end)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Log {
@@ -129,12 +202,15 @@ impl Log {
     pub(crate) fn new(
         place: Option<Box<dyn LogPlace>>,
         store: [u8; 16],
-        bytes: Option<u64>,
+        usage: Usage,
         last: Option<Marker>,
         is_held_back: bool,
     ) -> Self {
         let log = Self {
-            bytes: bytes.filter(|_| place.is_some()),
+            usage: Usage {
+                bytes: usage.bytes.filter(|_| place.is_some()),
+                ..usage
+            },
             place,
             store,
             state: Mutex::new(match last {
@@ -148,9 +224,17 @@ impl Log {
         log
     }
 
-    /// Whether the log needs to know what transactions write.
+    /// Whether commits go through the log.
     pub(crate) fn is_wanted(&self) -> bool {
-        self.bytes.is_some()
+        self.usage.bytes.is_some()
+    }
+
+    /// Returns the number of the next commit, if a log is in use.
+    pub(crate) fn next_number(&self) -> u64 {
+        match &*self.state() {
+            State::InUse(in_use) => in_use.end.number.saturating_add(1),
+            _ => 0,
+        }
     }
 
     /// Checks that the log is where it was, if that matters.
@@ -170,72 +254,73 @@ impl Log {
         }
     }
 
-    /// Stops writing: the log is left for the next opener.
+    /// Stops writing: the log is left for the next opener. Waits for a checkpoint.
     pub(crate) fn give_up(&self) {
-        *self.state() = State::GivenUp;
+        let before = std::mem::replace(&mut *self.state(), State::GivenUp);
+        if let State::InUse(in_use) = before
+            && let Some(checkpoint) = in_use.checkpoint
+            && let Err(error) = checkpoint.end()
+        {
+            tracing::error!(%error, "a checkpoint failed: what is in the log stays there");
+        }
     }
 
-    /// Commits a transaction, with the rows that it wrote.
+    /// Commits a transaction: its rows for the log, and everything on top of the file with them. A checkpoint leaves
+    /// nothing in the log.
     ///
     /// # Errors
     ///
     /// After an error, everything or nothing of the transaction may be there when the store is opened again.
     pub(crate) fn commit(
         &self,
-        mut txn: WriteTransaction,
+        target: &Target,
         changes: RowChanges,
+        mut layer: Layer,
         is_checkpoint: bool,
     ) -> Result<Outcome> {
         let mut state = self.state();
-        let way = match self.prepare(&mut state, &changes, is_checkpoint) {
-            Ok(way) => way,
-            Err(error) => {
-                txn.abort().or_fault()?;
-                return Ok(Outcome::Refused(error));
+        if let State::Unused(last) = &*state {
+            if is_checkpoint {
+                let contents = checkpoint::write(target, &layer, None)?;
+                return Ok(Outcome::Committed(Committed {
+                    contents: Some(contents),
+                    layer: Layer::default(),
+                }));
             }
+            let mut new = match self.create(last.as_ref()) {
+                Ok(new) => new,
+                Err(error) => return Ok(Outcome::Refused(error)),
+            };
+            let committed = new.checkpoint(target, &layer);
+            *state = State::InUse(Box::new(new));
+            return committed
+                .map(Outcome::Committed)
+                .map_err(|error| error.of_log(&self.shown()));
+        }
+        let State::InUse(in_use) = &mut *state else {
+            return Err(Error::precondition("the log was given up"));
         };
-        if is_checkpoint || matches!(way, Way::Checkpoint { .. }) {
-            txn.set_quick_repair(true);
-        }
-        let written = match (&mut *state, way) {
-            (State::InUse(in_use), Way::Frame) => in_use
-                .append(changes)
-                .and_then(|()| txn.set_durability(Durability::None).map_err(not_in_memory)),
-            (State::InUse(in_use), Way::Checkpoint { is_new }) => match is_new {
-                true => Ok(()),
-                false => in_use.begin_epoch(),
+        let broken = |error: Error| Ok(Outcome::Broken(error.of_log(&self.shown())));
+        if is_checkpoint || !in_use.end.can_ever_fit(&changes, in_use.bytes) {
+            let made = in_use.end_checkpoint(&mut layer);
+            if let Err(error) = made.and_then(|_| in_use.begin_epoch()) {
+                return broken(error);
             }
-            .and_then(|()| mark(&txn, &in_use.marker())),
-            _ => Ok(()),
+            return in_use.checkpoint(target, &layer).map(Outcome::Committed);
+        }
+        let contents = match in_use.make_room(&changes, &mut layer, target, self.usage) {
+            Ok(contents) => contents,
+            Err(error) => return broken(error),
         };
-        if let Err(error) = written {
-            // What redb has is what was acknowledged.
-            txn.abort().or_fault()?;
-            return Err(error.of_log(&self.shown()));
-        }
-        match txn.commit() {
-            Err(CommitError::TransactionPoisoned) if way == Way::Plain => Ok(Outcome::Poisoned),
-            other => other.or_fault().map(|()| Outcome::Committed),
-        }
-    }
-
-    /// Decides how to commit. The first commit creates the log.
-    fn prepare(&self, state: &mut State, changes: &RowChanges, is_checkpoint: bool) -> Result<Way> {
-        match state {
-            State::InUse(in_use) if !is_checkpoint && in_use.end.fits(changes, in_use.bytes) => {
-                Ok(Way::Frame)
-            }
-            State::InUse(_) => Ok(Way::Checkpoint { is_new: false }),
-            State::Unused(last) if self.is_wanted() && !is_checkpoint => {
-                *state = State::InUse(self.create(last.as_ref())?);
-                Ok(Way::Checkpoint { is_new: true })
-            }
-            _ => Ok(Way::Plain),
-        }
+        in_use
+            .append(changes)
+            .map_err(|error| error.of_log(&self.shown()))?;
+        in_use.layer = layer.clone();
+        Ok(Outcome::Committed(Committed { contents, layer }))
     }
 
     fn create(&self, last: Option<&Marker>) -> Result<InUse> {
-        let (Some(place), Some(bytes)) = (&self.place, self.bytes) else {
+        let (Some(place), Some(bytes)) = (&self.place, self.usage.bytes) else {
             return Err(Error::precondition("a store in memory has no log"));
         };
         self.remove_leftover(last);
@@ -244,7 +329,7 @@ impl Log {
             store: self.store,
             log: marker.log,
         };
-        let (first, checksum) = frame::first(&owner, marker.epoch, bytes);
+        let (first, end) = frame::first(&owner, marker.epoch, marker.frame, bytes);
         let file = place.create(&first).map_err(|error| {
             let shown = place.shown();
             match error.kind() {
@@ -258,9 +343,10 @@ impl Log {
             file,
             owner,
             bytes,
-            epoch: marker.epoch,
-            before: marker.frame,
-            end: End::of_epoch(&owner, marker.epoch, marker.frame, checksum),
+            named: marker,
+            end,
+            layer: Layer::default(),
+            checkpoint: None,
         })
     }
 
@@ -301,12 +387,9 @@ impl Log {
         let State::InUse(in_use) = &*state else {
             return Ok(None);
         };
-        let marker = Marker {
-            frame: in_use.before,
-            ..in_use.marker()
-        };
+        let named = in_use.named;
         let bytes = in_use.file.bytes();
-        let damage = match frame::scan(&bytes?, self.store, &marker) {
+        let damage = match frame::scan(&bytes?, self.store, &named) {
             Ok(scanned) if scanned.damage.is_some() => scanned.damage,
             Ok(scanned) if scanned.number != in_use.end.number => {
                 let what = format!(
@@ -318,7 +401,7 @@ impl Log {
             Ok(_) => None,
             Err(error) => Some(error),
         };
-        let count = in_use.end.number.saturating_sub(in_use.before);
+        let count = in_use.end.number.saturating_sub(named.frame);
         Ok(Some((
             count,
             damage.map(|error| error.of_log(&self.shown())),
@@ -330,23 +413,20 @@ impl Log {
     /// # Errors
     ///
     /// What redb reports. The log is then kept.
-    pub(crate) fn retire(&self, db: &Database) -> Result<()> {
+    pub(crate) fn retire(&self, target: &Target) -> Result<()> {
         let mut state = self.state();
-        let State::InUse(in_use) = &*state else {
+        let before = std::mem::replace(&mut *state, State::GivenUp);
+        let State::InUse(mut in_use) = before else {
+            *state = before;
             return Ok(());
         };
+        in_use.end_checkpoint(&mut Layer::default())?;
         let marker = Marker {
             is_in_use: false,
             ..in_use.marker()
         };
         let is_at_its_place = in_use.file.check_place().is_ok();
-        *state = State::GivenUp;
-        contained(|| {
-            let mut txn = db.begin_write().or_fault()?;
-            txn.set_quick_repair(true);
-            mark(&txn, &marker)?;
-            txn.commit().or_fault()
-        })?;
+        checkpoint::write(target, &in_use.layer, Some(&marker))?;
         *state = State::Unused(Some(marker));
         if let (true, Some(place)) = (is_at_its_place, &self.place)
             && let Err(error) = place.remove()
@@ -366,17 +446,4 @@ impl Log {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Records in the file which log it has.
-fn mark(txn: &WriteTransaction, marker: &Marker) -> Result<()> {
-    txn.open_table(keys::META)
-        .or_fault()?
-        .insert(meta::LOG, marker.seal()?.as_slice())
-        .or_fault()?;
-    Ok(())
-}
-
-fn not_in_memory(error: redb::SetDurabilityError) -> Error {
-    Error::precondition("the file does not allow commits in memory").caused_by(error)
 }

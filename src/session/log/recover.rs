@@ -3,15 +3,14 @@
 use redb::{Database, ReadTransaction, ReadableDatabase};
 
 use crate::model::error::{Error, Result};
-use crate::records::keys::{self, meta};
+use crate::records::keys::{self, TableCode, meta};
 use crate::records::marker::Marker;
 use crate::redb_file::fault::{OrFault, contained};
 use crate::redb_file::gate::Access;
 use crate::session::file::identity;
 use crate::session::log::behind::{self, Behind};
-use crate::session::log::changes::TableCode;
+use crate::session::log::checkpoint::mark;
 use crate::session::log::frame::{self, Scanned};
-use crate::session::log::mark;
 use crate::session::log::place::{LogPlace, missing};
 
 /// What was found in a log.
@@ -83,6 +82,7 @@ pub(crate) fn recover(
         return Err(error.clone());
     }
     let done = Marker {
+        epoch: scanned.as_ref().map_or(marker.epoch, |log| log.epoch),
         frame: scanned.as_ref().map_or(marker.frame, |log| log.number),
         is_in_use: false,
         ..marker

@@ -17,16 +17,16 @@ use crate::model::policy::Policy;
 use crate::model::record::Record;
 use crate::model::revision::Revision;
 use crate::query::{Batch, Items, Plan, Records, Scope, Shape, Traversed, WithHead};
-use crate::records::keys::{self, RecordKey, Writable, meta};
+use crate::records::keys::{self, RecordKey, TableCode, meta};
 use crate::records::meta::NamespaceRow;
 use crate::records::seal::seal;
 use crate::records::tombstone::Name;
 use crate::redb_file::fault::contained;
 use crate::session::entity::Entity;
-use crate::session::log::changes::{TableCode, Written};
 use crate::session::namespaces;
 use crate::session::rows::{self, Occupant};
 use crate::session::tombstones;
+use crate::session::written::Written;
 use crate::update;
 use crate::update::mask::FieldMask;
 
@@ -112,12 +112,12 @@ impl WriteTxn {
     /// Reads the records as this transaction sees them.
     fn in_records<T>(
         &self,
-        read: impl FnOnce(&Records<'_, Writable<'_>>) -> Result<T>,
+        read: impl FnOnce(&Records<'_, Written<'_>>) -> Result<T>,
     ) -> Result<T> {
         let table = self.open(TableCode::Records)?;
         let draft = self.draft.borrow();
         read(&Records {
-            table: &*table,
+            table: &table,
             memory: draft.memory(),
         })
     }
@@ -160,7 +160,7 @@ impl WriteTxn {
     ) -> Result<T> {
         let is_new_namespace = {
             let namespaces = self.open(TableCode::Namespaces)?;
-            namespaces::get(&*namespaces, namespace)?.is_none()
+            namespaces::get(&namespaces, namespace)?.is_none()
         };
         // Its creation comes first.
         let created = match is_new_namespace {
@@ -243,11 +243,7 @@ impl WriteTxn {
     ) -> Result<WithHead<T>> {
         let draft = self.draft.borrow();
         let memory = draft.memory();
-        let stored: Option<WithHead<T>> = Records {
-            table: &**table,
-            memory,
-        }
-        .whole(key, kind)?;
+        let stored: Option<WithHead<T>> = Records { table, memory }.whole(key, kind)?;
         let stored = stored.ok_or_else(Error::not_found)?;
         check_revision(stored.item.revision(), expected)?;
         Ok(stored)
@@ -314,23 +310,23 @@ impl WriteTxn {
 // Namespaces.
 impl WriteTxn {
     pub(crate) fn namespaces(&self) -> Result<Vec<NamespaceName>> {
-        self.attempt(|| namespaces::list(&*self.open(TableCode::Namespaces)?))
+        self.attempt(|| namespaces::list(&self.open(TableCode::Namespaces)?))
     }
 
     pub(crate) fn labels_of(&self, name: &NamespaceName) -> Result<Option<Labels>> {
-        self.attempt(|| namespaces::get(&*self.open(TableCode::Namespaces)?, name))
+        self.attempt(|| namespaces::get(&self.open(TableCode::Namespaces)?, name))
     }
 
     /// Returns the kinds of the records in a namespace.
     pub(crate) fn kinds(&self, name: &NamespaceName) -> Result<Vec<Kind>> {
-        self.attempt(|| kinds(&*self.open(TableCode::Records)?, name))
+        self.attempt(|| kinds(&self.open(TableCode::Records)?, name))
     }
 
     pub(crate) fn create_namespace_of(&self, name: &NamespaceName, labels: Labels) -> Result<()> {
         let labels = labels::settle(labels, self.shared.policy)?;
         self.attempt(|| {
             let mut table = self.open(TableCode::Namespaces)?;
-            if namespaces::get(&*table, name)?.is_some() {
+            if namespaces::get(&table, name)?.is_some() {
                 return Err(Error::already_exists());
             }
             let mut row = new_namespace(self.next_revision()?);
@@ -354,7 +350,7 @@ impl WriteTxn {
         labels::check_label(key, value)?;
         self.attempt(|| {
             let mut table = self.open(TableCode::Namespaces)?;
-            let stored = namespaces::row(&*table, name)?;
+            let stored = namespaces::row(&table, name)?;
             let (created, mut labels) = match stored {
                 Some(row) => (Some(row.created), row.labels),
                 None => (None, Labels::new()),
@@ -382,7 +378,7 @@ impl WriteTxn {
     pub(crate) fn delete_namespace_of(&self, name: &NamespaceName) -> Result<()> {
         self.attempt(|| {
             let mut table = self.open(TableCode::Namespaces)?;
-            let is_known = namespaces::get(&*table, name).map(|labels| labels.is_some());
+            let is_known = namespaces::get(&table, name).map(|labels| labels.is_some());
             match is_known {
                 Ok(false) => return Err(Error::not_found()),
                 // Damaged labels are no reason to keep it.

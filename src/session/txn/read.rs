@@ -4,20 +4,18 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redb::{ReadTransaction, ReadableTableMetadata};
-
 use crate::model::error::{Error, Operation, Result};
 use crate::model::identifier::NamespaceName;
 use crate::model::kind::{Kind, RecordId};
 use crate::model::labels::Labels;
 use crate::query::{self, Batch, Items, Plan, Scope, Shape, Traversed};
-use crate::records::keys::{self, RecordKey};
+use crate::records::keys::{self, RecordKey, TableCode};
 use crate::records::meta::NamespaceRow;
-use crate::redb_file::fault::{OrFault, contained};
+use crate::redb_file::fault::contained;
 use crate::session::namespaces;
 use crate::session::process::Own;
 use crate::session::shared::Shared;
-use crate::session::snapshot::Snapshot;
+use crate::session::snapshot::{Contents, Snapshot};
 
 /// A snapshot of the store: what was committed when it was taken, whatever is written later.
 ///
@@ -146,14 +144,14 @@ impl ReadTxn {
         if snapshot.memory().is_some() {
             return;
         }
-        let rows = contained(|| snapshot.records.len().or_fault());
+        let rows = contained(|| snapshot.records.rows_count_at_most());
         if rows.is_ok_and(|rows| self.shared.keeper().is_due(rows)) {
             self.shared.load_memory();
         }
     }
 
     pub(crate) fn namespaces(&self) -> Result<Vec<NamespaceName>> {
-        let names = contained(|| namespaces::list(&self.records()?.namespaces()?));
+        let names = contained(|| namespaces::list(&self.seen()?.table(TableCode::Namespaces)?));
         self.shared.believe(names, |_| false)
     }
 
@@ -163,7 +161,7 @@ impl ReadTxn {
 
     /// Returns what is stored of a namespace.
     pub(crate) fn namespace_row(&self, name: &NamespaceName) -> Result<Option<NamespaceRow>> {
-        let row = contained(|| namespaces::row(&self.records()?.namespaces()?, name));
+        let row = contained(|| namespaces::row(&self.seen()?.table(TableCode::Namespaces)?, name));
         self.shared.believe(row, |row| {
             row.is_some() && !self.shared.file.is_doubtful(keys::namespace(name))
         })
@@ -190,14 +188,14 @@ impl ReadTxn {
         Ok(&self.snapshot)
     }
 
-    /// Returns redb's transaction, for code that reads whole tables. Fails in a forked process.
-    pub(crate) fn seen(&self) -> Result<&ReadTransaction> {
-        self.records().map(|snapshot| &snapshot.txn)
+    /// Returns its tables, for code that reads whole tables. Fails in a forked process.
+    pub(crate) fn seen(&self) -> Result<&Contents> {
+        self.records().map(|snapshot| snapshot.contents())
     }
 
-    /// Returns redb's transaction, for code that reads whole tables.
-    pub(crate) fn snapshot(&self) -> &ReadTransaction {
-        &self.snapshot.txn
+    /// Returns its tables, for code that reads whole tables.
+    pub(crate) fn contents(&self) -> &Contents {
+        self.snapshot.contents()
     }
 
     /// Returns how long the process has held its oldest other snapshot, except that of the last commit.

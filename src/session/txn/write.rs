@@ -6,19 +6,19 @@ use std::marker::PhantomData;
 use std::mem;
 use std::sync::Arc;
 
-use redb::WriteTransaction;
+use redb::{CommitError, WriteTransaction};
 
 use crate::model::error::{Error, ErrorKind, Operation, Result};
 use crate::model::revision::Revision;
-use crate::records::keys::meta;
+use crate::records::keys::{TableCode, meta};
 use crate::records::seal::seal;
 use crate::redb_file::fault::{OrFault, contained};
 use crate::session::feed::recent::Changed;
-use crate::session::log::changes::{RowChanges, TableCode, Written};
-use crate::session::log::{Log, Outcome};
+use crate::session::log::{Committed, Outcome};
 use crate::session::memory::Draft;
 use crate::session::process::Own;
 use crate::session::shared::Shared;
+use crate::session::written::{Begun, Unlogged, Written};
 
 /// A group of operations, over any namespaces, that happens completely or not at all.
 ///
@@ -31,17 +31,15 @@ use crate::session::shared::Shared;
 pub struct WriteTxn {
     pub(super) shared: Arc<Own<Shared>>,
     /// Present until the end.
-    txn: Option<WriteTransaction>,
+    txn: Option<Begun>,
     /// The bound of revisions that this transaction has written.
     reserved: Cell<u64>,
     /// Whether anything was written.
     dirty: Cell<bool>,
-    /// Whether an operation failed between its writes.
-    torn: Cell<bool>,
+    /// Why an operation failed between its writes, if one did.
+    torn: RefCell<Option<Error>>,
     /// Whether it is a checkpoint.
     is_checkpoint: bool,
-    /// The rows it has written, for the log.
-    rows: RefCell<RowChanges>,
     /// The records in memory, as this transaction sees them.
     pub(super) draft: RefCell<Draft>,
     /// What it changes, if there are followers.
@@ -61,9 +59,8 @@ impl WriteTxn {
             txn: Some(txn),
             reserved: Cell::new(0),
             dirty: Cell::new(false),
-            torn: Cell::new(false),
+            torn: RefCell::default(),
             is_checkpoint: false,
-            rows: RefCell::default(),
             draft: RefCell::new(shared.new_draft()),
             changed: RefCell::new(shared.new_changed()),
             first_deletion: Cell::new(None),
@@ -106,28 +103,28 @@ impl WriteTxn {
         let Some(txn) = self.take()? else {
             return Ok(());
         };
-        if self.torn.get() {
-            contained(|| txn.abort().or_fault())?;
+        if self.torn().is_some() {
+            contained(|| txn.abort())?;
             return Err(torn());
         }
         if !self.dirty.get() {
-            return contained(|| txn.abort().or_fault());
+            return contained(|| txn.abort());
         }
         if let Err(error) = self.shared.let_through() {
-            contained(|| txn.abort().or_fault())?;
+            contained(|| txn.abort())?;
             return Err(error);
         }
-        let rows = self.rows.take();
         let draft = self.draft.take();
         // A panic while committing leaves the outcome as unknown as an error does.
-        let committed = contained(|| match self.shared.log() {
-            Some(log) => log.commit(txn, rows, self.is_checkpoint),
-            None => Err(Error::precondition("the store is open for reading only")),
+        let committed = contained(|| match txn {
+            Begun::Stored(txn) => self.commit_stored(*txn),
+            Begun::Unlogged(unlogged) => self.commit_through_log(unlogged),
         });
         match committed {
-            Ok(Outcome::Committed) => {
+            Ok(Done::Committed(committed)) => {
                 self.shared.revisions.reserve_below(self.reserved.get());
-                self.shared.renew_snapshot(draft, self.changed.take());
+                let changed = self.changed.take();
+                self.shared.renew_snapshot(draft, changed, committed);
                 // Whatever keeps the file from being found, the write itself did not fail.
                 self.shared.check_place().map_err(|error| {
                     error
@@ -135,14 +132,45 @@ impl WriteTxn {
                         .prefixed("committed, but not seen at its path")
                 })
             }
-            Ok(Outcome::Poisoned) => Err(torn()),
-            Ok(Outcome::Refused(error)) => Err(error),
+            Ok(Done::Refused(error)) => Err(error),
             Err(error) => {
                 self.shared.break_writes(&error);
                 tracing::error!(%error, path = ?self.shared.path(), "commit failed");
                 let message = "the outcome is unknown, all or nothing of it may be in the file: \
                                open the store again and look";
                 Err(Error::new(ErrorKind::CommitUncertain, message).caused_by(error))
+            }
+        }
+    }
+
+    /// Commits by redb.
+    fn commit_stored(&self, mut txn: WriteTransaction) -> Result<Done> {
+        if self.is_checkpoint {
+            txn.set_quick_repair(true);
+        }
+        match txn.commit() {
+            // redb had aborted it: nothing of it is stored.
+            Err(CommitError::TransactionPoisoned) => Ok(Done::Refused(torn())),
+            other => other.or_fault().map(|()| Done::Committed(None)),
+        }
+    }
+
+    fn commit_through_log(&self, unlogged: Unlogged) -> Result<Done> {
+        let (changes, layer) = unlogged.finish();
+        match self
+            .shared
+            .commit_through_log(changes, layer, self.is_checkpoint)?
+        {
+            Outcome::Committed(committed) => Ok(Done::Committed(Some(committed))),
+            Outcome::Refused(error) => Ok(Done::Refused(error)),
+            Outcome::Broken(error) => {
+                self.shared.break_writes(&error);
+                tracing::error!(%error, path = ?self.shared.path(), "a checkpoint failed");
+                let what = "a checkpoint failed: nothing of the transaction is stored. What was acknowledged \
+                            before is in the log: open the store again";
+                Ok(Done::Refused(
+                    Error::new(ErrorKind::Unavailable, what).caused_by(error),
+                ))
             }
         }
     }
@@ -162,11 +190,11 @@ impl WriteTxn {
         let Some(txn) = self.take()? else {
             return Ok(());
         };
-        contained(|| txn.abort().or_fault())
+        contained(|| txn.abort())
     }
 
-    /// Takes redb's transaction, to end it; `None` if it has ended. In a fork, the copy is forgotten.
-    fn take(&mut self) -> Result<Option<WriteTransaction>> {
+    /// Takes what has begun, to end it; `None` if it has ended. In a fork, the copy is forgotten.
+    fn take(&mut self) -> Result<Option<Begun>> {
         let txn = self.txn.take();
         match self.shared.process.check() {
             Ok(()) => Ok(txn),
@@ -177,15 +205,15 @@ impl WriteTxn {
         }
     }
 
-    /// Whether an operation failed between its writes, so that nothing of the transaction can be committed.
-    pub(crate) fn is_torn(&self) -> bool {
-        self.torn.get()
+    /// Returns why an operation failed between its writes, if one did. Nothing of the transaction can be committed then.
+    pub(crate) fn torn(&self) -> Option<Error> {
+        self.torn.borrow().clone()
     }
 
     /// Opens a table to read and write.
     pub(super) fn open(&self, table: TableCode) -> Result<Written<'_>> {
         self.shared.process.check_number()?;
-        if self.torn.get() {
+        if self.torn.borrow().is_some() {
             return Err(Error::precondition(
                 "an earlier operation of the transaction failed halfway: it can only be aborted",
             ));
@@ -195,9 +223,8 @@ impl WriteTxn {
 
     /// Opens a table between the writes of an operation.
     pub(super) fn open_while_writing(&self, table: TableCode) -> Result<Written<'_>> {
-        let is_logged = self.shared.log().is_some_and(Log::is_wanted);
         match &self.txn {
-            Some(txn) => Written::open(txn, table, is_logged.then_some(&self.rows)),
+            Some(txn) => txn.open(table),
             None => Err(Error::precondition("the transaction has ended")),
         }
     }
@@ -211,9 +238,10 @@ impl WriteTxn {
     pub(super) fn writing<T>(&self, write: impl FnOnce() -> Result<T>) -> Result<T> {
         let _change = self.shared.begin_change()?;
         self.dirty.set(true);
-        let was_torn = self.torn.replace(true);
-        let result = write();
-        self.torn.set(was_torn || result.is_err());
+        let result = contained(write);
+        if let Err(error) = &result {
+            self.torn.borrow_mut().get_or_insert_with(|| error.clone());
+        }
         result
     }
 
@@ -248,6 +276,14 @@ impl Drop for WriteTxn {
         }
         self.shared.end_write();
     }
+}
+
+/// What came of a commit that did not fail.
+enum Done {
+    /// With what the store then holds, if it went through the log.
+    Committed(Option<Committed>),
+    /// Nothing of it is stored.
+    Refused(Error),
 }
 
 /// The error for a transaction that was done only in part.

@@ -7,7 +7,7 @@ use std::fs;
 
 use bayplan::Db;
 
-use super::{BLOCK_BYTES, HEADS_BYTES, LOG_BYTES, Place, holding};
+use super::{BLOCK_BYTES, HEADS_BYTES, LOG_BYTES, Place, SECOND_HALF, holding};
 use crate::sample::{Contents, marked};
 use crate::seed::{Seed, count_from_env, tell};
 
@@ -19,7 +19,7 @@ struct Tally {
     went_back: usize,
 }
 
-/// A killed store, what it holds, what it held before the last commit, and where the last frame begins and ends.
+/// A killed store in the second epoch of its log, what it holds, what it held before the last commit, and where the last frame begins and ends.
 fn image(seed: &mut Seed) -> (Place, [Contents; 2], [usize; 2]) {
     let (place, db, store) = holding(&[]);
     for number in 0..40 {
@@ -63,7 +63,8 @@ fn a_flipped_byte_anywhere_in_the_log_is_refused_or_harmless() {
             0 => seed.below(HEADS_BYTES),
             1 => last[0] + seed.below(last[1] - last[0]),
             2 => last[1] + seed.below(log.len() - last[1]),
-            _ => HEADS_BYTES + seed.below(last[0] - HEADS_BYTES),
+            3 => HEADS_BYTES + seed.below(SECOND_HALF - HEADS_BYTES),
+            _ => SECOND_HALF + seed.below(last[0] - SECOND_HALF),
         };
         let flipped = log[at] ^ (1 << seed.below(8));
         write_byte(&place, at, flipped);

@@ -18,7 +18,9 @@ mod use_of;
 
 const BLOCK_BYTES: usize = 4096;
 const HEADS_BYTES: usize = 2 * BLOCK_BYTES;
-const LOG_BYTES: u64 = 1 << 20;
+const LOG_BYTES: u64 = 4 << 20;
+/// Where the frames of even epochs begin.
+const SECOND_HALF: usize = (LOG_BYTES as usize + HEADS_BYTES) / 2;
 
 /// A directory with a store.
 struct Place {

@@ -4,7 +4,10 @@ use std::fs;
 
 use bayplan::{Any, Container, Db, Error, ErrorKind, FieldMask, Maintenance, Share};
 
-use super::{BLOCK_BYTES, HEADS_BYTES, Place, assert_says, holding, ids, killed, with_log};
+use super::{
+    BLOCK_BYTES, HEADS_BYTES, LOG_BYTES, Place, SECOND_HALF, assert_says, holding, ids, killed,
+    with_log,
+};
 use crate::sample::plain;
 
 /// Asserts that every way to open the store is refused, and changes nothing. Returns the error.
@@ -131,7 +134,7 @@ fn killed_behind_damage(changes: &[&dyn Fn(&Db)]) -> Place {
         change(&db);
     }
     let killed = place.as_after_a_kill();
-    killed.change_log(|log| log[HEADS_BYTES + 100] ^= 1);
+    killed.change_log(|log| log[SECOND_HALF + 100] ^= 1);
     assert_says(&refused(&killed), &["frame 5 does not hold"]);
     killed
 }
@@ -291,7 +294,7 @@ fn a_log_that_is_damaged_while_it_is_open_is_found_by_the_check() {
         write_in_place(&place, &bytes);
     }
     // What is in memory is not damaged: a checkpoint needs nothing of the log.
-    write_in_place(&place, &vec![0; 1 << 20]);
+    write_in_place(&place, &vec![0; usize::try_from(LOG_BYTES).unwrap()]);
     db.checkpoint().unwrap();
     assert_eq!(store.query().count().unwrap(), 3);
     drop((store, db));

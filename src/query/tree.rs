@@ -49,6 +49,15 @@ impl<T> Clone for Tree<T> {
     }
 }
 
+impl<T> Default for Tree<T> {
+    fn default() -> Self {
+        Self {
+            root: Arc::new(Node::Leaf(Vec::new())),
+            len: 0,
+        }
+    }
+}
+
 impl<T: Clone + Ord> Tree<T> {
     /// Builds a tree from items in order.
     pub(super) fn from_sorted(items: Vec<T>) -> Self {

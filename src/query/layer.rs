@@ -1,0 +1,266 @@
+//! Rows on top of the tables of the file: what the log has, and the file not yet.
+//!
+//! A clone costs nothing ([`Tree`]). So each snapshot has its own, while commits add rows.
+
+use std::cmp::Ordering;
+
+use bytes::Bytes;
+
+use super::tree::{self, Tree};
+use crate::records::keys::TableCode;
+
+/// A row that was written, or removed, after the file's tables.
+#[derive(Clone, Debug)]
+pub(super) struct LayerRow {
+    pub(super) key: Bytes,
+    /// `None` if the row was removed.
+    pub(super) value: Option<Bytes>,
+    /// The number of the commit that did it.
+    commit: u64,
+}
+
+impl PartialEq for LayerRow {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for LayerRow {}
+
+impl PartialOrd for LayerRow {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for LayerRow {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key.cmp(&other.key)
+    }
+}
+
+/// The rows on top of one table.
+#[derive(Clone, Default)]
+pub(crate) struct LayerTable {
+    rows: Tree<LayerRow>,
+    /// How many more rows were added than removed, as far as it was said ([`LayerTable::count`]).
+    change: i64,
+}
+
+impl LayerTable {
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Writes a row, or removes it, by the commit with this number.
+    pub(crate) fn put(&mut self, key: &[u8], value: Option<&[u8]>, commit: u64) {
+        self.rows.insert(LayerRow {
+            key: Bytes::copy_from_slice(key),
+            value: value.map(Bytes::copy_from_slice),
+            commit,
+        });
+    }
+
+    /// Notes that the table has so many rows more, or fewer.
+    pub(crate) fn count(&mut self, change: i64) {
+        self.change = self.change.saturating_add(change);
+    }
+
+    /// Returns how many more rows the table has than that of the file, if everything was counted.
+    pub(crate) fn change(&self) -> i64 {
+        self.change
+    }
+
+    /// Returns the value of a row, or `None` for a removed one; `None` if it is as the file has it.
+    pub(super) fn get(&self, key: &[u8]) -> Option<Option<&[u8]>> {
+        let row = self.rows.get(|row| (*row.key).cmp(key))?;
+        Some(row.value.as_deref())
+    }
+
+    /// Iterates over the rows, in order, from the first one for which `is_before` is false.
+    pub(super) fn starting_at(&self, is_before: impl Fn(&[u8]) -> bool) -> LayerRows<'_> {
+        self.rows.starting_at(|row| is_before(&row.key))
+    }
+
+    /// Iterates over all rows, in order, removed ones without a value.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        let rows = self.starting_at(|_| false);
+        rows.map(|row| (&*row.key, row.value.as_deref()))
+    }
+
+    /// Returns the rows of later commits. `before` is this table as that commit left it.
+    fn after(&self, commit: u64, before: &Self) -> Self {
+        let rows = self.rows.starting_at(|_| false);
+        let later = rows.filter(|row| row.commit > commit).cloned();
+        Self {
+            rows: Tree::from_sorted(later.collect()),
+            change: self.change.saturating_sub(before.change),
+        }
+    }
+}
+
+pub(super) type LayerRows<'l> = tree::Iter<'l, LayerRow>;
+
+/// The rows on top of all tables.
+#[derive(Clone, Default)]
+pub(crate) struct Layer {
+    tables: [LayerTable; TableCode::ALL.len()],
+}
+
+impl Layer {
+    pub(crate) fn new(tables: [LayerTable; TableCode::ALL.len()]) -> Self {
+        Self { tables }
+    }
+
+    /// Returns the tables, in the order of [`TableCode::ALL`].
+    pub(crate) fn into_tables(self) -> [LayerTable; TableCode::ALL.len()] {
+        self.tables
+    }
+
+    pub(crate) fn table(&self, code: TableCode) -> &LayerTable {
+        let [records, namespaces, meta, tombstones] = &self.tables;
+        match code {
+            TableCode::Records => records,
+            TableCode::Namespaces => namespaces,
+            TableCode::Meta => meta,
+            TableCode::Tombstones => tombstones,
+        }
+    }
+
+    /// Returns the rows of commits after `before`, which is this layer as the commit with that number left it.
+    pub(crate) fn after(&self, commit: u64, before: &Self) -> Self {
+        let mut tables = self.tables.iter().zip(&before.tables);
+        Self {
+            tables: std::array::from_fn(|_| match tables.next() {
+                Some((table, before)) => table.after(commit, before),
+                None => LayerTable::default(),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::ops::Bound;
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+    use redb::backends::InMemoryBackend;
+    use redb::{Database, ReadableDatabase};
+
+    use super::*;
+    use crate::query::{Layered, StoredTable, Table};
+
+    type Model = BTreeMap<Vec<u8>, Vec<u8>>;
+
+    /// Rows, and removals.
+    type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+    /// The table is readable while the database lives.
+    fn stored(rows: &Model) -> (Database, Arc<StoredTable>) {
+        let db = Database::builder();
+        let db = db.create_with_backend(InMemoryBackend::new()).unwrap();
+        let definition = TableCode::Records.table();
+        let txn = db.begin_write().unwrap();
+        {
+            let mut table = txn.open_table(definition).unwrap();
+            for (key, value) in rows {
+                table.insert(key.as_slice(), value.as_slice()).unwrap();
+            }
+        }
+        txn.commit().unwrap();
+        let table = db.begin_read().unwrap().open_table(definition).unwrap();
+        (db, Arc::new(table))
+    }
+
+    fn put(layer: &mut LayerTable, model: &mut Model, changes: &Changes, commit: u64) {
+        for (key, value) in changes {
+            let was_there = match value {
+                Some(value) => model.insert(key.clone(), value.clone()).is_some(),
+                None => model.remove(key).is_some(),
+            };
+            layer.put(key, value.as_deref(), commit);
+            layer.count(i64::from(value.is_some()) - i64::from(was_there));
+        }
+    }
+
+    #[track_caller]
+    fn assert_holds(table: &Layered, model: &Model, probes: &[Vec<u8>]) {
+        let all = |rows: crate::query::Rows<'_>| -> Vec<(Vec<u8>, Vec<u8>)> {
+            let rows = rows.map(Result::unwrap);
+            rows.map(|(key, value)| (key.value().to_vec(), value.value().to_vec()))
+                .collect()
+        };
+        let copied = |rows: std::collections::btree_map::Range<'_, Vec<u8>, Vec<u8>>| {
+            rows.map(|(key, value)| (key.clone(), value.clone()))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            all(table.rows(..).unwrap()),
+            copied(model.range::<Vec<u8>, _>(..))
+        );
+        assert_eq!(table.rows_count().unwrap(), model.len() as u64);
+        assert!(table.rows_count_at_most().unwrap() >= model.len() as u64);
+        let last = model.last_key_value().map(|(key, _)| key.clone());
+        assert_eq!(table.last_key().unwrap(), last);
+        for from in probes {
+            let row = table.row(from).unwrap();
+            let value = row.map(|value| value.value().to_vec());
+            assert_eq!(value.as_ref(), model.get(from));
+            for to in probes.iter().filter(|to| *to > from) {
+                assert_eq!(
+                    all(table.rows(from.as_slice()..to.as_slice()).unwrap()),
+                    copied(model.range(from.clone()..to.clone()))
+                );
+                let open = (
+                    Bound::Excluded(from.as_slice()),
+                    Bound::Included(to.as_slice()),
+                );
+                let model =
+                    model.range((Bound::Excluded(from.clone()), Bound::Included(to.clone())));
+                assert_eq!(all(table.rows(open).unwrap()), copied(model));
+            }
+        }
+    }
+
+    fn key() -> impl Strategy<Value = Vec<u8>> {
+        prop::collection::vec(0_u8..3, 0..4)
+    }
+
+    fn changes() -> impl Strategy<Value = Changes> {
+        let value = prop::option::of(prop::collection::vec(any::<u8>(), 0..3));
+        prop::collection::btree_map(key(), value, 0..30)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// A checkpoint writes what the first commit left, while the second one was made.
+        #[test]
+        fn a_table_with_a_layer_is_the_table_that_has_its_rows(
+            start in prop::collection::btree_map(key(), prop::collection::vec(any::<u8>(), 0..3), 0..40),
+            first in changes(),
+            second in changes(),
+            probes in prop::collection::vec(key(), 0..6),
+        ) {
+            let mut model = start.clone();
+            let mut layer = LayerTable::default();
+            let (_db, table) = stored(&start);
+            let before = Layered { stored: table, layer: layer.clone() };
+            assert_holds(&before, &model, &probes);
+            put(&mut layer, &mut model, &first, 1);
+            let after_first = (layer.clone(), model.clone());
+            put(&mut layer, &mut model, &second, 2);
+            let count = start.len() as i64 + layer.change();
+            prop_assert_eq!(count, model.len() as i64);
+            let table = Layered { stored: before.stored, layer };
+            assert_holds(&table, &model, &probes);
+            let rest = table.layer.after(1, &after_first.0);
+            prop_assert_eq!(after_first.1.len() as i64 + rest.change(), model.len() as i64);
+            let (_db, table) = stored(&after_first.1);
+            let table = Layered { stored: table, layer: rest };
+            assert_holds(&table, &model, &probes);
+        }
+    }
+}
