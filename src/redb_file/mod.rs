@@ -5,6 +5,7 @@
 //! This room uses `model` and knows nothing about records. It reads redb's file format 3, as written by redb 4.6;
 //! [`layout`] refuses other versions.
 
+mod ahead;
 pub(crate) mod backend;
 pub(crate) mod durable;
 pub(crate) mod expected;

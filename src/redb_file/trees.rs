@@ -20,9 +20,14 @@ use std::io;
 use std::ops::Range;
 
 use crate::model::error::{Error, Result};
+use crate::redb_file::ahead::Ahead;
 use crate::redb_file::fault::OrIo;
 use crate::redb_file::layout::{Commit, HEADER_BYTES, Layout, PAGE_BYTES, PageRef, ROOT_BYTES};
 use crate::redb_file::page::{HEAD_MAX_BYTES, Page, Widths};
+
+/// The most pages of a tree that are verified in the order of their places: with many more, the list of them takes more
+/// memory than a small host has to spare.
+const BATCH_MAX_COUNT: usize = 1 << 18;
 
 /// A file that can be read at any offset.
 pub(crate) trait ReadAt {
@@ -227,7 +232,39 @@ impl<'f, F: ReadAt> Walk<'f, F> {
     /// Verifies all pages of a tree of tables, and of its tables.
     fn all_tables(&mut self, root: Option<PageRef>) -> Result<()> {
         for table in self.tables(root)? {
-            self.all_pages(table.root, table.widths, |_| Ok(()))?;
+            self.whole_tree(table.root, table.widths)?;
+        }
+        Ok(())
+    }
+
+    /// Verifies all pages of a tree, many at a time in the order of their places.
+    fn whole_tree(&mut self, root: Option<PageRef>, widths: Widths) -> Result<()> {
+        let mut next = Vec::from_iter(root);
+        let mut ahead = Ahead::default();
+        while !next.is_empty() {
+            let batch = next.split_off(next.len().saturating_sub(BATCH_MAX_COUNT));
+            let placed = batch.into_iter().map(|page| Ok((self.place(&page)?, page)));
+            let mut batch = placed.collect::<Result<Vec<_>>>()?;
+            batch.sort_unstable_by_key(|(place, _)| place.start);
+            let mut rest = batch.as_slice();
+            while let Some(((place, page), others)) = rest.split_first() {
+                if ahead.get(place).is_none() {
+                    let places = rest.iter().map(|(place, _)| place);
+                    ahead.read(self.file, places).or_io()?;
+                }
+                match ahead.get(place) {
+                    Some(bytes) => {
+                        let damaged = || damaged_page(place.start);
+                        self.count(place.end - place.start).ok_or_else(damaged)?;
+                        let read = Page::new(bytes, widths);
+                        let used = read.used().filter(|used| page.holds(used));
+                        used.ok_or_else(damaged)?;
+                        next.extend(read.children());
+                    }
+                    None => next.extend(self.verified(page, widths)?.children()),
+                }
+                rest = others;
+            }
         }
         Ok(())
     }
