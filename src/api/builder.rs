@@ -248,7 +248,7 @@ impl Builder {
     /// A commit then appends one piece to the log and syncs it, which takes about RATIO of the time. The store's own file
     /// is written at a checkpoint: when half of the log (4 MiB) is full, by [`Db::checkpoint`], and on closing. A commit
     /// promises the same. A checkpoint of a full log runs beside commits, on a thread that ends with it. Until then what
-    /// was committed is also in memory, at most the length of the log.
+    /// was committed is also kept in memory, in some times the space that it has in the log.
     ///
     /// The first write creates the log, and closing removes it. After a crash, both files are needed: opening the
     /// store, with whatever options, applies what is in the log. A store whose log is missing or damaged is

@@ -141,11 +141,13 @@ impl Db {
     /// become idle.
     ///
     /// After a kill, opening normally walks the whole file to find out which of its pages are in use. A checkpoint
-    /// writes that down, in a commit that costs about twice as much as others. The next write makes it out of date. It
+    /// writes that down, in a commit that costs about twice as much as others. The next write makes it out of date, unless
+    /// the store has a log ([`Builder::commit_log`]): then only the log is to be read, which a checkpoint empties. It
     /// helps most if [`Builder::check_integrity`] is switched off: with the check, opening still walks the whole file,
     /// but once instead of three times.
     ///
     /// [`Builder::check_integrity`]: crate::Builder::check_integrity
+    /// [`Builder::commit_log`]: crate::Builder::commit_log
     ///
     /// # Errors
     ///

@@ -3,6 +3,7 @@
 //! A clone costs nothing ([`Tree`]). So each snapshot has its own, while commits add rows.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -43,7 +44,7 @@ impl Ord for LayerRow {
 #[derive(Clone, Default)]
 pub(crate) struct LayerTable {
     rows: Tree<LayerRow>,
-    /// How many more rows were added than removed, as far as it was said ([`LayerTable::count`]).
+    /// How many more rows were added than removed, in a table whose rows are counted.
     change: i64,
 }
 
@@ -104,20 +105,35 @@ pub(super) type LayerRows<'l> = tree::Iter<'l, LayerRow>;
 /// The rows on top of all tables.
 #[derive(Clone, Default)]
 pub(crate) struct Layer {
-    tables: [LayerTable; TableCode::ALL.len()],
+    /// In the order of [`TableCode::ALL`].
+    tables: [Arc<LayerTable>; TableCode::ALL.len()],
+    /// The number of the last commit that it has, or that the file has.
+    commit: u64,
 }
 
 impl Layer {
-    pub(crate) fn new(tables: [LayerTable; TableCode::ALL.len()]) -> Self {
-        Self { tables }
+    /// Makes the layer of these tables, in the order of [`TableCode::ALL`], as the commit with this number left them.
+    pub(crate) fn new(tables: [LayerTable; TableCode::ALL.len()], commit: u64) -> Self {
+        Self {
+            tables: tables.map(Arc::new),
+            commit,
+        }
     }
 
-    /// Returns the tables, in the order of [`TableCode::ALL`].
-    pub(crate) fn into_tables(self) -> [LayerTable; TableCode::ALL.len()] {
-        self.tables
+    /// Makes the layer on top of a file that has all commits up to the one with this number.
+    pub(crate) fn empty(commit: u64) -> Self {
+        Self {
+            commit,
+            ..Self::default()
+        }
     }
 
-    pub(crate) fn table(&self, code: TableCode) -> &LayerTable {
+    /// Returns the number of the last commit that it has, or that the file has.
+    pub(crate) fn commit(&self) -> u64 {
+        self.commit
+    }
+
+    pub(crate) fn table(&self, code: TableCode) -> &Arc<LayerTable> {
         let [records, namespaces, meta, tombstones] = &self.tables;
         match code {
             TableCode::Records => records,
@@ -128,14 +144,9 @@ impl Layer {
     }
 
     /// Returns the rows of commits after `before`, which is this layer as the commit with that number left it.
-    pub(crate) fn after(&self, commit: u64, before: &Self) -> Self {
-        let mut tables = self.tables.iter().zip(&before.tables);
-        Self {
-            tables: std::array::from_fn(|_| match tables.next() {
-                Some((table, before)) => table.after(commit, before),
-                None => LayerTable::default(),
-            }),
-        }
+    pub(crate) fn after(&self, before: &Self) -> Self {
+        let after = |code| self.table(code).after(before.commit, before.table(code));
+        Self::new(TableCode::ALL.map(after), self.commit)
     }
 }
 
@@ -247,19 +258,19 @@ mod tests {
             let mut model = start.clone();
             let mut layer = LayerTable::default();
             let (_db, table) = stored(&start);
-            let before = Layered { stored: table, layer: layer.clone() };
+            let before = Layered { stored: table, layer: Arc::new(layer.clone()) };
             assert_holds(&before, &model, &probes);
             put(&mut layer, &mut model, &first, 1);
             let after_first = (layer.clone(), model.clone());
             put(&mut layer, &mut model, &second, 2);
             let count = start.len() as i64 + layer.change();
             prop_assert_eq!(count, model.len() as i64);
-            let table = Layered { stored: before.stored, layer };
+            let table = Layered { stored: before.stored, layer: Arc::new(layer) };
             assert_holds(&table, &model, &probes);
             let rest = table.layer.after(1, &after_first.0);
             prop_assert_eq!(after_first.1.len() as i64 + rest.change(), model.len() as i64);
             let (_db, table) = stored(&after_first.1);
-            let table = Layered { stored: table, layer: rest };
+            let table = Layered { stored: table, layer: Arc::new(rest) };
             assert_holds(&table, &model, &probes);
         }
     }

@@ -22,9 +22,7 @@ pub(crate) use self::plan::Plan;
 pub(crate) use self::rows::decode;
 use self::shape::Wanted;
 pub(crate) use self::shape::{Moment, Shape, WithHead};
-pub(crate) use self::table::{
-    Layered, Rows, Slice, StoredTable, Table, last_key_of, row_of, rows_count_of, rows_of,
-};
+pub(crate) use self::table::{Layered, Rows, Slice, StoredTable, Table};
 use crate::filter::Filters;
 use crate::model::error::Result;
 use crate::model::identifier::NamespaceName;

@@ -1,7 +1,7 @@
 //! A table that can be read: as the file has it, or with a layer of later rows on top.
 
 use std::iter::Peekable;
-use std::ops::{Bound, RangeBounds};
+use std::ops::{Bound, Deref, RangeBounds};
 use std::sync::Arc;
 
 use redb::{AccessGuard, ReadOnlyTable, ReadableTable, ReadableTableMetadata, TableStats};
@@ -76,12 +76,12 @@ impl<T: ReadableTable<&'static [u8], &'static [u8]> + ReadableTableMetadata> Tab
 
 /// A table of the file with a layer on top.
 #[derive(Clone)]
-pub(crate) struct Layered {
+pub(crate) struct Layered<L = Arc<LayerTable>> {
     pub(crate) stored: Arc<StoredTable>,
-    pub(crate) layer: LayerTable,
+    pub(crate) layer: L,
 }
 
-impl Layered {
+impl<L: Deref<Target = LayerTable>> Layered<L> {
     /// Returns about how many rows there are, or more.
     pub(crate) fn rows_count_at_most(&self) -> Result<u64> {
         let stored = self.stored.len().or_fault()?;
@@ -94,81 +94,53 @@ impl Layered {
     }
 }
 
-impl Table for Layered {
+impl<L: Deref<Target = LayerTable>> Table for Layered<L> {
     fn row(&self, key: &[u8]) -> Result<Option<Slice<'_>>> {
-        row_of(&self.stored, &self.layer, key)
+        match self.layer.get(key) {
+            Some(value) => Ok(value.map(Slice::InMemory)),
+            None => self.stored.row(key),
+        }
     }
 
     fn rows<'k>(&self, keys: impl RangeBounds<&'k [u8]>) -> Result<Rows<'_>> {
-        rows_of(&self.stored, &self.layer, keys)
+        let mut rows = self.stored.rows(bounds(&keys))?;
+        if self.layer.len() > 0 {
+            let starting = self.layer.starting_at(|key| match keys.start_bound() {
+                Bound::Unbounded => false,
+                Bound::Included(start) => key < *start,
+                Bound::Excluded(start) => key <= *start,
+            });
+            rows.layer = Some(Later {
+                rows: starting.peekable(),
+                end: keys.end_bound().map(|end| end.to_vec()),
+            });
+        }
+        Ok(rows)
     }
 
     fn last_key(&self) -> Result<Option<Vec<u8>>> {
-        last_key_of(&self.stored, &self.layer)
+        let written = self.layer.rows().filter(|(_, value)| value.is_some());
+        let last = written.map(|(key, _)| key).last();
+        for row in self.stored.range::<&[u8]>(..).or_fault()?.rev() {
+            let (key, _) = row.or_fault()?;
+            if self.layer.get(key.value()) != Some(None) {
+                return Ok(last.max(Some(key.value())).map(<[u8]>::to_vec));
+            }
+        }
+        Ok(last.map(<[u8]>::to_vec))
     }
 
     fn rows_count(&self) -> Result<u64> {
-        rows_count_of(&self.stored, &self.layer)
-    }
-}
-
-/// Returns the value under a key of a table with a layer on top.
-pub(crate) fn row_of<'t>(
-    stored: &'t StoredTable,
-    layer: &'t LayerTable,
-    key: &[u8],
-) -> Result<Option<Slice<'t>>> {
-    match layer.get(key) {
-        Some(value) => Ok(value.map(Slice::InMemory)),
-        None => stored.row(key),
-    }
-}
-
-/// Returns the rows with these keys of a table with a layer on top, in order.
-pub(crate) fn rows_of<'t, 'k>(
-    stored: &'t StoredTable,
-    layer: &'t LayerTable,
-    keys: impl RangeBounds<&'k [u8]>,
-) -> Result<Rows<'t>> {
-    let mut rows = stored.rows(bounds(&keys))?;
-    if layer.len() > 0 {
-        let starting = layer.starting_at(|key| match keys.start_bound() {
-            Bound::Unbounded => false,
-            Bound::Included(start) => key < *start,
-            Bound::Excluded(start) => key <= *start,
-        });
-        rows.layer = Some(Later {
-            rows: starting.peekable(),
-            end: keys.end_bound().map(|end| end.to_vec()),
-        });
-    }
-    Ok(rows)
-}
-
-/// Returns the last key of a table with a layer on top.
-pub(crate) fn last_key_of(stored: &StoredTable, layer: &LayerTable) -> Result<Option<Vec<u8>>> {
-    let written = layer.rows().filter(|(_, value)| value.is_some());
-    let last = written.map(|(key, _)| key).last();
-    for row in stored.range::<&[u8]>(..).or_fault()?.rev() {
-        let (key, _) = row.or_fault()?;
-        if layer.get(key.value()) != Some(None) {
-            return Ok(last.max(Some(key.value())).map(<[u8]>::to_vec));
+        let mut count = self.stored.len().or_fault()?;
+        for (key, value) in self.layer.rows() {
+            match (self.stored.get(key).or_fault()?.is_some(), value.is_some()) {
+                (false, true) => count = count.saturating_add(1),
+                (true, false) => count = count.saturating_sub(1),
+                _ => {}
+            }
         }
+        Ok(count)
     }
-    Ok(last.map(<[u8]>::to_vec))
-}
-
-/// Counts the rows of a table with a layer on top.
-pub(crate) fn rows_count_of(stored: &StoredTable, layer: &LayerTable) -> Result<u64> {
-    let mut count = stored.len().or_fault()?;
-    for (key, value) in layer.rows() {
-        match (stored.get(key).or_fault()?.is_some(), value.is_some()) {
-            (false, true) => count = count.saturating_add(1),
-            (true, false) => count = count.saturating_sub(1),
-            _ => {}
-        }
-    }
-    Ok(count)
 }
 
 fn bounds<'k>(keys: &impl RangeBounds<&'k [u8]>) -> (Bound<&'k [u8]>, Bound<&'k [u8]>) {

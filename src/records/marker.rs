@@ -11,7 +11,7 @@ use crate::model::error::Result;
 pub(crate) struct Marker {
     /// Drawn anew for each log.
     pub(crate) log: [u8; 16],
-    /// How many times the log began anew. Frames of another epoch do not count.
+    /// The first epoch with frames that are not in the file. The next one may have some as well.
     pub(crate) epoch: u64,
     /// The number of the last frame that is in the file.
     pub(crate) frame: u64,

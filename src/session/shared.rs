@@ -179,7 +179,7 @@ impl Shared {
             .caused_by(cause)),
             (Err(error), None) if error.is_unavailable() => Err(failed_before(
                 "the store is closed, but an earlier read, write or sync failed. What was \
-                 acknowledged is in the file: open it again",
+                 acknowledged is in the file, or in its log if it has one: open it again",
             )),
             (closed, None) => closed.and(at_its_place),
         }
@@ -250,19 +250,18 @@ impl Shared {
         self.news.note(changed);
         let mut loading = self.keeper.loading();
         let latest = self.latest_snapshot();
-        // If the snapshot cannot be taken, the next reader reports it.
-        let new = contained(|| match (committed, &latest) {
-            (None, _) => self.take_snapshot(),
-            (Some(Committed { contents, layer }), latest) => {
-                let contents = match (contents, latest) {
-                    (Some(contents), _) => contents.with_layer(layer),
-                    (None, Some(latest)) => latest.contents().with_layer(layer),
-                    (None, None) => Contents::of(self.file.begin_read()?).with_layer(layer),
-                };
-                self.snapshot_of(contents)
-            }
-        })
-        .ok();
+        let new = match (committed, &latest) {
+            // If the snapshot cannot be taken, the next reader reports it.
+            (None, _) => contained(|| self.take_snapshot()).ok(),
+            (Some(committed), latest) => match self.snapshot_after(committed, latest.as_deref()) {
+                Ok(new) => Some(new),
+                Err(error) => {
+                    // Without it, what the log has would be missing from all that follows.
+                    self.break_writes(&error);
+                    return;
+                }
+            },
+        };
         let (before, after) = (latest.as_ref(), new.as_ref());
         loading.publish(draft, before.map(|own| &***own), after.map(|own| &***own));
         let old = self.latest.replace(new);
@@ -336,6 +335,18 @@ impl Shared {
         &self.keeper
     }
 
+    /// Makes the snapshot of a commit through the log. `latest` is the one before.
+    fn snapshot_after(
+        &self,
+        committed: Committed,
+        latest: Option<&Own<Snapshot>>,
+    ) -> Result<Arc<Own<Snapshot>>> {
+        let Committed { contents, layer } = committed;
+        let contents = contents.or_else(|| latest.map(|latest| latest.contents().clone()));
+        let missing = || Error::precondition("the commit before has no snapshot");
+        self.snapshot_of(contents.ok_or_else(missing)?.with_layer(layer))
+    }
+
     fn take_snapshot(&self) -> Result<Arc<Own<Snapshot>>> {
         self.snapshot_of(Contents::of(self.file.begin_read()?))
     }
@@ -382,7 +393,10 @@ impl Shared {
                     self.check_undamaged()?;
                     let snapshot = self.snapshot()?;
                     match opened.log().filter(|log| log.is_wanted()) {
-                        Some(log) => Ok(Begun::Unlogged(Unlogged::on(snapshot, log.next_number()))),
+                        Some(log) => {
+                            let next = log.next().map_err(|error| self.checkpoint_failed(error))?;
+                            Unlogged::on(snapshot, next).map(Begun::Unlogged)
+                        }
                         None => {
                             let txn = opened.db.begin_write().or_fault()?;
                             Ok(Begun::Stored(Box::new(txn)))
@@ -424,7 +438,7 @@ impl Shared {
     }
 
     /// Fails once a damaged page was found.
-    fn check_undamaged(&self) -> Result<()> {
+    pub(crate) fn check_undamaged(&self) -> Result<()> {
         self.file.damage().cloned().map_or(Ok(()), Err)
     }
 
@@ -466,6 +480,14 @@ impl Shared {
     pub(crate) fn check_no_write_here(&self) -> Result<()> {
         self.process.check()?;
         self.turn.check_not_own()
+    }
+
+    /// Refuses all writes from now on, since a checkpoint failed. Returns the error for the transaction that noticed it.
+    pub(crate) fn checkpoint_failed(&self, cause: Error) -> Error {
+        self.break_writes(&cause);
+        let what = "a checkpoint failed: nothing of the transaction is stored. What was acknowledged before is in the \
+                    file or its log: open the store again";
+        Error::new(ErrorKind::Unavailable, what).caused_by(cause)
     }
 
     /// Refuses all writes from now on, for this reason. The first reason is kept.

@@ -70,7 +70,7 @@ impl Contents {
     pub(crate) fn table(&self, code: TableCode) -> Result<Layered> {
         Ok(Layered {
             stored: self.stored(code)?,
-            layer: self.layer.table(code).clone(),
+            layer: Arc::clone(self.layer.table(code)),
         })
     }
 }

@@ -17,13 +17,15 @@ const FORGOTTEN_AT_ONCE_COUNT: u64 = 1_024;
 const FORGOTTEN_AT_ONCE_PART: u64 = 8;
 
 /// Records a deletion. If older deletions were forgotten for it, returns the highest of their revisions. Only deletions
-/// before `kept_from`, the first deletion of the transaction, are forgotten, unless the maximum is 0.
+/// before `kept_from`, the first deletion of the transaction, are forgotten, unless the maximum is 0. `known_forgotten`
+/// returns the revision up to which deletions are forgotten already.
 pub(crate) fn bury(
     table: &mut Written<'_>,
     revision: Revision,
     deleted: &Name,
     kept_from: Revision,
     max_count: u64,
+    known_forgotten: impl FnOnce() -> Result<Revision>,
 ) -> Result<Option<Revision>> {
     let key = tombstone::key(revision);
     table.put_new(&key, &tombstone::seal(&key, deleted)?)?;
@@ -38,15 +40,17 @@ pub(crate) fn bury(
     let spare = (max_count / FORGOTTEN_AT_ONCE_PART).min(FORGOTTEN_AT_ONCE_COUNT);
     let last = usize::try_from(count - max_count + spare).unwrap_or(usize::MAX) - 1;
     let mut forgotten = None;
-    {
-        let kept_from = tombstone::key(kept_from);
-        let older = table.rows(..kept_from.as_slice())?;
+    // Nothing is below it. What was removed there would be passed over one by one, if there is a log.
+    let start = key_behind(known_forgotten()?);
+    let kept_from = tombstone::key(kept_from);
+    if start < kept_from {
+        let older = table.rows(start.as_slice()..kept_from.as_slice())?;
         for row in older.take(last + 1) {
             forgotten = Some(tombstone::revision(row?.0.value())?);
         }
     }
     if let Some(forgotten) = forgotten {
-        table.remove_all(&[], &key_behind(forgotten))?;
+        table.remove_all(&start, &key_behind(forgotten))?;
     }
     Ok(forgotten)
 }

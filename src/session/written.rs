@@ -7,9 +7,10 @@ use std::sync::Arc;
 use redb::{ReadableTableMetadata, WriteTransaction};
 
 use crate::model::error::{Error, Result};
-use crate::query::{self, Layer, LayerTable, Rows, Slice, StoredTable, Table};
+use crate::query::{Layer, LayerTable, Layered, Rows, Slice, Table};
 use crate::records::keys::{TableCode, Writable};
 use crate::redb_file::fault::OrFault;
+use crate::session::log::Next;
 use crate::session::log::changes::RowChanges;
 use crate::session::process::Own;
 use crate::session::snapshot::Snapshot;
@@ -25,22 +26,38 @@ pub(crate) struct Unlogged {
 }
 
 impl Unlogged {
-    pub(crate) fn on(snapshot: Arc<Own<Snapshot>>, commit: u64) -> Self {
-        let layer = snapshot.contents().layer().clone();
-        Self {
-            snapshot,
-            tables: layer.into_tables().map(RefCell::new),
-            changes: RefCell::default(),
-            commit,
+    /// Begins the transaction that comes after what this snapshot shows. `room_bytes` is the most that fits into the log.
+    ///
+    /// # Errors
+    ///
+    /// `FailedPrecondition` if the snapshot lacks commits that the log has, which cannot happen.
+    pub(crate) fn on(snapshot: Arc<Own<Snapshot>>, next: Next) -> Result<Self> {
+        let layer = snapshot.contents().layer();
+        if next
+            .commit
+            .checked_sub(1)
+            .is_some_and(|last| last != layer.commit())
+        {
+            let what = "what was committed last is not known: open the store again";
+            return Err(Error::precondition(what));
         }
+        let tables = TableCode::ALL.map(|code| LayerTable::clone(layer.table(code)));
+        Ok(Self {
+            tables: tables.map(RefCell::new),
+            changes: RefCell::new(RowChanges::up_to(next.room_bytes)),
+            commit: next.commit,
+            snapshot,
+        })
     }
 
     fn open(&self, code: TableCode) -> Result<OnTop<'_>> {
         let table = self.tables.get(code.place());
         let layer = table.and_then(|table| table.try_borrow_mut().ok());
         Ok(OnTop {
-            stored: self.snapshot.contents().stored(code)?,
-            layer: layer.ok_or_else(|| Error::precondition("the table is in use already"))?,
+            table: Layered {
+                stored: self.snapshot.contents().stored(code)?,
+                layer: layer.ok_or_else(|| Error::precondition("the table is in use already"))?,
+            },
             code,
             changes: &self.changes,
             commit: self.commit,
@@ -50,7 +67,7 @@ impl Unlogged {
     /// Returns its rows for the log, and everything on top of the file with them.
     pub(crate) fn finish(self) -> (RowChanges, Layer) {
         let tables = self.tables.map(RefCell::into_inner);
-        (self.changes.into_inner(), Layer::new(tables))
+        (self.changes.into_inner(), Layer::new(tables, self.commit))
     }
 }
 
@@ -88,8 +105,7 @@ pub(crate) enum Written<'t> {
 
 /// A table of a snapshot, with what is written on top of it.
 pub(crate) struct OnTop<'t> {
-    stored: Arc<StoredTable>,
-    layer: RefMut<'t, LayerTable>,
+    table: Layered<RefMut<'t, LayerTable>>,
     code: TableCode,
     changes: &'t RefCell<RowChanges>,
     commit: u64,
@@ -97,12 +113,12 @@ pub(crate) struct OnTop<'t> {
 
 impl OnTop<'_> {
     fn put(&mut self, key: &[u8], value: &[u8]) {
-        self.layer.put(key, Some(value), self.commit);
+        self.table.layer.put(key, Some(value), self.commit);
         self.changes.borrow_mut().put(self.code, key, value);
     }
 
     fn remove(&mut self, key: &[u8]) {
-        self.layer.put(key, None, self.commit);
+        self.table.layer.put(key, None, self.commit);
         self.changes.borrow_mut().remove(self.code, key);
     }
 }
@@ -126,7 +142,7 @@ impl<'t> Written<'t> {
     /// Writes a row under a key that has none.
     pub(crate) fn put_new(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
         if let Self::OnTop(table) = self {
-            table.layer.count(1);
+            table.table.layer.count(1);
         }
         self.put(key, value)
     }
@@ -147,12 +163,12 @@ impl<'t> Written<'t> {
             Self::Stored(table) => table.retain_in(from..to, |_, _| false).or_fault(),
             Self::OnTop(table) => {
                 let mut keys: Vec<Vec<u8>> = Vec::new();
-                for row in query::rows_of(&table.stored, &table.layer, from..to)? {
+                for row in table.table.rows(from..to)? {
                     keys.push(row?.0.value().to_vec());
                 }
                 for key in keys {
                     table.remove(&key);
-                    table.layer.count(-1);
+                    table.table.layer.count(-1);
                 }
                 Ok(())
             }
@@ -164,8 +180,8 @@ impl<'t> Written<'t> {
         match self {
             Self::Stored(table) => table.len().or_fault(),
             Self::OnTop(table) => {
-                let stored = table.stored.len().or_fault()?;
-                Ok(stored.saturating_add_signed(table.layer.change()))
+                let stored = table.table.stored.len().or_fault()?;
+                Ok(stored.saturating_add_signed(table.table.layer.change()))
             }
         }
     }
@@ -175,28 +191,28 @@ impl Table for Written<'_> {
     fn row(&self, key: &[u8]) -> Result<Option<Slice<'_>>> {
         match self {
             Self::Stored(table) => table.row(key),
-            Self::OnTop(table) => query::row_of(&table.stored, &table.layer, key),
+            Self::OnTop(table) => table.table.row(key),
         }
     }
 
     fn rows<'k>(&self, keys: impl RangeBounds<&'k [u8]>) -> Result<Rows<'_>> {
         match self {
             Self::Stored(table) => table.rows(keys),
-            Self::OnTop(table) => query::rows_of(&table.stored, &table.layer, keys),
+            Self::OnTop(table) => table.table.rows(keys),
         }
     }
 
     fn last_key(&self) -> Result<Option<Vec<u8>>> {
         match self {
             Self::Stored(table) => table.last_key(),
-            Self::OnTop(table) => query::last_key_of(&table.stored, &table.layer),
+            Self::OnTop(table) => table.table.last_key(),
         }
     }
 
     fn rows_count(&self) -> Result<u64> {
         match self {
             Self::Stored(table) => table.rows_count(),
-            Self::OnTop(table) => query::rows_count_of(&table.stored, &table.layer),
+            Self::OnTop(table) => table.table.rows_count(),
         }
     }
 }

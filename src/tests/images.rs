@@ -73,7 +73,7 @@ impl Recording {
     fn of_a_workload(mode: Mode, checkpoints_beside: bool, seed: &mut Seed) -> Self {
         let disk = Disk::default();
         let mut settings = mode.settings(true);
-        // With a small cache, pages of commits in memory reach the disk long before a sync.
+        // With a small cache, pages of a commit reach the disk long before its sync.
         settings.cache_bytes = [0, 1 << 16, 1 << 20][seed.below(3)];
         settings.checkpoints_beside = checkpoints_beside;
         let db = work::create(&disk, &settings).unwrap();

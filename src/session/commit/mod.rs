@@ -70,7 +70,9 @@ fn run(shared: &Arc<Own<Shared>>, batch: Vec<Job>) -> Result<()> {
     for job in batch {
         job(&txn);
         if let Some(cause) = txn.torn() {
-            txn.abort()?;
+            if let Err(error) = txn.abort() {
+                tracing::warn!(%error, "rolling back failed");
+            }
             let what = "another operation of the same commit failed: nothing of this one is stored";
             return Err(Error::new(cause.kind(), what).caused_by(cause));
         }

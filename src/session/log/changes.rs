@@ -35,49 +35,73 @@ fn taken(bytes: &[u8], count: u32) -> Option<(&[u8], &[u8])> {
     bytes.split_at_checked(usize::try_from(count).ok()?)
 }
 
-/// The rows that a transaction has written so far, after the space for the head of a frame.
+/// The rows that a transaction has written so far, after the space for the head of a frame. Beyond a limit they are
+/// forgotten: they go into the file, not into the log.
 #[derive(Debug)]
-pub(crate) struct RowChanges(Vec<u8>);
+pub(crate) struct RowChanges {
+    bytes: Vec<u8>,
+    max_bytes: usize,
+}
 
 impl Default for RowChanges {
     fn default() -> Self {
-        Self(vec![0; FRAME_HEAD_BYTES])
+        Self::up_to(usize::MAX)
     }
 }
 
 impl RowChanges {
+    /// Notes no more than this many bytes, in whole blocks.
+    pub(crate) fn up_to(max_bytes: usize) -> Self {
+        Self {
+            bytes: vec![0; FRAME_HEAD_BYTES],
+            max_bytes,
+        }
+    }
+
     pub(crate) fn put(&mut self, table: TableCode, key: &[u8], value: &[u8]) {
-        // redb refuses values of that length.
+        // No value is that long: the limits of what can be stored are far below.
         let length = u32::try_from(value.len()).unwrap_or(REMOVED);
-        self.add(table, key, length);
-        self.0.extend_from_slice(value);
+        self.add(table, key, length, value);
     }
 
     pub(crate) fn remove(&mut self, table: TableCode, key: &[u8]) {
-        self.add(table, key, REMOVED);
+        self.add(table, key, REMOVED, &[]);
     }
 
-    fn add(&mut self, table: TableCode, key: &[u8], value_bytes: u32) {
-        self.0.push(table as u8);
+    fn add(&mut self, table: TableCode, key: &[u8], value_bytes: u32, value: &[u8]) {
+        if self.is_too_long() {
+            return;
+        }
+        self.bytes.push(table as u8);
         let key_bytes = u32::try_from(key.len()).unwrap_or(u32::MAX);
-        self.0.extend_from_slice(&key_bytes.to_le_bytes());
-        self.0.extend_from_slice(&value_bytes.to_le_bytes());
-        self.0.extend_from_slice(key);
+        self.bytes.extend_from_slice(&key_bytes.to_le_bytes());
+        self.bytes.extend_from_slice(&value_bytes.to_le_bytes());
+        self.bytes.extend_from_slice(key);
+        self.bytes.extend_from_slice(value);
+        if self.bytes.len() > self.max_bytes {
+            self.bytes = Vec::new();
+        }
+    }
+
+    /// Whether there were more than is noted.
+    fn is_too_long(&self) -> bool {
+        self.bytes.is_empty()
     }
 
     pub(crate) fn rows_bytes(&self) -> usize {
-        self.0.len().saturating_sub(FRAME_HEAD_BYTES)
+        self.bytes.len().saturating_sub(FRAME_HEAD_BYTES)
     }
 
-    /// Returns the length of their frame, in whole blocks.
+    /// Returns the length of their frame, in whole blocks; `None` if there were more than is noted.
     pub(crate) fn frame_bytes(&self) -> Option<usize> {
-        self.0.len().checked_next_multiple_of(BLOCK_BYTES)
+        let bytes = self.bytes.len().checked_next_multiple_of(BLOCK_BYTES)?;
+        (!self.is_too_long()).then_some(bytes)
     }
 
     /// Returns the blocks of their frame, with an empty head.
     pub(crate) fn into_frame(mut self) -> Vec<u8> {
-        let bytes = self.frame_bytes().unwrap_or(self.0.len());
-        self.0.resize(bytes, 0);
-        self.0
+        let bytes = self.frame_bytes().unwrap_or(self.bytes.len());
+        self.bytes.resize(bytes, 0);
+        self.bytes
     }
 }

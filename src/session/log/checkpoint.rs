@@ -3,7 +3,7 @@
 //! A checkpoint runs on a thread of its own, while commits go on in the next epoch. The thread lives as long as the
 //! checkpoint; there is at most one.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 
 use redb::{Database, ReadableDatabase, WriteTransaction};
@@ -24,15 +24,17 @@ pub(crate) struct Target {
     pub(crate) gate: Option<Gate>,
 }
 
-/// Writes the rows of a layer into the file, durably, with what it is to say about its log. Returns what the file then
-/// holds.
+/// The rows of a layer in a transaction of redb. Nothing of it is in the file yet.
+pub(super) struct Prepared(WriteTransaction);
+
+/// Puts the rows of a layer into a transaction, with what the file is to say about its log.
 ///
 /// # Errors
 ///
-/// After an error, the file has everything or nothing of it. The log still has it.
-pub(super) fn write(target: &Target, layer: &Layer, marker: Option<&Marker>) -> Result<Contents> {
+/// `Corrupt` if a damaged page was found; what redb reports. Nothing is stored then.
+pub(super) fn prepare(target: &Target, layer: &Layer, marker: Option<&Marker>) -> Result<Prepared> {
     contained(|| {
-        let change = target.gate.as_ref().map(Gate::begin_change).transpose()?;
+        let _change = target.gate.as_ref().map(Gate::begin_change).transpose()?;
         let mut txn = target.db.begin_write().or_fault()?;
         txn.set_quick_repair(true);
         for code in TableCode::ALL {
@@ -52,15 +54,37 @@ pub(super) fn write(target: &Target, layer: &Layer, marker: Option<&Marker>) -> 
         if let Some(marker) = marker {
             mark(&txn, marker)?;
         }
-        txn.commit().or_fault()?;
-        drop(change);
-        let contents = Contents::of(target.db.begin_read().or_fault()?);
-        // A snapshot is made of it, which must not fail.
-        for code in TableCode::ALL {
-            contents.stored(code)?;
-        }
-        Ok(contents)
+        Ok(Prepared(txn))
     })
+}
+
+impl Prepared {
+    /// Makes it durable. Returns what the file then holds.
+    ///
+    /// # Errors
+    ///
+    /// After an error, the file has everything or nothing of it.
+    pub(super) fn commit(self, target: &Target) -> Result<Contents> {
+        contained(|| {
+            self.0.commit().or_fault()?;
+            let contents = Contents::of(target.db.begin_read().or_fault()?);
+            // A snapshot is made of it, which must not fail.
+            for code in TableCode::ALL {
+                contents.stored(code)?;
+            }
+            Ok(contents)
+        })
+    }
+}
+
+/// Writes the rows of a layer into the file, durably, with what it is to say about its log. Returns what the file then
+/// holds.
+///
+/// # Errors
+///
+/// After an error, the file has everything or nothing of it. The log still has it.
+pub(super) fn write(target: &Target, layer: &Layer, marker: &Marker) -> Result<Contents> {
+    prepare(target, layer, Some(marker))?.commit(target)
 }
 
 /// Records in the file which log it has.
@@ -77,16 +101,13 @@ pub(super) struct Checkpoint {
     /// Everything that it writes.
     layer: Layer,
     /// What the file says about its log afterwards.
-    pub(super) marker: Marker,
-    work: Work,
+    marker: Marker,
+    /// What came of it, once it has ended.
+    result: Arc<OnceLock<Result<Contents>>>,
+    thread: Option<JoinHandle<()>>,
 }
 
-enum Work {
-    Running(JoinHandle<Result<Contents>>),
-    Done(Result<Contents>),
-}
-
-/// A checkpoint that has ended.
+/// A checkpoint that has ended well.
 pub(super) struct Ended {
     /// What the file holds.
     pub(super) contents: Contents,
@@ -97,7 +118,7 @@ pub(super) struct Ended {
 impl Ended {
     /// Returns what a layer has that is not in the file.
     pub(super) fn rest_of(&self, layer: &Layer) -> Layer {
-        layer.after(self.marker.frame, &self.layer)
+        layer.after(&self.layer)
     }
 }
 
@@ -105,29 +126,41 @@ impl Checkpoint {
     /// Begins to write a layer into the file: on a thread, or, if `is_beside` is false or there is none to be had, right
     /// here.
     pub(super) fn begin(target: &Target, layer: Layer, marker: Marker, is_beside: bool) -> Self {
-        let thread = is_beside.then(|| {
-            let (target, layer) = (target.clone(), layer.clone());
-            thread::Builder::new()
-                .name("bayplan-checkpoint".to_owned())
-                .spawn(move || write(&target, &layer, Some(&marker)))
-        });
-        let work = match thread {
-            Some(Ok(thread)) => Work::Running(thread),
-            Some(Err(_)) | None => Work::Done(write(target, &layer, Some(&marker))),
+        let result = Arc::new(OnceLock::new());
+        let work = {
+            let (target, layer, result) = (target.clone(), layer.clone(), Arc::clone(&result));
+            move || {
+                let written = write(&target, &layer, &marker);
+                if let Err(error) = &written {
+                    tracing::error!(%error, "a checkpoint failed: what is in the log stays there");
+                }
+                let _ = result.set(written);
+            }
         };
+        let builder = thread::Builder::new().name("bayplan-checkpoint".to_owned());
+        let thread = match is_beside {
+            true => builder.spawn(work.clone()).ok(),
+            false => None,
+        };
+        if thread.is_none() {
+            work();
+        }
         Self {
             layer,
             marker,
-            work,
+            result,
+            thread,
         }
     }
 
     /// Whether it need not be waited for.
     pub(super) fn is_done(&self) -> bool {
-        match &self.work {
-            Work::Running(thread) => thread.is_finished(),
-            Work::Done(_) => true,
-        }
+        self.result.get().is_some()
+    }
+
+    /// Returns why it failed, if it has failed by now.
+    pub(super) fn failure(&self) -> Option<&Error> {
+        self.result.get()?.as_ref().err()
     }
 
     /// Waits for its end.
@@ -136,15 +169,11 @@ impl Checkpoint {
     ///
     /// Why it failed.
     pub(super) fn end(self) -> Result<Ended> {
-        let written = match self.work {
-            Work::Done(written) => written,
-            Work::Running(thread) => thread.join().unwrap_or_else(|_| {
-                let what = "the checkpoint panicked";
-                Err(Error::new(ErrorKind::Unavailable, what))
-            }),
-        };
+        let has_panicked = self.thread.is_some_and(|thread| thread.join().is_err());
+        let ended = self.result.get().filter(|_| !has_panicked).cloned();
+        let panicked = || Error::new(ErrorKind::Unavailable, "the checkpoint panicked");
         Ok(Ended {
-            contents: written?,
+            contents: ended.ok_or_else(panicked)??,
             layer: self.layer,
             marker: self.marker,
         })

@@ -102,6 +102,11 @@ fn half(epoch: u64, file_bytes: u64) -> Range<usize> {
     start..start.saturating_add(bytes)
 }
 
+/// Returns the most bytes of a frame in a log of this length.
+pub(crate) fn frame_max_bytes(file_bytes: u64) -> usize {
+    half(0, file_bytes).len()
+}
+
 /// Returns the block of a head, and its checksum, which the first frame names. `before` is the last frame of the epoch
 /// before: its number, and its checksum.
 fn head(owner: &Owner, epoch: u64, file_bytes: u64, before: (u64, u32)) -> (Vec<u8>, u32) {
@@ -210,14 +215,6 @@ impl End {
         let behind = |bytes| self.at.checked_add(bytes);
         let end = changes.frame_bytes().and_then(behind);
         end.is_some_and(|end| end <= self.half_end)
-    }
-
-    /// Whether a frame of these rows fits into an empty half of a log of `file_bytes`.
-    pub(crate) fn can_ever_fit(&self, changes: &RowChanges, file_bytes: u64) -> bool {
-        let half = half(self.epoch, file_bytes);
-        changes
-            .frame_bytes()
-            .is_some_and(|bytes| bytes <= half.len())
     }
 
     /// Makes the blocks of the next frame. Returns them and the end after it.
@@ -345,6 +342,12 @@ pub(crate) fn scan<'b>(bytes: &'b [u8], store: [u8; 16], marker: &Marker) -> Res
             "the log has been cut: it has {} bytes of {}",
             bytes.len(),
             head.file_bytes
+        )));
+    }
+    if head.before.0 != marker.frame {
+        return Err(Error::corrupt(format!(
+            "the log is damaged: epoch {} begins after frame {}, and the file has frames up to {}",
+            head.epoch, head.before.0, marker.frame
         )));
     }
     let file_bytes = head.file_bytes;
@@ -717,13 +720,14 @@ mod tests {
             changes.put(TableCode::Meta, b"", &vec![0; bytes]);
             changes
         };
-        let most = 7 * BLOCK_BYTES - FRAME_HEAD_BYTES - 9;
+        let most = frame_max_bytes(BYTES as u64) - FRAME_HEAD_BYTES - 9;
+        assert_eq!(frame_max_bytes(BYTES as u64), 7 * BLOCK_BYTES);
         for epoch in [1, 2] {
             let (_, mut end) = first(&OWNER, epoch, 0, BYTES as u64);
-            assert!(end.fits(&of(most)) && end.can_ever_fit(&of(most), BYTES as u64));
-            assert!(!end.fits(&of(most + 1)) && !end.can_ever_fit(&of(most + 1), BYTES as u64));
+            assert!(end.fits(&of(most)));
+            assert!(!end.fits(&of(most + 1)));
             append(&mut vec![0; BYTES], &mut end, &[100]);
-            assert!(!end.fits(&of(most)) && end.can_ever_fit(&of(most), BYTES as u64));
+            assert!(!end.fits(&of(most)));
         }
     }
 }

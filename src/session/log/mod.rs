@@ -18,7 +18,7 @@
 //! 1. The store's file durably says that a log is in use before the first frame is written.
 //! 2. The head of an epoch is durable before the first frame of that epoch is written.
 //! 3. An epoch begins in the place of the epoch two before it. The file durably has all frames of that one by then.
-//! 4. A frame is written only after all before it were synced. After one failure, nothing more is written.
+//! 4. A frame is written only after all before it were synced. After one failure, no more are written.
 //! 5. The log is removed only after the file durably says that it is no longer in use.
 
 pub(crate) mod behind;
@@ -38,17 +38,26 @@ use crate::redb_file::fault::OrIo;
 use crate::redb_file::gate::Access;
 use crate::session::snapshot::Contents;
 use changes::RowChanges;
-use checkpoint::{Checkpoint, Target};
+use checkpoint::{Checkpoint, Prepared, Target};
 use frame::{End, Owner};
 use place::{LogFile, LogPlace};
 
 /// The outcome of a commit that did not fail.
 pub(crate) enum Outcome {
     Committed(Committed),
-    /// Nothing of it is stored, since the log could not be created. The next commit may succeed.
+    /// Nothing of it is stored, since no log could be made. The next commit may succeed.
     Refused(Error),
     /// Nothing of it is stored, since a checkpoint failed. No commit can succeed any more.
     Broken(Error),
+}
+
+/// What the next transaction must know of the log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Next {
+    /// The number of its commit; 0 if there is no log yet.
+    pub(crate) commit: u64,
+    /// The most bytes of a frame.
+    pub(crate) room_bytes: usize,
 }
 
 /// What a store holds after a commit.
@@ -91,6 +100,8 @@ enum State {
 
 struct InUse {
     file: LogFile,
+    /// Its path, for messages.
+    shown: String,
     owner: Owner,
     bytes: u64,
     /// What the file says about the log, as far as that is certain.
@@ -117,7 +128,8 @@ impl InUse {
     fn append(&mut self, changes: RowChanges) -> Result<()> {
         let at = self.end.at as u64;
         let (frame, end) = self.end.frame(changes)?;
-        self.file.write(at, &frame).or_io()?;
+        let written = self.file.write(at, &frame).or_io();
+        written.map_err(|error| error.of_log(&self.shown))?;
         self.end = end;
         Ok(())
     }
@@ -128,7 +140,8 @@ impl InUse {
         let (head, end) =
             next.ok_or_else(|| Error::precondition("the log has used up its epochs"))?;
         let place = frame::head_place(end.epoch);
-        self.file.write(place, &head).or_io()?;
+        let written = self.file.write(place, &head).or_io();
+        written.map_err(|error| error.of_log(&self.shown))?;
         self.end = end;
         Ok(())
     }
@@ -173,15 +186,18 @@ impl InUse {
         Ok(contents)
     }
 
-    /// Writes a layer, which has everything that is in the log, into the file.
-    fn checkpoint(&mut self, target: &Target, layer: &Layer) -> Result<Committed> {
-        let marker = self.marker();
-        let contents = checkpoint::write(target, layer, Some(&marker))?;
-        self.named = marker;
-        self.layer = Layer::default();
+    /// Writes a layer, which has everything that is in the log, into the file. The log is then in a new epoch, and empty.
+    ///
+    /// # Errors
+    ///
+    /// After an error, the file has everything or nothing of it.
+    fn checkpoint(&mut self, target: &Target, prepared: Prepared) -> Result<Committed> {
+        let contents = prepared.commit(target)?;
+        self.named = self.marker();
+        self.layer = Layer::empty(self.end.number);
         Ok(Committed {
             contents: Some(contents),
-            layer: Layer::default(),
+            layer: self.layer.clone(),
         })
     }
 }
@@ -229,12 +245,27 @@ impl Log {
         self.usage.bytes.is_some()
     }
 
-    /// Returns the number of the next commit, if a log is in use.
-    pub(crate) fn next_number(&self) -> u64 {
-        match &*self.state() {
-            State::InUse(in_use) => in_use.end.number.saturating_add(1),
-            _ => 0,
-        }
+    /// Returns what the next transaction must know.
+    ///
+    /// # Errors
+    ///
+    /// Why a checkpoint failed, if one has: no commit can succeed any more.
+    pub(crate) fn next(&self) -> Result<Next> {
+        let state = self.state();
+        let (commit, bytes) = match &*state {
+            State::InUse(in_use) => {
+                let checkpoint = in_use.checkpoint.as_ref();
+                if let Some(error) = checkpoint.and_then(Checkpoint::failure) {
+                    return Err(error.clone());
+                }
+                (in_use.end.number.saturating_add(1), Some(in_use.bytes))
+            }
+            _ => (0, self.usage.bytes),
+        };
+        Ok(Next {
+            commit,
+            room_bytes: frame::frame_max_bytes(bytes.unwrap_or_default()),
+        })
     }
 
     /// Checks that the log is where it was, if that matters.
@@ -280,41 +311,47 @@ impl Log {
     ) -> Result<Outcome> {
         let mut state = self.state();
         if let State::Unused(last) = &*state {
-            if is_checkpoint {
-                let contents = checkpoint::write(target, &layer, None)?;
-                return Ok(Outcome::Committed(Committed {
-                    contents: Some(contents),
-                    layer: Layer::default(),
-                }));
-            }
-            let mut new = match self.create(last.as_ref()) {
+            let created = match is_checkpoint {
+                true => Ok(None),
+                false => self.create(last.as_ref()).map(Some),
+            };
+            let new = match created {
                 Ok(new) => new,
                 Err(error) => return Ok(Outcome::Refused(error)),
             };
-            let committed = new.checkpoint(target, &layer);
+            let marker = new.as_ref().map(InUse::marker);
+            let prepared = match checkpoint::prepare(target, &layer, marker.as_ref()) {
+                Ok(prepared) => prepared,
+                Err(error) => return Ok(Outcome::Refused(error)),
+            };
+            let Some(mut new) = new else {
+                return Ok(Outcome::Committed(Committed {
+                    contents: Some(prepared.commit(target)?),
+                    layer: Layer::default(),
+                }));
+            };
+            let committed = new.checkpoint(target, prepared);
             *state = State::InUse(Box::new(new));
-            return committed
-                .map(Outcome::Committed)
-                .map_err(|error| error.of_log(&self.shown()));
+            return committed.map(Outcome::Committed);
         }
         let State::InUse(in_use) = &mut *state else {
             return Err(Error::precondition("the log was given up"));
         };
-        let broken = |error: Error| Ok(Outcome::Broken(error.of_log(&self.shown())));
-        if is_checkpoint || !in_use.end.can_ever_fit(&changes, in_use.bytes) {
-            let made = in_use.end_checkpoint(&mut layer);
-            if let Err(error) = made.and_then(|_| in_use.begin_epoch()) {
-                return broken(error);
-            }
-            return in_use.checkpoint(target, &layer).map(Outcome::Committed);
+        if is_checkpoint || changes.frame_bytes().is_none() {
+            let prepared = in_use
+                .end_checkpoint(&mut layer)
+                .and_then(|_| in_use.begin_epoch())
+                .and_then(|()| checkpoint::prepare(target, &layer, Some(&in_use.marker())));
+            return match prepared {
+                Ok(prepared) => in_use.checkpoint(target, prepared).map(Outcome::Committed),
+                Err(error) => Ok(Outcome::Broken(error)),
+            };
         }
         let contents = match in_use.make_room(&changes, &mut layer, target, self.usage) {
             Ok(contents) => contents,
-            Err(error) => return broken(error),
+            Err(error) => return Ok(Outcome::Broken(error)),
         };
-        in_use
-            .append(changes)
-            .map_err(|error| error.of_log(&self.shown()))?;
+        in_use.append(changes)?;
         in_use.layer = layer.clone();
         Ok(Outcome::Committed(Committed { contents, layer }))
     }
@@ -341,6 +378,7 @@ impl Log {
         })?;
         Ok(InUse {
             file,
+            shown: place.shown(),
             owner,
             bytes,
             named: marker,
@@ -420,13 +458,17 @@ impl Log {
             *state = before;
             return Ok(());
         };
-        in_use.end_checkpoint(&mut Layer::default())?;
         let marker = Marker {
             is_in_use: false,
             ..in_use.marker()
         };
         let is_at_its_place = in_use.file.check_place().is_ok();
-        checkpoint::write(target, &in_use.layer, Some(&marker))?;
+        in_use
+            .end_checkpoint(&mut Layer::default())
+            .and_then(|_| checkpoint::write(target, &in_use.layer, &marker))
+            .map_err(|error| {
+                error.prefixed("what is in the log stays there: open the store again")
+            })?;
         *state = State::Unused(Some(marker));
         if let (true, Some(place)) = (is_at_its_place, &self.place)
             && let Err(error) = place.remove()

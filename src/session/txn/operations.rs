@@ -401,8 +401,9 @@ impl WriteTxn {
         let kept_from = self.first_deletion.get().unwrap_or(revision);
         self.first_deletion.set(Some(kept_from));
         let mut table = self.open_while_writing(TableCode::Tombstones)?;
+        let known = || tombstones::forgotten(&self.open_while_writing(TableCode::Meta)?);
         if let Some(forgotten) =
-            tombstones::bury(&mut table, revision, deleted, kept_from, max_count)?
+            tombstones::bury(&mut table, revision, deleted, kept_from, max_count, known)?
         {
             let value = seal(meta::FORGOTTEN, &forgotten.get())?;
             let mut table = self.open_while_writing(TableCode::Meta)?;

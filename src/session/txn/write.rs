@@ -79,6 +79,10 @@ impl WriteTxn {
     /// - [`CommitUncertain`](ErrorKind::CommitUncertain): the file reported an error while the commit was written or
     ///   synced. After reopening, the transaction is there completely or not at all; until then the outcome is unknown.
     ///   The store refuses all further writes ([`Unavailable`](ErrorKind::Unavailable)) until it is opened again.
+    /// - [`Unavailable`](ErrorKind::Unavailable): with a log, a checkpoint has failed. Nothing of the transaction is
+    ///   stored. The store refuses all further writes until it is opened again.
+    /// - [`Io`](ErrorKind::Io), [`FailedPrecondition`](ErrorKind::FailedPrecondition): no log could be made. Nothing of
+    ///   the transaction is stored; another one may succeed.
     /// - [`FailedPrecondition`](ErrorKind::FailedPrecondition): an operation of this transaction had failed in the
     ///   storage, between its writes. The transaction is rolled back.
     /// - [`Corrupt`](ErrorKind::Corrupt): a page of the file was found damaged since the transaction began. The
@@ -164,13 +168,8 @@ impl WriteTxn {
             Outcome::Committed(committed) => Ok(Done::Committed(Some(committed))),
             Outcome::Refused(error) => Ok(Done::Refused(error)),
             Outcome::Broken(error) => {
-                self.shared.break_writes(&error);
                 tracing::error!(%error, path = ?self.shared.path(), "a checkpoint failed");
-                let what = "a checkpoint failed: nothing of the transaction is stored. What was acknowledged \
-                            before is in the log: open the store again";
-                Ok(Done::Refused(
-                    Error::new(ErrorKind::Unavailable, what).caused_by(error),
-                ))
+                Ok(Done::Refused(self.shared.checkpoint_failed(error)))
             }
         }
     }
@@ -236,7 +235,14 @@ impl WriteTxn {
 
     /// Runs the writes of an operation, after everything was checked. If they fail, the transaction is torn.
     pub(super) fn writing<T>(&self, write: impl FnOnce() -> Result<T>) -> Result<T> {
-        let _change = self.shared.begin_change()?;
+        let _change = match &self.txn {
+            Some(Begun::Stored(_)) => self.shared.begin_change()?,
+            // No page changes before a checkpoint.
+            Some(Begun::Unlogged(_)) | None => {
+                self.shared.check_undamaged()?;
+                None
+            }
+        };
         self.dirty.set(true);
         let result = contained(write);
         if let Err(error) = &result {
