@@ -245,7 +245,7 @@ impl Builder {
     /// Sets whether commits go through a log, a second file beside the store's, with `-log` appended to its name; false
     /// by default.
     ///
-    /// A commit then appends one piece to the log and syncs it, which takes about RATIO of the time. The store's own file
+    /// A commit then appends one piece to the log and syncs it, which takes about half of the time. The store's own file
     /// is written at a checkpoint: when half of the log (4 MiB) is full, by [`Db::checkpoint`], and on closing. A commit
     /// promises the same. A checkpoint of a full log runs beside commits, on a thread that ends with it. Until then what
     /// was committed is also kept in memory, in some times the space that it has in the log.
