@@ -58,7 +58,6 @@ impl NewStore {
             check_integrity: true,
             share: None,
             commit_log: false,
-            checkpoints_beside: true,
             expected_uuid: None,
             ..settings.clone()
         };

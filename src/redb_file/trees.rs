@@ -254,11 +254,8 @@ impl<'f, F: ReadAt> Walk<'f, F> {
                 }
                 match ahead.get(place) {
                     Some(bytes) => {
-                        let damaged = || damaged_page(place.start);
-                        self.count(place.end - place.start).ok_or_else(damaged)?;
-                        let read = Page::new(bytes, widths);
-                        let used = read.used().filter(|used| page.holds(used));
-                        used.ok_or_else(damaged)?;
+                        self.count(place)?;
+                        let read = checked(page, place, Page::new(bytes, widths))?;
                         next.extend(read.children());
                     }
                     None => next.extend(self.verified(page, widths)?.children()),
@@ -310,8 +307,8 @@ impl<'f, F: ReadAt> Walk<'f, F> {
     /// Reads only what its head says is in use, and not beyond the end of the file.
     fn verified(&mut self, page: &PageRef, widths: Widths) -> Result<Page> {
         let place = self.place(page)?;
+        self.count(&place)?;
         let damaged = || damaged_page(place.start);
-        self.count(place.end - place.start).ok_or_else(damaged)?;
         let mut read = Page::new(self.bytes(&place, PAGE_BYTES)?, widths);
         if read.used_bytes().is_none() {
             read = Page::new(self.bytes(&place, HEAD_MAX_BYTES)?, widths);
@@ -320,10 +317,7 @@ impl<'f, F: ReadAt> Walk<'f, F> {
         if read.used().is_none() {
             read = Page::new(self.bytes(&place, used_bytes)?, widths);
         }
-        match read.used() {
-            Some(used) if page.holds(used) => Ok(read),
-            _ => Err(damaged()),
-        }
+        checked(page, &place, read)
     }
 
     /// Returns the first bytes of a page, at most its length.
@@ -334,15 +328,17 @@ impl<'f, F: ReadAt> Walk<'f, F> {
         Ok(read)
     }
 
-    /// Counts a page, and reports every hundredth of the file; `None` if there cannot be that many.
-    fn count(&mut self, bytes: u64) -> Option<()> {
+    /// Counts a page, and reports every hundredth of the file. Fails if there cannot be that many.
+    fn count(&mut self, place: &Range<u64>) -> Result<()> {
+        let damaged = || damaged_page(place.start);
         let hundredths = |seen: u64| seen / (self.file_bytes / 100).max(1);
-        let seen = self.seen_bytes.checked_add(bytes)?;
+        let seen = self.seen_bytes.checked_add(place.end - place.start);
+        let seen = seen.ok_or_else(damaged)?;
         if self.seen_bytes == 0 || hundredths(seen) > hundredths(self.seen_bytes) {
             (self.told)(self.seen_bytes as f64 / self.file_bytes as f64);
         }
         self.seen_bytes = seen;
-        (seen <= self.file_bytes).then_some(())
+        (seen <= self.file_bytes).then_some(()).ok_or_else(damaged)
     }
 
     fn place(&self, page: &PageRef) -> Result<Range<u64>> {
@@ -356,6 +352,14 @@ impl<'f, F: ReadAt> Walk<'f, F> {
             "the file is damaged: it refers to a page at byte {}, beyond its end at byte {}",
             place.start, self.file_bytes
         )))
+    }
+}
+
+/// Returns a page as it was read from its place, if its checksum holds.
+fn checked<B: AsRef<[u8]>>(page: &PageRef, place: &Range<u64>, read: Page<B>) -> Result<Page<B>> {
+    match read.used() {
+        Some(used) if page.holds(used) => Ok(read),
+        _ => Err(damaged_page(place.start)),
     }
 }
 

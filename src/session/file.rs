@@ -210,7 +210,6 @@ pub(crate) fn open_exclusively(path: &Path, settings: &Settings) -> Result<Share
         share: Some(Share::Nobody),
         check_integrity: true,
         commit_log: false,
-        checkpoints_beside: true,
         ..settings.clone()
     };
     let file = existing(path, OpenOptions::new().read(true).write(true))?;
