@@ -16,7 +16,7 @@ use crate::records::seal::seal;
 use crate::redb_file::fault::{OrFault, OrIo, contained};
 use crate::session::file;
 use crate::session::new_file::NewFile;
-use crate::session::process::{Own, Process};
+use crate::session::process::{Own, OwnFile, Process};
 use crate::session::settings::Settings;
 use crate::session::shared::Shared;
 use crate::session::snapshot::Contents;
@@ -44,7 +44,7 @@ type Reopen = dyn Fn(File, &Settings) -> Result<Shared>;
 impl NewStore {
     /// Creates an empty redb file without tables.
     pub(crate) fn begin(path: &Path, settings: &Settings) -> Result<Self> {
-        Self::begin_on(path, settings, file::own_file)
+        Self::begin_on(path, settings, OwnFile::new)
     }
 
     /// Creates an empty redb file, with `backend` in front of the file.

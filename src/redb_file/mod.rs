@@ -10,6 +10,7 @@ pub(crate) mod backend;
 pub(crate) mod durable;
 pub(crate) mod expected;
 pub(crate) mod fault;
+pub(crate) mod found;
 pub(crate) mod gate;
 pub(crate) mod layout;
 pub(crate) mod locks;

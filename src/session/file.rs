@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use redb::backends::{FileBackend, InMemoryBackend};
+use redb::backends::InMemoryBackend;
 use redb::{
     Builder, ConcurrencyMode, Database, ReadTransaction, ReadableDatabase, StorageBackend,
     WriteTransaction,
@@ -71,7 +71,7 @@ pub(crate) fn in_memory(settings: &Settings) -> Result<Shared> {
 pub(crate) fn create(path: &Path, settings: &Settings) -> Result<Shared> {
     let settings = settings.shared(settings.share())?;
     let new = NewFile::begin(path)?;
-    let backend = own_file(new.file()?)?;
+    let backend = OwnFile::new(new.file()?)?;
     let shared = create_backend(backend, Some(beside(path)?), &settings, Some(path))?;
     let file = new.file()?;
     if settings.share() == Share::Processes {
@@ -88,7 +88,7 @@ pub(crate) fn create(path: &Path, settings: &Settings) -> Result<Shared> {
 pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Shared> {
     for _ in 0..SHARE_ATTEMPTS {
         let file = existing(path, OpenOptions::new().read(true).write(true))?;
-        let said = sharing::peek(own_file(file.try_clone().or_io()?)?)?;
+        let said = sharing::peek(OwnFile::new(file.try_clone().or_io()?)?)?;
         if let Some(wanted) = settings.share.filter(|wanted| *wanted != said) {
             set_share(path, settings, wanted)?;
             continue;
@@ -137,7 +137,7 @@ fn join(path: &Path, file: OsFile, settings: &Settings) -> Result<Shared> {
     let has_writer = locks.has_writer()?;
     let opened = match has_writer {
         // What the other process has written need not be on the disk yet.
-        true => join_behind(own_file(file)?, None, &locks, limit, settings),
+        true => join_behind(OwnFile::new(file)?, None, &locks, limit, settings),
         false => {
             let file = durable(file, Access::Write)?;
             join_behind(file, Some(extent), &locks, limit, settings)
@@ -244,11 +244,11 @@ fn beside(path: &Path) -> Result<Box<dyn LogPlace>> {
 /// repaired in memory.
 pub(crate) fn inspect(path: &Path, settings: &Settings) -> Result<Shared> {
     let open = || existing(path, OpenOptions::new().read(true));
-    let said = sharing::peek(own_file(open()?)?)?;
+    let said = sharing::peek(OwnFile::new(open()?)?)?;
     sharing::Turnstile::pass(&Locks::of(open()?)?)?;
     let settings = &settings.shared(said)?;
     let alone = || durable(open()?, Access::Inspect);
-    let beside_a_writer = || own_file(open()?);
+    let beside_a_writer = || OwnFile::new(open()?);
     let log = || beside(path).map(Some);
     let shared = inspect_backend(alone, beside_a_writer, log, settings, Some(path))?;
     match shared.is_written_by_others() {
@@ -478,14 +478,9 @@ fn open_behind(
 }
 
 /// A file that redb reads as it is on the disk.
-fn durable(file: OsFile, access: Access) -> Result<Durable<OwnFile<FileBackend>, FileCache>> {
+fn durable(file: OsFile, access: Access) -> Result<Durable<OwnFile, FileCache>> {
     let cache = FileCache::of(&file).or_io()?;
-    Ok(Durable::new(own_file(file)?, cache, access))
-}
-
-/// The backend of a file.
-pub(crate) fn own_file(file: OsFile) -> Result<OwnFile<FileBackend>> {
-    OwnFile::new(FileBackend::new(file).or_fault()?)
+    Ok(Durable::new(OwnFile::new(file)?, cache, access))
 }
 
 /// Opens a file that begins like one of redb's.

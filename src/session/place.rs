@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::model::error::{Error, ErrorKind, Result};
 use crate::redb_file::fault::OrIo;
+use crate::redb_file::found::{Found, Identity};
 
 /// See the module documentation.
 #[derive(Debug)]
@@ -22,9 +23,6 @@ pub(crate) struct Place {
     is_log: bool,
 }
 
-/// Identifies a file. The system gives the same numbers to no other file while this one is open.
-type Identity = (u64, u64);
-
 impl Place {
     /// Returns the place of an open file.
     ///
@@ -32,12 +30,12 @@ impl Place {
     ///
     /// `Gone` if the path now leads to another file, or to none.
     pub(crate) fn of(path: &Path, file: File) -> Result<Self> {
-        let found = Found::file(&file).or_io()?;
+        let found = Found::of(&file).or_io()?;
         let place = Self {
             path: std::path::absolute(path).or_io()?,
             file,
             identity: found.identity,
-            counts_names: found.names > 0,
+            counts_names: found.names_count > 0,
             is_log: false,
         };
         place.check()?;
@@ -63,7 +61,7 @@ impl Place {
             Ok(found) => self.check_named(&found),
             // The process may have given up the right to look. Then a rename goes unnoticed.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                self.check_named(&Found::file(&self.file).or_io()?)
+                self.check_named(&Found::of(&self.file).or_io()?)
             }
             Err(error) if is_absence(&error) => {
                 Err(self.gone("nothing is there now").caused_by(error))
@@ -74,7 +72,7 @@ impl Place {
 
     /// A file without any name is gone, even if a mount still leads to it.
     fn check_named(&self, found: &Found) -> Result<()> {
-        match self.counts_names && found.names == 0 {
+        match self.counts_names && found.names_count == 0 {
             true => Err(self.gone("it was removed")),
             false => Ok(()),
         }
@@ -99,72 +97,6 @@ impl Place {
 fn is_absence(error: &io::Error) -> bool {
     let kinds = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
     kinds.contains(&error.kind())
-}
-
-/// What is found at a path, or is open.
-#[derive(Debug)]
-struct Found {
-    identity: Identity,
-    /// How many names it has.
-    names: u64,
-}
-
-#[cfg(unix)]
-impl Found {
-    fn file(file: &File) -> io::Result<Self> {
-        file.metadata().map(|metadata| Self::of(&metadata))
-    }
-
-    fn at(path: &Path) -> io::Result<Self> {
-        #[cfg(target_os = "linux")]
-        if let Ok(found) = Self::without_times(path) {
-            return Ok(found);
-        }
-        path.metadata().map(|metadata| Self::of(&metadata))
-    }
-
-    fn of(metadata: &std::fs::Metadata) -> Self {
-        use std::os::unix::fs::MetadataExt as _;
-
-        Self {
-            identity: (metadata.dev(), metadata.ino()),
-            names: metadata.nlink(),
-        }
-    }
-
-    /// Asks for no times. Since Linux 6.13, a file whose times somebody has read gets an exact time with its next write,
-    /// and syncing that write then has to write the inode as well, which takes half as long again.
-    #[cfg(target_os = "linux")]
-    fn without_times(path: &Path) -> io::Result<Self> {
-        use rustix::fs::{AtFlags, CWD, StatxFlags, makedev, statx};
-
-        let wanted = StatxFlags::INO | StatxFlags::NLINK;
-        let found = statx(CWD, path, AtFlags::empty(), wanted)?;
-        Ok(Self {
-            identity: (
-                makedev(found.stx_dev_major, found.stx_dev_minor),
-                found.stx_ino,
-            ),
-            names: found.stx_nlink.into(),
-        })
-    }
-}
-
-/// On other systems an open file keeps its name, or there is no way to know.
-#[cfg(not(unix))]
-impl Found {
-    const UNKNOWN: Self = Self {
-        identity: (0, 0),
-        names: 1,
-    };
-
-    fn file(_file: &File) -> io::Result<Self> {
-        Ok(Self::UNKNOWN)
-    }
-
-    fn at(path: &Path) -> io::Result<Self> {
-        path.metadata().map(|_| Self::UNKNOWN)
-    }
 }
 
 #[cfg(all(test, unix))]

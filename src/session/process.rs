@@ -12,16 +12,19 @@
 //! lock has not ended.
 
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::mem;
 use std::ops::{Bound, Deref};
 use std::process;
 use std::sync::{Arc, Mutex, Weak};
 
+use redb::backends::FileBackend;
 use redb::{BackendError, StorageBackend};
 
 use crate::model::error::{Error, ErrorKind, Result};
-use crate::redb_file::fault::{OrIo, drop_contained};
+use crate::redb_file::fault::{OrFault, OrIo, drop_contained};
+use crate::redb_file::found::Found;
 
 /// The first process of a PID namespace: the number that a child most likely shares with its parent.
 const FIRST_NUMBER: u32 = 1;
@@ -160,56 +163,60 @@ impl<T: fmt::Debug> fmt::Debug for Own<T> {
 /// A file that only the process that opened it uses. It backs up all other checks, also for a store that is still being
 /// created.
 #[derive(Debug)]
-pub(crate) struct OwnFile<B> {
-    file: B,
+pub(crate) struct OwnFile {
+    backend: FileBackend,
+    /// The same file.
+    file: File,
     process: Process,
 }
 
-impl<B: StorageBackend> OwnFile<B> {
-    pub(crate) fn new(file: B) -> Result<Self> {
+impl OwnFile {
+    pub(crate) fn new(file: File) -> Result<Self> {
         Ok(Self {
-            file,
+            file: file.try_clone().or_io()?,
+            backend: FileBackend::new(file).or_fault()?,
             process: Process::current()?,
         })
     }
 
-    fn file(&self) -> io::Result<&B> {
+    fn checked(&self) -> io::Result<&FileBackend> {
         self.process.check().map_err(io::Error::other)?;
-        Ok(&self.file)
+        Ok(&self.backend)
     }
 
-    fn lockable(&self) -> Result<&B, BackendError> {
-        self.file().map_err(BackendError::Io)
+    fn lockable(&self) -> Result<&FileBackend, BackendError> {
+        self.checked().map_err(BackendError::Io)
     }
 }
 
-impl<B: StorageBackend> StorageBackend for OwnFile<B> {
+impl StorageBackend for OwnFile {
+    /// redb asks for it at each commit that processes share.
     fn len(&self) -> io::Result<u64> {
         self.process.check_number().map_err(io::Error::other)?;
-        self.file.len()
+        Ok(Found::of(&self.file)?.len_bytes)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         self.process.check_number().map_err(io::Error::other)?;
-        self.file.read(offset, out)
+        self.backend.read(offset, out)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.file()?.set_len(len)
+        self.checked()?.set_len(len)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.file()?.sync_data()
+        self.checked()?.sync_data()
     }
 
     /// A commit makes many writes. It is checked when it begins and when it is synced.
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.process.check_number().map_err(io::Error::other)?;
-        self.file.write(offset, data)
+        self.backend.write(offset, data)
     }
 
     fn close(&self) -> io::Result<()> {
-        self.file()?.close()
+        self.checked()?.close()
     }
 
     fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {

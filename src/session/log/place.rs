@@ -13,10 +13,11 @@ use crate::model::error::{Error, ErrorKind, Result};
 use crate::redb_file::durable::{FileCache, show_the_disk};
 use crate::redb_file::fault::OrIo;
 use crate::redb_file::gate::Access;
-use crate::session::file::{own_file, regular};
+use crate::session::file::regular;
 use crate::session::log::frame::{FRAMES_START, LOG_MAX_BYTES};
 use crate::session::new_file::{NewFile, parent};
 use crate::session::place::Place;
+use crate::session::process::OwnFile;
 
 /// The suffix of a log's name.
 const SUFFIX: &str = "-log";
@@ -156,7 +157,7 @@ impl LogPlace for Beside {
             .or_io()?;
         let cache = FileCache::of(&file).or_io()?;
         let place = self.place_of(&file)?;
-        let backend = own_file(file)?;
+        let backend = OwnFile::new(file)?;
         show_the_disk(&backend, &cache, access).or_io()?;
         Ok(Some(LogFile::new(Box::new(backend), Some(place))))
     }
@@ -164,7 +165,7 @@ impl LogPlace for Beside {
     fn create(&self, bytes: &[u8]) -> Result<LogFile> {
         let new = NewFile::begin(&self.0)?;
         let file = new.file()?;
-        let backend = own_file(file.try_clone().or_io()?)?;
+        let backend = OwnFile::new(file.try_clone().or_io()?)?;
         let written = backend
             .set_len(bytes.len() as u64)
             .and_then(|()| backend.write(0, bytes));
