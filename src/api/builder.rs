@@ -250,8 +250,8 @@ impl Builder {
     /// promises the same. A checkpoint of a full log runs beside commits, on a thread that ends with it. Until then what
     /// was committed is also kept in memory, in some times the space that it has in the log.
     ///
-    /// The first write creates the log, and closing removes it. After a crash, both files are needed: opening the
-    /// store, with whatever options, applies what is in the log. A store whose log is missing or damaged is
+    /// The second commit after opening creates the log, so that a process for one write needs none; closing removes it.
+    /// After a crash, both files are needed: opening the store, with whatever options, applies what is in the log. A store whose log is missing or damaged is
     /// [`Corrupt`](crate::ErrorKind::Corrupt), never silently older. Then
     /// [`Maintenance::salvage`](crate::Maintenance::salvage) makes a new store from all commits up to the last
     /// checkpoint, and those in the log before its damage. To copy an open store, use [`Db::backup`]: a copy of one
@@ -269,7 +269,10 @@ impl Builder {
     /// # let path = directory.path().join("meta.redb");
     /// let db = Db::builder().commit_log(true).create(&path)?;
     /// let web = Container::new("web", Runtime::new("io.containerd.runc.v2"), Any::new("spec", b"{}"));
-    /// db.namespace("k8s.io")?.create(web)?;
+    /// let store = db.namespace("k8s.io")?;
+    /// store.create(web)?;
+    /// assert!(!path.with_file_name("meta.redb-log").exists());
+    /// store.delete("web")?;
     /// assert!(path.with_file_name("meta.redb-log").exists());
     /// db.close()?;
     /// assert!(!path.with_file_name("meta.redb-log").exists());

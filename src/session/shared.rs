@@ -392,7 +392,7 @@ impl Shared {
                 None => {
                     self.check_undamaged()?;
                     let snapshot = self.snapshot()?;
-                    match opened.log().filter(|log| log.is_wanted()) {
+                    match opened.log().filter(|log| log.is_next()) {
                         Some(log) => {
                             let next = log.next().map_err(|error| self.checkpoint_failed(error))?;
                             Unlogged::on(snapshot, next).map(Begun::Unlogged)

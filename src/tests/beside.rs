@@ -20,6 +20,7 @@ fn store(memory_bytes: usize) -> (Disk, Db) {
     settings.checkpoints_beside = true;
     settings.memory_bytes = memory_bytes;
     let db = work::create(&disk, &settings).unwrap();
+    db.checkpoint().unwrap(); // The first commit makes no log.
     (disk, db)
 }
 

@@ -264,6 +264,7 @@ fn a_failed_sync_of_a_commit_leaves_its_outcome_uncertain() {
         let disk = Disk::default();
         let db = work::create(&disk, &mode.settings(true)).unwrap();
         let store = db.namespace("default").unwrap();
+        db.checkpoint().unwrap(); // The first commit makes no log.
         store.create(plain("a")).unwrap();
         disk.fail(Fault {
             call: Call::Sync,

@@ -106,6 +106,7 @@ impl Image {
         let clock = || DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         let builder = Db::builder().commit_log(true).clock(clock);
         let db = builder.create(&path).unwrap();
+        db.checkpoint().unwrap(); // The first commit makes no log.
         let mut ever = Contents::new();
         let mut states = Vec::new();
         for number in 0..if is_used_anew { 35 } else { 14 } {

@@ -89,8 +89,14 @@ pub(crate) struct Log {
 
 #[derive(Debug)]
 enum State {
-    /// No log is in use. The file may name the last one.
-    Unused(Option<Marker>),
+    /// No log is in use.
+    Unused {
+        /// The last log, if the file names one.
+        last: Option<Marker>,
+        /// Whether this process has committed: the log is made by its second commit, since a log costs as much as some
+        /// twenty commits, and many processes make one only.
+        has_committed: bool,
+    },
     /// The content of the log is in the file as soon as the gate before it opens.
     Recovered(Marker),
     InUse(Box<InUse>),
@@ -231,7 +237,10 @@ impl Log {
             store,
             state: Mutex::new(match last {
                 Some(marker) if is_held_back => State::Recovered(marker),
-                last => State::Unused(last),
+                last => State::Unused {
+                    last,
+                    has_committed: false,
+                },
             }),
         };
         if !is_held_back {
@@ -240,9 +249,21 @@ impl Log {
         log
     }
 
-    /// Whether commits go through the log.
-    pub(crate) fn is_wanted(&self) -> bool {
-        self.usage.bytes.is_some()
+    /// Whether the next commit goes through the log.
+    pub(crate) fn is_next(&self) -> bool {
+        let is_first = match &*self.state() {
+            State::Unused { has_committed, .. } => !has_committed,
+            State::Recovered(_) => true,
+            State::InUse(_) | State::GivenUp => false,
+        };
+        self.usage.bytes.is_some() && !is_first
+    }
+
+    /// Notes a commit that did not go through the log.
+    pub(crate) fn note_commit(&self) {
+        if let State::Unused { has_committed, .. } = &mut *self.state() {
+            *has_committed = true;
+        }
     }
 
     /// Returns what the next transaction must know.
@@ -280,7 +301,10 @@ impl Log {
     pub(crate) fn gate_is_open(&self) {
         let mut state = self.state();
         if let State::Recovered(marker) = *state {
-            *state = State::Unused(Some(marker));
+            *state = State::Unused {
+                last: Some(marker),
+                has_committed: false,
+            };
             self.remove_leftover(Some(&marker));
         }
     }
@@ -310,7 +334,7 @@ impl Log {
         is_checkpoint: bool,
     ) -> Result<Outcome> {
         let mut state = self.state();
-        if let State::Unused(last) = &*state {
+        if let State::Unused { last, .. } = &*state {
             let created = match is_checkpoint {
                 true => Ok(None),
                 false => self.create(last.as_ref()).map(Some),
@@ -469,7 +493,10 @@ impl Log {
             .map_err(|error| {
                 error.prefixed("what is in the log stays there: open the store again")
             })?;
-        *state = State::Unused(Some(marker));
+        *state = State::Unused {
+            last: Some(marker),
+            has_committed: true,
+        };
         if let (true, Some(place)) = (is_at_its_place, &self.place)
             && let Err(error) = place.remove()
         {

@@ -154,9 +154,13 @@ impl WriteTxn {
         }
         match txn.commit() {
             // redb had aborted it: nothing of it is stored.
-            Err(CommitError::TransactionPoisoned) => Ok(Done::Refused(torn())),
-            other => other.or_fault().map(|()| Done::Committed(None)),
+            Err(CommitError::TransactionPoisoned) => return Ok(Done::Refused(torn())),
+            other => other.or_fault()?,
         }
+        if let Some(log) = self.shared.log() {
+            log.note_commit();
+        }
+        Ok(Done::Committed(None))
     }
 
     fn commit_through_log(&self, unlogged: Unlogged) -> Result<Done> {

@@ -81,12 +81,13 @@ fn with_log() -> Builder {
     Db::builder().commit_log(true)
 }
 
-/// An open store with a log, and these containers. The first commit made the log; each of the others is a frame of one
+/// An open store with a log, and these containers. The first of them made the log; each of the others is a frame of one
 /// block.
 fn holding(ids: &[&str]) -> (Place, Db, Namespace) {
     let place = Place::new();
     let db = with_log().create(place.store()).unwrap();
     let store = db.namespace("default").unwrap();
+    db.checkpoint().unwrap(); // The first commit makes no log.
     for id in ids {
         store.create(plain(id)).unwrap();
     }

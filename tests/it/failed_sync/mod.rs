@@ -215,9 +215,9 @@ fn fail_in_a_child(device: &Device, mode: Mode, seed: &mut Seed, outcome: &mut O
     assert!(!outcome.uncertain.is_empty());
 }
 
-/// Writes while the disk takes it. With a log, this makes it.
+/// Writes while the disk takes it. With a log, the second commit makes it.
 fn begin(db: &Db, mode: Mode, seed: &mut Seed, outcome: &mut Outcome) {
-    let count = 1 + seed.below(8);
+    let count = 2 + seed.below(8);
     create(db, "before", count, seed, outcome);
     if mode != Mode::Checkpoint {
         return;
