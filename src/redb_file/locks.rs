@@ -83,6 +83,12 @@ impl Locks {
         self.0.query_lock_range(from, to).or_fault()
     }
 
+    /// Whether another process has a write transaction.
+    pub(crate) fn is_written(&self) -> Result<bool> {
+        let (from, to) = range(Self::WRITES);
+        self.0.query_lock_range(from, to).or_fault()
+    }
+
     /// Whether a process has the file open for writing, in a mode that lets others open it.
     pub(crate) fn has_writer(&self) -> Result<bool> {
         let (from, to) = range(WRITER_LIVES);

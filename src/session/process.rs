@@ -11,6 +11,7 @@
 //! things hold: it has the same number, it sees no lock of another process on that file, and the process that took the
 //! lock has not ended.
 
+use std::cell::Cell;
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -32,6 +33,24 @@ const FIRST_NUMBER: u32 = 1;
 /// Shared by all stores that this process has open. It is only tried, never waited for: a fork may have copied it while
 /// another thread held it.
 static LATEST: Mutex<Weak<Mark>> = Mutex::new(Weak::new());
+
+thread_local! {
+    /// Whether this thread is in [`unforked`].
+    static IS_UNFORKED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs work during which this thread does not fork, right after the process was checked. Inside, only its number is
+/// checked: a full check takes four system calls, and a commit would make up to twenty.
+pub(crate) fn unforked<T>(work: impl FnOnce() -> T) -> T {
+    struct Before(bool);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            IS_UNFORKED.set(self.0);
+        }
+    }
+    let _before = Before(IS_UNFORKED.replace(true));
+    work()
+}
 
 /// See the module documentation.
 #[derive(Clone)]
@@ -66,11 +85,11 @@ impl Process {
     /// Whether this is the current process.
     pub(crate) fn is_current(&self) -> bool {
         let mark = &self.0;
-        mark.number == process::id()
-            && mark
-                .witness
-                .as_ref()
-                .is_none_or(|witness| witness.is_of_this_process())
+        let is_of_this_process = || {
+            let witness = mark.witness.as_ref();
+            witness.is_none_or(witness::Witness::is_of_this_process)
+        };
+        mark.number == process::id() && (IS_UNFORKED.get() || is_of_this_process())
     }
 
     /// Fails in any other process.

@@ -18,9 +18,9 @@ use crate::session::log::changes::RowChanges;
 use crate::session::log::recover::Recovered;
 use crate::session::log::{Committed, Log, Outcome};
 use crate::session::memory::{Draft, Keeper};
-use crate::session::opened::{Database, File};
+use crate::session::opened::{Database, File, Opened};
 use crate::session::place::Place;
-use crate::session::process::{Own, Process};
+use crate::session::process::{Own, Process, unforked};
 use crate::session::revisions::Revisions;
 use crate::session::settings::{Clock, Settings};
 use crate::session::sharing::{self, Limit};
@@ -380,6 +380,10 @@ impl Shared {
         let File::ReadWrite(opened) = &self.file else {
             return Err(read_only());
         };
+        unforked(|| self.begin_in(opened))
+    }
+
+    fn begin_in(&self, opened: &Opened) -> Result<Begun> {
         self.turn.check_unbroken()?;
         // Waiting for another thread is part of waiting for the turn among processes.
         let others = opened.others().map(|among| (among, Limit::of(among.wait)));

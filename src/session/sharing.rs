@@ -29,6 +29,9 @@ const PASS_WAIT: Duration = Duration::from_millis(200);
 pub(crate) const TURN_RETRY_MIN: Duration = Duration::from_micros(100);
 const TURN_RETRY_MAX: Duration = Duration::from_millis(2);
 
+/// The same at most, for one that waits to write: a longer pause would let others go first again and again.
+const WRITE_RETRY_MAX: Duration = Duration::from_micros(200);
+
 /// A file, read at any offset without a lock.
 struct Unlocked<B>(B);
 
@@ -213,15 +216,18 @@ pub(crate) fn begin_write(
     locks: &Locks,
     limit: Limit,
 ) -> Result<WriteTransaction> {
-    let mut patience = Patience::of(limit, TURN_RETRY_MAX);
+    let mut patience = Patience::of(limit, WRITE_RETRY_MAX);
     let mut waits = false;
     if locks.is_taken(Byte::Waiting)? {
         thread::sleep(4 * TURN_RETRY_MIN);
     }
     let begun = loop {
-        match db.try_begin_write() {
-            Err(TransactionError::WouldBlock) => {}
-            begun => break begun.or_fault(),
+        // This one call is cheaper than trying.
+        if !locks.is_written()? {
+            match db.try_begin_write() {
+                Err(TransactionError::WouldBlock) => {}
+                begun => break begun.or_fault(),
+            }
         }
         if patience.is_over() {
             break Err(limit.others_write(path));

@@ -16,7 +16,7 @@ use crate::redb_file::fault::{OrFault, contained};
 use crate::session::feed::recent::Changed;
 use crate::session::log::{Committed, Outcome};
 use crate::session::memory::Draft;
-use crate::session::process::Own;
+use crate::session::process::{Own, unforked};
 use crate::session::shared::Shared;
 use crate::session::written::{Begun, Unlogged, Written};
 
@@ -107,6 +107,11 @@ impl WriteTxn {
         let Some(txn) = self.take()? else {
             return Ok(());
         };
+        unforked(|| self.end(txn))
+    }
+
+    /// Commits what has begun.
+    fn end(&self, txn: Begun) -> Result<()> {
         if self.torn().is_some() {
             contained(|| txn.abort())?;
             return Err(torn());
