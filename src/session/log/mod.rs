@@ -192,6 +192,35 @@ impl InUse {
         Ok(contents)
     }
 
+    /// Commits a transaction by appending its frame. `layer` is everything on top of the file with it.
+    fn commit_frame(
+        &mut self,
+        target: &Target,
+        changes: RowChanges,
+        mut layer: Layer,
+        usage: Usage,
+    ) -> Result<Outcome> {
+        let contents = match self.make_room(&changes, &mut layer, target, usage) {
+            Ok(contents) => contents,
+            Err(error) => return Ok(Outcome::Broken(error)),
+        };
+        self.append(changes)?;
+        self.layer = layer.clone();
+        Ok(Outcome::Committed(Committed { contents, layer }))
+    }
+
+    /// Commits a transaction by a checkpoint, without a frame. `layer` is everything on top of the file with it.
+    fn commit_into_file(&mut self, target: &Target, mut layer: Layer) -> Result<Outcome> {
+        let prepared = self
+            .end_checkpoint(&mut layer)
+            .and_then(|_| self.begin_epoch())
+            .and_then(|()| checkpoint::prepare(target, &layer, Some(&self.marker())));
+        match prepared {
+            Ok(prepared) => self.checkpoint(target, prepared).map(Outcome::Committed),
+            Err(error) => Ok(Outcome::Broken(error)),
+        }
+    }
+
     /// Writes a layer, which has everything that is in the log, into the file. The log is then in a new epoch, and empty.
     ///
     /// # Errors
@@ -330,54 +359,41 @@ impl Log {
         &self,
         target: &Target,
         changes: RowChanges,
-        mut layer: Layer,
+        layer: Layer,
         is_checkpoint: bool,
     ) -> Result<Outcome> {
         let mut state = self.state();
-        if let State::Unused { last, .. } = &*state {
-            let created = match is_checkpoint {
-                true => Ok(None),
-                false => self.create(last.as_ref()).map(Some),
-            };
-            let new = match created {
-                Ok(new) => new,
-                Err(error) => return Ok(Outcome::Refused(error)),
-            };
-            let marker = new.as_ref().map(InUse::marker);
-            let prepared = match checkpoint::prepare(target, &layer, marker.as_ref()) {
-                Ok(prepared) => prepared,
-                Err(error) => return Ok(Outcome::Refused(error)),
-            };
-            let Some(mut new) = new else {
-                return Ok(Outcome::Committed(Committed {
-                    contents: Some(prepared.commit(target)?),
-                    layer: Layer::default(),
-                }));
-            };
-            let committed = new.checkpoint(target, prepared);
-            *state = State::InUse(Box::new(new));
-            return committed.map(Outcome::Committed);
+        match &mut *state {
+            State::Unused { .. } if is_checkpoint => {
+                Ok(match checkpoint::prepare(target, &layer, None) {
+                    Ok(prepared) => Outcome::Committed(Committed {
+                        contents: Some(prepared.commit(target)?),
+                        layer: Layer::default(),
+                    }),
+                    Err(error) => Outcome::Refused(error),
+                })
+            }
+            State::Unused { last, .. } => {
+                let begun = self.create(last.as_ref()).and_then(|new| {
+                    let prepared = checkpoint::prepare(target, &layer, Some(&new.marker()))?;
+                    Ok((new, prepared))
+                });
+                let (mut new, prepared) = match begun {
+                    Ok(begun) => begun,
+                    Err(error) => return Ok(Outcome::Refused(error)),
+                };
+                let committed = new.checkpoint(target, prepared);
+                *state = State::InUse(Box::new(new));
+                committed.map(Outcome::Committed)
+            }
+            State::InUse(in_use) if is_checkpoint || changes.frame_bytes().is_none() => {
+                in_use.commit_into_file(target, layer)
+            }
+            State::InUse(in_use) => in_use.commit_frame(target, changes, layer, self.usage),
+            State::Recovered(_) | State::GivenUp => {
+                Err(Error::precondition("the log was given up"))
+            }
         }
-        let State::InUse(in_use) = &mut *state else {
-            return Err(Error::precondition("the log was given up"));
-        };
-        if is_checkpoint || changes.frame_bytes().is_none() {
-            let prepared = in_use
-                .end_checkpoint(&mut layer)
-                .and_then(|_| in_use.begin_epoch())
-                .and_then(|()| checkpoint::prepare(target, &layer, Some(&in_use.marker())));
-            return match prepared {
-                Ok(prepared) => in_use.checkpoint(target, prepared).map(Outcome::Committed),
-                Err(error) => Ok(Outcome::Broken(error)),
-            };
-        }
-        let contents = match in_use.make_room(&changes, &mut layer, target, self.usage) {
-            Ok(contents) => contents,
-            Err(error) => return Ok(Outcome::Broken(error)),
-        };
-        in_use.append(changes)?;
-        in_use.layer = layer.clone();
-        Ok(Outcome::Committed(Committed { contents, layer }))
     }
 
     fn create(&self, last: Option<&Marker>) -> Result<InUse> {
