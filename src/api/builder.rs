@@ -250,9 +250,12 @@ impl Builder {
     /// promises the same. A checkpoint of a full log runs beside commits, on a thread that ends with it. Until then what
     /// was committed is also kept in memory, in some times the space that it has in the log.
     ///
-    /// The second commit after opening creates the log, so that a process for one write needs none; closing removes it.
-    /// After a crash, both files are needed: opening the store, with whatever options, applies what is in the log. A store whose log is missing or damaged is
-    /// [`Corrupt`](crate::ErrorKind::Corrupt), never silently older. Then
+    /// The second commit after opening creates the log, so that a process for one write needs none. If it cannot be
+    /// created, since the directory takes no files or something else is in its place, that commit and all later ones are
+    /// refused. Closing removes the log.
+    ///
+    /// After a crash, both files are needed: opening the store, with whatever options, applies what is in the log. A
+    /// store whose log is missing or damaged is [`Corrupt`](crate::ErrorKind::Corrupt), never silently older. Then
     /// [`Maintenance::salvage`](crate::Maintenance::salvage) makes a new store from all commits up to the last
     /// checkpoint, and those in the log before its damage. To copy an open store, use [`Db::backup`]: a copy of one
     /// file is not enough.

@@ -7,6 +7,7 @@ use crate::model::info::StoreId;
 use crate::model::stats::{Stats, TableStats};
 use crate::records::keys::FORMAT_VERSION;
 use crate::redb_file::fault::{OrIo, contained};
+use crate::redb_file::found::Found;
 
 impl Db {
     /// Counts the containers and the records of other kinds, and measures what takes space in the file.
@@ -46,7 +47,7 @@ impl Db {
         let measured = contained(|| measure(snapshot.contents(), snapshot.is_verified()))
             .map_err(in_context)?;
         let file_bytes = match shared.path() {
-            Some(path) => Some(path.metadata().or_io().map_err(in_context)?.len()),
+            Some(path) => Some(Found::at(path).or_io().map_err(in_context)?.len_bytes),
             None => None,
         };
         let sum = |bytes: fn(&TableStats) -> u64| measured.tables.iter().map(bytes).sum();

@@ -18,6 +18,7 @@ use std::io;
 use std::mem;
 use std::ops::{Bound, Deref};
 use std::process;
+use std::ptr;
 use std::sync::{Arc, Mutex, Weak};
 
 use redb::backends::FileBackend;
@@ -35,21 +36,8 @@ const FIRST_NUMBER: u32 = 1;
 static LATEST: Mutex<Weak<Mark>> = Mutex::new(Weak::new());
 
 thread_local! {
-    /// Whether this thread is in [`unforked`].
-    static IS_UNFORKED: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Runs work during which this thread does not fork, right after the process was checked. Inside, only its number is
-/// checked: a full check takes four system calls, and a commit would make up to twenty.
-pub(crate) fn unforked<T>(work: impl FnOnce() -> T) -> T {
-    struct Before(bool);
-    impl Drop for Before {
-        fn drop(&mut self) {
-            IS_UNFORKED.set(self.0);
-        }
-    }
-    let _before = Before(IS_UNFORKED.replace(true));
-    work()
+    /// The process that this thread has checked, as long as it is in [`Process::unforked`].
+    static CHECKED: Cell<*const Mark> = const { Cell::new(ptr::null()) };
 }
 
 /// See the module documentation.
@@ -82,6 +70,19 @@ impl Process {
         Ok(Self(mark))
     }
 
+    /// Runs work in which this thread does not fork, right after this process was checked. Inside, its number is all that
+    /// is checked: a full check takes four system calls, and a commit would make up to twenty.
+    pub(crate) fn unforked<T>(&self, work: impl FnOnce() -> T) -> T {
+        struct Before(*const Mark);
+        impl Drop for Before {
+            fn drop(&mut self) {
+                CHECKED.set(self.0);
+            }
+        }
+        let _before = Before(CHECKED.replace(Arc::as_ptr(&self.0)));
+        work()
+    }
+
     /// Whether this is the current process.
     pub(crate) fn is_current(&self) -> bool {
         let mark = &self.0;
@@ -89,7 +90,7 @@ impl Process {
             let witness = mark.witness.as_ref();
             witness.is_none_or(witness::Witness::is_of_this_process)
         };
-        mark.number == process::id() && (IS_UNFORKED.get() || is_of_this_process())
+        mark.number == process::id() && (CHECKED.get() == Arc::as_ptr(mark) || is_of_this_process())
     }
 
     /// Fails in any other process.
@@ -184,7 +185,7 @@ impl<T: fmt::Debug> fmt::Debug for Own<T> {
 #[derive(Debug)]
 pub(crate) struct OwnFile {
     backend: FileBackend,
-    /// The same file.
+    /// The same file, to ask for its length without its times.
     file: File,
     process: Process,
 }
@@ -209,7 +210,7 @@ impl OwnFile {
 }
 
 impl StorageBackend for OwnFile {
-    /// redb asks for it at each commit that processes share.
+    /// redb asks for it twice in each commit of a store that processes share: see [`Found`].
     fn len(&self) -> io::Result<u64> {
         self.process.check_number().map_err(io::Error::other)?;
         Ok(Found::of(&self.file)?.len_bytes)
@@ -228,7 +229,7 @@ impl StorageBackend for OwnFile {
         self.checked()?.sync_data()
     }
 
-    /// A commit makes many writes. It is checked when it begins and when it is synced.
+    /// A commit makes many writes. It is checked in full when it begins.
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.process.check_number().map_err(io::Error::other)?;
         self.backend.write(offset, data)
@@ -415,6 +416,20 @@ mod tests {
         assert!(!dropped.get());
         drop(Own::new(Told(&dropped), &Process::current().unwrap()));
         assert!(dropped.get());
+    }
+
+    #[test]
+    fn work_without_forks_knows_other_processes_all_the_same_and_ends_with_a_panic() {
+        let process = Process::current().unwrap();
+        process.unforked(|| {
+            process.check().unwrap();
+            assert!(another().check().is_err());
+            another().unforked(|| assert!(another().check().is_err()));
+            assert!(!CHECKED.get().is_null());
+        });
+        let panicked = std::panic::catch_unwind(|| process.unforked(|| panic!("on purpose")));
+        assert!(panicked.is_err());
+        assert!(CHECKED.get().is_null());
     }
 
     #[cfg(target_os = "linux")]

@@ -20,7 +20,7 @@ use crate::session::log::{Committed, Log, Outcome};
 use crate::session::memory::{Draft, Keeper};
 use crate::session::opened::{Database, File, Opened};
 use crate::session::place::Place;
-use crate::session::process::{Own, Process, unforked};
+use crate::session::process::{Own, Process};
 use crate::session::revisions::Revisions;
 use crate::session::settings::{Clock, Settings};
 use crate::session::sharing::{self, Limit};
@@ -380,10 +380,10 @@ impl Shared {
         let File::ReadWrite(opened) = &self.file else {
             return Err(read_only());
         };
-        unforked(|| self.begin_in(opened))
+        self.process.unforked(|| self.begin_in_turn(opened))
     }
 
-    fn begin_in(&self, opened: &Opened) -> Result<Begun> {
+    fn begin_in_turn(&self, opened: &Opened) -> Result<Begun> {
         self.turn.check_unbroken()?;
         // Waiting for another thread is part of waiting for the turn among processes.
         let others = opened.others().map(|among| (among, Limit::of(among.wait)));
@@ -396,11 +396,9 @@ impl Shared {
                 None => {
                     self.check_undamaged()?;
                     let snapshot = self.snapshot()?;
-                    match opened.log().filter(|log| log.is_next()) {
-                        Some(log) => {
-                            let next = log.next().map_err(|error| self.checkpoint_failed(error))?;
-                            Unlogged::on(snapshot, next).map(Begun::Unlogged)
-                        }
+                    let next = opened.log().map_or(Ok(None), Log::next);
+                    match next.map_err(|error| self.checkpoint_failed(error))? {
+                        Some(next) => Unlogged::on(snapshot, next).map(Begun::Unlogged),
                         None => {
                             let txn = opened.db.begin_write().or_fault()?;
                             Ok(Begun::Stored(Box::new(txn)))

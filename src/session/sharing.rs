@@ -29,8 +29,13 @@ const PASS_WAIT: Duration = Duration::from_millis(200);
 pub(crate) const TURN_RETRY_MIN: Duration = Duration::from_micros(100);
 const TURN_RETRY_MAX: Duration = Duration::from_millis(2);
 
-/// The same at most, for one that waits to write: a longer pause would let others go first again and again.
+/// The longest pause of one that waits to write, at first. One that pauses longer than the others is let through by
+/// chance only.
 const WRITE_RETRY_MAX: Duration = Duration::from_micros(200);
+
+/// How long one that has just written lets those go first that wait: longer than they pause.
+const LET_GO_FIRST: Duration = Duration::from_micros(400);
+const _: () = assert!(WRITE_RETRY_MAX.as_micros() < LET_GO_FIRST.as_micros());
 
 /// A file, read at any offset without a lock.
 struct Unlocked<B>(B);
@@ -161,6 +166,8 @@ pub(crate) struct Patience {
     limit: Limit,
     pause: Duration,
     longest: Duration,
+    /// How long it has waited.
+    waited: Duration,
 }
 
 impl Patience {
@@ -169,6 +176,7 @@ impl Patience {
             limit,
             pause: TURN_RETRY_MIN,
             longest,
+            waited: Duration::ZERO,
         }
     }
 
@@ -178,7 +186,10 @@ impl Patience {
 
     pub(crate) fn wait(&mut self) {
         thread::sleep(self.pause);
-        self.pause = (2 * self.pause).min(self.longest);
+        self.waited += self.pause;
+        // Whoever has waited long may as well wait a hundredth longer.
+        let longest = self.longest.max(self.waited / 100).min(TURN_RETRY_MAX);
+        self.pause = (2 * self.pause).min(longest);
     }
 }
 
@@ -219,15 +230,17 @@ pub(crate) fn begin_write(
     let mut patience = Patience::of(limit, WRITE_RETRY_MAX);
     let mut waits = false;
     if locks.is_taken(Byte::Waiting)? {
-        thread::sleep(4 * TURN_RETRY_MIN);
+        thread::sleep(LET_GO_FIRST);
     }
     let begun = loop {
         // This one call is cheaper than trying.
-        if !locks.is_written()? {
-            match db.try_begin_write() {
+        match locks.is_written() {
+            Ok(true) => {}
+            Ok(false) => match db.try_begin_write() {
                 Err(TransactionError::WouldBlock) => {}
                 begun => break begun.or_fault(),
-            }
+            },
+            Err(error) => break Err(error),
         }
         if patience.is_over() {
             break Err(limit.others_write(path));

@@ -133,10 +133,12 @@ const WRITES: [Write; 8] = [
 /// A way to open a store: its name, and its options.
 type Way = (&'static str, fn() -> Builder);
 
+const WITH_LOG: &str = "with a log";
+
 const WAYS: [Way; 4] = [
     ("as it is by default", Db::builder),
     ("with live readers", || Db::builder().share(Share::Readers)),
-    ("with a log", || Db::builder().commit_log(true)),
+    (WITH_LOG, || Db::builder().commit_log(true)),
     ("without the check", || Db::builder().check_integrity(false)),
 ];
 
@@ -160,7 +162,9 @@ fn a_write_to_a_file_that_is_gone_is_never_acknowledged() {
         for (loss, lose, undo) in LOSSES {
             let at = Place::new();
             let db = builder().open(at.path("link")).unwrap();
+            db.checkpoint().unwrap(); // The first commit makes no log.
             create(&db, "before").unwrap();
+            assert_eq!(db.check().unwrap().log_commits.is_some(), way == WITH_LOG);
             let before = Contents::of(&db).unwrap();
             lose(&at);
             for (write, run) in WRITES {

@@ -93,8 +93,7 @@ enum State {
     Unused {
         /// The last log, if the file names one.
         last: Option<Marker>,
-        /// Whether this process has committed: the log is made by its second commit, since a log costs as much as some
-        /// twenty commits, and many processes make one only.
+        /// Whether the store was written since it was opened.
         has_committed: bool,
     },
     /// The content of the log is in the file as soon as the gate before it opens.
@@ -278,14 +277,9 @@ impl Log {
         log
     }
 
-    /// Whether the next commit goes through the log.
-    pub(crate) fn is_next(&self) -> bool {
-        let is_first = match &*self.state() {
-            State::Unused { has_committed, .. } => !has_committed,
-            State::Recovered(_) => true,
-            State::InUse(_) | State::GivenUp => false,
-        };
-        self.usage.bytes.is_some() && !is_first
+    /// Whether commits are to go through a log, except for the first.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.usage.bytes.is_some()
     }
 
     /// Notes a commit that did not go through the log.
@@ -295,27 +289,34 @@ impl Log {
         }
     }
 
-    /// Returns what the next transaction must know.
+    /// Returns what the next transaction must know; `None` if it does not go through the log. The first commit after the
+    /// store was opened does not, and the second one makes the log: that takes as long as some twenty commits, and many
+    /// processes make one only.
     ///
     /// # Errors
     ///
     /// Why a checkpoint failed, if one has: no commit can succeed any more.
-    pub(crate) fn next(&self) -> Result<Next> {
+    pub(crate) fn next(&self) -> Result<Option<Next>> {
+        let Some(wanted_bytes) = self.usage.bytes else {
+            return Ok(None);
+        };
         let state = self.state();
         let (commit, bytes) = match &*state {
+            State::Recovered(_) => return Ok(None),
+            State::Unused { has_committed, .. } if !has_committed => return Ok(None),
             State::InUse(in_use) => {
                 let checkpoint = in_use.checkpoint.as_ref();
                 if let Some(error) = checkpoint.and_then(Checkpoint::failure) {
                     return Err(error.clone());
                 }
-                (in_use.end.number.saturating_add(1), Some(in_use.bytes))
+                (in_use.end.number.saturating_add(1), in_use.bytes)
             }
-            _ => (0, self.usage.bytes),
+            State::Unused { .. } | State::GivenUp => (0, wanted_bytes),
         };
-        Ok(Next {
+        Ok(Some(Next {
             commit,
-            room_bytes: frame::frame_max_bytes(bytes.unwrap_or_default()),
-        })
+            room_bytes: frame::frame_max_bytes(bytes),
+        }))
     }
 
     /// Checks that the log is where it was, if that matters.

@@ -14,9 +14,9 @@ use crate::records::keys::{TableCode, meta};
 use crate::records::seal::seal;
 use crate::redb_file::fault::{OrFault, contained};
 use crate::session::feed::recent::Changed;
-use crate::session::log::{Committed, Outcome};
+use crate::session::log::{Committed, Log, Outcome};
 use crate::session::memory::Draft;
-use crate::session::process::{Own, unforked};
+use crate::session::process::Own;
 use crate::session::shared::Shared;
 use crate::session::written::{Begun, Unlogged, Written};
 
@@ -81,8 +81,8 @@ impl WriteTxn {
     ///   The store refuses all further writes ([`Unavailable`](ErrorKind::Unavailable)) until it is opened again.
     /// - [`Unavailable`](ErrorKind::Unavailable): with a log, a checkpoint has failed. Nothing of the transaction is
     ///   stored. The store refuses all further writes until it is opened again.
-    /// - [`Io`](ErrorKind::Io), [`FailedPrecondition`](ErrorKind::FailedPrecondition): no log could be made. Nothing of
-    ///   the transaction is stored; another one may succeed.
+    /// - [`Io`](ErrorKind::Io), [`FailedPrecondition`](ErrorKind::FailedPrecondition): no log could be made, which the
+    ///   second commit after opening does. Nothing of the transaction is stored; another one may succeed.
     /// - [`FailedPrecondition`](ErrorKind::FailedPrecondition): an operation of this transaction had failed in the
     ///   storage, between its writes. The transaction is rolled back.
     /// - [`Corrupt`](ErrorKind::Corrupt): a page of the file was found damaged since the transaction began. The
@@ -107,11 +107,11 @@ impl WriteTxn {
         let Some(txn) = self.take()? else {
             return Ok(());
         };
-        unforked(|| self.end(txn))
+        let process = self.shared.process.clone();
+        process.unforked(|| self.commit_begun(txn))
     }
 
-    /// Commits what has begun.
-    fn end(&self, txn: Begun) -> Result<()> {
+    fn commit_begun(&self, txn: Begun) -> Result<()> {
         if self.torn().is_some() {
             contained(|| txn.abort())?;
             return Err(torn());
@@ -154,15 +154,17 @@ impl WriteTxn {
 
     /// Commits by redb.
     fn commit_stored(&self, mut txn: WriteTransaction) -> Result<Done> {
-        if self.is_checkpoint {
-            txn.set_quick_repair(true);
+        let log = self.shared.log();
+        // With a log, opening after a kill never walks the file.
+        txn.set_quick_repair(self.is_checkpoint || log.is_some_and(Log::is_wanted));
+        if let Err(error) = txn.commit() {
+            return match error {
+                // redb had aborted it: nothing of it is stored.
+                CommitError::TransactionPoisoned => Ok(Done::Refused(torn())),
+                error => Err(error).or_fault(),
+            };
         }
-        match txn.commit() {
-            // redb had aborted it: nothing of it is stored.
-            Err(CommitError::TransactionPoisoned) => return Ok(Done::Refused(torn())),
-            other => other.or_fault()?,
-        }
-        if let Some(log) = self.shared.log() {
+        if let Some(log) = log {
             log.note_commit();
         }
         Ok(Done::Committed(None))

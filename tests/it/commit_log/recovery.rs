@@ -154,10 +154,14 @@ fn a_log_that_closing_could_not_remove_is_removed_by_the_next_one() {
         .check_integrity(false)
         .open(place.store())
         .unwrap();
-    db.namespace("default").unwrap().create(plain("c")).unwrap();
-    drop(db);
+    let store = db.namespace("default").unwrap();
+    store.create(plain("c")).unwrap();
     assert_eq!(place.names(), ["meta.redb"]);
-    assert_eq!(ids(&Db::builder(), &place.store()), ["a", "b", "c"]);
+    store.create(plain("d")).unwrap();
+    assert_eq!(place.names(), ["meta.redb", "meta.redb-log"]);
+    drop((store, db));
+    assert_eq!(place.names(), ["meta.redb"]);
+    assert_eq!(ids(&Db::builder(), &place.store()), ["a", "b", "c", "d"]);
 }
 
 #[test]
