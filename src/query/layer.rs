@@ -3,7 +3,8 @@
 //! A clone costs nothing ([`Tree`]). So each snapshot has its own, while commits add rows.
 
 use std::cmp::Ordering;
-use std::sync::Arc;
+use std::ops::{Bound, Range};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 
@@ -46,6 +47,20 @@ pub(crate) struct LayerTable {
     rows: Tree<LayerRow>,
     /// How many more rows were added than removed, in a table whose rows are counted.
     change: i64,
+    gap: Gap,
+}
+
+/// The last long range of keys in which a reader found removed rows only, on top of the same table of the file.
+///
+/// Whoever lists a page, deletes it, and lists the next one would otherwise pass over all that it has deleted, each time.
+#[derive(Default)]
+struct Gap(Mutex<Option<Box<Range<Bytes>>>>);
+
+impl Clone for Gap {
+    fn clone(&self) -> Self {
+        let range = self.0.try_lock().ok().and_then(|range| range.clone());
+        Self(Mutex::new(range))
+    }
 }
 
 impl LayerTable {
@@ -55,6 +70,16 @@ impl LayerTable {
 
     /// Writes a row, or removes it, by the commit with this number.
     pub(crate) fn put(&mut self, key: &[u8], value: Option<&[u8]>, commit: u64) {
+        let gap = self.gap.0.get_mut();
+        if let (Some(_), Ok(gap)) = (value, gap) {
+            // It ends before the new row.
+            *gap = gap.take().and_then(|range| match key < range.end {
+                true => {
+                    (range.start < key).then(|| Box::new(range.start..Bytes::copy_from_slice(key)))
+                }
+                false => Some(range),
+            });
+        }
         self.rows.insert(LayerRow {
             key: Bytes::copy_from_slice(key),
             value: value.map(Bytes::copy_from_slice),
@@ -78,6 +103,33 @@ impl LayerTable {
         Some(row.value.as_deref())
     }
 
+    /// Notes that no row has a key in this range. To be called by readers of the table of the file with this layer on top.
+    pub(super) fn note_gap(&self, keys: Range<&[u8]>) {
+        // It only saves time: nobody waits for it.
+        if let Ok(mut gap) = self.gap.0.try_lock() {
+            let start = match &*gap {
+                Some(known) if known.start <= keys.start && keys.start <= known.end => {
+                    known.start.clone()
+                }
+                _ => Bytes::copy_from_slice(keys.start),
+            };
+            *gap = Some(Box::new(start..Bytes::copy_from_slice(keys.end)));
+        }
+    }
+
+    /// Returns the end of the known range without rows that rows from this bound on would begin in.
+    pub(super) fn end_of_gap(&self, start: Bound<&[u8]>) -> Option<Bytes> {
+        let key = match start {
+            Bound::Included(key) | Bound::Excluded(key) => key,
+            Bound::Unbounded => &[],
+        };
+        let gap = self.gap.0.try_lock().ok()?;
+        let known = gap
+            .as_ref()
+            .filter(|known| known.start <= key && key < known.end)?;
+        Some(known.end.clone())
+    }
+
     /// Iterates over the rows, in order, from the first one for which `is_before` is false.
     pub(super) fn starting_at(&self, is_before: impl Fn(&[u8]) -> bool) -> LayerRows<'_> {
         self.rows.starting_at(|row| is_before(&row.key))
@@ -96,6 +148,7 @@ impl LayerTable {
         Self {
             rows: Tree::from_sorted(later.collect()),
             change: self.change.saturating_sub(before.change),
+            gap: Gap::default(),
         }
     }
 }
@@ -244,8 +297,50 @@ mod tests {
         prop::collection::btree_map(key(), value, 0..30)
     }
 
+    #[test]
+    fn removed_rows_are_passed_over_once_and_a_new_row_among_them_is_found() {
+        let key = |number: u8| vec![b'k', number];
+        let model: Model = (0..10).map(|number| (key(number), vec![number])).collect();
+        let (_db, table) = stored(&model);
+        let mut layer = LayerTable::default();
+        for number in 0..7 {
+            layer.put(&key(number), None, 1);
+        }
+        let first = |layer: &LayerTable, from: &[u8]| {
+            let table = Layered {
+                stored: Arc::clone(&table),
+                layer: Arc::new(layer.clone()),
+            };
+            let found = table.rows(from..).unwrap().next().unwrap().unwrap();
+            (found.0.value().to_vec(), LayerTable::clone(&table.layer))
+        };
+        let gap_from = |layer: &LayerTable, from: &[u8]| {
+            let end = layer.end_of_gap(Bound::Included(from));
+            end.map(|end| end.to_vec())
+        };
+        assert_eq!(gap_from(&layer, b"k"), None);
+        let (found, mut layer) = first(&layer, b"k");
+        assert_eq!(found, key(7));
+        assert_eq!(gap_from(&layer, b"k"), Some(key(7)));
+        assert_eq!(gap_from(&layer, &key(3)), Some(key(7)));
+        assert_eq!(gap_from(&layer, &key(7)), None);
+        assert_eq!(gap_from(&layer, b"j"), None);
+        // It grows with what is removed behind it.
+        layer.put(&key(7), None, 2);
+        layer.put(&key(8), None, 2);
+        let (found, mut layer) = first(&layer, &key(1));
+        assert_eq!(found, key(9));
+        assert_eq!(gap_from(&layer, b"k"), Some(key(9)));
+        layer.put(&key(3), Some(b"new"), 3);
+        assert_eq!(gap_from(&layer, b"k"), Some(key(3)));
+        assert_eq!(first(&layer, b"k").0, key(3));
+        layer.put(b"k", Some(b"new"), 3);
+        assert_eq!(gap_from(&layer, b"k"), None);
+        assert_eq!(first(&layer, b"k").0, b"k");
+    }
+
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(ProptestConfig::with_cases(256))]
 
         /// A checkpoint writes what the first commit left, while the second one was made.
         #[test]
@@ -261,6 +356,10 @@ mod tests {
             let before = Layered { stored: table, layer: Arc::new(layer.clone()) };
             assert_holds(&before, &model, &probes);
             put(&mut layer, &mut model, &first, 1);
+            // What this notes of gaps must hold when more is written.
+            let noted = Layered { stored: Arc::clone(&before.stored), layer: Arc::new(layer) };
+            assert_holds(&noted, &model, &probes);
+            let mut layer = LayerTable::clone(&noted.layer);
             let after_first = (layer.clone(), model.clone());
             put(&mut layer, &mut model, &second, 2);
             let count = start.len() as i64 + layer.change();

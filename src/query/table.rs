@@ -103,18 +103,27 @@ impl<L: Deref<Target = LayerTable>> Table for Layered<L> {
     }
 
     fn rows<'k>(&self, keys: impl RangeBounds<&'k [u8]>) -> Result<Rows<'_>> {
-        let mut rows = self.stored.rows(bounds(&keys))?;
-        if self.layer.len() > 0 {
-            let starting = self.layer.starting_at(|key| match keys.start_bound() {
-                Bound::Unbounded => false,
-                Bound::Included(start) => key < *start,
-                Bound::Excluded(start) => key <= *start,
-            });
-            rows.layer = Some(Later {
-                rows: starting.peekable(),
-                end: keys.end_bound().map(|end| end.to_vec()),
-            });
+        if self.layer.len() == 0 {
+            return self.stored.rows(bounds(&keys));
         }
+        let (asked, end) = bounds(&keys);
+        let behind_gap = self.layer.end_of_gap(asked);
+        let start = behind_gap.as_deref().map_or(asked, Bound::Included);
+        let mut rows = self.stored.rows((start, end))?;
+        let starting = self.layer.starting_at(|key| match start {
+            Bound::Unbounded => false,
+            Bound::Included(start) => key < start,
+            Bound::Excluded(start) => key <= start,
+        });
+        rows.layer = Some(Later {
+            rows: starting.peekable(),
+            end: end.map(<[u8]>::to_vec),
+            passed: Some(Passed {
+                table: &self.layer,
+                start: asked.map(<[u8]>::to_vec),
+                removed_count: 0,
+            }),
+        });
         Ok(rows)
     }
 
@@ -157,7 +166,20 @@ pub(crate) struct Rows<'t> {
 struct Later<'t> {
     rows: Peekable<LayerRows<'t>>,
     end: Bound<Vec<u8>>,
+    /// What is before the first row, until it is found.
+    passed: Option<Passed<'t>>,
 }
+
+/// Removed rows that were passed over.
+struct Passed<'t> {
+    table: &'t LayerTable,
+    /// Where it began.
+    start: Bound<Vec<u8>>,
+    removed_count: usize,
+}
+
+/// How many removed rows are worth to be noted; in tests, a few.
+const GAP_MIN_COUNT: usize = if cfg!(test) { 2 } else { 64 };
 
 impl<'t> Later<'t> {
     /// Returns the next key within the bound.
@@ -170,6 +192,52 @@ impl<'t> Later<'t> {
         }
         .then_some(key)
     }
+
+    /// Returns the next row of these and those of the file.
+    fn next_over(&mut self, stored: &mut Peeked<'t>) -> Option<Result<Pair<'t>>> {
+        loop {
+            let Some(later) = self.peek() else {
+                return stored.next();
+            };
+            match stored.peek() {
+                Some(Err(())) => return stored.next(),
+                Some(Ok(key)) if key < later => return stored.next(),
+                Some(Ok(key)) if key == later => drop(stored.next()),
+                Some(Ok(_)) | None => {}
+            }
+            let row = self.rows.next()?;
+            if let Some(value) = &row.value {
+                return Some(Ok((Slice::InMemory(&row.key), Slice::InMemory(value))));
+            }
+            if let Some(passed) = &mut self.passed {
+                passed.removed_count = passed.removed_count.saturating_add(1);
+            }
+        }
+    }
+
+    /// Notes what was passed over until the first row was found.
+    fn found(&mut self, first: Option<&Result<Pair<'t>>>) {
+        let Some(passed) = self.passed.take() else {
+            return;
+        };
+        if passed.removed_count < GAP_MIN_COUNT {
+            return;
+        }
+        let end = match (first, &self.end) {
+            (Some(Ok((key, _))), _) => key.value(),
+            (None, Bound::Excluded(end)) => end,
+            _ => return,
+        };
+        let start = match passed.start {
+            Bound::Unbounded => Vec::new(),
+            Bound::Included(start) => start,
+            Bound::Excluded(mut start) => {
+                start.push(0); // The key after it.
+                start
+            }
+        };
+        passed.table.note_gap(&start..end);
+    }
 }
 
 impl<'t> Iterator for Rows<'t> {
@@ -179,21 +247,9 @@ impl<'t> Iterator for Rows<'t> {
         let Some(layer) = &mut self.layer else {
             return self.stored.next();
         };
-        loop {
-            let Some(later) = layer.peek() else {
-                return self.stored.next();
-            };
-            match self.stored.peek() {
-                Some(Err(())) => return self.stored.next(),
-                Some(Ok(key)) if key < later => return self.stored.next(),
-                Some(Ok(key)) if key == later => drop(self.stored.next()),
-                Some(Ok(_)) | None => {}
-            }
-            let row = layer.rows.next()?;
-            if let Some(value) = &row.value {
-                return Some(Ok((Slice::InMemory(&row.key), Slice::InMemory(value))));
-            }
-        }
+        let next = layer.next_over(&mut self.stored);
+        layer.found(next.as_ref());
+        next
     }
 }
 

@@ -398,7 +398,10 @@ impl Shared {
                     let snapshot = self.snapshot()?;
                     let next = opened.log().map_or(Ok(None), Log::next);
                     match next.map_err(|error| self.checkpoint_failed(error))? {
-                        Some(next) => Unlogged::on(snapshot, next).map(Begun::Unlogged),
+                        Some(next) => {
+                            let unlogged = Unlogged::on(snapshot, next)?;
+                            Ok(Begun::Unlogged(Box::new(unlogged)))
+                        }
                         None => {
                             let txn = opened.db.begin_write().or_fault()?;
                             Ok(Begun::Stored(Box::new(txn)))

@@ -76,7 +76,7 @@ pub(crate) enum Begun {
     /// By redb.
     Stored(Box<WriteTransaction>),
     /// For the log.
-    Unlogged(Unlogged),
+    Unlogged(Box<Unlogged>),
 }
 
 impl Begun {

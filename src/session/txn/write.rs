@@ -127,7 +127,7 @@ impl WriteTxn {
         // A panic while committing leaves the outcome as unknown as an error does.
         let committed = contained(|| match txn {
             Begun::Stored(txn) => self.commit_stored(*txn),
-            Begun::Unlogged(unlogged) => self.commit_through_log(unlogged),
+            Begun::Unlogged(unlogged) => self.commit_through_log(*unlogged),
         });
         match committed {
             Ok(Done::Committed(committed)) => {
