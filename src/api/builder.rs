@@ -272,10 +272,9 @@ impl Builder {
     /// # let path = directory.path().join("meta.redb");
     /// let db = Db::builder().commit_log(true).create(&path)?;
     /// let web = Container::new("web", Runtime::new("io.containerd.runc.v2"), Any::new("spec", b"{}"));
-    /// let store = db.namespace("k8s.io")?;
-    /// store.create(web)?;
+    /// db.namespace("k8s.io")?.create(web)?;
     /// assert!(!path.with_file_name("meta.redb-log").exists());
-    /// store.delete("web")?;
+    /// db.namespace("k8s.io")?.delete("web")?;
     /// assert!(path.with_file_name("meta.redb-log").exists());
     /// db.close()?;
     /// assert!(!path.with_file_name("meta.redb-log").exists());
