@@ -401,7 +401,7 @@ impl Log {
         let (Some(place), Some(bytes)) = (&self.place, self.usage.bytes) else {
             return Err(Error::precondition("a store in memory has no log"));
         };
-        self.remove_leftover(last);
+        let removed = self.try_remove_leftover(last);
         let marker = Marker::new(*uuid::Uuid::new_v4().as_bytes());
         let owner = Owner {
             store: self.store,
@@ -410,11 +410,17 @@ impl Log {
         let (first, end) = frame::first(&owner, marker.epoch, marker.frame, bytes);
         let file = place.create(&first).map_err(|error| {
             let shown = place.shown();
-            match error.kind() {
-                ErrorKind::AlreadyExists => Error::precondition(format!(
-                    "its log cannot be made: something else is at {shown}, move it away"
-                )),
-                _ => error.of_log(&shown),
+            if error.kind() != ErrorKind::AlreadyExists {
+                return error.of_log(&shown);
+            }
+            let what =
+                format!("its log cannot be made: something else is at {shown}, move it away");
+            match removed {
+                // It may well be the last log.
+                Err(cause) if cause.kind() == ErrorKind::Io => {
+                    Error::new(ErrorKind::Io, what).caused_by(cause)
+                }
+                _ => Error::precondition(what),
             }
         })?;
         Ok(InUse {
@@ -431,30 +437,32 @@ impl Log {
 
     /// Removes a log that is no longer in use: the one that the file names last, or one without frames. Any other log
     /// may be needed by another file of this store.
-    fn remove_leftover(&self, last: Option<&Marker>) {
+    fn try_remove_leftover(&self, last: Option<&Marker>) -> Result<()> {
         let Some(place) = &self.place else {
-            return;
+            return Ok(());
         };
-        let removed = || -> Result<()> {
-            let Some(file) = place.open(Access::Inspect)? else {
-                return Ok(());
-            };
-            let bytes = file.heads()?;
-            let heads: Vec<_> = frame::heads(&bytes).collect();
-            if heads.is_empty() || heads.iter().any(|head| head.owner.store != self.store) {
-                return Ok(()); // It belongs to another store.
-            }
-            let is_last = last.is_some_and(|last| {
-                let mut logs = heads.iter().map(|head| head.owner.log);
-                logs.all(|log| log == last.log)
-            });
-            match is_last || frame::is_unused(&file.bytes()?) {
-                true => place.remove(),
-                false => Ok(()),
-            }
+        let Some(file) = place.open(Access::Inspect)? else {
+            return Ok(());
         };
-        if let Err(error) = removed() {
-            let path = place.shown();
+        let bytes = file.heads()?;
+        let heads: Vec<_> = frame::heads(&bytes).collect();
+        if heads.is_empty() || heads.iter().any(|head| head.owner.store != self.store) {
+            return Ok(()); // It belongs to another store.
+        }
+        let is_last = last.is_some_and(|last| {
+            let mut logs = heads.iter().map(|head| head.owner.log);
+            logs.all(|log| log == last.log)
+        });
+        match is_last || frame::is_unused(&file.bytes()?) {
+            true => place.remove(),
+            false => Ok(()),
+        }
+    }
+
+    /// The same where nothing depends on it.
+    fn remove_leftover(&self, last: Option<&Marker>) {
+        if let Err(error) = self.try_remove_leftover(last) {
+            let path = self.shown();
             tracing::warn!(%error, path, "a log that is done with was not removed");
         }
     }
