@@ -20,7 +20,6 @@ pub(crate) struct Found {
     pub(crate) len_bytes: u64,
 }
 
-#[cfg(unix)]
 impl Found {
     /// Looks at an open file.
     pub(crate) fn of(file: &File) -> io::Result<Self> {
@@ -80,17 +79,6 @@ mod linux {
 }
 
 /// On other systems an open file keeps its name, or there is no way to know.
-#[cfg(not(unix))]
-impl Found {
-    pub(crate) fn of(file: &File) -> io::Result<Self> {
-        file.metadata().map(Self::from)
-    }
-
-    pub(crate) fn at(path: &Path) -> io::Result<Self> {
-        path.metadata().map(Self::from)
-    }
-}
-
 #[cfg(not(unix))]
 impl From<std::fs::Metadata> for Found {
     fn from(metadata: std::fs::Metadata) -> Self {

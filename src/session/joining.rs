@@ -49,7 +49,7 @@ impl<B: StorageBackend> Joining<B> {
         (start, end): (Bound<u64>, Bound<u64>),
     ) -> Result<(), BackendError> {
         // A process that writes all the time leaves only short gaps.
-        let mut patience = Patience::of(limit, TURN_RETRY_MIN);
+        let mut patience = Patience::of(limit, TURN_RETRY_MIN..=TURN_RETRY_MIN);
         let mut waits = false;
         let locked = loop {
             match self.file.try_lock_range(start, end) {

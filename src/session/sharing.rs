@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -165,13 +166,14 @@ impl Limit {
 pub(crate) struct Patience {
     limit: Limit,
     pause: Duration,
-    longest: Duration,
+    /// The longest pause: at first, and of one that has waited long.
+    longest: RangeInclusive<Duration>,
     /// How long it has waited.
     waited: Duration,
 }
 
 impl Patience {
-    pub(crate) fn of(limit: Limit, longest: Duration) -> Self {
+    pub(crate) fn of(limit: Limit, longest: RangeInclusive<Duration>) -> Self {
         Self {
             limit,
             pause: TURN_RETRY_MIN,
@@ -188,7 +190,7 @@ impl Patience {
         thread::sleep(self.pause);
         self.waited += self.pause;
         // Whoever has waited long may as well wait a hundredth longer.
-        let longest = self.longest.max(self.waited / 100).min(TURN_RETRY_MAX);
+        let longest = (self.waited / 100).clamp(*self.longest.start(), *self.longest.end());
         self.pause = (2 * self.pause).min(longest);
     }
 }
@@ -199,7 +201,7 @@ impl Patience {
 ///
 /// `Locked` if one still is when the limit is over.
 pub(crate) fn begin_joining(locks: &Locks, limit: Limit) -> Result<()> {
-    let mut patience = Patience::of(limit, TURN_RETRY_MAX);
+    let mut patience = Patience::of(limit, TURN_RETRY_MAX..=TURN_RETRY_MAX);
     while !locks.take(Byte::Joining)? {
         if patience.is_over() {
             let what = format!(
@@ -227,7 +229,7 @@ pub(crate) fn begin_write(
     locks: &Locks,
     limit: Limit,
 ) -> Result<WriteTransaction> {
-    let mut patience = Patience::of(limit, WRITE_RETRY_MAX);
+    let mut patience = Patience::of(limit, WRITE_RETRY_MAX..=TURN_RETRY_MAX);
     let mut waits = false;
     if locks.is_taken(Byte::Waiting)? {
         thread::sleep(LET_GO_FIRST);
@@ -278,4 +280,26 @@ pub(crate) fn locks(path: &Path) -> Result<Locks> {
             .open(path)
             .or_io()?,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_may_pause_longer_does_so_after_a_long_wait() {
+        let [short, long] = [TURN_RETRY_MIN, TURN_RETRY_MAX];
+        for (longest, pause) in [
+            (short..=short, short),
+            (long..=long, long),
+            (short..=long, long),
+        ] {
+            let mut patience = Patience::of(Limit::of(WAIT_DEFAULT), longest);
+            patience.waited = 100 * long;
+            for _ in 0..6 {
+                patience.wait();
+            }
+            assert_eq!(patience.pause, pause);
+        }
+    }
 }

@@ -107,8 +107,7 @@ impl WriteTxn {
         let Some(txn) = self.take()? else {
             return Ok(());
         };
-        let process = self.shared.process.clone();
-        process.unforked(|| self.commit_begun(txn))
+        self.shared.process.unforked(|| self.commit_begun(txn))
     }
 
     fn commit_begun(&self, txn: Begun) -> Result<()> {
